@@ -1,0 +1,3 @@
+//! The `duck` command.
+
+fn main() {}

@@ -1,0 +1,77 @@
+use std::error::Error as StdError;
+use std::fmt;
+
+use http::StatusCode;
+
+/// What can go wrong with `request.session`.
+///
+/// `?` in a view turns it into a response: 503 when the storage did not answer, 409 when a
+/// [conflict](Self::Conflict) could not be settled, else 500.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The site has no `SessionMiddleware`, or it does not cover this view.
+    Missing,
+    /// The storage could not be read or written.
+    Store(Box<dyn StdError + Send + Sync>),
+    /// Other requests changed the session faster than this one could.
+    Conflict,
+    /// The response is on its way: what is set now would be lost.
+    Committed,
+    /// A session may hold no more; the text names the limit.
+    TooLarge(String),
+    /// The value under this key is not of the type that was asked for, or cannot be stored.
+    Value {
+        /// The key.
+        key: String,
+        /// What serde said.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// Keys that begin with `_duck` are the framework's own.
+    ReservedKey(String),
+    /// The engine keeps nothing that could do what was asked; the text says what.
+    Unsupported(&'static str),
+}
+
+impl SessionError {
+    /// A failure of the storage.
+    pub fn store(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::Store(source.into())
+    }
+
+    /// The status the visitor gets where a view passes the error on.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Conflict => StatusCode::CONFLICT,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl fmt::Display for SessionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("no session: add `SessionMiddleware` to the app"),
+            Self::Store(_) => f.write_str("the session storage failed"),
+            Self::Conflict => f.write_str("the session kept changing while it was being saved"),
+            Self::Committed => f.write_str("the session was already saved with the response"),
+            Self::TooLarge(limit) => write!(f, "the session would be too large: {limit}"),
+            Self::Value { key, .. } => write!(f, "the session's {key:?} is of another type"),
+            Self::ReservedKey(key) => {
+                write!(f, "the key {key:?} is reserved: it begins with `_duck`")
+            }
+            Self::Unsupported(what) => f.write_str(what),
+        }
+    }
+}
+
+impl StdError for SessionError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Store(source) => Some(&**source),
+            Self::Value { source, .. } => Some(&**source),
+            _ => None,
+        }
+    }
+}

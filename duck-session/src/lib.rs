@@ -1,0 +1,3 @@
+//! Sessions for the Duck web framework.
+
+pub mod cache;
