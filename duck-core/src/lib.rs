@@ -1,11 +1,127 @@
-//! The core of the Duck web framework.
+//! The core of the Duck web framework: requests, responses, routing, middleware and the server.
+//!
+//! ```no_run
+//! use duck_core::prelude::*;
+//!
+//! async fn home(request: Request) -> Result<Response> {
+//!     Ok(html("<h1>Quack</h1>"))
+//! }
+//!
+//! async fn user(request: Request, id: u32) -> Result<Response> {
+//!     Ok(text(format!("user {id}")))
+//! }
+//!
+//! fn main() -> duck_core::ExitCode {
+//!     App::from_settings("settings.toml")
+//!         .urls([path("/", home).name("home"), path("/user/<id>", user).name("user")])
+//!         .run()
+//! }
+//! ```
+//!
+//! # The path of a request
+//!
+//! `serve` accepts a connection and runs it; hyper reads a head and calls [`Site::respond`]; the
+//! router finds the route; [`Next::run`] goes through the middleware to the view, and back with its
+//! response; hyper writes it.
+//!
+//! # Features
+//!
+//! All but `multipart` are about what the site can do, not how: leave out what you do not use.
+//!
+//! * `http2` – HTTP/2 beside HTTP/1.1 on the same port.
+//! * `tower` – any `tower::Layer` around a site: `App::layer`.
+//! * `multipart` – uploads.
+//! * `regex` – `re_path`.
+//! * `cli` – the commands of the site's own binary, and its log on standard error.
 
+mod app;
+mod body;
+#[cfg(feature = "cli")]
+mod cli;
+mod context;
 mod error;
+mod error_page;
+mod escape;
+mod into_response;
+mod limits;
+mod middleware;
+mod params;
+mod pattern;
+pub mod prelude;
+mod proxies;
+mod redirect;
+mod request;
 mod request_error;
+mod response;
+mod route;
+mod router;
+mod run;
+mod secret;
+mod server;
+mod session;
 mod session_error;
+mod settings;
+mod setup;
+mod site;
+mod static_files;
+pub mod testing;
+#[cfg(feature = "tower")]
+mod tower;
+mod urls;
+mod view;
 
+use std::future::Future;
+use std::pin::Pin;
+
+pub use std::process::ExitCode;
+
+pub use bytes::Bytes;
+pub use cookie::Cookie;
+pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+pub use uuid::Uuid;
+
+pub use app::App;
+pub use body::{Body, BoxError};
 pub use error::{Error, Result};
+pub use escape::escape_html;
+pub use into_response::{Html, IntoResponse, Json, OrNotFound};
+pub use middleware::{
+    Middleware, MiddlewareFn, Next, ProcessRequest, ProcessResponse, process_request,
+    process_response,
+};
+pub use params::{FromParam, FromParams, Param, Values};
+pub use proxies::Connection;
+pub use redirect::{redirect, redirect_external, redirect_to};
+pub use request::{BodyStream, Request, UrlValues};
 pub use request_error::RequestError;
+pub use response::{Response, ResponseError, bytes, html, json, stream, text};
+pub use secret::SecretKey;
+pub use server::serve;
+pub use session::{
+    Changes, Commit, CookieChange, Expiry, Identity, Lifetime, Loaded, NewCookie, Record, Session,
+    SessionData, SessionEngine, SessionGuard, SessionId, SessionPolicy, Visitor,
+};
 pub use session_error::SessionError;
+pub use settings::{Settings, SettingsError};
+pub use setup::Setup;
+pub use site::Site;
+#[cfg(feature = "tower")]
+pub use tower::{Inside, Layer};
+#[cfg(feature = "regex")]
+pub use urls::re_path;
+pub use urls::{Blueprint, UrlPattern, path};
+pub use view::{AsView, ClassView, View, class_view};
 
-pub use http::StatusCode;
+/// `GET`, for [`UrlPattern::methods`] and for comparing with [`Request::method`].
+pub const GET: Method = Method::GET;
+/// `POST`.
+pub const POST: Method = Method::POST;
+/// `PUT`.
+pub const PUT: Method = Method::PUT;
+/// `PATCH`.
+pub const PATCH: Method = Method::PATCH;
+/// `DELETE`.
+pub const DELETE: Method = Method::DELETE;
+
+/// A future on the heap, as traits with `dyn` need it.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,0 +1,308 @@
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use http::Method;
+
+use crate::context::{Context, State, UrlNames};
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+use crate::middleware::{ErasedMiddleware, Layer, Middleware};
+use crate::pattern::{Converter, Pattern};
+use crate::proxies::Proxies;
+use crate::route::RouteInfo;
+use crate::router::{Key, Route, Router, Routes};
+use crate::settings::{Settings, SettingsError};
+use crate::setup::Setup;
+use crate::site::{Inner, RouteLine, Site};
+use crate::urls::{Matcher, UrlPattern};
+
+/// A site being put together: settings, middleware, URL patterns, state.
+///
+/// ```no_run
+/// use duck_core::{App, Request, path};
+///
+/// async fn home(request: Request) -> &'static str {
+///     "quack"
+/// }
+///
+/// fn main() -> std::process::ExitCode {
+///     App::from_settings("settings.toml").urls([path("/", home).name("home")]).run()
+/// }
+/// ```
+///
+/// Mistakes (a setting that does not fit, two patterns for one path) are reported when the site is
+/// built, by [`build`](Self::build) or [`run`](Self::run). Nothing about a site is global: several can live
+/// in one process.
+pub struct App {
+    settings: Result<Settings, SettingsError>,
+    patterns: Vec<UrlPattern>,
+    layers: Vec<Layer>,
+    state: State,
+    #[cfg(feature = "tower")]
+    around: Option<crate::tower::Around>,
+}
+
+impl App {
+    /// A site with these settings.
+    pub fn new(settings: Settings) -> Self {
+        Self::with(Ok(settings))
+    }
+
+    /// A site with the settings of a file: see [`Settings::load`].
+    pub fn from_settings(file: impl AsRef<Path>) -> Self {
+        Self::with(Settings::load(file))
+    }
+
+    fn with(settings: Result<Settings, SettingsError>) -> Self {
+        Self {
+            settings,
+            patterns: Vec::new(),
+            layers: Vec::new(),
+            state: State::default(),
+            #[cfg(feature = "tower")]
+            around: None,
+        }
+    }
+
+    /// Sets one key over the settings file, as tests do.
+    #[must_use]
+    pub fn setting(mut self, key: &str, value: impl Into<toml::Value>) -> Self {
+        self.settings = self.settings.map(|settings| settings.with(key, value));
+        self
+    }
+
+    /// Adds URL patterns: a list of [`path`](crate::path)s, or a [`Blueprint`](crate::Blueprint).
+    #[must_use]
+    pub fn urls(mut self, patterns: impl IntoIterator<Item = UrlPattern>) -> Self {
+        self.patterns.extend(patterns);
+        self
+    }
+
+    /// Adds a middleware around all views. The first one added is the outermost.
+    #[must_use]
+    pub fn middleware(mut self, middleware: impl Middleware) -> Self {
+        self.layers.push(Layer::new(middleware));
+        self
+    }
+
+    /// Gives the views a value: [`Request::state`](crate::Request::state). There is one of each
+    /// type; the last one stays.
+    #[must_use]
+    pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.state.insert(value);
+        self
+    }
+
+    /// Puts a tower layer around the whole site, outside of all middleware.
+    #[cfg(feature = "tower")]
+    #[must_use]
+    pub fn layer<L, B, E>(mut self, layer: L) -> Self
+    where
+        L: crate::tower::Layer<crate::tower::Inside>,
+        L::Service: tower::Service<http::Request<crate::Body>, Response = http::Response<B>, Error = E>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        <L::Service as tower::Service<http::Request<crate::Body>>>::Future: Send + 'static,
+        B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+        B::Error: Into<crate::BoxError>,
+        E: Into<crate::BoxError> + 'static,
+    {
+        self.around = Some(crate::tower::Around::add(self.around.take(), &layer));
+        self
+    }
+
+    /// Adds the site's folder of static files: `STATIC_DIR` (`static`) under `STATIC_URL`
+    /// (`/static/`).
+    #[must_use]
+    pub fn static_files(mut self) -> Self {
+        match self.settings.as_ref().map(crate::static_files::pattern) {
+            Ok(Ok(pattern)) => self.patterns.push(pattern),
+            Ok(Err(error)) => self.settings = Err(error),
+            Err(_) => {}
+        }
+        self
+    }
+
+    /// Builds the site.
+    ///
+    /// # Errors
+    ///
+    /// When a setting does not fit, a URL pattern is wrong or in the way of another, or a middleware cannot
+    /// start. The text says what would be right.
+    pub fn build(self) -> Result<Site> {
+        let settings = self.settings?;
+        let debug = settings.get::<bool>("DEBUG")?.unwrap_or(false);
+        let mut setup = Setup::new(&settings);
+        let layers = start(&self.layers, &mut setup)?;
+        let slashes = settings
+            .get("TRAILING_SLASH")?
+            .unwrap_or_else(|| "redirect".to_owned());
+        let redirects_slashes = match slashes.as_str() {
+            "redirect" => true,
+            "strict" => false,
+            _ => {
+                return Err(settings
+                    .error("TRAILING_SLASH", "must be \"redirect\" or \"strict\"")
+                    .into());
+            }
+        };
+        let mut router = Router::new(&layers, redirects_slashes);
+        let mut table = Table::default();
+        for pattern in self.patterns {
+            table.add(pattern, &layers, &mut setup)?;
+        }
+        table.routes.put_into(&mut router, &layers)?;
+        let context = Context {
+            debug,
+            limits: settings.part::<Limits>()?,
+            proxies: Proxies::from_settings(&settings)?,
+            urls: table.names,
+            state: self.state,
+            settings: settings.clone(),
+        };
+        Ok(Site(Arc::new(Inner {
+            router,
+            context: Arc::new(context),
+            access_log: settings.get("ACCESS_LOG")?.unwrap_or(debug),
+            hooks: setup.hooks,
+            routes: table.lines,
+            #[cfg(feature = "tower")]
+            around: self.around,
+        })))
+    }
+}
+
+fn start(layers: &[Layer], setup: &mut Setup<'_>) -> Result<Vec<Arc<dyn ErasedMiddleware>>> {
+    layers.iter().map(|layer| layer.start(setup)).collect()
+}
+
+/// The routes of a site as they come together.
+#[derive(Default)]
+struct Table {
+    routes: Routes,
+    names: UrlNames,
+    lines: Vec<RouteLine>,
+}
+
+impl Table {
+    fn add(
+        &mut self,
+        pattern: UrlPattern,
+        site_layers: &[Arc<dyn ErasedMiddleware>],
+        setup: &mut Setup<'_>,
+    ) -> Result<()> {
+        let Place {
+            key,
+            text,
+            params,
+            reverse,
+        } = Place::of(&pattern.matcher)?;
+        if pattern.view_params > params.len() {
+            let (has, takes) = (params.len(), pattern.view_params);
+            let view = pattern.view_name;
+            return Err(Error::internal(format!(
+                "`{text}` has {has} path parameters, but its view {view} takes {takes}"
+            )));
+        }
+        self.lines.push(line(&pattern, &text));
+        if let (Some(name), Some(reverse)) = (&pattern.name, reverse)
+            && !self.names.insert(name, reverse)
+        {
+            return Err(Error::internal(format!(
+                "two URL patterns are named {name:?}"
+            )));
+        }
+        let info = RouteInfo {
+            path: Some(text),
+            name: pattern.name,
+            params,
+            max_body: pattern.max_body,
+        };
+        let info = Arc::new(info);
+        let mut layers = site_layers.to_vec();
+        layers.extend(start(&pattern.layers, setup)?);
+        let make = || Route {
+            info: info.clone(),
+            layers: layers.clone(),
+            view: pattern.view.clone(),
+        };
+        self.routes.add(key, pattern.methods, make)
+    }
+}
+
+fn line(pattern: &UrlPattern, path: &str) -> RouteLine {
+    let mut methods: Vec<&str> = pattern.methods.iter().map(Method::as_str).collect();
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    RouteLine {
+        methods: methods.join(" "),
+        path: path.to_owned(),
+        name: pattern.name.clone().unwrap_or_default(),
+        view: pattern.view_name,
+    }
+}
+
+/// What a URL pattern's path or expression comes to.
+struct Place {
+    key: Key,
+    text: String,
+    params: Vec<(String, Converter)>,
+    /// For making URLs; a regular expression cannot be filled in.
+    reverse: Option<Pattern>,
+}
+
+impl Place {
+    fn of(matcher: &Matcher) -> Result<Self> {
+        match matcher {
+            Matcher::Path(path) => {
+                let pattern = Pattern::parse(path).map_err(Error::internal)?;
+                let params = pattern
+                    .params()
+                    .map(|param| (param.name.clone(), param.converter))
+                    .collect();
+                let key = Key::Path(pattern.matchit());
+                Ok(Self {
+                    key,
+                    text: path.clone(),
+                    params,
+                    reverse: Some(pattern),
+                })
+            }
+            #[cfg(feature = "regex")]
+            Matcher::Regex(expression) => {
+                let groups = regex::Regex::new(expression)?;
+                let name = |(index, name): (usize, Option<&str>)| {
+                    (
+                        name.map_or_else(|| index.to_string(), str::to_owned),
+                        Converter::Str,
+                    )
+                };
+                let params = groups
+                    .capture_names()
+                    .enumerate()
+                    .skip(1)
+                    .map(name)
+                    .collect();
+                Ok(Self {
+                    key: Key::Regex(expression.clone()),
+                    text: expression.clone(),
+                    params,
+                    reverse: None,
+                })
+            }
+        }
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App")
+            .field("settings", &self.settings)
+            .field("urls", &self.patterns)
+            .finish_non_exhaustive()
+    }
+}

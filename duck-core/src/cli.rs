@@ -1,0 +1,146 @@
+//! The commands of a site's own binary.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::app::App;
+use crate::error::Result;
+use crate::run;
+use crate::secret::SecretKey;
+use crate::site::{RouteLine, Site};
+
+#[derive(Parser)]
+#[command(about = "A site made with Duck", disable_help_subcommand = true)]
+struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the site (what happens without a command, too)
+    Run {
+        /// Where to listen, in place of ADDRESS in the settings: 127.0.0.1:8000
+        #[arg(long, value_name = "HOST:PORT")]
+        address: Option<String>,
+    },
+    /// List the URL patterns
+    Routes {
+        /// As JSON, for scripts
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read the settings, build the site, and say what is wrong
+    Check {
+        /// Be as strict as a site on the internet needs
+        #[arg(long)]
+        deploy: bool,
+    },
+    /// Print a new SECRET_KEY
+    Secret,
+}
+
+pub(crate) fn run(app: App) -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(usage) => {
+            // Where even the message cannot be printed there is nobody to read it.
+            let _ = usage.print();
+            return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
+        }
+    };
+    log_to_stderr();
+    match answer(app, args.command.unwrap_or(Command::Run { address: None })) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {}", error.chain());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn answer(app: App, command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Run { address: None } => run::serve(app)?,
+        Command::Run {
+            address: Some(address),
+        } => run::serve(app.setting("ADDRESS", address))?,
+        Command::Routes { json } => print!("{}", routes(&app.build()?.0.routes, json)),
+        Command::Check { deploy } => return Ok(check(&app.build()?, deploy)),
+        Command::Secret => println!("{}", SecretKey::generate()?),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the framework has to say goes to standard error; `RUST_LOG` chooses how much.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    // A program that embeds a site may have set up its log already: that one stays.
+    let _ = log.with_target(false).try_init();
+}
+
+fn routes(routes: &[RouteLine], json: bool) -> String {
+    if json {
+        let list: Vec<_> = routes
+            .iter()
+            .map(|route| {
+                serde_json::json!({
+                    "methods": route.methods.split(' ').collect::<Vec<_>>(),
+                    "path": route.path, "name": route.name, "view": route.view,
+                })
+            })
+            .collect();
+        return format!("{:#}\n", serde_json::Value::from(list));
+    }
+    let head = RouteLine {
+        methods: "METHOD".into(),
+        path: "PATH".into(),
+        name: "NAME".into(),
+        view: "VIEW",
+    };
+    let width =
+        |text: fn(&RouteLine) -> usize| routes.iter().chain([&head]).map(text).max().unwrap_or(0);
+    let (methods, paths) = (
+        width(|route| route.methods.len()),
+        width(|route| route.path.len()),
+    );
+    let names = width(|route| route.name.len());
+    let lines = std::iter::once(&head).chain(routes).map(|route| {
+        let RouteLine {
+            methods: method,
+            path,
+            name,
+            view,
+        } = route;
+        format!("  {method:<methods$}  {path:<paths$}  {name:<names$}  {view}\n")
+    });
+    lines.collect()
+}
+
+fn check(site: &Site, deploy: bool) -> ExitCode {
+    let mut findings = site.settings().warnings();
+    if deploy && site.0.context.debug {
+        findings.push(
+            site.settings()
+                .error("DEBUG", "is on; a site on the internet sets it to false")
+                .to_string(),
+        );
+    }
+    println!(
+        "  ✓ the settings are read, {} URL patterns fit together",
+        site.0.routes.len()
+    );
+    for finding in &findings {
+        println!("  ✗ {finding}");
+    }
+    if findings.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

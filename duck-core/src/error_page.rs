@@ -1,0 +1,122 @@
+//! What the visitor sees of an error: the status in words, and the details with `DEBUG` on.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use http::{HeaderValue, header};
+
+use crate::escape::escape_html;
+use crate::request::Request;
+use crate::response::{self, Response};
+
+/// Gives an error its page, unless the site gave it one already.
+pub(crate) fn dress(request: &Request, mut response: Response) -> Response {
+    if response.error().is_none() || !response.body().is_empty() {
+        return response;
+    }
+    let page = page(request, &response);
+    let media_type = page.headers().get(header::CONTENT_TYPE).cloned();
+    response = response.with_body({ page }.take_body());
+    if let Some(media_type) = media_type {
+        response = response.with(header::CONTENT_TYPE, media_type);
+    }
+    if response.status_code() == 503 && !response.headers().contains_key(header::RETRY_AFTER) {
+        response = response.with(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    response
+}
+
+fn page(request: &Request, response: &Response) -> Response {
+    let wants_json = request
+        .header("accept")
+        .is_some_and(|accept| accept.contains("json"));
+    if wants_json {
+        problem(request, response)
+    } else if request.header("accept").is_some() && request.accepts("text/html") {
+        html(request, response)
+    } else {
+        plain(request, response)
+    }
+}
+
+/// What may be said to a visitor: an error of the request says what was wrong with it.
+fn public_message(response: &Response) -> Option<String> {
+    let error = response.error()?.downcast_ref::<crate::RequestError>()?;
+    response
+        .status_code()
+        .is_client_error()
+        .then(|| error.to_string())
+}
+
+fn reason(response: &Response) -> &'static str {
+    response.status_code().canonical_reason().unwrap_or("Error")
+}
+
+fn plain(request: &Request, response: &Response) -> Response {
+    let mut text = format!("{} {}\n", response.status_code().as_u16(), reason(response));
+    for line in public_message(response)
+        .into_iter()
+        .chain(details(request, response))
+    {
+        text += &line;
+        text.push('\n');
+    }
+    response::text(text)
+}
+
+/// `application/problem+json`: RFC 9457.
+fn problem(request: &Request, response: &Response) -> Response {
+    let detail = public_message(response).or_else(|| details(request, response).into_iter().next());
+    let problem = serde_json::json!({
+        "title": reason(response),
+        "status": response.status_code().as_u16(),
+        "detail": detail,
+    });
+    response::json(&problem).with(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    )
+}
+
+fn html(request: &Request, response: &Response) -> Response {
+    let (status, reason) = (response.status_code().as_u16(), reason(response));
+    let mut body = format!("<h1>{status} {reason}</h1>");
+    if let Some(message) = public_message(response) {
+        write!(body, "<p>{}</p>", escape_html(&message)).expect("a String takes every write");
+    }
+    let details = details(request, response);
+    if !details.is_empty() {
+        let lines: Vec<Cow<'_, str>> = details.iter().map(|line| escape_html(line)).collect();
+        write!(
+            body,
+            "<pre>{}</pre><p><small>Shown because DEBUG is on.</small></p>",
+            lines.join("\n")
+        )
+        .expect("a String takes every write");
+    }
+    response::html(format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{status} {reason}</title>\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><style>{STYLE}</style></head>\
+         <body><main>{body}</main></body></html>"
+    ))
+}
+
+const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:0;background:#fdfcf7;color:#222}\
+main{max-width:46rem;margin:12vh auto;padding:0 1.5rem}h1{font-size:1.6rem;border-bottom:4px solid #ffcf33;\
+display:inline-block}pre{background:#fff;border:1px solid #ddd;border-radius:6px;padding:1rem;white-space:pre-wrap}";
+
+/// The cause, the line and the route: for the site's author only.
+fn details(request: &Request, response: &Response) -> Vec<String> {
+    let Some(error) = response.error().filter(|_| request.is_debug()) else {
+        return Vec::new();
+    };
+    let mut details = vec![error.chain()];
+    if error.status().is_server_error() {
+        details.push(format!("at {}", error.place()));
+    }
+    details.push(format!("{} {}", request.method(), request.path()));
+    if let Some(route) = request.route_path() {
+        details.push(format!("route {route}"));
+    }
+    details
+}

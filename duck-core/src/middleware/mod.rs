@@ -1,0 +1,168 @@
+//! What stands between a request and its view.
+
+mod hooks;
+mod layer;
+
+use std::any::Any;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::Poll;
+
+pub use self::hooks::{ProcessRequest, ProcessResponse, process_request, process_response};
+pub(crate) use self::layer::Layer;
+use crate::BoxFuture;
+use crate::error::{Error, Result};
+use crate::request::Request;
+use crate::response::Response;
+use crate::setup::Setup;
+use crate::view::ErasedView;
+
+/// A layer around views: it sees the request before them and the response after them.
+///
+/// An `async fn` with two arguments is one as it stands:
+///
+/// ```
+/// use duck_core::{App, Next, Request, Response, Result, Settings};
+///
+/// async fn timing(request: Request, next: Next<'_>) -> Result<Response> {
+///     let start = std::time::Instant::now();
+///     let response = next.run(request).await;
+///     Ok(response.header("x-took", format!("{:?}", start.elapsed()))?)
+/// }
+///
+/// let app = App::new(Settings::default()).middleware(timing);
+/// ```
+///
+/// Layers run in the order they are added: the site's first, then the blueprint's, then the
+/// URL pattern's own; their second halves run in reverse. Pages that are not there (404, 405) pass
+/// through the site's too.
+pub trait Middleware: Send + Sync + 'static {
+    /// Answers a request, mostly by running `next` and looking at what it gives.
+    fn handle(
+        &self,
+        request: Request,
+        next: Next<'_>,
+    ) -> impl Future<Output = Result<Response>> + Send;
+
+    /// Called once when the site is built: the place to read settings and open what is needed.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the site from starting.
+    fn start(&mut self, setup: &mut Setup<'_>) -> Result<()> {
+        let _ = setup;
+        Ok(())
+    }
+}
+
+/// The rest of the chain: the layers further in, and the view.
+#[derive(Clone, Copy)]
+pub struct Next<'a> {
+    layers: &'a [Arc<dyn ErasedMiddleware>],
+    view: &'a dyn ErasedView,
+}
+
+impl<'a> Next<'a> {
+    pub(crate) fn new(layers: &'a [Arc<dyn ErasedMiddleware>], view: &'a dyn ErasedView) -> Self {
+        Self { layers, view }
+    }
+
+    /// Runs it. There is always a response: an error further in became one on its way, with the
+    /// error itself in [`Response::error`], and so did a panic.
+    pub async fn run(self, request: Request) -> Response {
+        match self.layers {
+            [] => caught(|| self.view.call(request))
+                .await
+                .unwrap_or_else(Response::from_error),
+            [layer, inner @ ..] => {
+                let next = Next {
+                    layers: inner,
+                    view: self.view,
+                };
+                let answer = caught(|| layer.handle(request, next)).await;
+                answer
+                    .and_then(|answer| answer)
+                    .unwrap_or_else(Response::from_error)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Next<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Next({} layers and a view)", self.layers.len())
+    }
+}
+
+/// Runs a future; a panic in it is an error, and the end of this one request only.
+async fn caught<'a, T>(start: impl FnOnce() -> BoxFuture<'a, T>) -> Result<T> {
+    let mut future = catch_unwind(AssertUnwindSafe(start)).map_err(|panic| panicked(&*panic))?;
+    poll_fn(
+        move |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => Poll::Ready(Err(panicked(&*panic))),
+        },
+    )
+    .await
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Error::internal(format!("panicked: {}", text.unwrap_or("(no message)")))
+}
+
+/// A middleware whose type is forgotten.
+pub(crate) trait ErasedMiddleware: Send + Sync {
+    fn handle<'a>(&'a self, request: Request, next: Next<'a>) -> BoxFuture<'a, Result<Response>>;
+    fn start(&mut self, setup: &mut Setup<'_>) -> Result<()>;
+}
+
+impl<M: Middleware> ErasedMiddleware for M {
+    fn handle<'a>(&'a self, request: Request, next: Next<'a>) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(Middleware::handle(self, request, next))
+    }
+
+    fn start(&mut self, setup: &mut Setup<'_>) -> Result<()> {
+        Middleware::start(self, setup)
+    }
+}
+
+/// A function that is a [`Middleware`].
+#[doc(hidden)]
+pub trait MiddlewareFn<'a>: Send + Sync {
+    /// What it is while it runs.
+    type Future: Future<Output = Result<Response>> + Send + 'a;
+
+    /// Starts it.
+    fn call(&self, request: Request, next: Next<'a>) -> Self::Future;
+}
+
+impl<'a, Function, Running> MiddlewareFn<'a> for Function
+where
+    Function: Fn(Request, Next<'a>) -> Running + Send + Sync,
+    Running: Future<Output = Result<Response>> + Send + 'a,
+{
+    type Future = Running;
+
+    fn call(&self, request: Request, next: Next<'a>) -> Running {
+        self(request, next)
+    }
+}
+
+impl<Function> Middleware for Function
+where
+    Function: for<'a> MiddlewareFn<'a> + 'static,
+{
+    fn handle(
+        &self,
+        request: Request,
+        next: Next<'_>,
+    ) -> impl Future<Output = Result<Response>> + Send {
+        self.call(request, next)
+    }
+}

@@ -1,0 +1,343 @@
+//! The paths that a site answers, as Duck writes them: `/user/<id>`, `/files/<path:rest>`.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// What may stand in a segment of a path as it is (RFC 3986, `pchar`).
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@');
+
+/// The same with `/`, for a parameter that takes the rest of the path.
+const REST: &AsciiSet = &SEGMENT.remove(b'/');
+
+/// The same with `%`: a pattern may be written as it is sent.
+const TEXT: &AsciiSet = &REST.remove(b'%');
+
+/// A path with its parameters, parsed.
+#[derive(Debug, Clone)]
+pub(crate) struct Pattern {
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone)]
+enum Part {
+    Text(String),
+    Param(Param),
+}
+
+/// One `<…>` of a path.
+#[derive(Debug, Clone)]
+pub(crate) struct Param {
+    pub(crate) name: String,
+    pub(crate) converter: Converter,
+}
+
+/// What a parameter takes, under Django's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Converter {
+    Str,
+    Int,
+    Slug,
+    Uuid,
+    Path,
+}
+
+impl Pattern {
+    /// Reads `/user/<id>`. The error is a sentence for the site's author.
+    pub(crate) fn parse(path: &str) -> Result<Self, String> {
+        if !path.starts_with('/') {
+            return Err(format!("the path {path:?} must begin with `/`"));
+        }
+        let mut parts = Vec::new();
+        let mut rest = path;
+        while let Some(open) = rest.find('<') {
+            parts.push(Part::Text(rest[..open].to_owned()));
+            let close = rest.find('>').filter(|&close| close > open);
+            let close =
+                close.ok_or_else(|| format!("the path {path:?} has a `<` without its `>`"))?;
+            parts.push(Part::Param(Param::parse(&rest[open + 1..close], path)?));
+            rest = &rest[close + 1..];
+        }
+        if rest.contains('>') {
+            return Err(format!("the path {path:?} has a `>` without its `<`"));
+        }
+        parts.push(Part::Text(rest.to_owned()));
+        parts.retain(|part| !matches!(part, Part::Text(text) if text.is_empty()));
+        let pattern = Self { parts };
+        pattern.check_params(path)?;
+        Ok(pattern)
+    }
+
+    fn check_params(&self, path: &str) -> Result<(), String> {
+        let params: Vec<_> = self.params().collect();
+        for (index, param) in params.iter().enumerate() {
+            if params[..index]
+                .iter()
+                .any(|earlier| earlier.name == param.name)
+            {
+                return Err(format!(
+                    "the path {path:?} has two parameters named `{}`",
+                    param.name
+                ));
+            }
+        }
+        let last = matches!(self.parts.last(), Some(Part::Param(_)));
+        let early = params
+            .iter()
+            .rev()
+            .skip(usize::from(last))
+            .find(|param| param.converter == Converter::Path);
+        match early {
+            Some(param) => Err(format!(
+                "`<path:{}>` must be the end of the path {path:?}",
+                param.name
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// The parameters, in their order.
+    pub(crate) fn params(&self) -> impl Iterator<Item = &Param> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Param(param) => Some(param),
+            Part::Text(_) => None,
+        })
+    }
+
+    /// The same path in matchit's syntax. Text is written as browsers send it, percent-encoded.
+    pub(crate) fn matchit(&self) -> String {
+        let mut route = String::new();
+        let mut index = 0;
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => route += &encode(text).replace('{', "{{").replace('}', "}}"),
+                Part::Param(param) => {
+                    let star = if param.converter == Converter::Path {
+                        "*"
+                    } else {
+                        ""
+                    };
+                    // Parameters are told apart by place: routes that differ only in names conflict.
+                    write!(route, "{{{star}p{index}}}").expect("a String takes every write");
+                    index += 1;
+                }
+            }
+        }
+        route
+    }
+
+    /// The path with `values` in place of its parameters, percent-encoded.
+    pub(crate) fn fill(&self, values: &[String]) -> Result<String, String> {
+        let wanted = self.params().count();
+        if wanted != values.len() {
+            return Err(format!(
+                "its path has {wanted} parameters, and {} values were given",
+                values.len()
+            ));
+        }
+        let mut values = values.iter();
+        let mut path = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => path += &encode(text),
+                Part::Param(param) => {
+                    param.fill_in(values.next().map_or("", |value| value), &mut path)?
+                }
+            }
+        }
+        Ok(path)
+    }
+}
+
+impl Param {
+    fn parse(text: &str, path: &str) -> Result<Self, String> {
+        let (converter, name) = text.split_once(':').unwrap_or(("str", text));
+        let converter = match converter {
+            "str" => Converter::Str,
+            "int" => Converter::Int,
+            "slug" => Converter::Slug,
+            "uuid" => Converter::Uuid,
+            "path" => Converter::Path,
+            other => {
+                return Err(format!(
+                    "the path {path:?} has `<{other}:…>`; there are str, int, slug, uuid and path"
+                ));
+            }
+        };
+        let fine = !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !fine {
+            return Err(format!(
+                "the path {path:?} has a parameter named {name:?}; use letters, digits and `_`"
+            ));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            converter,
+        })
+    }
+
+    fn fill_in(&self, value: &str, path: &mut String) -> Result<(), String> {
+        if value.is_empty() || !self.converter.takes(value) {
+            return Err(format!(
+                "{value:?} does not fit its parameter `{}`",
+                self.name
+            ));
+        }
+        let set = if self.converter == Converter::Path {
+            REST
+        } else {
+            SEGMENT
+        };
+        path.extend(utf8_percent_encode(value, set));
+        Ok(())
+    }
+}
+
+impl Converter {
+    /// Whether a decoded value is of this kind.
+    pub(crate) fn takes(self, value: &str) -> bool {
+        match self {
+            Self::Str | Self::Path => true,
+            Self::Int => value.bytes().all(|byte| byte.is_ascii_digit()),
+            Self::Slug => value
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')),
+            Self::Uuid => uuid::Uuid::try_parse(value).is_ok(),
+        }
+    }
+}
+
+/// Text of a pattern as it stands in a request: whatever a browser would percent-encode is.
+fn encode(text: &str) -> String {
+    utf8_percent_encode(text, TEXT).to_string()
+}
+
+/// The one way to write a request's path: percent-encoding undone where the character needs
+/// none, and in upper case where it stays (RFC 3986, 6.2.2). `None` where a `%` is not followed
+/// by two hexadecimal digits.
+pub(crate) fn normalize(path: &str) -> Option<Cow<'_, str>> {
+    if !path.contains('%') {
+        return Some(Cow::Borrowed(path));
+    }
+    let mut normal = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some(at) = rest.find('%') {
+        normal += &rest[..at];
+        let byte = u8::from_str_radix(rest.get(at + 1..at + 3)?, 16).ok()?;
+        if !rest.as_bytes()[at + 1].is_ascii_hexdigit() {
+            return None;
+        }
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            normal.push(byte as char);
+        } else {
+            write!(normal, "%{byte:02X}").expect("a String takes every write");
+        }
+        rest = &rest[at + 3..];
+    }
+    normal += rest;
+    Some(Cow::Owned(normal))
+}
+
+/// A parameter's value as the visitor meant it; `None` where it is not UTF-8.
+pub(crate) fn decode(value: &str) -> Option<Cow<'_, str>> {
+    percent_decode_str(value).decode_utf8().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_become_matchit_parameters() {
+        let pattern = Pattern::parse("/user/<int:id>/files/<path:rest>").unwrap();
+        assert_eq!(pattern.matchit(), "/user/{p0}/files/{*p1}");
+        assert_eq!(
+            pattern
+                .params()
+                .map(|param| param.name.as_str())
+                .collect::<Vec<_>>(),
+            ["id", "rest"]
+        );
+    }
+
+    #[test]
+    fn text_is_matched_as_browsers_send_it() {
+        assert_eq!(
+            Pattern::parse("/café/{x}").unwrap().matchit(),
+            "/caf%C3%A9/%7Bx%7D"
+        );
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (path, says) in [
+            ("user", "must begin with"),
+            ("/<id", "without its `>`"),
+            ("/id>", "without its `<`"),
+            ("/<a>/<a>", "two parameters"),
+            ("/<float:x>", "there are str, int"),
+            ("/<>", "use letters"),
+            ("/<path:rest>/edit", "must be the end"),
+        ] {
+            let error = Pattern::parse(path).unwrap_err();
+            assert!(error.contains(says), "{path}: {error}");
+        }
+    }
+
+    #[test]
+    fn filling_in_encodes_and_checks() {
+        let pattern = Pattern::parse("/user/<int:id>/<name>").unwrap();
+        assert_eq!(
+            pattern.fill(&["7".into(), "a/b c?".into()]).unwrap(),
+            "/user/7/a%2Fb%20c%3F"
+        );
+        assert!(
+            pattern
+                .fill(&["x".into(), "y".into()])
+                .unwrap_err()
+                .contains("does not fit")
+        );
+        assert!(
+            pattern
+                .fill(&["1".into()])
+                .unwrap_err()
+                .contains("2 parameters")
+        );
+        assert!(
+            pattern
+                .fill(&["1".into(), String::new()])
+                .unwrap_err()
+                .contains("does not fit")
+        );
+    }
+
+    #[test]
+    fn one_spelling_for_each_path() {
+        assert_eq!(normalize("/%7euser/%c3%a9").unwrap(), "/~user/%C3%A9");
+        assert_eq!(normalize("/a%2Fb").unwrap(), "/a%2Fb");
+        assert!(normalize("/100%").is_none());
+        assert!(normalize("/%+1").is_none());
+        assert!(normalize("/%é").is_none());
+    }
+}

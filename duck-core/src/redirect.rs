@@ -1,0 +1,97 @@
+//! Sending a visitor elsewhere.
+
+use http::{HeaderValue, StatusCode, header};
+
+use percent_encoding::{AsciiSet, utf8_percent_encode};
+
+use crate::error::Result;
+use crate::request::{Request, UrlValues};
+use crate::response::{Response, ResponseError};
+
+/// What is encoded in a `Location` besides all that is not ASCII.
+const UNSAFE: &AsciiSet = &AsciiSet::EMPTY.add(b' ').add(b'"');
+
+/// Sends the visitor to a page of the site by its name: 303, which turns a `POST` into a `GET`.
+///
+/// ```
+/// # use duck_core::{Request, Response, Result, redirect};
+/// async fn create(request: Request) -> Result<Response> {
+///     let id = 7;
+///     redirect(&request, "note", [id])
+/// }
+/// ```
+///
+/// # Errors
+///
+/// When no URL pattern has that name, or the values do not fit its parameters.
+#[track_caller]
+pub fn redirect(request: &Request, name: &str, values: impl UrlValues) -> Result<Response> {
+    redirect_to(&request.url(name, values)?)
+}
+
+/// Sends the visitor to a path of this site: 303.
+///
+/// A path from a form or a query (`?next=…`) is safe to pass in: whatever a browser would take
+/// for another site is refused.
+///
+/// ```
+/// use duck_core::redirect_to;
+///
+/// assert_eq!(redirect_to("/cart?open=1")?.headers()["location"], "/cart?open=1");
+/// assert!(redirect_to("//evil.example").is_err());
+/// assert!(redirect_to("https://evil.example").is_err());
+/// # Ok::<(), duck_core::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// When it is no path of this site, or cannot be a header.
+#[track_caller]
+pub fn redirect_to(path: &str) -> Result<Response> {
+    // Browsers read `\` as `/` and drop tabs and line breaks: `/\evil` and `/<tab>/evil` are hosts.
+    let here = path.starts_with('/') && !path[1..].starts_with(['/', '\\']);
+    if !here || path.bytes().any(|byte| byte.is_ascii_control()) {
+        return Err(ResponseError::new(
+            "a redirect must stay on this site: its path begins with one `/`".into(),
+        )
+        .into());
+    }
+    redirect_external(path)
+}
+
+/// Sends the visitor to any URL, other sites included: 303. Never pass in what a visitor sent.
+///
+/// # Errors
+///
+/// When it cannot be a header.
+#[track_caller]
+pub fn redirect_external(url: &str) -> Result<Response> {
+    let location = HeaderValue::try_from(utf8_percent_encode(url, UNSAFE).to_string())?;
+    Ok(Response::new(StatusCode::SEE_OTHER).with(header::LOCATION, location))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn never_leaves_the_site() {
+        for evil in [
+            "",
+            "x",
+            "//evil",
+            "/\\evil",
+            "https://evil",
+            "/\t/evil",
+            "/\n/evil",
+            "javascript:x",
+            "/a\r\nx: y",
+        ] {
+            assert!(redirect_to(evil).is_err(), "{evil:?}");
+        }
+        assert_eq!(
+            redirect_to("/café?q=1").unwrap().headers()["location"],
+            "/caf%C3%A9?q=1"
+        );
+    }
+}

@@ -1,0 +1,166 @@
+//! A request's body: read whole and kept, or streamed once.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+
+use super::Request;
+use crate::body::Body;
+use crate::request_error::RequestError;
+
+/// The body as it came, until somebody reads it, and the bytes from then on.
+pub(super) struct RequestBody {
+    unread: Mutex<Option<Body>>,
+    whole: OnceCell<Bytes>,
+}
+
+impl RequestBody {
+    pub(super) fn new(body: Body) -> Self {
+        Self {
+            unread: Mutex::new(Some(body)),
+            whole: OnceCell::new(),
+        }
+    }
+
+    fn take(&self) -> Result<Body, RequestError> {
+        let body = self
+            .unread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        body.ok_or_else(|| {
+            RequestError::internal("the body was streamed, or its reading was broken off")
+        })
+    }
+}
+
+impl Request {
+    /// The whole body. It is kept: it may be asked for again.
+    ///
+    /// # Errors
+    ///
+    /// 413 when it is larger than `MAX_BODY_BYTES` or the limit of its URL pattern, known from its
+    /// length or found while reading; 408 when it does not arrive within `BODY_TIMEOUT`; 400 when
+    /// it breaks off.
+    pub async fn bytes(&self) -> Result<Bytes, RequestError> {
+        let read = async || {
+            let limit = self.max_body();
+            let time = self.inner.context.limits.body();
+            let reading = read_whole(self.inner.body.take()?, limit);
+            timeout(time, reading)
+                .await
+                .unwrap_or_else(|_| Err(too_slow()))
+        };
+        self.inner.body.whole.get_or_try_init(read).await.cloned()
+    }
+
+    /// The body piece by piece, for what is too large to hold. It can be had once, and not after
+    /// [`bytes`](Self::bytes) and its kin. The limit holds here too.
+    ///
+    /// # Errors
+    ///
+    /// 413 when its length is known and over the limit; 500 when the body was read already.
+    pub fn body_stream(&self) -> Result<BodyStream, RequestError> {
+        if let Some(bytes) = self.inner.body.whole.get() {
+            return Ok(BodyStream {
+                body: bytes.clone().into(),
+                left: u64::MAX,
+                time: Duration::MAX,
+            });
+        }
+        let (body, left) = (self.inner.body.take()?, self.max_body());
+        check_length(&body, left)?;
+        Ok(BodyStream {
+            body,
+            left,
+            time: self.inner.context.limits.body(),
+        })
+    }
+
+    fn max_body(&self) -> u64 {
+        self.route()
+            .max_body
+            .unwrap_or(self.inner.context.limits.max_body_bytes)
+    }
+}
+
+/// A body as it arrives: [`Request::body_stream`].
+pub struct BodyStream {
+    body: Body,
+    left: u64,
+    time: Duration,
+}
+
+impl BodyStream {
+    /// The next piece; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// 413 past the limit; 408 when nothing comes for `BODY_TIMEOUT`; 400 when it breaks off.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, RequestError> {
+        let next = next_piece(&mut self.body, &mut self.left);
+        timeout(self.time, next)
+            .await
+            .unwrap_or_else(|_| Err(too_slow()))
+    }
+}
+
+impl fmt::Debug for BodyStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.body.fmt(f)
+    }
+}
+
+async fn read_whole(mut body: Body, mut left: u64) -> Result<Bytes, RequestError> {
+    check_length(&body, left)?;
+    let Some(first) = next_piece(&mut body, &mut left).await? else {
+        return Ok(Bytes::new());
+    };
+    // Mostly there is no more than one piece: it is the body, uncopied.
+    let Some(second) = next_piece(&mut body, &mut left).await? else {
+        return Ok(first);
+    };
+    let mut whole = BytesMut::from(first);
+    whole.extend_from_slice(&second);
+    while let Some(piece) = next_piece(&mut body, &mut left).await? {
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole.freeze())
+}
+
+async fn next_piece(body: &mut Body, left: &mut u64) -> Result<Option<Bytes>, RequestError> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame
+            .map_err(|error| RequestError::bad_request("the body broke off").because(error))?;
+        if let Ok(piece) = frame.into_data() {
+            *left = left
+                .checked_sub(piece.len() as u64)
+                .ok_or_else(over_the_limit)?;
+            return Ok(Some(piece));
+        }
+    }
+    Ok(None)
+}
+
+fn check_length(body: &Body, limit: u64) -> Result<(), RequestError> {
+    if body.size_hint().lower() > limit {
+        Err(over_the_limit())
+    } else {
+        Ok(())
+    }
+}
+
+fn over_the_limit() -> RequestError {
+    RequestError::too_large("the body is too large")
+}
+
+fn too_slow() -> RequestError {
+    RequestError::new(StatusCode::REQUEST_TIMEOUT, "the body took too long")
+}

@@ -1,0 +1,134 @@
+//! From `main` to a running server: runtime, socket, signals.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+use listenfd::ListenFd;
+use serde::Deserialize;
+use tokio::net::TcpListener;
+
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::server;
+use crate::settings::Settings;
+use crate::site::Site;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE", default)]
+struct ServerSettings {
+    address: String,
+    workers: Option<usize>,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            address: "127.0.0.1:8000".into(),
+            workers: None,
+        }
+    }
+}
+
+impl App {
+    /// Runs the site's command line: `run` (the default), `routes`, `check`, `secret`.
+    ///
+    /// What goes wrong is printed to standard error; the exit code is 1 then, and 2 for a command
+    /// that is not understood.
+    #[cfg(feature = "cli")]
+    pub fn run(self) -> std::process::ExitCode {
+        crate::cli::run(self)
+    }
+
+    /// Serves the site until it is asked to stop. With the feature `cli` there is a command line.
+    #[cfg(not(feature = "cli"))]
+    pub fn run(self) -> std::process::ExitCode {
+        match serve(self) {
+            Ok(()) => std::process::ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {}", error.chain());
+                std::process::ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+/// Builds the site and serves it until SIGTERM or SIGINT.
+pub(crate) fn serve(app: App) -> Result<()> {
+    let site = app.build()?;
+    let settings: ServerSettings = site.settings().part()?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(workers) = settings.workers {
+        if workers == 0 {
+            return Err(site
+                .settings()
+                .error("WORKERS", "a server has at least one worker")
+                .into());
+        }
+        runtime.worker_threads(workers);
+    }
+    for warning in site.settings().warnings() {
+        tracing::warn!(target: "duck", "{warning}");
+    }
+    runtime.enable_all().build()?.block_on(async {
+        let listener = listen(site.settings(), &settings.address).await?;
+        let stop = stop_signal()?;
+        eprint!("{}", banner(&site, listener.local_addr()?));
+        server::serve(listener, site, stop).await;
+        Ok(())
+    })
+}
+
+/// The socket handed over by systemd or `duck run`, else one of our own.
+async fn listen(settings: &Settings, address: &str) -> Result<TcpListener> {
+    if let Some(inherited) = ListenFd::from_env().take_tcp_listener(0)? {
+        inherited.set_nonblocking(true)?;
+        return Ok(TcpListener::from_std(inherited)?);
+    }
+    TcpListener::bind(address).await.map_err(|error| {
+        let hint = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "another program uses it; choose another port",
+            std::io::ErrorKind::PermissionDenied => {
+                "ports below 1024 need a privilege; choose a higher one"
+            }
+            _ => "write it as \"127.0.0.1:8000\"",
+        };
+        Error::from(settings.error(
+            "ADDRESS",
+            format_args!("cannot listen on {address:?}: {error}; {hint}"),
+        ))
+    })
+}
+
+/// Done when somebody asks the process to stop.
+fn stop_signal() -> Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+fn banner(site: &Site, address: SocketAddr) -> String {
+    let mut banner = String::new();
+    let mut line = |name: &str, text: &str| {
+        writeln!(banner, "  {name:<10} {text}").expect("a String takes every write")
+    };
+    line("Duck", env!("CARGO_PKG_VERSION"));
+    if site.0.context.debug {
+        line(
+            "settings",
+            "DEBUG is on: errors show their cause to visitors",
+        );
+    }
+    for (name, text) in &site.0.hooks.banner {
+        line(name, text);
+    }
+    line("Serving", &format!("http://{address}    Ctrl-C stops"));
+    banner
+}

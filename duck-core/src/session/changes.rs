@@ -1,0 +1,130 @@
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::data::SessionData;
+use super::engine::{Record, Visitor};
+use crate::session_error::SessionError;
+
+/// A change that can be made again on newer data, when another request saved first.
+type Replay = Box<dyn Fn(Option<&Bytes>) -> Result<Bytes, SessionError> + Send + Sync>;
+
+/// One thing that a request did to its session.
+pub(crate) enum Write {
+    Set(Box<str>, Bytes),
+    Update(Box<str>, Replay),
+    Remove(Box<str>),
+    Clear,
+    /// Everything goes, the framework's own keys too: another user logs in.
+    Reset,
+}
+
+impl Write {
+    fn apply(&self, data: &mut SessionData) -> Result<(), SessionError> {
+        match self {
+            Self::Set(key, json) => {
+                data.set(key, json.clone());
+            }
+            Self::Update(key, change) => {
+                let json = change(data.get(key))?;
+                data.set(key, json);
+            }
+            Self::Remove(key) => {
+                data.remove(key);
+            }
+            Self::Clear => data.clear(),
+            Self::Reset => *data = SessionData::default(),
+        }
+        Ok(())
+    }
+
+    /// Whether it is part of a login: kept even where the page fails.
+    pub(crate) fn is_identity(&self) -> bool {
+        match self {
+            Self::Set(key, _) => &**key == super::USER,
+            Self::Reset => true,
+            _ => false,
+        }
+    }
+}
+
+/// What becomes of a session's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Identity {
+    /// It stays.
+    #[default]
+    Keep,
+    /// A new id, the old one dies at once: `cycle_id`.
+    Renew,
+    /// The same because somebody logged in: the absolute clock starts again.
+    Login,
+    /// The session ends. Data set afterwards begins another: `flush`.
+    End,
+}
+
+/// Everything a request changed, for the engine to write.
+#[non_exhaustive]
+pub struct Changes {
+    /// The visitor.
+    pub visitor: Visitor,
+    /// The session as it was loaded; `None` where there was none.
+    pub record: Option<Record>,
+    /// What becomes of the id.
+    pub identity: Identity,
+    /// Whether to write even if no value differs: `set_modified(true)`.
+    pub forced: bool,
+    /// The data with all changes made, where the record is still what was loaded.
+    data: Option<SessionData>,
+    writes: Vec<Write>,
+}
+
+impl Changes {
+    pub(crate) fn new(
+        visitor: Visitor,
+        record: Option<Record>,
+        identity: Identity,
+        forced: bool,
+        data: Option<SessionData>,
+        writes: Vec<Write>,
+    ) -> Self {
+        Self {
+            visitor,
+            record,
+            identity,
+            forced,
+            data,
+            writes,
+        }
+    }
+
+    /// The data to write, if the record did not change since it was loaded. `None` after the
+    /// first call, or where the engine has to [`apply`](Self::apply) the changes itself.
+    pub fn take_data(&mut self) -> Option<SessionData> {
+        self.data.take()
+    }
+
+    /// Makes the changes again on newer data: values set stand over what is there, and updates
+    /// count on from it.
+    ///
+    /// # Errors
+    ///
+    /// When an update cannot read the newer value.
+    pub fn apply(&self, data: &mut SessionData) -> Result<(), SessionError> {
+        self.writes.iter().try_for_each(|write| write.apply(data))
+    }
+
+    /// Whether any value was changed.
+    pub fn has_writes(&self) -> bool {
+        !self.writes.is_empty()
+    }
+}
+
+impl fmt::Debug for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Changes")
+            .field("identity", &self.identity)
+            .field("forced", &self.forced)
+            .field("writes", &self.writes.len())
+            .finish_non_exhaustive()
+    }
+}

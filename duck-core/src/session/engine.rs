@@ -1,0 +1,168 @@
+//! The port between `request.session` and whatever keeps sessions.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::HeaderValue;
+
+use super::changes::Changes;
+use super::data::SessionData;
+use super::id::SessionId;
+use crate::BoxFuture;
+use crate::session_error::SessionError;
+
+/// Keeps sessions: finds the one a visitor's cookie belongs to, and writes changes back.
+///
+/// duck-session has engines over a cache and over the cookie itself; a store with transactions
+/// of its own may implement this directly.
+pub trait SessionEngine: Send + Sync + 'static {
+    /// Limits and lifetimes that `request.session` has to know.
+    fn policy(&self) -> &SessionPolicy;
+
+    /// Finds the session of a visitor. No session, or a dead one, is a [`Loaded`] without a
+    /// record: an id that is not known is never taken on.
+    fn load<'a>(&'a self, visitor: &'a Visitor) -> BoxFuture<'a, Result<Loaded, SessionError>>;
+
+    /// Writes what a request changed. The future runs to its end even if the client is gone.
+    fn commit(
+        self: Arc<Self>,
+        changes: Changes,
+    ) -> BoxFuture<'static, Result<Commit, SessionError>>;
+}
+
+/// What a session may hold, and for how long.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SessionPolicy {
+    /// How long a session lives after its last save, where it sets nothing else.
+    pub cookie_age: Duration,
+    /// Whether sessions end with the browser, where they set nothing else.
+    pub expire_at_browser_close: bool,
+    /// How many bytes of JSON.
+    pub max_bytes: usize,
+    /// How many keys.
+    pub max_keys: usize,
+    /// How deep arrays and objects may be nested in a value.
+    pub max_depth: usize,
+}
+
+impl Default for SessionPolicy {
+    fn default() -> Self {
+        Self {
+            cookie_age: Duration::from_secs(604_800),
+            expire_at_browser_close: false,
+            max_bytes: 65_536,
+            max_keys: 256,
+            max_depth: 32,
+        }
+    }
+}
+
+/// What a request shows of its visitor: enough to find the session.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Visitor {
+    /// The `Cookie` header; several are joined as HTTP/2 asks (RFC 9113, 8.2.3).
+    pub cookie: Option<HeaderValue>,
+    /// Whether the request came over HTTPS, perhaps through a trusted proxy.
+    pub secure: bool,
+}
+
+impl Visitor {
+    /// A visitor with this `Cookie` header.
+    pub fn new(cookie: Option<HeaderValue>, secure: bool) -> Self {
+        Self { cookie, secure }
+    }
+}
+
+/// What an engine found for a visitor.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Loaded {
+    /// The live record, if there is one.
+    pub record: Option<Record>,
+    /// The data in it, or nothing.
+    pub data: SessionData,
+    /// Whether the request carried a session cookie that leads nowhere and is better removed.
+    pub dead_cookie: bool,
+}
+
+impl Loaded {
+    /// A live session.
+    pub fn live(record: Record, data: SessionData) -> Self {
+        Self {
+            record: Some(record),
+            data,
+            dead_cookie: false,
+        }
+    }
+
+    /// No session; `dead_cookie` says whether a cookie should be removed.
+    pub fn nothing(dead_cookie: bool) -> Self {
+        Self {
+            dead_cookie,
+            ..Self::default()
+        }
+    }
+}
+
+/// A session as an engine last saw it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Record {
+    /// Its id, where the engine has ids.
+    pub id: Option<SessionId>,
+    /// The engine's own bytes, to compare with when it writes.
+    pub bytes: Bytes,
+    /// When it ends if nothing is saved any more.
+    pub expires_at: SystemTime,
+}
+
+impl Record {
+    /// A record with this id, these bytes and this end.
+    pub fn new(id: Option<SessionId>, bytes: Bytes, expires_at: SystemTime) -> Self {
+        Self {
+            id,
+            bytes,
+            expires_at,
+        }
+    }
+}
+
+/// What became of a session's changes.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Commit {
+    /// There was nothing to write.
+    Unchanged,
+    /// Written.
+    Saved {
+        /// The session as it is now.
+        record: Record,
+        /// The cookie to send, where the visitor's is no longer right.
+        cookie: Option<NewCookie>,
+    },
+    /// The session is over; a cookie that the visitor sent is to be removed.
+    Ended,
+    /// The session ended while the request ran. Nothing was written, and no cookie may be sent:
+    /// the visitor may hold a newer one by now.
+    Gone,
+}
+
+/// A session cookie to send.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NewCookie {
+    /// Its value.
+    pub value: HeaderValue,
+    /// How long the browser should keep it; `None` is until it closes.
+    pub max_age: Option<Duration>,
+}
+
+impl NewCookie {
+    /// A cookie with this value and lifetime.
+    pub fn new(value: HeaderValue, max_age: Option<Duration>) -> Self {
+        Self { value, max_age }
+    }
+}

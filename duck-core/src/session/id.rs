@@ -1,0 +1,90 @@
+use std::fmt;
+
+use data_encoding::BASE64URL_NOPAD;
+
+/// How many random bytes an id is made of: 256 bits (OWASP ASVS asks for at least 128).
+const BYTES: usize = 32;
+
+/// How long an id is as text.
+const LENGTH: usize = 43;
+
+/// The secret name of a session, as it stands in the visitor's cookie: 43 characters base64url.
+///
+/// It opens the session to whoever has it, so it is never written to a log or a file;
+/// [`reveal`](Self::reveal) is the one way to its text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SessionId([u8; LENGTH]);
+
+impl SessionId {
+    /// The id made of these random bytes.
+    pub fn from_bytes(bytes: [u8; BYTES]) -> Self {
+        let mut text = [0; LENGTH];
+        BASE64URL_NOPAD.encode_mut(&bytes, &mut text);
+        Self(text)
+    }
+
+    /// Reads what a client sent. Anything but 43 characters of the alphabet, the last one with
+    /// its unused bits at zero, is `None`.
+    ///
+    /// ```
+    /// use duck_core::SessionId;
+    ///
+    /// assert!(SessionId::parse(&[b'A'; 43]).is_some());
+    /// assert!(SessionId::parse(b"../../etc/passwd").is_none());
+    /// ```
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let text: [u8; LENGTH] = text.try_into().ok()?;
+        let mut bytes = [0; BYTES];
+        BASE64URL_NOPAD.decode_mut(&text, &mut bytes).ok()?;
+        Some(Self(text))
+    }
+
+    /// The text, for the cookie and for nothing else.
+    pub fn reveal(&self) -> &str {
+        // Base64url is ASCII: both constructors saw to that.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_writes() {
+        let id = SessionId::from_bytes([7; 32]);
+        assert_eq!(SessionId::parse(id.reveal().as_bytes()), Some(id));
+    }
+
+    #[test]
+    fn refuses_all_else() {
+        let good = SessionId::from_bytes([255; 32]);
+        let good = good.reveal();
+        let mut tail = good.to_owned();
+        tail.replace_range(42.., "9"); // the same bytes as '8', but not the canonical spelling
+        for bad in [
+            &good[..42],
+            &format!("{good}A"),
+            &tail,
+            &good.replace('_', "/"),
+            "",
+            &"\0".repeat(43),
+        ] {
+            assert!(SessionId::parse(bad.as_bytes()).is_none(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn is_never_printed() {
+        assert_eq!(
+            format!("{:?}", SessionId::from_bytes([1; 32])),
+            "[redacted]"
+        );
+    }
+}

@@ -1,0 +1,151 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{HeaderValue, Method, header};
+
+use crate::body::Body;
+use crate::context::Context;
+use crate::error_page;
+use crate::proxies::Connection;
+use crate::request::Request;
+use crate::response::Response;
+use crate::router::Router;
+use crate::setup::Hooks;
+
+/// A site, built and ready to answer. Clones share it.
+///
+/// ```
+/// use duck_core::{App, Body, Connection, Request, Settings, path};
+///
+/// async fn home(request: Request) -> &'static str {
+///     "quack"
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> duck_core::Result<()> {
+/// let site = App::new(Settings::default()).urls([path("/", home)]).build()?;
+/// let response = site.respond(http::Request::new(Body::empty()), Connection::default()).await;
+/// assert_eq!(response.status_code(), 200);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Site(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) router: Router,
+    pub(crate) context: Arc<Context>,
+    pub(crate) hooks: Hooks,
+    pub(crate) routes: Vec<RouteLine>,
+    pub(crate) access_log: bool,
+    #[cfg(feature = "tower")]
+    pub(crate) around: Option<crate::tower::Around>,
+}
+
+/// A line of the `routes` command.
+#[derive(Debug, Clone)]
+pub(crate) struct RouteLine {
+    pub(crate) methods: String,
+    pub(crate) path: String,
+    pub(crate) name: String,
+    pub(crate) view: &'static str,
+}
+
+impl Site {
+    /// Answers a request. Whatever goes wrong on the way, there is a response.
+    pub async fn respond(&self, request: http::Request<Body>, connection: Connection) -> Response {
+        #[cfg(feature = "tower")]
+        if let Some(around) = &self.0.around {
+            return around.respond(self, request, connection).await;
+        }
+        self.respond_inside(request, connection).await
+    }
+
+    /// The same without the tower layers.
+    pub(crate) async fn respond_inside(
+        &self,
+        request: http::Request<Body>,
+        connection: Connection,
+    ) -> Response {
+        let (head, body) = request.into_parts();
+        let (route, found) = self.0.router.resolve(&head.method, head.uri.path());
+        let request = Request::new(head, body, found, self.0.context.clone(), connection);
+        let start = self.0.access_log.then(Instant::now);
+        let response = route.start().run(request.clone()).await;
+        let response = finish(&request, response);
+        if let Some(start) = start {
+            log_access(&request, &response, start);
+        }
+        response
+    }
+
+    /// The settings the site was built with.
+    pub fn settings(&self) -> &crate::Settings {
+        &self.0.context.settings
+    }
+
+    /// Does what is to be done when the site stops: storages write out what they hold.
+    pub async fn stop(&self) {
+        for task in &self.0.hooks.stop {
+            task().await;
+        }
+    }
+}
+
+fn finish(request: &Request, response: Response) -> Response {
+    let mut response = match response.error() {
+        None => response,
+        Some(_) => {
+            log_error(request, &response);
+            error_page::dress(request, response)
+        }
+    };
+    if *request.method() == Method::HEAD {
+        empty(&mut response);
+    }
+    response
+}
+
+/// `HEAD` gets the headers of `GET`, the length too, and no body: RFC 9110, 9.3.2.
+fn empty(response: &mut Response) {
+    let length = response.take_body().len();
+    if let Some(length) =
+        length.filter(|_| !response.headers().contains_key(header::CONTENT_LENGTH))
+    {
+        response
+            .headers_mut()
+            .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+}
+
+fn log_error(request: &Request, response: &Response) {
+    let Some(error) = response.error() else {
+        return;
+    };
+    let (status, method, path, cause) = (
+        response.status_code().as_u16(),
+        request.method(),
+        request.path(),
+        error.chain(),
+    );
+    if response.status_code().is_server_error() {
+        tracing::error!(target: "duck", status, %method, path, cause, place = %error.place(), "a request failed");
+    } else {
+        tracing::debug!(target: "duck", status, %method, path, cause, "a request was refused");
+    }
+}
+
+fn log_access(request: &Request, response: &Response, start: Instant) {
+    let status = response.status_code().as_u16();
+    let took = start.elapsed();
+    tracing::info!(target: "duck::access", "{} {} {status} {took:.1?}", request.method(), request.path());
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Site")
+            .field("routes", &self.0.routes)
+            .finish_non_exhaustive()
+    }
+}

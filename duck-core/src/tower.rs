@@ -1,0 +1,139 @@
+//! `tower::Layer`s around a site.
+
+use std::convert::Infallible;
+use std::task::{Context, Poll};
+
+use ::tower::ServiceExt;
+use ::tower::util::BoxCloneSyncService;
+use bytes::Bytes;
+use http::StatusCode;
+
+pub use ::tower::Layer;
+
+use crate::BoxFuture;
+use crate::body::{Body, BoxError};
+use crate::error::Error;
+use crate::proxies::Connection;
+use crate::response::Response;
+use crate::site::Site;
+
+type Layered = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, Infallible>;
+
+/// What a tower layer is put around: the site, or the layers further in.
+#[derive(Debug, Clone)]
+pub struct Inside(Option<Layered>);
+
+/// The layers around a site.
+pub(crate) struct Around(Layered);
+
+impl Around {
+    /// Puts a layer inside those that are there: like middleware, the first one is the outermost.
+    pub(crate) fn add<L, B, E>(outer: Option<Self>, layer: &L) -> Self
+    where
+        L: Layer<Inside>,
+        L::Service: ::tower::Service<http::Request<Body>, Response = http::Response<B>, Error = E>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        <L::Service as ::tower::Service<http::Request<Body>>>::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+        E: Into<BoxError> + 'static,
+    {
+        let service = layer.layer(Inside(outer.map(|outer| outer.0)));
+        let whole = ::tower::service_fn(move |request| {
+            let running = service.clone().oneshot(request);
+            async move {
+                Ok(match running.await {
+                    Ok(response) => response.map(Body::new),
+                    Err(error) => failed(error.into()),
+                })
+            }
+        });
+        Self(BoxCloneSyncService::new(whole))
+    }
+
+    pub(crate) async fn respond(
+        &self,
+        site: &Site,
+        mut request: http::Request<Body>,
+        connection: Connection,
+    ) -> Response {
+        request.extensions_mut().insert(Destination {
+            site: site.clone(),
+            connection,
+        });
+        let Ok(response) = self.0.clone().oneshot(request).await;
+        Response::from_http(response)
+    }
+}
+
+/// Where a request goes when it has passed all layers.
+#[derive(Clone)]
+struct Destination {
+    site: Site,
+    connection: Connection,
+}
+
+impl<B> ::tower::Service<http::Request<B>> for Inside
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<http::Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let request = request.map(Body::new);
+        match &self.0 {
+            Some(layered) => Box::pin(layered.clone().oneshot(request)),
+            None => Box::pin(async move { Ok(arrive(request).await) }),
+        }
+    }
+}
+
+async fn arrive(mut request: http::Request<Body>) -> http::Response<Body> {
+    match request.extensions_mut().remove::<Destination>() {
+        Some(to) => to
+            .site
+            .respond_inside(request, to.connection)
+            .await
+            .into_http(),
+        None => failed("a tower layer dropped the request's extensions".into()),
+    }
+}
+
+fn failed(error: BoxError) -> http::Response<Body> {
+    let error = Error::new(StatusCode::INTERNAL_SERVER_ERROR, error);
+    tracing::error!(target: "duck", cause = error.chain(), "a tower layer failed");
+    let mut response = http::Response::new(Body::from("500 Internal Server Error\n"));
+    *response.status_mut() = error.status();
+    response
+}
+
+impl ::tower::Service<http::Request<Body>> for Site {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<http::Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Answers a request that another service received.
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let site = self.clone();
+        Box::pin(async move {
+            Ok(site
+                .respond(request, Connection::default())
+                .await
+                .into_http())
+        })
+    }
+}
