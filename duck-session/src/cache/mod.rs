@@ -6,6 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use duck_core::Result;
 
+mod memory;
+
+pub use memory::InMemoryCache;
+
 /// A place that keeps bytes under a key for a while.
 ///
 /// Five methods make a storage of your own: [`set`](Self::set), [`get`](Self::get),
