@@ -1,5 +1,7 @@
 //! `KeyAsFolderCache` on a real disk: hostile directories, dying writers, several processes.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 use std::collections::HashMap;
 use std::fs::{self, Permissions};
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};

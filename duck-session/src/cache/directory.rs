@@ -132,6 +132,10 @@ impl Directory {
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
             result => return Ok(result?),
         }
+        self.place_by_link(from, to)
+    }
+
+    fn place_by_link(&self, from: &str, to: &str) -> io::Result<()> {
         rustix::fs::linkat(&self.fd, from, &self.fd, to, AtFlags::empty())?;
         self.remove_file(from)
     }
@@ -316,17 +320,19 @@ mod tests {
 
     #[test]
     fn a_free_name_is_taken_once() {
-        let temp = tempfile::tempdir().unwrap();
-        let directory = Directory::open(temp.path()).unwrap();
-        for name in ["one", "two"] {
-            directory.new_file(name).unwrap();
+        for place in [Directory::place, Directory::place_by_link] {
+            let temp = tempfile::tempdir().unwrap();
+            let directory = Directory::open(temp.path()).unwrap();
+            for name in ["one", "two"] {
+                directory.new_file(name).unwrap();
+            }
+            place(&directory, "one", "record").unwrap();
+            let error = place(&directory, "two", "record").unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+            assert!(directory.new_file("two").is_err());
+            directory.replace("two", "record").unwrap();
+            assert_eq!(directory.names().unwrap(), ["record"]);
         }
-        directory.place("one", "record").unwrap();
-        let error = directory.place("two", "record").unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
-        assert!(directory.new_file("two").is_err());
-        directory.replace("two", "record").unwrap();
-        assert_eq!(directory.names().unwrap(), ["record"]);
     }
 
     #[test]

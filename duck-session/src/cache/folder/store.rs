@@ -65,6 +65,9 @@ impl Store {
             locks.lock_file(&bucket)?;
         }
         can_lock(path, &root.lock_file(SWEEP_LOCK)?)?;
+        // A durable record is worth nothing in a bucket that is not.
+        root.sync()?;
+        outer.sync()?;
         Ok(Self {
             root,
             locks,
