@@ -63,11 +63,11 @@ impl Directory {
         Ok(inner)
     }
 
-    /// Makes the directory `name` unless there is one.
-    pub(crate) fn make_folder(&self, name: &str) -> io::Result<()> {
+    /// Makes the directory `name` unless there is one, and says whether it did.
+    pub(crate) fn make_folder(&self, name: &str) -> io::Result<bool> {
         match rustix::fs::mkdirat(&self.fd, name, FOLDER_MODE) {
-            Err(Errno::EXIST) => Ok(()),
-            result => Ok(result?),
+            Err(Errno::EXIST) => Ok(false),
+            result => Ok(result.map(|()| true)?),
         }
     }
 

@@ -60,14 +60,17 @@ impl Store {
         let outer = Directory::open(path)?;
         let root = outer.open_inner(path, "v1")?;
         let locks = root.open_inner(&path.join("v1"), "locks")?;
+        let mut is_new = false;
         for bucket in buckets() {
-            root.make_folder(&bucket)?;
+            is_new |= root.make_folder(&bucket)?;
             locks.lock_file(&bucket)?;
         }
         can_lock(path, &root.lock_file(SWEEP_LOCK)?)?;
-        // A durable record is worth nothing in a bucket that is not.
-        root.sync()?;
-        outer.sync()?;
+        if is_new {
+            // A durable record is worth nothing in a bucket that is not.
+            root.sync()?;
+            outer.sync()?;
+        }
         Ok(Self {
             root,
             locks,

@@ -54,10 +54,11 @@ impl Store {
             return Ok(());
         };
         let mut failures = Failures::default();
-        for name in names(&folder)? {
-            failures.note(self.clear_key(&folder, &name));
+        let names = names(&folder)?;
+        for name in &names {
+            failures.note(self.clear_key(&folder, name));
         }
-        if self.sync_deletes {
+        if self.sync_deletes && !names.is_empty() {
             folder.sync()?;
         }
         failures.first.map_or(Ok(()), Err)
