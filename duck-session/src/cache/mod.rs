@@ -6,6 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use duck_core::Result;
 
+mod directory;
+mod folder;
+mod memory;
+
+pub use folder::KeyAsFolderCache;
+pub use memory::InMemoryCache;
+
 /// A place that keeps bytes under a key for a while.
 ///
 /// Five methods make a storage of your own: [`set`](Self::set), [`get`](Self::get),

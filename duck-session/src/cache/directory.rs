@@ -1,0 +1,377 @@
+//! A directory that nobody but this user can change, and what is done below it.
+//!
+//! It is opened once. All that follows is relative to that descriptor and follows no symbolic
+//! link, so it stays inside whatever happens to the path meanwhile.
+
+use std::fs::{DirBuilder, File};
+use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+const FOLDER_MODE: Mode = Mode::RWXU;
+const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
+
+/// Nothing is followed, nothing is inherited by child processes, and no FIFO makes us wait.
+const CAREFUL: OFlags = OFlags::NOFOLLOW
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NONBLOCK);
+
+#[derive(Debug)]
+pub(crate) struct Directory {
+    fd: OwnedFd,
+    /// The kernel has no `openat2`, or a sandbox forbids it.
+    stepwise: bool,
+}
+
+impl Directory {
+    /// Opens `path`, which is made (0700) where there is none.
+    ///
+    /// # Errors
+    ///
+    /// Besides those of the file system: it is a symbolic link, belongs to someone else, or may be
+    /// written by others.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        // `link/` and `link/.` would be followed; without the tail they are not.
+        let path: PathBuf = path.components().collect();
+        make(&path).map_err(|error| named(&path, "cannot be made", &error))?;
+        let fd = rustix::fs::open(&path, FOLDER | CAREFUL, Mode::empty()).map_err(|errno| {
+            if is_symlink(&path) {
+                let advice = "give the path of the directory that it points to";
+                refused(&path, "is a symbolic link", advice)
+            } else {
+                named(&path, "cannot be opened", &errno.into())
+            }
+        })?;
+        check_trust(&path, &rustix::fs::fstat(&fd)?)?;
+        let stepwise = !has_openat2(&fd);
+        Ok(Self { fd, stepwise })
+    }
+
+    /// The directory `name` below this one, held to the same rules; `path` is what this one is
+    /// called in messages.
+    pub(crate) fn open_inner(&self, path: &Path, name: &str) -> io::Result<Self> {
+        let path = path.join(name);
+        let cannot = |error: io::Error| named(&path, "cannot be opened", &error);
+        self.make_folder(name).map_err(cannot)?;
+        let inner = self.folder(name).map_err(cannot)?;
+        check_trust(&path, &rustix::fs::fstat(&inner.fd)?)?;
+        Ok(inner)
+    }
+
+    /// Makes the directory `name` unless there is one, and says whether it did.
+    pub(crate) fn make_folder(&self, name: &str) -> io::Result<bool> {
+        match rustix::fs::mkdirat(&self.fd, name, FOLDER_MODE) {
+            Err(Errno::EXIST) => Ok(false),
+            result => Ok(result.map(|()| true)?),
+        }
+    }
+
+    pub(crate) fn folder(&self, path: &str) -> io::Result<Self> {
+        Ok(Self {
+            fd: self.open_below(path, FOLDER, Mode::empty())?,
+            stepwise: self.stepwise,
+        })
+    }
+
+    /// Opens a regular file for reading; anything else under that name is an error.
+    pub(crate) fn file(&self, path: &str) -> io::Result<File> {
+        regular(self.open_below(path, OFlags::RDONLY, Mode::empty())?)
+    }
+
+    /// Opens a file for locking, which is made (0600) where there is none.
+    pub(crate) fn lock_file(&self, name: &str) -> io::Result<File> {
+        regular(self.open_below(name, OFlags::RDWR | OFlags::CREATE, FILE_MODE)?)
+    }
+
+    /// Makes a new file (0600).
+    pub(crate) fn new_file(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+        Ok(self.open_below(name, flags, FILE_MODE)?.into())
+    }
+
+    /// What stands directly under `name`, not followed.
+    pub(crate) fn stat(&self, name: &str) -> io::Result<Stat> {
+        Ok(rustix::fs::statat(
+            &self.fd,
+            name,
+            AtFlags::SYMLINK_NOFOLLOW,
+        )?)
+    }
+
+    /// Whether a regular file stands under `name`; anything but a file or nothing is an error.
+    pub(crate) fn has_file(&self, name: &str) -> io::Result<bool> {
+        match self.stat(name) {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode).is_file() => Ok(true),
+            Ok(_) => Err(not_a_file()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Moves a file over whatever is called `to`, in one step.
+    pub(crate) fn replace(&self, from: &str, to: &str) -> io::Result<()> {
+        Ok(rustix::fs::renameat(&self.fd, from, &self.fd, to)?)
+    }
+
+    /// Moves a file to a name that must be free, in one step.
+    pub(crate) fn place(&self, from: &str, to: &str) -> io::Result<()> {
+        #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+        match rustix::fs::renameat_with(
+            &self.fd,
+            from,
+            &self.fd,
+            to,
+            rustix::fs::RenameFlags::NOREPLACE,
+        ) {
+            // Not on this file system; a hard link refuses to replace as well.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+            result => return Ok(result?),
+        }
+        self.place_by_link(from, to)
+    }
+
+    fn place_by_link(&self, from: &str, to: &str) -> io::Result<()> {
+        rustix::fs::linkat(&self.fd, from, &self.fd, to, AtFlags::empty())?;
+        self.remove_file(from)
+    }
+
+    /// Removes a name that is not a directory's. A link goes itself, not what it points to.
+    pub(crate) fn remove_file(&self, name: &str) -> io::Result<()> {
+        Ok(rustix::fs::unlinkat(&self.fd, name, AtFlags::empty())?)
+    }
+
+    /// Removes an empty directory and says whether it was empty.
+    pub(crate) fn remove_folder(&self, name: &str) -> io::Result<bool> {
+        match rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR) {
+            Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
+            Err(Errno::NOENT) => Ok(true),
+            result => Ok(result.map(|()| true)?),
+        }
+    }
+
+    /// The names in here. Those that are not UTF-8 are none of ours and left out.
+    pub(crate) fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&self.fd)? {
+            if let Ok(name) = entry?.file_name().to_str()
+                && !matches!(name, "." | "..")
+            {
+                names.push(name.to_owned());
+            }
+        }
+        Ok(names)
+    }
+
+    /// Makes what was created, renamed and removed in here outlive a power cut.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        Ok(rustix::fs::fsync(&self.fd)?)
+    }
+
+    fn open_below(&self, path: &str, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
+        let opened = if self.stepwise {
+            open_stepwise(&self.fd, path, flags | CAREFUL, mode)
+        } else {
+            open_beneath(&self.fd, path, flags | CAREFUL, mode)
+        };
+        opened.map_err(|errno| match errno {
+            Errno::LOOP => io::Error::new(
+                ErrorKind::InvalidData,
+                "a symbolic link stands where sessions are stored",
+            ),
+            errno => errno.into(),
+        })
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn open_beneath(fd: &OwnedFd, path: &str, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
+    use rustix::fs::ResolveFlags;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    rustix::fs::openat2(fd, path, flags, mode, resolve)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use open_stepwise as open_beneath;
+
+/// The same without `openat2`: one folder after the other, none of them a link.
+fn open_stepwise(fd: &OwnedFd, path: &str, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
+    let Some((first, rest)) = path.split_once('/') else {
+        return rustix::fs::openat(fd, path, flags, mode);
+    };
+    let folder = rustix::fs::openat(fd, first, FOLDER | CAREFUL, Mode::empty()).map_err(
+        // What the kernel says of a link that has to be a directory.
+        |errno| {
+            if errno == Errno::NOTDIR {
+                Errno::LOOP
+            } else {
+                errno
+            }
+        },
+    )?;
+    open_stepwise(&folder, rest, flags, mode)
+}
+
+fn has_openat2(fd: &OwnedFd) -> bool {
+    open_beneath(fd, ".", FOLDER | CAREFUL, Mode::empty()).is_ok()
+}
+
+fn make(path: &Path) -> io::Result<()> {
+    if path.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn is_symlink(path: &Path) -> bool {
+    path.symlink_metadata()
+        .is_ok_and(|metadata| metadata.is_symlink())
+}
+
+fn check_trust(path: &Path, stat: &Stat) -> io::Result<()> {
+    let (owner, user) = (stat.st_uid, rustix::process::geteuid().as_raw());
+    if owner != user {
+        let what = format!("belongs to user {owner}, and this process runs as user {user}");
+        return Err(refused(path, &what, "make that user its owner"));
+    }
+    let mode = Mode::from_raw_mode(stat.st_mode);
+    if mode.intersects(Mode::WGRP | Mode::WOTH) {
+        let what = format!("may be written by others (mode {:03o})", mode.as_raw_mode());
+        let advice = format!("run `chmod go-w {}`", path.display());
+        return Err(refused(path, &what, &advice));
+    }
+    Ok(())
+}
+
+fn refused(path: &Path, what: &str, advice: &str) -> io::Error {
+    let path = path.display();
+    let text = format!("the session directory {path} {what}: {advice}, or choose another one");
+    io::Error::new(ErrorKind::PermissionDenied, text)
+}
+
+fn named(path: &Path, what: &str, error: &io::Error) -> io::Error {
+    let text = format!("the session directory {} {what}: {error}", path.display());
+    io::Error::new(error.kind(), text)
+}
+
+fn regular(fd: OwnedFd) -> io::Result<File> {
+    let stat = rustix::fs::fstat(&fd)?;
+    if FileType::from_raw_mode(stat.st_mode).is_file() {
+        Ok(fd.into())
+    } else {
+        Err(not_a_file())
+    }
+}
+
+fn not_a_file() -> io::Error {
+    let text = "something that is no regular file stands where a session is stored";
+    io::Error::new(ErrorKind::InvalidData, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn both_ways(path: &Path) -> [Directory; 2] {
+        [false, true].map(|stepwise| Directory {
+            stepwise,
+            ..Directory::open(path).unwrap()
+        })
+    }
+
+    #[test]
+    fn links_are_followed_neither_with_openat2_nor_without() {
+        let temp = tempfile::tempdir().unwrap();
+        fs::create_dir_all(temp.path().join("outside/b")).unwrap();
+        fs::write(temp.path().join("outside/b/file"), "x").unwrap();
+        let inside = temp.path().join("inside");
+        fs::create_dir_all(inside.join("a/b")).unwrap();
+        fs::write(inside.join("a/b/file"), "x").unwrap();
+        symlink("../outside", inside.join("link")).unwrap();
+        symlink("file", inside.join("a/b/link")).unwrap();
+        for directory in both_ways(&inside) {
+            assert!(directory.file("a/b/file").is_ok());
+            for path in ["link/b/file", "a/b/link"] {
+                let error = directory.file(path).unwrap_err();
+                assert!(error.to_string().contains("symbolic link"), "{error}");
+            }
+            assert!(directory.folder("link").is_err());
+            assert!(directory.new_file("a/b/link").is_err());
+            assert!(directory.lock_file("a/b/link").is_err());
+            let missing = directory.file("c/b/file").unwrap_err();
+            assert_eq!(missing.kind(), ErrorKind::NotFound);
+        }
+    }
+
+    #[test]
+    fn the_kernel_keeps_names_beneath() {
+        let temp = tempfile::tempdir().unwrap();
+        let inside = Directory::open(&temp.path().join("inside")).unwrap();
+        fs::write(temp.path().join("file"), "x").unwrap();
+        assert!(inside.stepwise || inside.file("../file").is_err());
+    }
+
+    #[test]
+    fn a_free_name_is_taken_once() {
+        for place in [Directory::place, Directory::place_by_link] {
+            let temp = tempfile::tempdir().unwrap();
+            let directory = Directory::open(temp.path()).unwrap();
+            for name in ["one", "two"] {
+                directory.new_file(name).unwrap();
+            }
+            place(&directory, "one", "record").unwrap();
+            let error = place(&directory, "two", "record").unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+            assert!(directory.new_file("two").is_err());
+            directory.replace("two", "record").unwrap();
+            assert_eq!(directory.names().unwrap(), ["record"]);
+        }
+    }
+
+    #[test]
+    fn folders_are_removed_only_when_empty() {
+        let temp = tempfile::tempdir().unwrap();
+        let directory = Directory::open(temp.path()).unwrap();
+        directory.make_folder("a").unwrap();
+        directory.make_folder("a").unwrap();
+        directory.folder("a").unwrap().new_file("file").unwrap();
+        assert!(!directory.remove_folder("a").unwrap());
+        assert!(directory.remove_file("a").is_err());
+        directory.folder("a").unwrap().remove_file("file").unwrap();
+        assert!(directory.remove_folder("a").unwrap());
+    }
+
+    #[test]
+    fn a_message_names_the_path_and_what_would_be_right() {
+        let temp = tempfile::tempdir().unwrap();
+        let open = temp.path().join("open");
+        fs::create_dir(&open).unwrap();
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o770)).unwrap();
+        let error = Directory::open(&open).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+        let text = error.to_string();
+        for part in [open.to_str().unwrap(), "mode 770", "chmod go-w"] {
+            assert!(text.contains(part), "{text}");
+        }
+        let file = temp.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = Directory::open(&file).unwrap_err();
+        assert!(error.to_string().contains("cannot be opened"), "{error}");
+    }
+
+    #[test]
+    fn a_foreign_owner_is_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        let mut stat = rustix::fs::stat(temp.path()).unwrap();
+        stat.st_uid += 1;
+        let error = check_trust(temp.path(), &stat).unwrap_err();
+        assert!(error.to_string().contains("belongs to user"), "{error}");
+    }
+}

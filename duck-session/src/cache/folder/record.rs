@@ -1,0 +1,176 @@
+//! A record file: a header of sixteen bytes, then the value.
+//!
+//! | bytes | |
+//! |---|---|
+//! | 0–3 | magic and format version |
+//! | 4–7 | length of the value |
+//! | 8–15 | when it expires, milliseconds UTC; 0 is never |
+//!
+//! The header is there to tell a record from garbage and to sweep without reading values. It
+//! protects nothing: values are sealed before they come here.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+
+use bytes::{Buf, Bytes};
+
+use crate::cache::directory::Directory;
+
+pub(super) const NAME: &str = "record";
+
+const MAGIC: [u8; 4] = *b"DKF\x01";
+const HEADER: usize = 16;
+
+/// Far above what a session may hold: what is larger was not written by us.
+const MAX_VALUE: usize = 16 << 20;
+
+/// What was found in place of a record.
+#[derive(Debug, PartialEq)]
+pub(super) enum Found {
+    Nothing,
+    /// No record, or one of a format that this version does not know.
+    Garbage,
+    Expired,
+    Value(Bytes),
+}
+
+impl Found {
+    pub(super) fn value(self) -> Option<Bytes> {
+        match self {
+            Self::Value(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+/// The bytes of a record file.
+pub(super) fn encode(value: &[u8], expires: u64) -> io::Result<Vec<u8>> {
+    if value.len() > MAX_VALUE {
+        let text = format!("a record holds at most {MAX_VALUE} bytes");
+        return Err(io::Error::new(ErrorKind::FileTooLarge, text));
+    }
+    let len = u32::try_from(value.len()).map_err(io::Error::other)?;
+    Ok([
+        &MAGIC[..],
+        &len.to_be_bytes(),
+        &expires.to_be_bytes(),
+        value,
+    ]
+    .concat())
+}
+
+/// Reads the record at `path`.
+pub(super) fn read(root: &Directory, path: &str, now: u64) -> io::Result<Found> {
+    let Some(mut file) = present(root.file(path))? else {
+        return Ok(Found::Nothing);
+    };
+    let len = file_len(&file)?;
+    if len > HEADER + MAX_VALUE {
+        return Ok(Found::Garbage);
+    }
+    let mut bytes = vec![0; len];
+    match file.read_exact(&mut bytes) {
+        Ok(()) => Ok(decode(bytes.into(), now)),
+        // Somebody shortens it while we read; we never do.
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(Found::Garbage),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the record in a key's folder is expired. Only the header is read.
+pub(super) fn is_expired(folder: &Directory, now: u64) -> io::Result<bool> {
+    let Some(mut file) = present(folder.file(NAME))? else {
+        return Ok(false);
+    };
+    let mut header = [0; HEADER];
+    match file.read_exact(&mut header) {
+        Ok(()) => Ok(parse(header).is_some_and(|(_, expires)| is_past(expires, now))),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// `None` where there is no such file or folder.
+pub(super) fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
+    }
+}
+
+fn file_len(file: &File) -> io::Result<usize> {
+    usize::try_from(rustix::fs::fstat(file)?.st_size).map_err(io::Error::other)
+}
+
+fn decode(mut bytes: Bytes, now: u64) -> Found {
+    match bytes.first_chunk().and_then(|header| parse(*header)) {
+        Some((len, _)) if len != bytes.len() - HEADER => Found::Garbage,
+        Some((_, expires)) if is_past(expires, now) => Found::Expired,
+        Some(_) => {
+            bytes.advance(HEADER);
+            Found::Value(bytes)
+        }
+        None => Found::Garbage,
+    }
+}
+
+/// The length of the value and its expiry.
+fn parse(header: [u8; HEADER]) -> Option<(usize, u64)> {
+    let header = u128::from_be_bytes(header);
+    #[expect(clippy::cast_possible_truncation, reason = "the fields of the header")]
+    let (magic, len, expires) = ((header >> 96) as u32, (header >> 64) as u32, header as u64);
+    (magic == u32::from_be_bytes(MAGIC)).then_some((len as usize, expires))
+}
+
+fn is_past(expires: u64, now: u64) -> bool {
+    expires != 0 && expires <= now
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(value: &[u8], expires: u64) -> Bytes {
+        encode(value, expires).unwrap().into()
+    }
+
+    #[test]
+    fn what_is_encoded_is_found_again() {
+        let found = decode(record(b"value", 0), u64::MAX);
+        assert_eq!(found, Found::Value(Bytes::from_static(b"value")));
+        let found = decode(record(b"", 1), 0);
+        assert_eq!(found, Found::Value(Bytes::new()));
+    }
+
+    #[test]
+    fn a_record_expires_at_its_millisecond() {
+        assert_ne!(decode(record(b"value", 10), 9), Found::Expired);
+        assert_eq!(decode(record(b"value", 10), 10), Found::Expired);
+        assert_eq!(decode(record(b"value", 10), 11), Found::Expired);
+    }
+
+    #[test]
+    fn truncated_and_lengthened_records_are_garbage() {
+        let whole = record(b"value", 0);
+        for len in 0..whole.len() {
+            assert_eq!(decode(whole.slice(..len), 0), Found::Garbage, "{len} bytes");
+        }
+        let longer = [&whole[..], b"x"].concat();
+        assert_eq!(decode(longer.into(), 0), Found::Garbage);
+    }
+
+    #[test]
+    fn another_format_is_garbage() {
+        let mut other = record(b"value", 0).to_vec();
+        other[3] += 1;
+        assert_eq!(decode(other.into(), 0), Found::Garbage);
+        assert_eq!(decode(vec![0; 100].into(), 0), Found::Garbage);
+    }
+
+    #[test]
+    fn a_value_too_large_is_refused() {
+        assert!(encode(&vec![0; MAX_VALUE], 0).is_ok());
+        let error = encode(&vec![0; MAX_VALUE + 1], 0).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::FileTooLarge);
+    }
+}
