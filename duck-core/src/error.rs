@@ -83,6 +83,11 @@ impl Error {
         &*self.0.cause
     }
 
+    /// The same, taken out.
+    pub fn into_cause(self) -> Box<dyn StdError + Send + Sync> {
+        self.0.cause
+    }
+
     /// The line of the site's code where the error was made or passed on with `?`.
     pub fn place(&self) -> &'static Location<'static> {
         self.0.place

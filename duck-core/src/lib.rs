@@ -104,7 +104,7 @@ pub use session::{
 pub use session_error::SessionError;
 pub use settings::{Settings, SettingsError};
 pub use setup::Setup;
-pub use site::Site;
+pub use site::{RouteLine, Site};
 #[cfg(feature = "tower")]
 pub use tower::{Inside, Layer};
 #[cfg(feature = "regex")]

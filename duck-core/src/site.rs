@@ -43,13 +43,18 @@ pub(crate) struct Inner {
     pub(crate) around: Option<crate::tower::Around>,
 }
 
-/// A line of the `routes` command.
+/// One URL pattern of a site, as the `routes` command lists it.
 #[derive(Debug, Clone)]
-pub(crate) struct RouteLine {
-    pub(crate) methods: String,
-    pub(crate) path: String,
-    pub(crate) name: String,
-    pub(crate) view: &'static str,
+#[non_exhaustive]
+pub struct RouteLine {
+    /// The methods it answers, with spaces between them.
+    pub methods: String,
+    /// The path as it was written.
+    pub path: String,
+    /// Its name, or nothing.
+    pub name: String,
+    /// The view's own name in the program.
+    pub view: &'static str,
 }
 
 impl Site {
@@ -78,6 +83,11 @@ impl Site {
             log_access(&request, &response, start);
         }
         response
+    }
+
+    /// Its URL patterns, in the order they were added.
+    pub fn routes(&self) -> &[RouteLine] {
+        &self.0.routes
     }
 
     /// The settings the site was built with.

@@ -1,3 +1,39 @@
-//! Sessions for the Duck web framework.
+//! Sessions for the Duck web framework: the middleware, the engine and the storages.
+//!
+//! ```
+//! use duck_core::prelude::*;
+//! use duck_session::SessionMiddleware;
+//!
+//! async fn home(request: Request) -> Result<Response> {
+//!     let visits = request.session.update("visits", |n: &mut u64| *n += 1).await?;
+//!     Ok(html(format!("<h1>Visit {visits}</h1>")))
+//! }
+//!
+//! # let settings = duck_core::Settings::default().with("SESSION_STORAGE", "InMemoryCache");
+//! let app = App::new(settings).middleware(SessionMiddleware::new()).urls([path("/", home)]);
+//! # app.build().unwrap();
+//! ```
+//!
+//! # The path of a session
+//!
+//! [`SessionMiddleware`] gives the request a handle that knows the visitor's cookies and nothing
+//! else. At the first access the engine reads an id from them, makes the storage's name for it,
+//! asks the [`cache`], and opens the record. When the view has returned, the changes go back to the
+//! engine: it seals a new record and swaps it for the one that was read; if another request was
+//! faster, it reads that record and makes the changes again on top of it.
 
 pub mod cache;
+mod clock;
+mod cookie;
+mod engine;
+mod header;
+mod locks;
+mod middleware;
+mod registry;
+mod seal;
+mod sealed_cookie;
+mod settings;
+
+pub use clock::Clock;
+pub use middleware::SessionMiddleware;
+pub use settings::{Fsync, OnStoreError, Prefix, SameSite, Seconds, Secure, SessionSettings};

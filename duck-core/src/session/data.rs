@@ -8,6 +8,9 @@ use serde_json::value::RawValue;
 /// Keys that begin with this are the framework's own.
 const RESERVED: &str = "_duck";
 
+/// Under this key a session keeps an expiry of its own.
+pub(super) const EXPIRY: &str = "_duck.expiry";
+
 /// What a session holds: keys, each with a value in JSON.
 ///
 /// Values stay as text until a view asks for one, so a request that reads one key of thirty
@@ -100,6 +103,11 @@ impl SessionData {
     /// Whether there is nothing at all, of the site's or the framework's.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Whether there is nothing worth keeping: at most an expiry.
+    pub fn is_blank(&self) -> bool {
+        self.entries.iter().all(|(key, _)| key == EXPIRY.as_bytes())
     }
 
     /// The site's own keys, in order.

@@ -86,6 +86,8 @@ pub struct Loaded {
     pub data: SessionData,
     /// Whether the request carried a session cookie that leads nowhere and is better removed.
     pub dead_cookie: bool,
+    /// Whether the storage did not answer, and the site prefers an empty session to an error.
+    pub unavailable: bool,
 }
 
 impl Loaded {
@@ -94,7 +96,15 @@ impl Loaded {
         Self {
             record: Some(record),
             data,
-            dead_cookie: false,
+            ..Self::default()
+        }
+    }
+
+    /// An empty session that cannot be written, because the storage does not answer.
+    pub fn unavailable() -> Self {
+        Self {
+            unavailable: true,
+            ..Self::default()
         }
     }
 

@@ -3,11 +3,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::data::SessionData;
+use super::data::{EXPIRY, SessionData};
 use super::engine::SessionPolicy;
-
-/// Under this key a session keeps an expiry of its own.
-pub(super) const EXPIRY: &str = "_duck.expiry";
 
 /// When a session ends, where it is not to be as the settings say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

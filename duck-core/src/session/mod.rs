@@ -333,8 +333,8 @@ impl Session {
         let inner = self.access().await?;
         let mut state = inner.state();
         match expiry.into().to_json() {
-            Some(json) => state.set(expiry::EXPIRY, json, inner.engine.policy()),
-            None => state.remove(expiry::EXPIRY).map(drop),
+            Some(json) => state.set(data::EXPIRY, json, inner.engine.policy()),
+            None => state.remove(data::EXPIRY).map(drop),
         }
     }
 
@@ -406,7 +406,6 @@ impl Session {
     /// Saves for the last time and says what becomes of the cookie. For session middleware; a
     /// site has no need of it. Without `keep_data`, for a failed page, only logins, logouts and new
     /// ids are kept.
-    #[doc(hidden)]
     pub async fn finish(&self, keep_data: bool) -> Result<Option<CookieChange>, SessionError> {
         let Some(inner) = &self.0 else {
             return Ok(None);

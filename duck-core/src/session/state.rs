@@ -18,6 +18,7 @@ pub(super) struct State {
     pub(super) forced: bool,
     pub(super) closed: bool,
     dead_cookie: bool,
+    unavailable: bool,
     cookie: Option<CookieChange>,
     /// What a guard could not store.
     failure: Option<SessionError>,
@@ -38,6 +39,7 @@ impl State {
         self.record = loaded.record;
         self.data = loaded.data;
         self.dead_cookie = loaded.dead_cookie;
+        self.unavailable = loaded.unavailable;
     }
 
     pub(super) fn is_dirty(&self) -> bool {

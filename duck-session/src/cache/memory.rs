@@ -91,10 +91,6 @@ impl InMemoryCache {
     /// The same cache; when it is full, values for which `keeps_longer` is true are evicted only
     /// after all others. It is asked once per write.
     #[must_use]
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the engine knows which records to keep")
-    )]
     pub(crate) fn with_priority(mut self, keeps_longer: fn(&[u8]) -> bool) -> Self {
         self.keeps_longer = keeps_longer;
         self

@@ -1,0 +1,261 @@
+//! The session's cookie: what it is called, what it says, and how it is found again.
+
+use std::time::{Duration, SystemTime};
+
+use duck_core::{HeaderValue, NewCookie, Result, SessionId, Settings, SettingsError, Visitor};
+
+use crate::settings::{Prefix, SameSite, Secure, SessionSettings};
+
+/// How many different ids of one request are looked up at most: rule 48.
+const MOST_CANDIDATES: usize = 4;
+
+/// The cookie as the settings want it, over HTTP and over HTTPS.
+#[derive(Debug, Clone)]
+pub(crate) struct SessionCookie {
+    plain: Form,
+    secure: Form,
+}
+
+/// The parts of a `Set-Cookie` that are the same for every visitor.
+#[derive(Debug, Clone)]
+struct Form {
+    name: String,
+    /// `; Path=/; Domain=…`
+    place: String,
+    /// `; Secure; HttpOnly; SameSite=Lax`
+    flags: String,
+}
+
+impl SessionCookie {
+    pub(crate) fn new(own: &SessionSettings, settings: &Settings) -> Result<Self, SettingsError> {
+        check(own).map_err(|(key, message)| settings.error(key, message))?;
+        Ok(Self {
+            plain: Form::new(own, false),
+            secure: Form::new(own, true),
+        })
+    }
+
+    fn form(&self, visitor: &Visitor) -> &Form {
+        if visitor.secure {
+            &self.secure
+        } else {
+            &self.plain
+        }
+    }
+
+    /// The name for a visitor.
+    pub(crate) fn name(&self, visitor: &Visitor) -> &str {
+        &self.form(visitor).name
+    }
+
+    /// The header that sets the cookie.
+    pub(crate) fn set(&self, cookie: &NewCookie, visitor: &Visitor) -> Option<HeaderValue> {
+        let form = self.form(visitor);
+        let mut text = Vec::with_capacity(160);
+        for part in [
+            form.name.as_bytes(),
+            b"=",
+            cookie.value.as_bytes(),
+            form.place.as_bytes(),
+        ] {
+            text.extend_from_slice(part);
+        }
+        if let Some(age) = cookie.max_age {
+            let expires = httpdate::fmt_http_date(SystemTime::now() + age);
+            text.extend_from_slice(
+                format!("; Max-Age={}; Expires={expires}", age.as_secs()).as_bytes(),
+            );
+        }
+        text.extend_from_slice(form.flags.as_bytes());
+        HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).ok()
+    }
+
+    /// The header that removes it.
+    pub(crate) fn remove(&self, visitor: &Visitor) -> Option<HeaderValue> {
+        let Form { name, place, flags } = self.form(visitor);
+        HeaderValue::try_from(format!(
+            "{name}={place}; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT{flags}"
+        ))
+        .ok()
+    }
+
+    /// What the visitor's cookies of this name say: several, where somebody planted a second one.
+    pub(crate) fn values<'a>(&'a self, visitor: &'a Visitor) -> impl Iterator<Item = &'a [u8]> {
+        let name = self.name(visitor).as_bytes();
+        let header = visitor
+            .cookie
+            .as_ref()
+            .map_or(&[][..], HeaderValue::as_bytes);
+        header.split(|&byte| byte == b';').filter_map(move |pair| {
+            let value = pair.trim_ascii().strip_prefix(name)?.strip_prefix(b"=")?;
+            Some(value)
+        })
+    }
+
+    /// The different well-formed ids among them.
+    pub(crate) fn candidates(&self, visitor: &Visitor) -> Candidates {
+        let mut candidates = Candidates::default();
+        for id in self.values(visitor).filter_map(SessionId::parse) {
+            candidates.add(id);
+        }
+        candidates
+    }
+}
+
+/// The ids a visitor presents.
+#[derive(Debug, Default)]
+pub(crate) struct Candidates {
+    ids: [Option<SessionId>; MOST_CANDIDATES],
+}
+
+impl Candidates {
+    fn add(&mut self, id: SessionId) {
+        for place in &mut self.ids {
+            match place {
+                Some(known) if *known == id => return,
+                Some(_) => {}
+                None => {
+                    *place = Some(id);
+                    return;
+                }
+            }
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = SessionId> + '_ {
+        self.ids.iter().copied().flatten()
+    }
+}
+
+impl Form {
+    fn new(own: &SessionSettings, https: bool) -> Self {
+        let secure = match own.session_cookie_secure {
+            Secure::Auto => https,
+            Secure::Always => true,
+            Secure::Never => false,
+        };
+        let mut place = format!("; Path={}", own.session_cookie_path);
+        if let Some(domain) = &own.session_cookie_domain {
+            place += &format!("; Domain={domain}");
+        }
+        let mut flags = String::new();
+        flags += if secure { "; Secure" } else { "" };
+        flags += if own.session_cookie_httponly {
+            "; HttpOnly"
+        } else {
+            ""
+        };
+        flags += match own.session_cookie_samesite {
+            SameSite::Lax => "; SameSite=Lax",
+            SameSite::Strict => "; SameSite=Strict",
+            SameSite::None => "; SameSite=None",
+        };
+        flags += if own.session_cookie_partitioned {
+            "; Partitioned"
+        } else {
+            ""
+        };
+        Self {
+            name: prefixed(own, https && secure),
+            place,
+            flags,
+        }
+    }
+}
+
+/// The name with its prefix: browsers take prefixed cookies over HTTPS only.
+fn prefixed(own: &SessionSettings, secure: bool) -> String {
+    let own_host = own.session_cookie_path == "/" && own.session_cookie_domain.is_none();
+    let prefix = match own.session_cookie_prefix {
+        Prefix::None => "",
+        _ if !secure => "",
+        Prefix::Secure => "__Secure-",
+        Prefix::Auto if !own_host => "__Secure-",
+        Prefix::Auto | Prefix::Host => "__Host-",
+    };
+    format!("{prefix}{}", own.session_cookie_name)
+}
+
+/// Cookies that browsers would refuse, or worse: rule 43.
+fn check(own: &SessionSettings) -> Result<(), (&'static str, String)> {
+    let wrong = |key, message: &str| Err((key, message.to_owned()));
+    let secure = own.session_cookie_secure;
+    if !is_token(&own.session_cookie_name) {
+        return wrong(
+            "SESSION_COOKIE_NAME",
+            "a cookie's name has no spaces, quotes or `()<>@,;:\\/[]?={}`",
+        );
+    }
+    if !is_clean(&own.session_cookie_path) || !own.session_cookie_path.starts_with('/') {
+        return wrong(
+            "SESSION_COOKIE_PATH",
+            "a path begins with `/` and has no `;` or control characters",
+        );
+    }
+    if let Some(domain) = &own.session_cookie_domain {
+        let is_address = domain
+            .trim_matches(['[', ']'])
+            .parse::<std::net::IpAddr>()
+            .is_ok();
+        if domain.is_empty() || !is_clean(domain) || domain.contains(' ') || is_address {
+            return wrong(
+                "SESSION_COOKIE_DOMAIN",
+                "must be a domain (`example.org`), not an address; leave it out for this host alone",
+            );
+        }
+    }
+    if own.session_cookie_samesite == SameSite::None && secure != Secure::Always {
+        return wrong(
+            "SESSION_COOKIE_SAMESITE",
+            "None needs SESSION_COOKIE_SECURE = true: browsers refuse it otherwise",
+        );
+    }
+    if own.session_cookie_partitioned && secure != Secure::Always {
+        return wrong(
+            "SESSION_COOKIE_PARTITIONED",
+            "needs SESSION_COOKIE_SECURE = true: browsers refuse it otherwise",
+        );
+    }
+    if own.session_cookie_prefix == Prefix::Host
+        && (own.session_cookie_domain.is_some() || own.session_cookie_path != "/")
+    {
+        return wrong(
+            "SESSION_COOKIE_PREFIX",
+            "host needs SESSION_COOKIE_PATH = \"/\" and no SESSION_COOKIE_DOMAIN",
+        );
+    }
+    if matches!(own.session_cookie_prefix, Prefix::Host | Prefix::Secure) && secure == Secure::Never
+    {
+        return wrong(
+            "SESSION_COOKIE_PREFIX",
+            "a prefix needs SESSION_COOKIE_SECURE to be true or \"auto\"",
+        );
+    }
+    if HeaderValue::try_from(&own.session_cache_control).is_err() {
+        return wrong(
+            "SESSION_CACHE_CONTROL",
+            "has characters that no header may have",
+        );
+    }
+    Ok(())
+}
+
+fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+fn is_clean(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| (0x20..0x7f).contains(&byte) && byte != b';')
+}
+
+/// How long a cookie of a record that ends then should be kept: never longer than the record.
+pub(crate) fn max_age(expires: u64, now: u64, persistent: bool) -> Option<Duration> {
+    persistent.then(|| Duration::from_secs(expires.saturating_sub(now) / 1000))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+use super::*;
+
+fn cookie(toml: &str) -> Result<SessionCookie> {
+    let settings = Settings::from_toml(toml).unwrap();
+    Ok(SessionCookie::new(
+        &settings.part::<SessionSettings>()?,
+        &settings,
+    )?)
+}
+
+fn set(toml: &str, secure: bool) -> String {
+    let new = NewCookie::new(HeaderValue::from_static("ID"), None);
+    let header = cookie(toml)
+        .unwrap()
+        .set(&new, &Visitor::new(None, secure))
+        .unwrap();
+    header.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn attributes_stand_in_one_order() {
+    assert_eq!(
+        set("", false),
+        "session_id=ID; Path=/; HttpOnly; SameSite=Lax"
+    );
+    assert_eq!(
+        set("", true),
+        "__Host-session_id=ID; Path=/; Secure; HttpOnly; SameSite=Lax"
+    );
+    assert_eq!(
+        set(
+            "SESSION_COOKIE_DOMAIN = 'example.org'\nSESSION_COOKIE_PATH = '/app'",
+            true
+        ),
+        "__Secure-session_id=ID; Path=/app; Domain=example.org; Secure; HttpOnly; SameSite=Lax"
+    );
+    assert_eq!(
+        set(
+            "SESSION_COOKIE_SAMESITE = 'None'\nSESSION_COOKIE_SECURE = true\nSESSION_COOKIE_PARTITIONED = true\n\
+             SESSION_COOKIE_HTTPONLY = false\nSESSION_COOKIE_PREFIX = 'none'\nSESSION_COOKIE_NAME = 'sid'",
+            true
+        ),
+        "sid=ID; Path=/; Secure; SameSite=None; Partitioned"
+    );
+}
+
+#[test]
+fn a_lifetime_is_said_twice_and_agrees() {
+    let new = NewCookie::new(
+        HeaderValue::from_static("ID"),
+        Some(Duration::from_secs(60)),
+    );
+    let header = cookie("").unwrap().set(&new, &Visitor::default()).unwrap();
+    let text = header.to_str().unwrap();
+    assert!(text.contains("; Max-Age=60; Expires="), "{text}");
+    assert!(text.ends_with("GMT; HttpOnly; SameSite=Lax"), "{text}");
+}
+
+#[test]
+fn removal_has_the_attributes_it_was_set_with() {
+    let cookie = cookie("SESSION_COOKIE_PATH = '/app'").unwrap();
+    assert_eq!(
+        cookie.remove(&Visitor::new(None, true)).unwrap(),
+        "__Secure-session_id=; Path=/app; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Secure; HttpOnly; SameSite=Lax"
+    );
+}
+
+#[test]
+fn cookies_that_cannot_work_are_refused_by_name() {
+    for (toml, key) in [
+        (
+            "SESSION_COOKIE_SAMESITE = 'None'",
+            "SESSION_COOKIE_SAMESITE",
+        ),
+        (
+            "SESSION_COOKIE_PARTITIONED = true",
+            "SESSION_COOKIE_PARTITIONED",
+        ),
+        (
+            "SESSION_COOKIE_PREFIX = 'host'\nSESSION_COOKIE_PATH = '/a'",
+            "SESSION_COOKIE_PREFIX",
+        ),
+        (
+            "SESSION_COOKIE_PREFIX = 'host'\nSESSION_COOKIE_DOMAIN = 'a.org'",
+            "SESSION_COOKIE_PREFIX",
+        ),
+        (
+            "SESSION_COOKIE_PREFIX = 'secure'\nSESSION_COOKIE_SECURE = false",
+            "SESSION_COOKIE_PREFIX",
+        ),
+        ("SESSION_COOKIE_NAME = 'a b'", "SESSION_COOKIE_NAME"),
+        ("SESSION_COOKIE_NAME = ''", "SESSION_COOKIE_NAME"),
+        (
+            "SESSION_COOKIE_PATH = '/; Domain=evil'",
+            "SESSION_COOKIE_PATH",
+        ),
+        (
+            "SESSION_COOKIE_PATH = \"/\\r\\nx: y\"",
+            "SESSION_COOKIE_PATH",
+        ),
+        (
+            "SESSION_COOKIE_DOMAIN = '127.0.0.1'",
+            "SESSION_COOKIE_DOMAIN",
+        ),
+        ("SESSION_COOKIE_DOMAIN = '[::1]'", "SESSION_COOKIE_DOMAIN"),
+        ("SESSION_COOKIE_DOMAIN = ''", "SESSION_COOKIE_DOMAIN"),
+        ("SESSION_CACHE_CONTROL = \"a\\nb\"", "SESSION_CACHE_CONTROL"),
+    ] {
+        let error = cookie(toml).unwrap_err().to_string();
+        assert!(error.contains(key), "{toml}: {error}");
+    }
+}
+
+#[test]
+fn only_whole_ids_are_candidates_and_four_at_most() {
+    let id = |byte: u8| SessionId::from_bytes([byte; 32]);
+    let header = |text: String| Visitor::new(Some(HeaderValue::try_from(text).unwrap()), false);
+    let pair = |byte: u8| format!("session_id={}", id(byte).reveal());
+    let cookie = cookie("").unwrap();
+    let found = |text: String| cookie.candidates(&header(text)).iter().collect::<Vec<_>>();
+    assert_eq!(found(format!("a=b; {}; xsession_id=1", pair(1))), [id(1)]);
+    assert_eq!(
+        found(format!("{};{}; {}", pair(1), pair(1), pair(2))),
+        [id(1), id(2)]
+    );
+    assert_eq!(
+        found((1..9).map(pair).collect::<Vec<_>>().join("; ")).len(),
+        4
+    );
+    for bad in [
+        "session_id=",
+        "session_id",
+        "session_id=../../etc",
+        "session_id=\"quoted\"",
+        ";;;=;",
+        "session_id===",
+    ] {
+        assert!(found(bad.to_owned()).is_empty(), "{bad}");
+    }
+}

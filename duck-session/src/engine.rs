@@ -1,0 +1,235 @@
+//! The built-in engine: sessions over a [`Cache`], with compare-and-swap and merge by key.
+
+mod load;
+mod renew;
+mod save;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use duck_core::{
+    BoxFuture, Changes, Commit, Error, Identity, Loaded, NewCookie, Record, Result, SecretKey,
+    SessionData, SessionEngine, SessionError, SessionId, SessionPolicy, Settings, Visitor,
+};
+use tokio::time::timeout;
+
+use crate::cache::Cache;
+use crate::clock::{self, Clock};
+use crate::cookie::{self, SessionCookie};
+use crate::header::{Header, Kind};
+use crate::locks::KeyedLocks;
+use crate::seal::{Handle, Sealer};
+use crate::settings::{Fsync, OnStoreError, SessionSettings};
+
+/// Keeps sessions in a cache.
+pub(crate) struct CacheEngine<C> {
+    cache: C,
+    cookie: SessionCookie,
+    sealer: Sealer,
+    policy: SessionPolicy,
+    clock: Clock,
+    locks: KeyedLocks,
+    store_timeout: Duration,
+    touch_interval: u64,
+    on_store_error: OnStoreError,
+    fsync: Fsync,
+    sweep_batch: usize,
+}
+
+impl<C: Cache> CacheEngine<C> {
+    pub(crate) fn new(
+        cache: C,
+        own: &SessionSettings,
+        settings: &Settings,
+        clock: Clock,
+    ) -> Result<Self> {
+        let sealer = if C::IN_PROCESS {
+            Sealer::Open
+        } else {
+            Sealer::sealed(&SecretKey::from_settings(settings)?)?
+        };
+        if !C::ATOMIC {
+            tracing::info!(
+                target: "duck_session",
+                "this cache has no compare_and_swap of its own: parallel writes are safe within one process only"
+            );
+        }
+        Ok(Self {
+            cache,
+            cookie: SessionCookie::new(own, settings)?,
+            sealer,
+            policy: own.policy(),
+            clock,
+            locks: KeyedLocks::new(),
+            store_timeout: own.session_store_timeout.0,
+            touch_interval: clock::millis(own.touch_interval()),
+            on_store_error: own.session_on_store_error,
+            fsync: own.session_fsync,
+            sweep_batch: own.session_sweep_batch,
+        })
+    }
+
+    /// Removes some expired sessions and says how many.
+    pub(crate) async fn sweep(&self) -> Result<usize> {
+        self.cache.remove_expired(self.sweep_batch).await
+    }
+
+    pub(crate) async fn save_cache(&self) -> Result<()> {
+        self.cache.save().await
+    }
+
+    /// Waits for the storage, but not for ever.
+    async fn within<T>(
+        &self,
+        operation: impl Future<Output = Result<T>>,
+    ) -> Result<T, SessionError> {
+        // What is in memory answers at once or never: no timer is needed.
+        if C::IN_PROCESS {
+            return operation.await.map_err(store_error);
+        }
+        match timeout(self.store_timeout, operation).await {
+            Ok(answer) => answer.map_err(store_error),
+            Err(_) => Err(SessionError::store("SESSION_STORE_TIMEOUT is over")),
+        }
+    }
+
+    async fn fetch(&self, handle: &Handle) -> Result<Option<Bytes>, SessionError> {
+        self.within(self.cache.get(handle.as_str())).await
+    }
+
+    async fn swap(
+        &self,
+        handle: &Handle,
+        expected: Option<&[u8]>,
+        new: &Bytes,
+        header: &Header,
+        identity: Identity,
+    ) -> Result<bool, SessionError> {
+        let durable = match self.fsync {
+            Fsync::None => false,
+            Fsync::Security => identity != Identity::Keep,
+            Fsync::All => true,
+        };
+        let entry = header.entry(new, self.clock.now(), durable);
+        self.within(async {
+            let swapped = self
+                .cache
+                .compare_and_swap(handle.as_str(), expected, Some(entry))
+                .await?;
+            if swapped {
+                self.cache.save().await?;
+            }
+            Ok(swapped)
+        })
+        .await
+    }
+
+    async fn delete(&self, handle: &Handle) -> Result<(), SessionError> {
+        self.within(async {
+            self.cache.delete(handle.as_str()).await?;
+            self.cache.save().await
+        })
+        .await
+    }
+
+    /// What a record holds, if it is ours, alive and as we sealed it.
+    fn open(&self, handle: &Handle, record: &Bytes) -> Opened {
+        let Some(header) = Header::read(record) else {
+            return Opened::Unreadable;
+        };
+        if header.expires <= self.clock.now() {
+            return Opened::Dead;
+        }
+        let Some(json) = self
+            .sealer
+            .open(handle.as_str().as_bytes(), &header, record)
+        else {
+            return Opened::Unreadable;
+        };
+        if header.kind == Kind::Moved {
+            return Opened::Moved;
+        }
+        match SessionData::from_json(&json) {
+            Ok(data) => Opened::Live(header, data),
+            Err(_) => Opened::Unreadable,
+        }
+    }
+
+    fn seal(
+        &self,
+        handle: &Handle,
+        header: &mut Header,
+        data: &SessionData,
+    ) -> Result<Bytes, SessionError> {
+        let length = data.json_len();
+        if length > self.policy.max_bytes {
+            return Err(SessionError::TooLarge(format!(
+                "SESSION_MAX_BYTES is {}",
+                self.policy.max_bytes
+            )));
+        }
+        self.sealer.seal(
+            handle.as_str().as_bytes(),
+            header,
+            |bytes| data.write_json(bytes),
+            length,
+        )
+    }
+}
+
+/// What became of looking into a record.
+enum Opened {
+    Live(Header, SessionData),
+    /// The session got another id.
+    Moved,
+    /// Its time is over.
+    Dead,
+    /// Sealed with a key we do not have, damaged, or of a format we do not know. It is left where it
+    /// is: a wrong key in one deployment must not destroy what the right one can read.
+    Unreadable,
+}
+
+fn store_error(error: Error) -> SessionError {
+    match error.into_cause().downcast::<SessionError>() {
+        Ok(error) => *error,
+        Err(cause) => SessionError::Store(cause),
+    }
+}
+
+fn record(id: SessionId, bytes: Bytes, header: &Header) -> Record {
+    Record::new(Some(id), bytes, clock::time(header.expires))
+}
+
+fn new_cookie(id: &SessionId, header: &Header, now: u64) -> Option<NewCookie> {
+    let value = duck_core::HeaderValue::from_str(id.reveal()).ok()?;
+    Some(NewCookie::new(
+        value,
+        cookie::max_age(header.expires, now, header.persistent),
+    ))
+}
+
+impl<C: Cache> SessionEngine for CacheEngine<C> {
+    fn policy(&self) -> &SessionPolicy {
+        &self.policy
+    }
+
+    fn load<'a>(&'a self, visitor: &'a Visitor) -> BoxFuture<'a, Result<Loaded, SessionError>> {
+        Box::pin(async move {
+            match (self.find(visitor).await, self.on_store_error) {
+                (Err(error), OnStoreError::Open) => {
+                    tracing::error!(target: "duck_session", %error, "serving an empty session");
+                    Ok(Loaded::unavailable())
+                }
+                (found, _) => found,
+            }
+        })
+    }
+
+    fn commit(
+        self: Arc<Self>,
+        changes: Changes,
+    ) -> BoxFuture<'static, Result<Commit, SessionError>> {
+        Box::pin(async move { self.write(changes).await })
+    }
+}

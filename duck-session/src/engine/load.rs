@@ -1,0 +1,58 @@
+use super::*;
+
+impl<C: Cache> CacheEngine<C> {
+    /// The session that a visitor's cookies lead to. Of several that are alive none is taken:
+    /// one of them was planted, and nobody can tell which.
+    pub(super) async fn find(&self, visitor: &Visitor) -> Result<Loaded, SessionError> {
+        let mut found = None;
+        let mut dead_cookie = false;
+        let mut keep_cookie = false;
+        for id in self.cookie.candidates(visitor).iter() {
+            match self.look_up(&id).await? {
+                LookedUp::Live(record, data) if found.is_none() => {
+                    found = Some(Loaded::live(record, data))
+                }
+                LookedUp::Live(..) => {
+                    tracing::warn!(target: "duck_session", "two live sessions in one request: neither is used");
+                    return Ok(Loaded::nothing(false));
+                }
+                LookedUp::Dead => dead_cookie = true,
+                LookedUp::KeepCookie => keep_cookie = true,
+            }
+        }
+        Ok(found.unwrap_or_else(|| Loaded::nothing(dead_cookie && !keep_cookie)))
+    }
+
+    async fn look_up(&self, id: &SessionId) -> Result<LookedUp, SessionError> {
+        let mut result = LookedUp::Dead;
+        for handle in self.sealer.handles(id) {
+            let Some(bytes) = self.fetch(&handle).await? else {
+                continue;
+            };
+            match self.open(&handle, &bytes) {
+                Opened::Live(header, data) => {
+                    return Ok(LookedUp::Live(record(*id, bytes, &header), data));
+                }
+                Opened::Dead => {}
+                Opened::Moved => {
+                    tracing::warn!(target: "duck_session", "an id came that its session has given up: replayed_old_id");
+                    result = LookedUp::KeepCookie;
+                }
+                Opened::Unreadable => {
+                    tracing::warn!(target: "duck_session", "a session cannot be opened: another SECRET_KEY, or damage");
+                    result = LookedUp::KeepCookie;
+                }
+            }
+        }
+        Ok(result)
+    }
+}
+
+/// Where one id leads.
+enum LookedUp {
+    Live(Record, SessionData),
+    /// Nowhere: the cookie can go.
+    Dead,
+    /// Nowhere for now: the browser may hold a newer cookie, or the right key may come back.
+    KeepCookie,
+}

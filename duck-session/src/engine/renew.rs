@@ -1,0 +1,82 @@
+use super::save::gone;
+use super::*;
+
+/// How long it is remembered that an id was given up: rule 33.
+const TOMBSTONE: u64 = 60_000;
+
+const MOST_TRIES: u32 = 8;
+
+impl<C: Cache> CacheEngine<C> {
+    /// Gives a session a new id: the new record is there before the old one goes, so a failure
+    /// on the way leaves the visitor the session they had.
+    pub(super) async fn renew(
+        &self,
+        old: &Record,
+        mut data: SessionData,
+        changes: &Changes,
+    ) -> Result<Commit, SessionError> {
+        let (handle, mut header) = self.place(old)?;
+        let mut seen = old.bytes.clone();
+        for attempt in 0..MOST_TRIES {
+            let new = self.fresh(&data, changes.identity);
+            let new = Header {
+                created: header.created,
+                auth: if changes.identity == Identity::Login {
+                    new.auth
+                } else {
+                    header.auth
+                },
+                version: header.version + 1,
+                ..new
+            };
+            let (id, bytes, new) = self.create(new, &data, changes.identity).await?;
+            match self.bury(&handle, &header, &seen, changes.identity).await {
+                Ok(true) => {
+                    tracing::info!(target: "duck_session", "a session got a new id");
+                    let cookie = new_cookie(&id, &new, self.clock.now());
+                    return Ok(Commit::Saved {
+                        record: record(id, bytes, &new),
+                        cookie,
+                    });
+                }
+                Ok(false) => self.delete(&self.sealer.handle(&id)).await?,
+                Err(error) => {
+                    // The old session stays as it was. If the new record stays too, nobody knows its id.
+                    self.delete(&self.sealer.handle(&id))
+                        .await
+                        .unwrap_or_default();
+                    return Err(error);
+                }
+            }
+            self.back_off(attempt).await;
+            let Some(newer) = self.newer(&handle).await? else {
+                return Ok(gone());
+            };
+            (seen, header, data) = newer;
+            changes.apply(&mut data)?;
+        }
+        Err(SessionError::Conflict)
+    }
+
+    /// Puts a tombstone in the place of a record, if it still is what was seen.
+    async fn bury(
+        &self,
+        handle: &Handle,
+        header: &Header,
+        seen: &Bytes,
+        identity: Identity,
+    ) -> Result<bool, SessionError> {
+        let expires = self.clock.now() + TOMBSTONE;
+        let mut header = Header {
+            kind: Kind::Moved,
+            version: header.version + 1,
+            expires,
+            auth: 0,
+            ..*header
+        };
+        let tombstone = self.seal(handle, &mut header, &SessionData::default())?;
+        let _one_at_a_time = self.lock_unless_atomic(handle).await;
+        self.swap(handle, Some(seen), &tombstone, &header, identity)
+            .await
+    }
+}

@@ -1,0 +1,247 @@
+use super::*;
+
+/// How often a write is tried again when others were faster: rule 25.
+const MOST_TRIES: u32 = 8;
+
+impl<C: Cache> CacheEngine<C> {
+    pub(super) async fn write(&self, mut changes: Changes) -> Result<Commit, SessionError> {
+        let data = match changes.take_data() {
+            Some(data) => data,
+            None => self.replay(&changes)?,
+        };
+        match (changes.record.take(), changes.identity) {
+            (None, _) => self.begin(data, changes.identity).await,
+            (Some(old), _) if self.is_over(&data) => self.end(&old).await,
+            (Some(old), Identity::End) => self.replace(&old, data).await,
+            (Some(old), Identity::Keep) => self.save(&old, data, &changes).await,
+            (Some(old), Identity::Renew | Identity::Login) => {
+                self.renew(&old, data, &changes).await
+            }
+        }
+    }
+
+    /// The changes on top of what was loaded.
+    fn replay(&self, changes: &Changes) -> Result<SessionData, SessionError> {
+        let mut data = match &changes.record {
+            Some(old) if changes.identity != Identity::End => {
+                let (handle, header) = self.place(old)?;
+                let json = self
+                    .sealer
+                    .open(handle.as_str().as_bytes(), &header, &old.bytes);
+                json.and_then(|json| SessionData::from_json(&json).ok())
+                    .unwrap_or_default()
+            }
+            _ => SessionData::default(),
+        };
+        changes.apply(&mut data)?;
+        Ok(data)
+    }
+
+    /// Whether a session was given an end that has come.
+    fn is_over(&self, data: &SessionData) -> bool {
+        data.expiry()
+            .lifetime(&self.policy, clock::time(self.clock.now()))
+            .age
+            .is_zero()
+    }
+
+    /// Creates a session, unless it would be empty.
+    pub(super) async fn begin(
+        &self,
+        data: SessionData,
+        identity: Identity,
+    ) -> Result<Commit, SessionError> {
+        if data.is_blank() || self.is_over(&data) {
+            return Ok(if identity == Identity::End {
+                Commit::Ended
+            } else {
+                Commit::Unchanged
+            });
+        }
+        let header = self.fresh(&data, identity);
+        let (id, bytes, header) = self.create(header, &data, identity).await?;
+        tracing::debug!(target: "duck_session", "a session was created");
+        let cookie = new_cookie(&id, &header, self.clock.now());
+        Ok(Commit::Saved {
+            record: record(id, bytes, &header),
+            cookie,
+        })
+    }
+
+    /// Stores a record under an id that is not there yet.
+    pub(super) async fn create(
+        &self,
+        mut header: Header,
+        data: &SessionData,
+        identity: Identity,
+    ) -> Result<(SessionId, Bytes, Header), SessionError> {
+        loop {
+            let mut random = [0; 32];
+            getrandom::fill(&mut random).map_err(SessionError::store)?;
+            let id = SessionId::from_bytes(random);
+            let handle = self.sealer.handle(&id);
+            let bytes = self.seal(&handle, &mut header, data)?;
+            let _one_at_a_time = self.lock_unless_atomic(&handle).await;
+            if self.swap(&handle, None, &bytes, &header, identity).await? {
+                return Ok((id, bytes, header));
+            }
+        }
+    }
+
+    /// The header of a session that begins now.
+    pub(super) fn fresh(&self, data: &SessionData, identity: Identity) -> Header {
+        let now = self.clock.now();
+        let logged_in = identity == Identity::Login || data.get("_duck.user").is_some();
+        let mut header = Header {
+            kind: Kind::Live,
+            persistent: true,
+            key: [0; 8],
+            version: 0,
+            created: now,
+            auth: if logged_in { now } else { 0 },
+            touched: now,
+            expires: 0,
+            age: 0,
+        };
+        self.extend(&mut header, data, now, true);
+        header
+    }
+
+    /// Moves the end of a session, where that is due, and says whether the cookie has to follow.
+    fn extend(&self, header: &mut Header, data: &SessionData, now: u64, forced: bool) -> bool {
+        let expiry = data.expiry();
+        let lifetime = expiry.lifetime(&self.policy, clock::time(now));
+        let fixed = matches!(expiry, duck_core::Expiry::At(_));
+        let age = if fixed {
+            0
+        } else {
+            clock::millis(lifetime.age)
+        };
+        let expires = now.saturating_add(clock::millis(lifetime.age));
+        let changed = header.age != age
+            || header.persistent != lifetime.persistent
+            || (fixed && header.expires != expires);
+        let due = !fixed && now.saturating_sub(header.touched) >= self.touch_interval;
+        if !(changed || due || forced) {
+            return false;
+        }
+        (header.age, header.persistent) = (age, lifetime.persistent);
+        (header.touched, header.expires) = (now, expires);
+        changed || lifetime.persistent
+    }
+
+    /// Writes the changes over the record they were made on, or over a newer one.
+    async fn save(
+        &self,
+        old: &Record,
+        mut data: SessionData,
+        changes: &Changes,
+    ) -> Result<Commit, SessionError> {
+        let id = old
+            .id
+            .ok_or(SessionError::Unsupported("the record has no id"))?;
+        let (handle, mut header) = self.place(old)?;
+        let mut seen = old.bytes.clone();
+        let mut one_at_a_time = self.lock_unless_atomic(&handle).await;
+        for attempt in 0..MOST_TRIES {
+            let now = self.clock.now();
+            header.version += 1;
+            let send_cookie = self.extend(&mut header, &data, now, changes.forced);
+            let bytes = self.seal(&handle, &mut header, &data)?;
+            if self
+                .swap(&handle, Some(&seen), &bytes, &header, Identity::Keep)
+                .await?
+            {
+                let cookie = if send_cookie {
+                    new_cookie(&id, &header, now)
+                } else {
+                    None
+                };
+                return Ok(Commit::Saved {
+                    record: record(id, bytes, &header),
+                    cookie,
+                });
+            }
+            // Those who lost wait for each other, so that only other processes can be faster again.
+            if one_at_a_time.is_none() {
+                one_at_a_time = Some(self.locks.lock(handle.as_str()).await);
+            } else {
+                self.back_off(attempt).await;
+            }
+            let Some(newer) = self.newer(&handle).await? else {
+                return Ok(gone());
+            };
+            (seen, header, data) = newer;
+            changes.apply(&mut data)?;
+        }
+        Err(SessionError::Conflict)
+    }
+
+    /// The record as somebody else left it; `None` if the session is over.
+    pub(super) async fn newer(
+        &self,
+        handle: &Handle,
+    ) -> Result<Option<(Bytes, Header, SessionData)>, SessionError> {
+        let Some(bytes) = self.fetch(handle).await? else {
+            return Ok(None);
+        };
+        Ok(match self.open(handle, &bytes) {
+            Opened::Live(header, data) => Some((bytes, header, data)),
+            Opened::Moved | Opened::Dead | Opened::Unreadable => None,
+        })
+    }
+
+    /// Waits a little, by chance: two processes must not keep in step.
+    pub(super) async fn back_off(&self, attempt: u32) {
+        tokio::time::sleep(Duration::from_micros(fastrand::u64(
+            50..500 << attempt.min(6),
+        )))
+        .await;
+    }
+
+    /// A cache that cannot compare and swap in one step is kept to one writer a key.
+    pub(super) async fn lock_unless_atomic(
+        &self,
+        handle: &Handle,
+    ) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        if C::ATOMIC {
+            None
+        } else {
+            Some(self.locks.lock(handle.as_str()).await)
+        }
+    }
+
+    async fn end(&self, old: &Record) -> Result<Commit, SessionError> {
+        let (handle, _) = self.place(old)?;
+        let _one_at_a_time = self.lock_unless_atomic(&handle).await;
+        self.delete(&handle).await?;
+        tracing::info!(target: "duck_session", "a session ended");
+        Ok(Commit::Ended)
+    }
+
+    /// Ends a session and begins another with what was set since.
+    async fn replace(&self, old: &Record, data: SessionData) -> Result<Commit, SessionError> {
+        let ended = self.end(old).await?;
+        match self.begin(data, Identity::End).await? {
+            Commit::Saved { record, cookie } => Ok(Commit::Saved { record, cookie }),
+            _ => Ok(ended),
+        }
+    }
+
+    /// Where a record is kept, and its header.
+    pub(super) fn place(&self, record: &Record) -> Result<(Handle, Header), SessionError> {
+        let id = record
+            .id
+            .as_ref()
+            .ok_or(SessionError::Unsupported("the record has no id"))?;
+        let header = Header::read(&record.bytes)
+            .ok_or(SessionError::Unsupported("the record is not this engine's"))?;
+        Ok((self.sealer.handle_of(id, &header), header))
+    }
+}
+
+/// The session ended while the request ran: what it wrote is not brought back to life.
+pub(super) fn gone() -> Commit {
+    tracing::info!(target: "duck_session", "a session ended while a request was changing it: write_after_delete");
+    Commit::Gone
+}

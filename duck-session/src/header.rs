@@ -1,0 +1,125 @@
+//! What stands in front of every record, in clear but authenticated where records are sealed.
+
+use crate::cache::Entry;
+
+/// How long a header is.
+pub(crate) const LENGTH: usize = 64;
+
+/// The first bytes of every record: the format and its version.
+const MAGIC: [u8; 4] = *b"DKS1";
+
+/// The header of a record. Times are UTC milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) kind: Kind,
+    /// Whether the cookie outlives the browser.
+    pub(crate) persistent: bool,
+    /// Which key the record is sealed with; zeros where it is not.
+    pub(crate) key: [u8; 8],
+    /// Counts the writes.
+    pub(crate) version: u64,
+    pub(crate) created: u64,
+    /// When somebody last logged in; 0 for nobody.
+    pub(crate) auth: u64,
+    /// When the record was last touched: its end is counted from here.
+    pub(crate) touched: u64,
+    pub(crate) expires: u64,
+    /// How long each save makes it live; 0 for a fixed end.
+    pub(crate) age: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A session.
+    Live,
+    /// What is left where a session had its id until it got a new one.
+    Moved,
+}
+
+impl Header {
+    pub(crate) fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&[self.kind as u8, u8::from(self.persistent), 0, 0]);
+        bytes.extend_from_slice(&self.key);
+        for number in [
+            self.version,
+            self.created,
+            self.auth,
+            self.touched,
+            self.expires,
+            self.age,
+        ] {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
+    }
+
+    /// Reads a header; `None` where it is of no format that is known.
+    pub(crate) fn read(record: &[u8]) -> Option<Self> {
+        let header = record.get(..LENGTH)?;
+        if header[..4] != MAGIC {
+            return None;
+        }
+        let kind = match header[4] {
+            0 => Kind::Live,
+            1 => Kind::Moved,
+            _ => return None,
+        };
+        let number = |index: usize| {
+            let start = 16 + 8 * index;
+            header[start..start + 8]
+                .try_into()
+                .map(u64::from_le_bytes)
+                .ok()
+        };
+        Some(Self {
+            kind,
+            persistent: header[5] == 1,
+            key: header[8..16].try_into().ok()?,
+            version: number(0)?,
+            created: number(1)?,
+            auth: number(2)?,
+            touched: number(3)?,
+            expires: number(4)?,
+            age: number(5)?,
+        })
+    }
+
+    /// The cache entry for a record with this header.
+    pub(crate) fn entry<'a>(&self, record: &'a [u8], now: u64, durable: bool) -> Entry<'a> {
+        let ttl = std::time::Duration::from_millis(self.expires.saturating_sub(now));
+        let entry = Entry::new(record).ttl(ttl);
+        if durable { entry.durable() } else { entry }
+    }
+}
+
+/// Whether a record is of somebody who is logged in: a full cache gives up others first.
+pub(crate) fn is_logged_in(record: &[u8]) -> bool {
+    Header::read(record).is_some_and(|header| header.auth > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_writes() {
+        let header = Header {
+            kind: Kind::Moved,
+            persistent: true,
+            key: [7; 8],
+            version: 1,
+            created: 2,
+            auth: 3,
+            touched: 4,
+            expires: u64::MAX,
+            age: 6,
+        };
+        let mut bytes = Vec::new();
+        header.write(&mut bytes);
+        assert_eq!(bytes.len(), LENGTH);
+        assert_eq!(Header::read(&bytes), Some(header));
+        assert_eq!(Header::read(&bytes[..63]), None);
+        bytes[3] = b'9';
+        assert_eq!(Header::read(&bytes), None, "another format");
+    }
+}

@@ -1,0 +1,163 @@
+//! Storages and engines by the names that the settings use.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use duck_core::{BoxFuture, Result, SessionEngine, Settings};
+
+use crate::cache::{Cache, InMemoryCache, KeyAsFolderCache};
+use crate::clock::Clock;
+use crate::engine::CacheEngine;
+use crate::header;
+use crate::sealed_cookie::CookieEngine;
+use crate::settings::SessionSettings;
+
+/// What opening an engine takes.
+pub(crate) struct Opening<'a> {
+    pub(crate) own: &'a SessionSettings,
+    pub(crate) settings: &'a Settings,
+    pub(crate) clock: &'a Clock,
+}
+
+/// An engine, and what keeps its storage in order.
+pub(crate) struct Opened {
+    pub(crate) engine: Arc<dyn SessionEngine>,
+    pub(crate) upkeep: Option<Arc<dyn Upkeep>>,
+}
+
+/// What is done with a storage beside requests.
+pub(crate) trait Upkeep: Send + Sync {
+    fn sweep(&self) -> BoxFuture<'_, Result<usize>>;
+    fn save(&self) -> BoxFuture<'_, Result<()>>;
+}
+
+impl<C: Cache> Upkeep for CacheEngine<C> {
+    fn sweep(&self) -> BoxFuture<'_, Result<usize>> {
+        Box::pin(self.sweep())
+    }
+
+    fn save(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.save_cache())
+    }
+}
+
+type Open = Box<dyn Fn(&Opening<'_>) -> Result<Opened> + Send + Sync>;
+
+/// All storages and engines there are.
+pub(crate) struct Registry {
+    storages: BTreeMap<String, Open>,
+    engines: BTreeMap<String, Open>,
+}
+
+impl Registry {
+    /// Those that come with Duck.
+    pub(crate) fn new() -> Self {
+        let mut registry = Self {
+            storages: BTreeMap::new(),
+            engines: BTreeMap::new(),
+        };
+        registry.add_cache("InMemoryCache", |own| {
+            let cache = InMemoryCache::new(own.session_max_sessions, own.session_memory_bytes);
+            Ok(cache.with_priority(header::is_logged_in))
+        });
+        registry.add_cache("KeyAsFolderCache", |own| {
+            KeyAsFolderCache::open(&own.session_dir)
+        });
+        registry.engines.insert(
+            "cookie".into(),
+            Box::new(|opening| {
+                let engine =
+                    CookieEngine::new(opening.own, opening.settings, opening.clock.clone())?;
+                Ok(Opened {
+                    engine: Arc::new(engine),
+                    upkeep: None,
+                })
+            }),
+        );
+        registry
+    }
+
+    pub(crate) fn add_cache<C: Cache>(
+        &mut self,
+        name: &str,
+        open: impl Fn(&SessionSettings) -> Result<C> + Send + Sync + 'static,
+    ) {
+        let open: Open = Box::new(move |opening| {
+            let engine = CacheEngine::new(
+                open(opening.own)?,
+                opening.own,
+                opening.settings,
+                opening.clock.clone(),
+            )?;
+            let engine = Arc::new(engine);
+            Ok(Opened {
+                engine: engine.clone(),
+                upkeep: Some(engine),
+            })
+        });
+        self.storages.insert(name.to_owned(), open);
+    }
+
+    pub(crate) fn add_engine(
+        &mut self,
+        name: &str,
+        open: impl Fn(&SessionSettings) -> Result<Arc<dyn SessionEngine>> + Send + Sync + 'static,
+    ) {
+        let open: Open = Box::new(move |opening| {
+            Ok(Opened {
+                engine: open(opening.own)?,
+                upkeep: None,
+            })
+        });
+        self.engines.insert(name.to_owned(), open);
+    }
+
+    /// Opens what the settings name.
+    pub(crate) fn open(&self, opening: &Opening<'_>) -> Result<Opened> {
+        let engine = last_segment(&opening.own.session_engine);
+        if engine == "cache" {
+            let storage = last_segment(&opening.own.session_storage);
+            return choose(
+                &self.storages,
+                "SESSION_STORAGE",
+                storage,
+                &[],
+                opening.settings,
+            )?(opening);
+        }
+        choose(
+            &self.engines,
+            "SESSION_ENGINE",
+            engine,
+            &["cache"],
+            opening.settings,
+        )?(opening)
+    }
+}
+
+/// The original writes `duck.utils.caching.KeyAsFolderCache`.
+fn last_segment(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
+}
+
+fn choose<'a>(
+    known: &'a BTreeMap<String, Open>,
+    key: &str,
+    name: &str,
+    built_in: &[&str],
+    settings: &Settings,
+) -> Result<&'a Open> {
+    known.get(name).ok_or_else(|| {
+        let names: Vec<_> = built_in
+            .iter()
+            .copied()
+            .chain(known.keys().map(String::as_str))
+            .collect();
+        settings
+            .error(
+                key,
+                format_args!("is {name:?}, which is not one of {names:?}"),
+            )
+            .into()
+    })
+}

@@ -1,0 +1,307 @@
+//! Makes records unreadable and unchangeable for whoever can read or write the storage.
+
+use std::fmt;
+
+use bytes::Bytes;
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use data_encoding::HEXLOWER;
+use duck_core::{Error, Result, SecretKey, SessionError, SessionId};
+use hkdf::Hkdf;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+use crate::header::{self, Header};
+
+const NONCE: usize = 24;
+
+/// The name under which a cache knows a session: never the id itself, where it leaves the process.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Handle {
+    text: [u8; 64],
+    length: usize,
+}
+
+impl Handle {
+    pub(crate) fn as_str(&self) -> &str {
+        // Both kinds of handle are ASCII: hexadecimal or base64url.
+        std::str::from_utf8(&self.text[..self.length]).unwrap_or_default()
+    }
+
+    fn new(name: &str) -> Self {
+        let mut text = [0; 64];
+        text[..name.len()].copy_from_slice(name.as_bytes());
+        Self {
+            text,
+            length: name.len(),
+        }
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// How records are kept from those who can see the storage.
+pub(crate) enum Sealer {
+    /// They never leave the process.
+    Open,
+    /// They are sealed with the first key; all open.
+    Sealed(Vec<Ring>),
+}
+
+/// What comes of one `SECRET_KEY`.
+pub(crate) struct Ring {
+    id: [u8; 8],
+    names: Hmac<Sha256>,
+    cipher: XChaCha20Poly1305,
+}
+
+impl Ring {
+    fn new(secret: &[u8]) -> Result<Self> {
+        let derive = Hkdf::<Sha256>::new(Some(b"duck-session 1"), secret);
+        let mut key = [0; 32];
+        let mut expand = |purpose: &[u8]| {
+            derive
+                .expand(purpose, &mut key)
+                .map_err(|error| Error::internal(error.to_string()))?;
+            Ok::<_, Error>(key)
+        };
+        let id = expand(b"key id")?;
+        let names = Hmac::new_from_slice(&expand(b"handle")?)
+            .map_err(|error| Error::internal(error.to_string()))?;
+        let cipher = XChaCha20Poly1305::new(&Key::from(expand(b"record")?));
+        Ok(Self {
+            id: std::array::from_fn(|index| id[index]),
+            names,
+            cipher,
+        })
+    }
+
+    fn handle(&self, id: &SessionId) -> Handle {
+        let mut mac = self.names.clone();
+        mac.update(id.reveal().as_bytes());
+        let mut handle = Handle {
+            text: [0; 64],
+            length: 64,
+        };
+        HEXLOWER.encode_mut(&mac.finalize().into_bytes(), &mut handle.text);
+        handle
+    }
+}
+
+impl Sealer {
+    pub(crate) fn sealed(secret: &SecretKey) -> Result<Self> {
+        secret
+            .all()
+            .map(Ring::new)
+            .collect::<Result<_>>()
+            .map(Self::Sealed)
+    }
+
+    /// The names a session may be kept under: one for each key.
+    pub(crate) fn handles(&self, id: &SessionId) -> impl Iterator<Item = Handle> {
+        let rings: &[Ring] = match self {
+            Self::Open => &[],
+            Self::Sealed(rings) => rings,
+        };
+        let open = rings.is_empty().then(|| Handle::new(id.reveal()));
+        open.into_iter()
+            .chain(rings.iter().map(move |ring| ring.handle(id)))
+    }
+
+    /// The name a new session is kept under.
+    pub(crate) fn handle(&self, id: &SessionId) -> Handle {
+        match self {
+            Self::Open => Handle::new(id.reveal()),
+            Self::Sealed(rings) => rings[0].handle(id),
+        }
+    }
+
+    /// The name that a record with this header is kept under.
+    pub(crate) fn handle_of(&self, id: &SessionId, header: &Header) -> Handle {
+        match self {
+            Self::Open => Handle::new(id.reveal()),
+            Self::Sealed(rings) => self.ring(rings, header).handle(id),
+        }
+    }
+
+    fn ring<'a>(&self, rings: &'a [Ring], header: &Header) -> &'a Ring {
+        rings
+            .iter()
+            .find(|ring| ring.id == header.key)
+            .unwrap_or(&rings[0])
+    }
+
+    /// The record: header and data. `name` is what the record is kept under; opened under another
+    /// name it is refused, so copying one session's bytes over another's gains nothing.
+    pub(crate) fn seal(
+        &self,
+        name: &[u8],
+        header: &mut Header,
+        write_data: impl FnOnce(&mut Vec<u8>),
+        length: usize,
+    ) -> Result<Bytes, SessionError> {
+        let Self::Sealed(rings) = self else {
+            let mut record = Vec::with_capacity(header::LENGTH + length);
+            header.write(&mut record);
+            write_data(&mut record);
+            return Ok(record.into());
+        };
+        // A record that is known under an old key's name stays under it until it gets a new id.
+        let ring = if header.key == [0; 8] {
+            &rings[0]
+        } else {
+            self.ring(rings, header)
+        };
+        header.key = ring.id;
+        let mut record = Vec::with_capacity(header::LENGTH + NONCE + length + 16);
+        header.write(&mut record);
+        let mut data = Vec::with_capacity(length);
+        write_data(&mut data);
+        let mut nonce = [0; NONCE];
+        getrandom::fill(&mut nonce).map_err(SessionError::store)?;
+        let payload = Payload {
+            msg: &data,
+            aad: &bound_to(name, &record),
+        };
+        let sealed = ring
+            .cipher
+            .encrypt(&XNonce::from(nonce), payload)
+            .map_err(|_| SessionError::store("a record could not be sealed"))?;
+        record.extend_from_slice(&nonce);
+        record.extend_from_slice(&sealed);
+        Ok(record.into())
+    }
+
+    /// The data of a record; `None` where it was not sealed by us, under this name, as it is now.
+    pub(crate) fn open(&self, name: &[u8], header: &Header, record: &Bytes) -> Option<Bytes> {
+        let Self::Sealed(rings) = self else {
+            return Some(record.slice(header::LENGTH..));
+        };
+        let ring = rings.iter().find(|ring| ring.id == header.key)?;
+        let (clear, rest) = record.split_at_checked(header::LENGTH)?;
+        let (nonce, sealed) = rest.split_at_checked(NONCE)?;
+        let nonce: [u8; NONCE] = nonce.try_into().ok()?;
+        let payload = Payload {
+            msg: sealed,
+            aad: &bound_to(name, clear),
+        };
+        ring.cipher
+            .decrypt(&XNonce::from(nonce), payload)
+            .ok()
+            .map(Bytes::from)
+    }
+}
+
+/// What the seal covers besides the data.
+fn bound_to(name: &[u8], header: &[u8]) -> Vec<u8> {
+    [name, header].concat()
+}
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open => f.write_str("Open"),
+            Self::Sealed(rings) => write!(f, "Sealed({} keys)", rings.len()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::header::Kind;
+    use duck_core::Settings;
+
+    fn sealer(toml: &str) -> Sealer {
+        Sealer::sealed(&SecretKey::from_settings(&Settings::from_toml(toml).unwrap()).unwrap())
+            .unwrap()
+    }
+
+    const ONE: &str = "SECRET_KEY = 'one key of more than thirty-two bytes'";
+    const TWO: &str = "SECRET_KEY = 'two key of more than thirty-two bytes'\nSECRET_KEY_FALLBACKS = ['one key of more than thirty-two bytes']";
+
+    fn header() -> Header {
+        Header {
+            kind: Kind::Live,
+            persistent: true,
+            key: [0; 8],
+            version: 1,
+            created: 1,
+            auth: 0,
+            touched: 1,
+            expires: 2,
+            age: 1,
+        }
+    }
+
+    fn record(sealer: &Sealer) -> Bytes {
+        sealer
+            .seal(
+                b"name",
+                &mut header(),
+                |data| data.extend_from_slice(b"{\"a\":1}"),
+                7,
+            )
+            .unwrap()
+    }
+
+    fn open(sealer: &Sealer, name: &[u8], record: &Bytes) -> Option<Bytes> {
+        sealer.open(name, &Header::read(record)?, record)
+    }
+
+    #[test]
+    fn a_record_opens_under_its_own_name_only() {
+        let sealer = sealer(ONE);
+        let record = record(&sealer);
+        assert_eq!(open(&sealer, b"name", &record).unwrap(), "{\"a\":1}");
+        assert_eq!(open(&sealer, b"other", &record), None);
+        assert!(
+            !record.windows(3).any(|bytes| bytes == b"\"a\""),
+            "the data is not readable"
+        );
+    }
+
+    #[test]
+    fn any_flipped_byte_and_any_cut_is_noticed() {
+        let sealer = sealer(ONE);
+        let record = record(&sealer);
+        for place in 0..record.len() {
+            let mut bytes = record.to_vec();
+            bytes[place] ^= 1;
+            assert_eq!(open(&sealer, b"name", &bytes.into()), None, "byte {place}");
+            assert_eq!(
+                open(&sealer, b"name", &record.slice(..place)),
+                None,
+                "cut at {place}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_old_key_still_opens_and_a_foreign_one_does_not() {
+        let record = record(&sealer(ONE));
+        assert!(open(&sealer(TWO), b"name", &record).is_some());
+        assert!(
+            open(
+                &sealer("SECRET_KEY = 'another one, also longer than thirty-two'"),
+                b"name",
+                &record
+            )
+            .is_none()
+        );
+    }
+
+    #[test]
+    fn a_handle_does_not_give_the_id_away() {
+        let sealer = sealer(ONE);
+        let id = SessionId::from_bytes([3; 32]);
+        let handle = sealer.handle(&id);
+        assert_eq!(handle.as_str().len(), 64);
+        assert!(!handle.as_str().contains(id.reveal()));
+        assert_eq!(format!("{handle:?}"), "[redacted]");
+    }
+}

@@ -1,0 +1,161 @@
+//! `SESSION_ENGINE = "cookie"`: the whole session, sealed, in the visitor's cookie.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use data_encoding::BASE64URL_NOPAD;
+use duck_core::{
+    BoxFuture, Changes, Commit, Expiry, HeaderValue, Identity, Loaded, NewCookie, Record, Result,
+    SecretKey, SessionData, SessionEngine, SessionError, SessionPolicy, Settings, Visitor,
+};
+
+use crate::clock::{self, Clock};
+use crate::cookie::{self, SessionCookie};
+use crate::header::{Header, Kind};
+use crate::seal::Sealer;
+use crate::settings::SessionSettings;
+
+/// What every record of this engine is bound to.
+const NAME: &[u8] = b"cookie";
+
+/// Browsers keep cookies of 4,096 bytes with name and attributes; this much JSON always fits.
+const MOST_BYTES: usize = 2_700;
+
+/// Keeps sessions in their visitors' cookies, sealed. There is no storage, and so there are
+/// things it cannot do: a session cannot be ended from the server's side (a copied cookie lives
+/// until it expires, logout or not), and of two requests that change it side by side the last
+/// response wins.
+pub(crate) struct CookieEngine {
+    cookie: SessionCookie,
+    sealer: Sealer,
+    policy: SessionPolicy,
+    clock: Clock,
+}
+
+impl CookieEngine {
+    pub(crate) fn new(own: &SessionSettings, settings: &Settings, clock: Clock) -> Result<Self> {
+        let mut policy = own.policy();
+        policy.max_bytes = policy.max_bytes.min(MOST_BYTES);
+        let sealer = Sealer::sealed(&SecretKey::from_settings(settings)?)?;
+        Ok(Self {
+            cookie: SessionCookie::new(own, settings)?,
+            sealer,
+            policy,
+            clock,
+        })
+    }
+
+    fn find(&self, visitor: &Visitor) -> Loaded {
+        let mut carried = false;
+        for value in self.cookie.values(visitor) {
+            carried = true;
+            if let Some(loaded) = self.open(value) {
+                return loaded;
+            }
+        }
+        Loaded::nothing(carried)
+    }
+
+    fn open(&self, value: &[u8]) -> Option<Loaded> {
+        let bytes = Bytes::from(BASE64URL_NOPAD.decode(value).ok()?);
+        let header = Header::read(&bytes)?;
+        let json = self.sealer.open(NAME, &header, &bytes)?;
+        if header.expires <= self.clock.now() {
+            return None;
+        }
+        let data = SessionData::from_json(&json).ok()?;
+        Some(Loaded::live(
+            Record::new(None, bytes, clock::time(header.expires)),
+            data,
+        ))
+    }
+
+    fn write(&self, mut changes: Changes) -> Result<Commit, SessionError> {
+        let data = match changes.take_data() {
+            Some(data) => data,
+            None => self.replay(&changes)?,
+        };
+        let now = self.clock.now();
+        let expiry = data.expiry();
+        let lifetime = expiry.lifetime(&self.policy, clock::time(now));
+        if (data.is_blank() && (changes.record.is_none() || changes.identity == Identity::End))
+            || lifetime.age.is_zero()
+        {
+            return Ok(Commit::Ended);
+        }
+        let before = changes
+            .record
+            .as_ref()
+            .and_then(|record| Header::read(&record.bytes));
+        let logged_in = changes.identity == Identity::Login;
+        let mut header = Header {
+            kind: Kind::Live,
+            persistent: lifetime.persistent,
+            key: [0; 8],
+            version: before.map_or(0, |before| before.version + 1),
+            created: before.map_or(now, |before| before.created),
+            auth: if logged_in {
+                now
+            } else {
+                before.map_or(0, |before| before.auth)
+            },
+            touched: now,
+            expires: now.saturating_add(clock::millis(lifetime.age)),
+            age: if matches!(expiry, Expiry::At(_)) {
+                0
+            } else {
+                clock::millis(lifetime.age)
+            },
+        };
+        let length = data.json_len();
+        if length > self.policy.max_bytes {
+            return Err(SessionError::TooLarge(format!(
+                "a cookie holds {} bytes",
+                self.policy.max_bytes
+            )));
+        }
+        let bytes = self
+            .sealer
+            .seal(NAME, &mut header, |bytes| data.write_json(bytes), length)?;
+        let value =
+            HeaderValue::try_from(BASE64URL_NOPAD.encode(&bytes)).map_err(SessionError::store)?;
+        let max_age = cookie::max_age(header.expires, now, header.persistent);
+        let record = Record::new(None, bytes, clock::time(header.expires));
+        Ok(Commit::Saved {
+            record,
+            cookie: Some(NewCookie::new(value, max_age)),
+        })
+    }
+
+    fn replay(&self, changes: &Changes) -> Result<SessionData, SessionError> {
+        let mut data = SessionData::default();
+        if let Some(record) = changes
+            .record
+            .as_ref()
+            .filter(|_| changes.identity != Identity::End)
+            && let Some(header) = Header::read(&record.bytes)
+            && let Some(json) = self.sealer.open(NAME, &header, &record.bytes)
+        {
+            data = SessionData::from_json(&json).unwrap_or_default();
+        }
+        changes.apply(&mut data)?;
+        Ok(data)
+    }
+}
+
+impl SessionEngine for CookieEngine {
+    fn policy(&self) -> &SessionPolicy {
+        &self.policy
+    }
+
+    fn load<'a>(&'a self, visitor: &'a Visitor) -> BoxFuture<'a, Result<Loaded, SessionError>> {
+        Box::pin(std::future::ready(Ok(self.find(visitor))))
+    }
+
+    fn commit(
+        self: Arc<Self>,
+        changes: Changes,
+    ) -> BoxFuture<'static, Result<Commit, SessionError>> {
+        Box::pin(std::future::ready(self.write(changes)))
+    }
+}

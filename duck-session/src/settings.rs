@@ -1,0 +1,354 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use duck_core::{Result, SessionPolicy, Settings, SettingsError};
+use serde::{Deserialize, Deserializer};
+
+/// A time in seconds, or in words: `604800`, `"7 days"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seconds(pub Duration);
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "expected seconds, or a text such as \"7 days\"")]
+        enum Written {
+            Number(u64),
+            Text(String),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Number(seconds) => Ok(Self(Duration::from_secs(seconds))),
+            Written::Text(text) => humantime::parse_duration(&text)
+                .map(Self)
+                .map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+/// `SESSION_COOKIE_SECURE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Secure {
+    /// When the request came over HTTPS.
+    #[default]
+    Auto,
+    /// Always: browsers then neither keep nor send the cookie over plain HTTP.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl<'de> Deserialize<'de> for Secure {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "expected true, false or \"auto\"")]
+        enum Written {
+            Always(bool),
+            Auto(Auto),
+        }
+        #[derive(Deserialize)]
+        enum Auto {
+            #[serde(rename = "auto")]
+            Auto,
+        }
+        Ok(match Written::deserialize(deserializer)? {
+            Written::Always(true) => Self::Always,
+            Written::Always(false) => Self::Never,
+            Written::Auto(Auto::Auto) => Self::Auto,
+        })
+    }
+}
+
+/// `SESSION_COOKIE_SAMESITE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum SameSite {
+    /// Sent when a link leads to the site, not with requests that other sites make.
+    #[default]
+    Lax,
+    /// Sent only from the site itself.
+    Strict,
+    /// Sent from everywhere; needs `SESSION_COOKIE_SECURE = true`.
+    None,
+}
+
+/// `SESSION_COOKIE_PREFIX`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Prefix {
+    /// `__Host-` on HTTPS where path and domain allow it, else `__Secure-`; none on HTTP.
+    #[default]
+    Auto,
+    /// `__Host-` on HTTPS.
+    Host,
+    /// `__Secure-` on HTTPS.
+    Secure,
+    /// None.
+    None,
+}
+
+/// `SESSION_ON_STORE_ERROR`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnStoreError {
+    /// A page that needs the session answers 503.
+    #[default]
+    Closed,
+    /// It sees an empty session that cannot be written.
+    Open,
+}
+
+/// `SESSION_FSYNC`: which writes survive a power cut. All of them survive the end of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fsync {
+    /// None is waited for.
+    None,
+    /// Logins, logouts and new ids: a logout must not come back.
+    #[default]
+    Security,
+    /// All.
+    All,
+}
+
+/// The settings of sessions, as `settings.toml` has them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE", default)]
+#[non_exhaustive]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting that is on or off"
+)]
+pub struct SessionSettings {
+    /// Which storage: `KeyAsFolderCache`, `DynamicFileCache`, `InMemoryCache`, or a registered name.
+    pub session_storage: String,
+    /// Which engine: `cache` (over the storage), `cookie`, or a registered name.
+    pub session_engine: String,
+    /// The folder of the file storages, counted from the folder of the settings.
+    pub session_dir: PathBuf,
+    /// The cookie's name.
+    pub session_cookie_name: String,
+    /// How long a session lives after its last save.
+    pub session_cookie_age: Seconds,
+    /// The cookie's path.
+    pub session_cookie_path: String,
+    /// The cookie's domain; without one it is for this host alone.
+    pub session_cookie_domain: Option<String>,
+    /// Whether the cookie travels over HTTPS only.
+    pub session_cookie_secure: Secure,
+    /// Whether scripts cannot see the cookie.
+    pub session_cookie_httponly: bool,
+    /// Which requests of other sites carry the cookie.
+    pub session_cookie_samesite: SameSite,
+    /// The prefix that tells browsers to guard the name.
+    pub session_cookie_prefix: Prefix,
+    /// Whether the cookie is kept apart for each site that embeds this one.
+    pub session_cookie_partitioned: bool,
+    /// Whether sessions end with the browser.
+    pub session_expire_at_browser_close: bool,
+    /// Whether data is saved although the page failed.
+    pub session_save_on_error: bool,
+    /// Bytes of JSON in a session.
+    pub session_max_bytes: usize,
+    /// Keys in a session.
+    pub session_max_keys: usize,
+    /// How deep values may be nested.
+    pub session_max_depth: usize,
+    /// How many sessions `InMemoryCache` keeps.
+    pub session_max_sessions: usize,
+    /// How many bytes `InMemoryCache` keeps.
+    pub session_memory_bytes: usize,
+    /// How large a file of `DynamicFileCache` grows before another is begun.
+    pub session_shard_bytes: u64,
+    /// How long the storage may take to answer.
+    pub session_store_timeout: Seconds,
+    /// What happens when it does not.
+    pub session_on_store_error: OnStoreError,
+    /// Which writes wait for the disk.
+    pub session_fsync: Fsync,
+    /// How often expired sessions are removed; 0 for never.
+    pub session_sweep_interval: Seconds,
+    /// How many at once.
+    pub session_sweep_batch: usize,
+    /// The `Cache-Control` of responses that set the cookie.
+    pub session_cache_control: String,
+}
+
+impl Default for SessionSettings {
+    fn default() -> Self {
+        Self {
+            session_storage: "KeyAsFolderCache".into(),
+            session_engine: "cache".into(),
+            session_dir: "sessions".into(),
+            session_cookie_name: "session_id".into(),
+            session_cookie_age: Seconds(Duration::from_secs(604_800)),
+            session_cookie_path: "/".into(),
+            session_cookie_domain: None,
+            session_cookie_secure: Secure::Auto,
+            session_cookie_httponly: true,
+            session_cookie_samesite: SameSite::Lax,
+            session_cookie_prefix: Prefix::Auto,
+            session_cookie_partitioned: false,
+            session_expire_at_browser_close: false,
+            session_save_on_error: false,
+            session_max_bytes: 65_536,
+            session_max_keys: 256,
+            session_max_depth: 32,
+            session_max_sessions: 1_000_000,
+            session_memory_bytes: 256 * 1024 * 1024,
+            session_shard_bytes: 1024 * 1024 * 1024,
+            session_store_timeout: Seconds(Duration::from_secs(2)),
+            session_on_store_error: OnStoreError::Closed,
+            session_fsync: Fsync::Security,
+            session_sweep_interval: Seconds(Duration::from_secs(60)),
+            session_sweep_batch: 1000,
+            session_cache_control: "no-store".into(),
+        }
+    }
+}
+
+/// Browsers keep no cookie for longer.
+const LONGEST_AGE: Duration = Duration::from_secs(400 * 86_400);
+
+impl SessionSettings {
+    /// The settings of sessions, checked: see [`Settings::part`].
+    ///
+    /// # Errors
+    ///
+    /// When a value does not fit, or two do not fit together.
+    pub fn from_settings(settings: &Settings) -> Result<Self> {
+        let mut own: Self = settings.part()?;
+        own.session_dir = settings.resolve(&own.session_dir);
+        if own.session_cookie_age.0.is_zero() {
+            return Err(settings
+                .error(
+                    "SESSION_COOKIE_AGE",
+                    "a session lives for at least one second",
+                )
+                .into());
+        }
+        if own.session_cookie_age.0 > LONGEST_AGE {
+            let warning = settings.error(
+                "SESSION_COOKIE_AGE",
+                "browsers keep no cookie for more than 400 days; taken as that",
+            );
+            tracing::warn!(target: "duck_session", "{warning}");
+            own.session_cookie_age = Seconds(LONGEST_AGE);
+        }
+        own.refuse_served_folder(settings)?;
+        Ok(own)
+    }
+
+    /// Session files must never be sent to a visitor: rule F15.
+    fn refuse_served_folder(&self, settings: &Settings) -> Result<(), SettingsError> {
+        let served = settings
+            .get::<PathBuf>("STATIC_DIR")?
+            .unwrap_or_else(|| "static".into());
+        if self.session_dir.starts_with(settings.resolve(served)) {
+            return Err(settings.error(
+                "SESSION_DIR",
+                "lies inside STATIC_DIR, whose files are served to everybody",
+            ));
+        }
+        Ok(())
+    }
+
+    /// What `request.session` has to know of the settings.
+    pub(crate) fn policy(&self) -> SessionPolicy {
+        let mut policy = SessionPolicy::default();
+        policy.cookie_age = self.session_cookie_age.0;
+        policy.expire_at_browser_close = self.session_expire_at_browser_close;
+        policy.max_bytes = self.session_max_bytes;
+        policy.max_keys = self.session_max_keys;
+        policy.max_depth = self.session_max_depth;
+        policy
+    }
+
+    /// How long a session may go without its end being moved: a minute, or less where it lives
+    /// for less than ten.
+    pub(crate) fn touch_interval(&self) -> Duration {
+        (self.session_cookie_age.0 / 10).min(Duration::from_secs(60))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(toml: &str) -> Result<SessionSettings> {
+        SessionSettings::from_settings(&Settings::from_toml(toml).unwrap())
+    }
+
+    #[test]
+    fn times_are_seconds_or_words() {
+        assert_eq!(
+            read("SESSION_COOKIE_AGE = 60")
+                .unwrap()
+                .session_cookie_age
+                .0
+                .as_secs(),
+            60
+        );
+        assert_eq!(
+            read("SESSION_COOKIE_AGE = '7 days'")
+                .unwrap()
+                .session_cookie_age
+                .0
+                .as_secs(),
+            604_800
+        );
+        for (wrong, says) in [
+            ("-1", "expected seconds"),
+            ("'soon'", ""),
+            ("0", "at least one second"),
+        ] {
+            let error = read(&format!("SESSION_COOKIE_AGE = {wrong}"))
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.contains("line 1: SESSION_COOKIE_AGE") && error.contains(says),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn secure_takes_the_originals_booleans_too() {
+        assert_eq!(
+            read("SESSION_COOKIE_SECURE = false")
+                .unwrap()
+                .session_cookie_secure,
+            Secure::Never
+        );
+        assert_eq!(
+            read("SESSION_COOKIE_SECURE = 'auto'")
+                .unwrap()
+                .session_cookie_secure,
+            Secure::Auto
+        );
+        let error = read("SESSION_COOKIE_SECURE = 'yes'")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("true, false or \"auto\""), "{error}");
+    }
+
+    #[test]
+    fn a_misspelt_choice_names_the_right_ones() {
+        let error = read("\nSESSION_COOKIE_SAMESITE = 'Laxx'")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("line 2: SESSION_COOKIE_SAMESITE") && error.contains("Strict"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn sessions_are_never_kept_where_files_are_served() {
+        let error = read("SESSION_DIR = 'static/sessions'")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("SESSION_DIR") && error.contains("STATIC_DIR"),
+            "{error}"
+        );
+    }
+}
