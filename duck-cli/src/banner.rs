@@ -17,7 +17,7 @@ pub(crate) fn show(site: &Site, settings: &Settings) {
     report::line(format_args!(
         r"
     __
-  <(o )___     Duck {VERSION:<12}{name}
+  <(o )___     Duck {VERSION:<13}{name}
    ( ._> /     settings          {file}{debug}
     `---'      sessions          {sessions}
 ",

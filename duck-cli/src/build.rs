@@ -64,15 +64,13 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// The site's binary, after the warnings or errors are shown.
+    /// The site's binary.
     ///
     /// # Errors
-    /// When the site does not compile, or has no such binary.
+    /// When the site does not compile, whose reasons are shown then, or has no such binary.
     pub(crate) fn binary(&self, site: &Site) -> Result<PathBuf> {
-        for text in &self.diagnostics {
-            report::line(text.trim_end());
-        }
         if !self.success {
+            self.show_diagnostics();
             return Err(Failure::new(format!("{} does not compile", site.name)));
         }
         self.executables.get(&site.binary).cloned().ok_or_else(|| {
@@ -81,6 +79,13 @@ impl Outcome {
                 "the package has no binary `{name}`; is there a src/main.rs?"
             ))
         })
+    }
+
+    /// Prints what the compiler said: warnings, if the build was good.
+    pub(crate) fn show_diagnostics(&self) {
+        for text in &self.diagnostics {
+            report::line(text.trim_end());
+        }
     }
 }
 

@@ -147,6 +147,7 @@ impl Reload {
         }
         match outcome.binary(&self.site) {
             Ok(binary) => {
+                outcome.show_diagnostics();
                 report::done(
                     "Compiled",
                     format_args!("in {}", progress::told(outcome.time)),
@@ -203,11 +204,13 @@ impl Reload {
 
     fn promote(&mut self) {
         let before = std::mem::replace(&mut self.current, self.next.take());
-        match &before {
-            Some(_) => report::done("Reloaded", "no request was refused"),
-            None => self.tell_address(),
-        }
+        let reloaded = before.is_some();
         self.leave(before);
+        if reloaded {
+            report::done("Reloaded", "no request was refused");
+        } else {
+            self.tell_address();
+        }
     }
 
     fn tell_address(&self) {
