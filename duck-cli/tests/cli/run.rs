@@ -48,6 +48,15 @@ fn main() {
 }
 "#;
 
+/// Leaves its process id, and goes on for a minute.
+const BUILD_THAT_TAKES_LONG: &str = r#"
+fn main() {
+    std::fs::write("build-script.new", std::process::id().to_string()).unwrap();
+    std::fs::rename("build-script.new", "build-script").unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(60));
+}
+"#;
+
 struct Running {
     duck: Child,
     lines: Receiver<String>,
@@ -249,6 +258,29 @@ fn settings_are_read_again_without_a_build() {
     let next = running.lines.recv_timeout(PATIENCE).unwrap();
     assert!(next.contains("Reloaded"), "{next}");
     assert_ne!(running.ask_after(before).1, before);
+}
+
+#[test]
+fn stopping_ends_a_build_under_way() {
+    let environment = site();
+    environment.write("site/build.rs", BUILD_THAT_TAKES_LONG);
+    let running = Running::start(&environment, &[]);
+    let marker = environment.path("site/build-script");
+    let mut script = None;
+    while script.is_none() {
+        thread::sleep(Duration::from_millis(5));
+        script = fs::read_to_string(&marker)
+            .ok()
+            .and_then(|id| id.parse().ok())
+            .and_then(Pid::from_raw);
+    }
+    assert_eq!(running.stop().code(), Some(0));
+    // It was told to end; that it has is seen a moment later.
+    let since = Instant::now();
+    while is_running(script.unwrap()) && since.elapsed() < Duration::from_secs(30) {
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(!is_running(script.unwrap()));
 }
 
 #[test]
