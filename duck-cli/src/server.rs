@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt, FdMapping};
@@ -19,16 +19,24 @@ use crate::site::Site;
 /// What a site says on standard error when it accepts connections.
 const READY: &str = "Serving";
 
+/// How the lines of its greeting begin. Those of its log begin with the time.
+const INDENT: &str = "  ";
+
 /// A site that has not said it is ready by then is taken to be.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a site may take to answer its last requests.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// How long the last words of a site that has ended are waited for. They are there at once, but for a
+/// process that it left behind and that holds its standard error.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
 /// A running site.
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
+    reader: JoinHandle<()>,
     started: Instant,
     ready: bool,
     stopping: Option<Instant>,
@@ -50,9 +58,10 @@ impl Server {
             .spawn()
             .context(cannot)?;
         let lines = child.stderr.take().ok_or_else(|| Failure::new(cannot()))?;
-        thread::spawn(move || pass_on(lines, on_ready));
+        let reader = thread::spawn(move || pass_on(lines, on_ready));
         Ok(Self {
             child,
+            reader,
             started: Instant::now(),
             ready: false,
             stopping: None,
@@ -74,9 +83,14 @@ impl Server {
         self.ready || self.started.elapsed() > PATIENCE
     }
 
-    /// How it ended, if it has.
+    /// How it ended, if it has. What it said is on the screen then.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().ok().flatten()
+        let status = self.child.try_wait().ok().flatten()?;
+        let since = Instant::now();
+        while !self.reader.is_finished() && since.elapsed() < LAST_WORDS {
+            thread::sleep(Duration::from_millis(1));
+        }
+        Some(status)
     }
 
     /// Asks it to answer what it has begun, and to end.
@@ -133,20 +147,28 @@ fn command(site: &Site, binary: &Path, listener: &TcpListener) -> io::Result<Com
     Ok(command)
 }
 
-/// Shows what the site says, but for the line that says it is ready: `duck run` has one of its own.
+/// Shows what the site says, but for its own greeting: `duck run` has one, and need not repeat it
+/// at each edit. A site that ends before it serves is quoted in full.
 fn pass_on(lines: ChildStderr, on_ready: impl FnOnce()) {
-    let mut on_ready = Some(on_ready);
-    let mut lines = BufReader::new(lines);
-    let mut line = Vec::new();
-    while lines
-        .read_until(b'\n', &mut line)
-        .is_ok_and(|length| length > 0)
-    {
-        let text = String::from_utf8_lossy(&line);
-        match on_ready.take_if(|_| text.contains(READY)) {
-            Some(ready) => ready(),
-            None => report::line(text.trim_end()),
+    let mut lines = lines_of(lines);
+    let mut greeting = Vec::new();
+    for line in lines.by_ref() {
+        if line.contains(READY) {
+            greeting.clear();
+            on_ready();
+            break;
         }
-        line.clear();
+        if line.starts_with(INDENT) {
+            greeting.push(line);
+        } else {
+            report::line(line);
+        }
     }
+    greeting.into_iter().chain(lines).for_each(report::line);
+}
+
+/// Lines, whether or not they are valid UTF-8.
+fn lines_of(err: ChildStderr) -> impl Iterator<Item = String> {
+    let lines = BufReader::new(err).split(b'\n').map_while(io::Result::ok);
+    lines.map(|line| String::from_utf8_lossy(&line).trim_end().to_owned())
 }

@@ -39,7 +39,8 @@ fn main() {
     }
     let listener = duck::ListenFd::from_env().take_tcp_listener(0).unwrap().unwrap();
     let edition = "EDITION";
-    eprintln!("Serving {}", std::env::var("DUCK_ADDRESS").unwrap());
+    eprintln!("  a greeting\n12:00:00 a warning");
+    eprintln!("  Serving {}", std::env::var("DUCK_ADDRESS").unwrap());
     for stream in listener.incoming() {
         let mut stream = stream.unwrap();
         let _ = stream.read(&mut [0; 64]);
@@ -205,7 +206,7 @@ fn edit(environment: &Environment, edition: &str) {
 fn an_edit_is_served_without_closing_the_port() {
     let environment = site();
     let running = Running::start(&environment, &[]);
-    running.says("stand-in");
+    running.says("12:00:00 a warning");
     let address = running.address;
     assert!(running.says("Serving").contains(&address.to_string()));
     let (edition, first) = running.ask();
@@ -236,7 +237,12 @@ fn a_build_that_fails_leaves_the_last_good_one_answering() {
     running.says("the last good build still answers");
     assert_eq!(running.ask().0, "first");
 
-    environment.write("site/src/main.rs", "fn main() { std::process::exit(7) }");
+    environment.write(
+        "site/src/main.rs",
+        r#"fn main() { eprintln!("  why not"); std::process::exit(7) }"#,
+    );
+    let quoted = running.says("why not");
+    assert_eq!(quoted, "  why not");
     running.says("stand-in ended at its start, with exit status: 7");
     running.says("the last good build still answers");
     let (edition, first) = running.ask();
@@ -255,8 +261,11 @@ fn settings_are_read_again_without_a_build() {
     let (_, before) = running.ask();
     environment.write("site/settings.toml", "DEBUG = false\n");
     running.says("Changed  settings.toml");
-    let next = running.lines.recv_timeout(PATIENCE).unwrap();
-    assert!(next.contains("Reloaded"), "{next}");
+    let next = running.lines.iter().take(2).collect::<Vec<_>>();
+    assert!(
+        next[0].contains("a warning") && next[1].contains("Reloaded"),
+        "{next:?}"
+    );
     assert_ne!(running.ask_after(before).1, before);
 }
 
