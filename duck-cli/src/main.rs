@@ -1,6 +1,9 @@
 //! The `duck` command: makes sites, builds and serves them while you edit, and hands every other
 //! command to the site's own binary.
 
+#[cfg(not(unix))]
+compile_error!("`duck` lends its socket to a site and stops it by signals, as Unix has them");
+
 mod args;
 mod banner;
 mod build;

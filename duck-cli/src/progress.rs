@@ -22,11 +22,7 @@ impl Progress {
         } else {
             ProgressBar::hidden()
         };
-        let hint = if first {
-            "   first build only: some minutes"
-        } else {
-            ""
-        };
+        let hint = hint(first);
         bar.set_prefix(format!("Building  {name}"));
         bar.set_style(style(&format!("{{spinner}} {{prefix}}  {{msg}}{hint}")));
         bar.enable_steady_tick(Duration::from_millis(100));
@@ -38,11 +34,7 @@ impl Progress {
 
     /// From here on it is known how many packages there are.
     pub(crate) fn of(&self, packages: usize, first: bool) {
-        let hint = if first {
-            "   first build only: some minutes"
-        } else {
-            ""
-        };
+        let hint = hint(first);
         self.bar.set_length(packages as u64);
         self.bar.set_style(style(&format!(
             "{{spinner}} {{prefix}}  {{pos}}/{{len}}  {{wide_msg}}{hint}"
@@ -63,6 +55,14 @@ impl Progress {
     pub(crate) fn finish(&self) -> Duration {
         self.bar.finish_and_clear();
         self.started.elapsed()
+    }
+}
+
+fn hint(first: bool) -> &'static str {
+    if first {
+        "   first build only: some minutes"
+    } else {
+        ""
     }
 }
 

@@ -54,3 +54,10 @@ async fn logging_out_forgets_everything() {
     let home = site.get("/").await;
     assert!(!home.text().contains("Ada") && home.text().contains("Visit 1"));
 }
+
+#[tokio::test]
+async fn the_style_sheet_is_served() {
+    let sheet = browser().get("/static/css/site.css").await;
+    assert_eq!(sheet.status(), 200);
+    assert!(sheet.text().contains("color-scheme"));
+}
