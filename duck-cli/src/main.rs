@@ -1,3 +1,41 @@
-//! The `duck` command.
+//! The `duck` command: makes sites, builds and serves them while you edit, and hands every other
+//! command to the site's own binary.
 
-fn main() {}
+#[cfg(not(unix))]
+compile_error!("`duck` lends its socket to a site and stops it by signals, as Unix has them");
+
+mod args;
+mod banner;
+mod build;
+mod commands;
+mod embedded;
+mod failure;
+mod packages;
+mod progress;
+mod reload;
+mod report;
+mod scaffold;
+mod secret;
+mod server;
+mod settings;
+mod site;
+mod site_name;
+mod socket;
+mod template;
+mod vendor;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    match commands::run(args.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            report::error(&failure);
+            failure.exit_code()
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! `duck new`
+
+use std::path::{Path, PathBuf};
+
+use crate::args::New;
+use crate::failure::{Context, Failure, Result};
+use crate::report;
+use crate::scaffold::{self, NewFile};
+use crate::secret;
+use crate::site_name::SiteName;
+use crate::template::{self, Shape, Values};
+use crate::vendor;
+
+/// Where a site keeps its copy of the framework.
+const VENDOR: &str = "vendor/duck";
+
+/// Makes a site in a folder of its name.
+pub(crate) fn run(args: &New) -> Result {
+    let name = SiteName::parse(&args.name)?;
+    let shape = shape(args);
+    let checkout = args.path.as_deref().map(checkout).transpose()?;
+    let framework = checkout.as_deref().unwrap_or(Path::new(VENDOR));
+
+    let own = own_files(&name, shape, framework)?;
+    let count = own.len();
+    let copied = if checkout.is_none() {
+        vendored_files()
+    } else {
+        Vec::new()
+    };
+    let files: Vec<NewFile> = own.into_iter().chain(copied).collect();
+    scaffold::create(Path::new(name.as_str()), &files)?;
+
+    let place = checkout.unwrap_or_else(|| Path::new(name.as_str()).join(VENDOR));
+    tell(&name, shape, count, &place);
+    Ok(())
+}
+
+fn shape(args: &New) -> Shape {
+    match (args.mini, args.full) {
+        (true, _) => Shape::Mini,
+        (_, true) => Shape::Full,
+        _ => Shape::Normal,
+    }
+}
+
+/// The folder of `--path`, in full, so that the site may be moved.
+fn checkout(folder: &Path) -> Result<PathBuf> {
+    if !folder.join("duck-core/Cargo.toml").is_file() {
+        let shown = folder.display();
+        return Err(Failure::usage(format!(
+            "`{shown}` is no checkout of Duck: there is no {shown}/duck-core/Cargo.toml"
+        )));
+    }
+    folder
+        .canonicalize()
+        .context(|| format!("cannot follow `{}`", folder.display()))
+}
+
+/// The files that the site's author will edit, the lock file and the secret.
+fn own_files(name: &SiteName, shape: Shape, framework: &Path) -> Result<Vec<NewFile>> {
+    let values = Values {
+        name,
+        duck_core: &framework.join("duck-core"),
+        duck_session: &framework.join("duck-session"),
+    };
+    let mut files: Vec<NewFile> = template::files(shape, &values)
+        .into_iter()
+        .map(|(path, text)| plain(path, text))
+        .collect();
+    files.push(plain("Cargo.lock".into(), vendor::lock_seed()));
+    files.push(NewFile {
+        secret: true,
+        ..plain(
+            ".env".into(),
+            format!("DUCK_SECRET_KEY={}\n", secret::fresh()?),
+        )
+    });
+    Ok(files)
+}
+
+fn vendored_files() -> Vec<NewFile> {
+    let files = vendor::files().into_iter();
+    files
+        .map(|(path, bytes)| plain(Path::new(VENDOR).join(path), bytes))
+        .collect()
+}
+
+fn plain(path: PathBuf, contents: impl Into<Vec<u8>>) -> NewFile {
+    NewFile {
+        path,
+        contents: contents.into(),
+        secret: false,
+    }
+}
+
+fn tell(name: &SiteName, shape: Shape, count: usize, framework: &Path) {
+    let name = name.as_str();
+    let (shape, version) = (shape.as_str(), vendor::VERSION);
+    let framework = framework.display();
+    report::done(
+        "Created",
+        format_args!("{name}  ({shape}: {count} files, framework {version} in {framework})"),
+    );
+    report::done(
+        "Secret",
+        format_args!("written to {name}/.env  (not committed: .gitignore has it)"),
+    );
+    report::note("Next", format_args!("cd {name} && duck run"));
+}

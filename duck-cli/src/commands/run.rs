@@ -1,0 +1,62 @@
+//! `duck run`
+
+use std::path::Path;
+use std::sync::mpsc::Sender;
+use std::thread;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::args::Run;
+use crate::banner;
+use crate::failure::{Context, Result};
+use crate::reload::{Event, Options, Reload};
+use crate::report;
+use crate::settings::Settings;
+use crate::site::Site;
+use crate::socket;
+use crate::watch::{self, FOLDERS, Watcher};
+
+/// Builds and serves the site here until it is stopped.
+pub(crate) fn run(args: &Run) -> Result {
+    let site = Site::here()?;
+    let settings = Settings::load(&site.root)?;
+    let (host, port) = settings.address()?;
+    let host = args.host.as_deref().unwrap_or(&host);
+    let listener = socket::listen(host, args.port.unwrap_or(port))?;
+    let options = Options {
+        release: args.release,
+        wait_for_edits: !args.no_reload,
+    };
+
+    banner::show(&site, &settings);
+    let root = site.root.clone();
+    let mut reload = Reload::new(site, listener, options);
+    stop_on_signals(reload.sender())?;
+    let _watcher = options
+        .wait_for_edits
+        .then(|| follow_edits(&root, reload.sender()))
+        .transpose()?;
+    reload.run()
+}
+
+fn stop_on_signals(sender: Sender<Event>) -> Result {
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM, SIGHUP]).context(|| "cannot wait for signals".into())?;
+    thread::spawn(move || signals.forever().all(|_| sender.send(Event::Stop).is_ok()));
+    Ok(())
+}
+
+fn follow_edits(root: &Path, sender: Sender<Event>) -> Result<Watcher> {
+    // Nobody listens once `duck run` is over.
+    let watcher = watch::watch(root, move |edit| drop(sender.send(Event::Edited(edit))))?;
+    let folders: Vec<&str> = FOLDERS
+        .into_iter()
+        .filter(|name| root.join(name).is_dir())
+        .collect();
+    report::note(
+        "Watching",
+        format_args!("{} Cargo.toml settings.toml", folders.join(" ")),
+    );
+    Ok(watcher)
+}

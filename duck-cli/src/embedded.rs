@@ -1,0 +1,9 @@
+//! Folders that were built into the program.
+
+use include_dir::{Dir, File};
+
+/// All files of a folder and of those below it.
+pub(crate) fn files<'a>(folder: &'a Dir<'a>) -> Vec<&'a File<'a>> {
+    let below = folder.dirs().flat_map(files);
+    folder.files().chain(below).collect()
+}

@@ -1,0 +1,163 @@
+//! The files of a new site: folders of `template/`, laid one over the other, with the name put in.
+
+use std::path::{Path, PathBuf};
+
+use include_dir::{Dir, include_dir};
+
+use crate::embedded;
+use crate::site_name::SiteName;
+
+static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/template");
+
+/// Keeps a file of `template/` from meaning something there (`Cargo.toml`, `.gitignore`).
+const SUFFIX: &str = ".template";
+
+/// How much a new site holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// One source file.
+    Mini,
+    /// A file for the URLs, one for the views, tests, and a Dockerfile.
+    Normal,
+    /// A blueprint, a middleware, a class-based view and systemd units as well.
+    Full,
+}
+
+impl Shape {
+    /// The word for it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Shape::Mini => "mini",
+            Shape::Normal => "normal",
+            Shape::Full => "full",
+        }
+    }
+
+    /// The folders of `template/` that it is made of. A later one stands over an earlier.
+    fn layers(self) -> &'static [&'static str] {
+        match self {
+            Shape::Mini => &["base", "mini"],
+            Shape::Normal => &["base", "normal"],
+            Shape::Full => &["base", "normal", "full"],
+        }
+    }
+}
+
+/// What stands in a template as `{{ … }}`.
+#[derive(Debug)]
+pub(crate) struct Values<'a> {
+    /// `name` and `crate_name`.
+    pub(crate) name: &'a SiteName,
+    /// `duck_core`: the folder of the crate.
+    pub(crate) duck_core: &'a Path,
+    /// `duck_session`: the folder of the crate.
+    pub(crate) duck_session: &'a Path,
+}
+
+impl Values<'_> {
+    fn fill(&self, text: &str) -> String {
+        text.replace("{{ name }}", self.name.as_str())
+            .replace("{{ crate_name }}", &self.name.crate_name())
+            .replace("{{ duck_core }}", &toml_string(self.duck_core))
+            .replace("{{ duck_session }}", &toml_string(self.duck_session))
+    }
+}
+
+fn toml_string(path: &Path) -> String {
+    toml::Value::from(path.to_string_lossy().into_owned()).to_string()
+}
+
+/// The files of a site of that shape: where each goes, and its text.
+pub(crate) fn files(shape: Shape, values: &Values<'_>) -> Vec<(PathBuf, String)> {
+    let mut files: Vec<(PathBuf, String)> = Vec::new();
+    for file in shape.layers().iter().flat_map(|layer| layer_files(layer)) {
+        let path = destination(file.path(), values);
+        files.retain(|(earlier, _)| *earlier != path);
+        files.push((path, values.fill(file.contents_utf8().unwrap_or_default())));
+    }
+    files.sort();
+    files
+}
+
+fn layer_files(layer: &str) -> Vec<&'static include_dir::File<'static>> {
+    TEMPLATES
+        .get_dir(layer)
+        .map(embedded::files)
+        .unwrap_or_default()
+}
+
+/// `normal/deploy/NAME.service.template` goes to `deploy/mysite.service`.
+fn destination(path: &Path, values: &Values<'_>) -> PathBuf {
+    let inside: PathBuf = path.components().skip(1).collect();
+    let text = inside
+        .to_string_lossy()
+        .replace("NAME", values.name.as_str());
+    PathBuf::from(text.strip_suffix(SUFFIX).unwrap_or(&text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site(shape: Shape) -> Vec<(PathBuf, String)> {
+        let values = Values {
+            name: &SiteName::parse("my-site").unwrap(),
+            duck_core: Path::new("vendor/duck/duck-core"),
+            duck_session: Path::new("odd \"folder\"/duck-session"),
+        };
+        files(shape, &values)
+    }
+
+    #[test]
+    fn every_placeholder_is_filled_in() {
+        for shape in [Shape::Mini, Shape::Normal, Shape::Full] {
+            for (path, text) in site(shape) {
+                assert!(!text.is_empty(), "{} is empty", path.display());
+                assert!(
+                    !text.contains("{{") && !text.contains("}}"),
+                    "{}",
+                    path.display()
+                );
+                assert!(
+                    !path.to_string_lossy().contains("NAME"),
+                    "{}",
+                    path.display()
+                );
+                assert!(
+                    text.ends_with('\n') && !text.ends_with("\n\n"),
+                    "{}",
+                    path.display()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn toml_files_are_valid_and_the_manifest_names_the_site() {
+        for shape in [Shape::Mini, Shape::Normal, Shape::Full] {
+            for (path, text) in site(shape)
+                .iter()
+                .filter(|(path, _)| path.extension().is_some_and(|e| e == "toml"))
+            {
+                let table: toml::Table = text.parse().unwrap();
+                if path == Path::new("Cargo.toml") {
+                    assert_eq!(table["package"]["name"].as_str(), Some("my-site"));
+                    assert_eq!(
+                        table["dependencies"]["duck-session"]["path"].as_str(),
+                        Some("odd \"folder\"/duck-session")
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_crate_is_named_as_rust_writes_it() {
+        let main = site(Shape::Normal)
+            .into_iter()
+            .find(|(path, _)| path.ends_with("src/main.rs"))
+            .unwrap()
+            .1;
+        assert!(main.contains("my_site::app()"), "{main}");
+    }
+}

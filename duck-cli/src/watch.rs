@@ -1,0 +1,163 @@
+//! Which edits call for what.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use notify::event::EventKind;
+use notify::{RecommendedWatcher, RecursiveMode};
+use notify_debouncer_full::{
+    DebounceEventResult, DebouncedEvent, Debouncer, RecommendedCache, new_debouncer,
+};
+
+use crate::failure::{Context, Result};
+
+/// Editors write a file in several steps; these are taken as one.
+const QUIET: Duration = Duration::from_millis(60);
+
+/// The folders that are watched, with all that is in them. Of the site's own folder, only the files.
+pub(crate) const FOLDERS: [&str; 4] = ["src", "templates", "static", "vendor"];
+
+/// What an edit asks for. The greater stands over the lesser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Need {
+    /// Nothing: the site reads the file at each request.
+    Nothing,
+    /// The site reads it when it starts.
+    Restart,
+    /// It is compiled in.
+    Build,
+}
+
+/// An edit.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Edit {
+    /// The file, below the site's folder.
+    pub(crate) path: PathBuf,
+    /// What it asks for.
+    pub(crate) need: Need,
+}
+
+/// Keeps watching until it is dropped.
+pub(crate) type Watcher = Debouncer<RecommendedWatcher, RecommendedCache>;
+
+/// Watches the site in `root`, and tells of edits on another thread.
+///
+/// # Errors
+/// When the system has no watches left.
+pub(crate) fn watch(root: &Path, tell: impl Fn(Edit) + Send + 'static) -> Result<Watcher> {
+    let cannot = || {
+        format!(
+            "cannot watch {} (`duck run --no-reload` does without)",
+            root.display()
+        )
+    };
+    let inside = root.to_owned();
+    let on_events = move |events: DebounceEventResult| {
+        if let Some(edit) = greatest(&inside, &events.unwrap_or_default()) {
+            tell(edit);
+        }
+    };
+    let mut watcher = new_debouncer(QUIET, None, on_events).context(cannot)?;
+    watcher
+        .watch(root, RecursiveMode::NonRecursive)
+        .context(cannot)?;
+    for folder in FOLDERS
+        .map(|name| root.join(name))
+        .iter()
+        .filter(|folder| folder.is_dir())
+    {
+        watcher
+            .watch(folder, RecursiveMode::Recursive)
+            .context(cannot)?;
+    }
+    Ok(watcher)
+}
+
+fn greatest(root: &Path, events: &[DebouncedEvent]) -> Option<Edit> {
+    let writes = events
+        .iter()
+        .filter(|event| !matches!(event.kind, EventKind::Access(_)));
+    let paths = writes.flat_map(|event| &event.paths);
+    let edits = paths.filter_map(|path| edit(path.strip_prefix(root).ok()?));
+    edits.max_by_key(|edit| edit.need)
+}
+
+fn edit(path: &Path) -> Option<Edit> {
+    let name = path.file_name()?.to_str()?;
+    let first = path.components().next()?.as_os_str().to_str()?;
+    let need = match (first, name) {
+        (".env" | "settings.toml", _) => Need::Restart,
+        // What editors leave beside a file while they write it.
+        _ if name.starts_with(['.', '#']) || name.ends_with('~') || name == "4913" => return None,
+        ("src" | "vendor" | "Cargo.toml" | "build.rs", _) => Need::Build,
+        ("templates" | "static", _) => Need::Nothing,
+        // Cargo.lock among them: cargo writes it while it builds.
+        _ => return None,
+    };
+    let path = path.to_owned();
+    Some(Edit { path, need })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_file_has_its_need() {
+        let need = |path: &str| edit(Path::new(path)).map(|edit| edit.need);
+        for path in [
+            "src/main.rs",
+            "src/shop/mod.rs",
+            "src/page.html",
+            "Cargo.toml",
+            "build.rs",
+            "vendor/duck/duck-core/src/lib.rs",
+        ] {
+            assert_eq!(need(path), Some(Need::Build), "{path}");
+        }
+        for path in ["settings.toml", ".env"] {
+            assert_eq!(need(path), Some(Need::Restart), "{path}");
+        }
+        for path in ["static/css/site.css", "templates/home.html"] {
+            assert_eq!(need(path), Some(Need::Nothing), "{path}");
+        }
+        for path in [
+            "",
+            "target",
+            "Cargo.lock",
+            "sessions",
+            "README.md",
+            "src/.views.rs.swp",
+            "src/views.rs~",
+            "src/#views.rs#",
+            "src/4913",
+        ] {
+            assert_eq!(need(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn of_several_edits_the_greatest_counts() {
+        let event = |path: &str, kind| {
+            DebouncedEvent::new(
+                notify::Event::new(kind).add_path(Path::new("/site").join(path)),
+                std::time::Instant::now(),
+            )
+        };
+        let modified = EventKind::Modify(notify::event::ModifyKind::Any);
+        let read = EventKind::Access(notify::event::AccessKind::Any);
+        let events = [
+            event("static/a.css", modified),
+            event("src/a.rs", modified),
+            event("settings.toml", modified),
+        ];
+        assert_eq!(
+            greatest(Path::new("/site"), &events).unwrap().path,
+            Path::new("src/a.rs")
+        );
+        assert_eq!(
+            greatest(Path::new("/site"), &[event("src/a.rs", read)]),
+            None
+        );
+    }
+}

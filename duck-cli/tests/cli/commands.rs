@@ -1,0 +1,266 @@
+//! `duck` as it is typed: what it prints, what it writes, and what it refuses.
+
+use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::environment::Environment;
+
+/// Compares with a file of `tests/saved`.
+macro_rules! assert_saved {
+    ($text:expr, $name:literal) => {
+        assert_eq!(
+            $text,
+            include_str!(concat!("saved/", $name)),
+            "compare with tests/saved/{}",
+            $name
+        )
+    };
+}
+
+#[test]
+fn new_says_what_it_made() {
+    let answer = Environment::new().duck(&["new", "mysite"]).done();
+    assert_saved!(
+        answer.err.replace(env!("CARGO_PKG_VERSION"), "VERSION"),
+        "new.txt"
+    );
+    assert_eq!(answer.out, "");
+}
+
+#[test]
+fn a_new_site_has_the_files_of_its_shape() {
+    let environment = Environment::new();
+    environment.duck(&["new", "mini", "--mini"]).done();
+    assert_saved!(environment.list("mini"), "mini-files.txt");
+    environment.duck(&["new", "normal"]).done();
+    assert_saved!(environment.list("normal"), "normal-files.txt");
+    environment.duck(&["new", "full", "--full"]).done();
+    assert_saved!(environment.list("full"), "full-files.txt");
+    assert_eq!(environment.entries(), ["full", "mini", "normal"]);
+}
+
+#[test]
+fn a_new_site_carries_the_framework() {
+    let environment = Environment::new();
+    environment.duck(&["new", "mysite"]).done();
+    for file in [
+        "Cargo.toml",
+        "duck-core/Cargo.toml",
+        "duck-core/src/lib.rs",
+        "duck-session/src/lib.rs",
+    ] {
+        assert!(
+            environment.path("mysite/vendor/duck").join(file).is_file(),
+            "{file}"
+        );
+    }
+    let own = fs::read(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../duck-core/src/lib.rs"
+    ))
+    .unwrap();
+    assert_eq!(
+        fs::read(environment.path("mysite/vendor/duck/duck-core/src/lib.rs")).unwrap(),
+        own
+    );
+}
+
+#[test]
+fn the_secret_is_for_its_owner_only_and_never_the_same() {
+    let environment = Environment::new();
+    let secret = |name: &str| {
+        environment.duck(&["new", name, "--mini"]).done();
+        let path = environment.path(name).join(".env");
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        fs::read_to_string(path).unwrap()
+    };
+    let (one, two) = (secret("one"), secret("two"));
+    assert_ne!(one, two);
+    let key = one.strip_prefix("DUCK_SECRET_KEY=").unwrap().trim_end();
+    assert_eq!(key.len(), 64);
+    assert!(
+        fs::read_to_string(environment.path("one/.gitignore"))
+            .unwrap()
+            .lines()
+            .any(|line| line == ".env")
+    );
+}
+
+#[test]
+fn the_folder_of_a_new_site_may_be_entered_as_any_other() {
+    let environment = Environment::new();
+    environment.duck(&["new", "mysite", "--mini"]).done();
+    fs::create_dir(environment.path("plain")).unwrap();
+    let mode = |name: &str| {
+        fs::metadata(environment.path(name))
+            .unwrap()
+            .permissions()
+            .mode()
+    };
+    assert_eq!(mode("mysite"), mode("plain"));
+}
+
+#[test]
+fn names_that_cannot_be_packages_are_refused() {
+    let environment = Environment::new();
+    for (name, says) in [
+        (
+            "../x",
+            "it is a path, and a site is made in the folder you are in; `duck new x` would be right",
+        ),
+        ("a/b", "`duck new b` would be right"),
+        ("..", "`duck new mysite` would be right"),
+        ("", "it is empty"),
+        ("MySite", "small letters"),
+        ("1site", "it must begin with a letter"),
+        ("match", "it is a word of the Rust language"),
+        ("duck-core", "that name is taken"),
+        ("my site", "`duck new my-site` would be right"),
+        ("x\u{1b}[2J", r"x\u{1b}[2J"),
+    ] {
+        environment.duck(&["new", name]).refused(2, says);
+    }
+    assert_eq!(environment.entries(), [""; 0]);
+}
+
+#[test]
+fn nothing_that_exists_is_overwritten() {
+    let environment = Environment::new();
+    environment.write("site/notes.txt", "mine");
+    environment.write("file", "mine");
+    environment
+        .duck(&["new", "site"])
+        .refused(1, "`site` exists and is not empty");
+    environment
+        .duck(&["new", "file"])
+        .refused(1, "a file named `file` is in the way");
+    assert_eq!(environment.list("site"), "notes.txt\n");
+    assert_eq!(environment.entries(), ["file", "site"]);
+}
+
+#[test]
+fn an_empty_folder_becomes_the_site() {
+    let environment = Environment::new();
+    fs::create_dir(environment.path("mysite")).unwrap();
+    environment.duck(&["new", "mysite", "--mini"]).done();
+    assert!(environment.path("mysite/src/main.rs").is_file());
+}
+
+#[test]
+fn a_link_is_not_replaced() {
+    let environment = Environment::new();
+    std::os::unix::fs::symlink("nowhere", environment.path("mysite")).unwrap();
+    environment
+        .duck(&["new", "mysite"])
+        .refused(1, "cannot make mysite");
+    assert_eq!(environment.entries(), ["mysite"]);
+}
+
+#[test]
+fn a_folder_that_may_not_be_written_to_is_named() {
+    let environment = Environment::new();
+    let folder = environment.path("");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o555)).unwrap();
+    let writable = fs::write(environment.path("probe"), "").is_ok();
+    // The administrator may write anywhere.
+    if !writable {
+        environment
+            .duck(&["new", "mysite"])
+            .refused(1, "cannot make `mysite`");
+    }
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn path_depends_on_a_checkout() {
+    let environment = Environment::new();
+    environment.write("duck/duck-core/Cargo.toml", "");
+    environment
+        .duck(&["new", "mysite", "--path", "duck"])
+        .done();
+    let manifest = fs::read_to_string(environment.path("mysite/Cargo.toml")).unwrap();
+    let checkout = environment.path("duck").canonicalize().unwrap();
+    assert!(
+        manifest.contains(&format!("path = \"{}/duck-core\"", checkout.display())),
+        "{manifest}"
+    );
+    assert!(!environment.path("mysite/vendor").exists());
+    environment
+        .duck(&["new", "other", "--path", "mysite"])
+        .refused(2, "`mysite` is no checkout of Duck");
+}
+
+#[test]
+fn help_and_version_are_pleasant() {
+    let environment = Environment::new();
+    assert_saved!(environment.duck(&["--help"]).done().out, "help.txt");
+    assert_saved!(
+        environment.duck(&["new", "--help"]).done().out,
+        "new-help.txt"
+    );
+    assert_saved!(
+        environment.duck(&["run", "--help"]).done().out,
+        "run-help.txt"
+    );
+    let version = environment.duck(&["--version"]).done().out;
+    assert_eq!(version, format!("duck {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn what_makes_no_sense_is_a_usage_error() {
+    let environment = Environment::new();
+    environment.duck(&[]).refused(2, "Usage: duck <COMMAND>");
+    environment.duck(&["new"]).refused(2, "<NAME>");
+    environment
+        .duck(&["new", "x", "--mini", "--full"])
+        .refused(2, "cannot be used with");
+    environment
+        .duck(&["run", "--port", "70000"])
+        .refused(2, "70000");
+}
+
+#[test]
+fn commands_of_a_site_say_that_there_is_none() {
+    let environment = Environment::new();
+    for command in ["run", "routes", "check", "sessions", "whatever"] {
+        environment
+            .duck(&[command])
+            .refused(2, "`duck new mysite` makes one");
+    }
+    environment.write("Cargo.toml", "[package]\nname = \"other\"\n");
+    environment
+        .duck(&["run"])
+        .refused(2, "it does not depend on `duck`");
+}
+
+#[test]
+fn secrets_need_no_site() {
+    let environment = Environment::new();
+    let secrets: HashSet<String> = (0..3)
+        .map(|_| environment.duck(&["secret"]).done().out)
+        .collect();
+    assert_eq!(secrets.len(), 3);
+    assert!(secrets.iter().all(|secret| secret.len() == 65));
+}
+
+#[test]
+fn a_broken_settings_file_is_named_with_its_line() {
+    let environment = Environment::new();
+    environment.duck(&["new", "mysite"]).done();
+    environment.write("mysite/settings.toml", "DEBUG = true\nADDRESS = \n");
+    let mut command = environment.command(&["run"]);
+    let output = command
+        .current_dir(environment.path("mysite"))
+        .output()
+        .unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        err.contains("settings.toml") && err.contains("line 2"),
+        "{err}"
+    );
+    assert_eq!(output.status.code(), Some(1));
+}
