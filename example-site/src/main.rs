@@ -1,3 +1,5 @@
-//! The example.
+//! The program: `cargo run -p example-site` serves the site.
 
-fn main() {}
+fn main() -> duck::ExitCode {
+    example_site::app().run()
+}

@@ -1,0 +1,134 @@
+//! The site as its visitors meet it.
+
+use duck::testing::TestClient;
+
+/// A visitor's browser: it keeps its cookies.
+fn browser() -> TestClient {
+    TestClient::new(example_site::app().setting("SESSION_STORAGE", "InMemoryCache"))
+}
+
+#[tokio::test]
+async fn visits_are_counted_for_each_visitor() {
+    let first = browser();
+    assert!(first.get("/").await.text().contains("been here 1 time."));
+    assert!(first.get("/").await.text().contains("been here 2 times."));
+    assert!(
+        first
+            .another()
+            .get("/")
+            .await
+            .text()
+            .contains("been here 1 time.")
+    );
+}
+
+#[tokio::test]
+async fn forgetting_begins_anew() {
+    let site = browser();
+    site.get("/").await;
+    assert_eq!(site.post("/forget").await.header("location"), Some("/"));
+    assert!(site.get("/").await.text().contains("been here 1 time."));
+}
+
+#[tokio::test]
+async fn a_name_from_the_path_is_escaped() {
+    let page = browser().get("/hello/%3Cscript%3E").await;
+    assert!(page.text().contains("Hello, &lt;script&gt;!"));
+}
+
+#[tokio::test]
+async fn the_cart_fills_and_empties() {
+    let site = browser();
+    site.post("/shop/cart/add/1").await;
+    site.post("/shop/cart/add/1").await;
+    let cart = site.get("/shop/cart").await;
+    assert!(cart.text().contains("2 × Rubber duck") && cart.text().contains("Total € 9.00"));
+    assert!(cart.text().contains("Cart (2)"));
+    site.post("/shop/cart/remove/1").await;
+    assert!(site.get("/shop/cart").await.text().contains("Nothing yet."));
+}
+
+#[tokio::test]
+async fn what_is_not_sold_is_not_found() {
+    let site = browser();
+    for path in [
+        "/shop/items/99",
+        "/shop/items/bread",
+        "/shop/items/-1",
+        "/nowhere",
+    ] {
+        assert_eq!(site.get(path).await.status(), 404, "{path}");
+    }
+    assert_eq!(site.post("/shop/cart/add/99").await.status(), 404);
+    assert_eq!(site.get("/shop/cart/add/1").await.status(), 405);
+}
+
+#[tokio::test]
+async fn the_guestbook_takes_words_and_no_markup() {
+    let site = browser();
+    let answer = site
+        .post("/guestbook")
+        .form(&[("text", "<b>Quack</b>")])
+        .await;
+    assert_eq!(answer.status(), 303);
+    assert!(
+        site.get("/guestbook")
+            .await
+            .text()
+            .contains("<li>&lt;b&gt;Quack&lt;/b&gt;</li>")
+    );
+    let empty = site.post("/guestbook").form(&[("text", "  ")]).await;
+    assert!(empty.text().contains("role=\"alert\""));
+    assert_eq!(
+        site.post("/guestbook")
+            .form(&[("words", "x")])
+            .await
+            .status(),
+        422
+    );
+    assert_eq!(
+        site.post("/guestbook")
+            .body("text/plain", "text=x")
+            .await
+            .status(),
+        415
+    );
+}
+
+#[tokio::test]
+async fn logging_in_changes_the_id_and_logging_out_leaves_nothing() {
+    let site = browser();
+    site.get("/").await;
+    let before = site.cookie("session_id");
+    let wrong = site
+        .post("/login")
+        .form(&[("name", "Ada"), ("password", "moo")])
+        .await;
+    assert!(wrong.text().contains("Wrong name or password."));
+    site.post("/login")
+        .form(&[("name", "Ada"), ("password", "quack")])
+        .await;
+    assert_ne!(site.cookie("session_id"), before);
+    let me: serde_json::Value = site.get("/api/me").await.json();
+    assert_eq!(
+        (me["user"].as_str(), me["visits"].as_u64()),
+        (Some("Ada"), Some(1))
+    );
+
+    let stolen = site.cookie("session_id").unwrap();
+    site.post("/logout").await;
+    assert_eq!(site.cookie("session_id"), None);
+    let thief = site.another();
+    thief.set_cookie("session_id", &stolen);
+    let me: serde_json::Value = thief.get("/api/me").await.json();
+    assert_eq!(me["user"], serde_json::Value::Null);
+}
+
+#[tokio::test]
+async fn the_style_sheet_is_served() {
+    let sheet = browser().get("/static/css/site.css").await;
+    assert_eq!(
+        (sheet.status().as_u16(), sheet.header("content-type")),
+        (200, Some("text/css; charset=utf-8"))
+    );
+}
