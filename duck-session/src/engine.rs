@@ -14,7 +14,7 @@ use duck_core::{
 };
 use tokio::time::timeout;
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Entry};
 use crate::clock::{self, Clock};
 use crate::cookie::{self, SessionCookie};
 use crate::header::{Header, Kind};
@@ -98,24 +98,32 @@ impl<C: Cache> CacheEngine<C> {
         self.within(self.cache.get(handle.as_str())).await
     }
 
-    async fn swap(
+    /// A record as the cache takes it.
+    fn entry<'a>(
         &self,
-        handle: &Handle,
-        expected: Option<&[u8]>,
-        new: &Bytes,
+        record: &'a Bytes,
         header: &Header,
         identity: Identity,
-    ) -> Result<bool, SessionError> {
+        now: u64,
+    ) -> Entry<'a> {
         let durable = match self.fsync {
             Fsync::None => false,
             Fsync::Security => identity != Identity::Keep,
             Fsync::All => true,
         };
-        let entry = header.entry(new, self.clock.now(), durable);
+        header.entry(record, now, durable)
+    }
+
+    async fn swap(
+        &self,
+        handle: &Handle,
+        expected: Option<&[u8]>,
+        new: Entry<'_>,
+    ) -> Result<bool, SessionError> {
         self.within(async {
             let swapped = self
                 .cache
-                .compare_and_swap(handle.as_str(), expected, Some(entry))
+                .compare_and_swap(handle.as_str(), expected, Some(new))
                 .await?;
             if swapped {
                 self.cache.save().await?;
@@ -141,10 +149,7 @@ impl<C: Cache> CacheEngine<C> {
         if header.expires <= self.clock.now() {
             return Opened::Dead;
         }
-        let Some(json) = self
-            .sealer
-            .open(handle.as_str().as_bytes(), &header, record)
-        else {
+        let Some(json) = self.sealer.open(handle.as_bytes(), &header, record) else {
             return Opened::Unreadable;
         };
         if header.kind == Kind::Moved {
@@ -170,7 +175,7 @@ impl<C: Cache> CacheEngine<C> {
             )));
         }
         self.sealer.seal(
-            handle.as_str().as_bytes(),
+            handle.as_bytes(),
             header,
             |bytes| data.write_json(bytes),
             length,
@@ -202,7 +207,7 @@ fn record(id: SessionId, bytes: Bytes, header: &Header) -> Record {
 }
 
 fn new_cookie(id: &SessionId, header: &Header, now: u64) -> Option<NewCookie> {
-    let value = duck_core::HeaderValue::from_str(id.reveal()).ok()?;
+    let value = duck_core::HeaderValue::from_bytes(id.reveal_bytes()).ok()?;
     Some(NewCookie::new(
         value,
         cookie::max_age(header.expires, now, header.persistent),

@@ -5,7 +5,7 @@ use duck_core::{
     CookieChange, Error, HeaderValue, IntoResponse, Middleware, Next, Request, Response, Result,
     Session, SessionEngine, SessionError, Setup, Visitor,
 };
-use http::header::{self, HeaderMap};
+use http::header::{self, Entry, HeaderMap};
 use tokio::time::sleep;
 
 use crate::cache::Cache;
@@ -138,32 +138,26 @@ impl Middleware for SessionMiddleware {
             return Err(SessionError::Missing.into());
         };
         let visitor = Visitor::new(cookie_header(request.headers()), request.is_secure());
-        let session = Session::new(started.engine.clone(), visitor.clone());
+        let session = Session::new(started.engine.clone(), visitor);
         let response = next
             .run(request.clone().with_session(session.clone()))
             .await;
         if session.is_accessed() {
-            Ok(started.finish(&request, &session, &visitor, response).await)
+            Ok(started.finish(&request, &session, response).await)
         } else {
-            started.check_site_cookies(&visitor, response)
+            started.check_site_cookies(&session, response)
         }
     }
 }
 
 impl Started {
     /// Saves the session and gives the response what follows from that.
-    async fn finish(
-        &self,
-        request: &Request,
-        session: &Session,
-        visitor: &Visitor,
-        response: Response,
-    ) -> Response {
+    async fn finish(&self, request: &Request, session: &Session, response: Response) -> Response {
         let keep_data = !response.status_code().is_server_error() || self.save_on_error;
         let mut response = match session.finish(keep_data).await {
-            Ok(change) => match self.check_site_cookies(visitor, response) {
+            Ok(change) => match self.check_site_cookies(session, response) {
                 Ok(mut response) => {
-                    self.send_cookie(request, change, visitor, &mut response);
+                    self.send_cookie(request, change, session, &mut response);
                     response
                 }
                 Err(error) => error.into_response(),
@@ -179,12 +173,12 @@ impl Started {
         &self,
         request: &Request,
         change: Option<CookieChange>,
-        visitor: &Visitor,
+        session: &Session,
         response: &mut Response,
     ) {
-        let cookie = match change {
-            Some(CookieChange::Set(cookie)) => self.cookie.set(&cookie, visitor),
-            Some(CookieChange::Remove) => self.cookie.remove(visitor),
+        let cookie = match (change, session.visitor()) {
+            (Some(CookieChange::Set(cookie)), Some(visitor)) => self.cookie.set(&cookie, visitor),
+            (Some(CookieChange::Remove), Some(visitor)) => self.cookie.remove(visitor),
             _ => None,
         };
         let Some(cookie) = cookie else { return };
@@ -198,10 +192,13 @@ impl Started {
     }
 
     /// A cookie of the site's under the session's name would take the session away: rule 47.
-    fn check_site_cookies(&self, visitor: &Visitor, mut response: Response) -> Result<Response> {
-        if !response.headers().contains_key(header::SET_COOKIE) {
+    fn check_site_cookies(&self, session: &Session, mut response: Response) -> Result<Response> {
+        let (true, Some(visitor)) = (
+            response.headers().contains_key(header::SET_COOKIE),
+            session.visitor(),
+        ) else {
             return Ok(response);
-        }
+        };
         let name = self.cookie.name(visitor);
         let is_ours = |value: &HeaderValue| {
             value
@@ -255,8 +252,12 @@ fn vary_by_cookie(headers: &mut HeaderMap) {
                 .any(|name| name.trim() == "*" || name.trim().eq_ignore_ascii_case("cookie"))
         })
     };
-    if !headers.get_all(header::VARY).iter().any(names) {
-        headers.append(header::VARY, HeaderValue::from_static("Cookie"));
+    match headers.entry(header::VARY) {
+        Entry::Vacant(place) => {
+            place.insert(HeaderValue::from_static("Cookie"));
+        }
+        Entry::Occupied(place) if place.iter().any(names) => {}
+        Entry::Occupied(mut place) => place.append(HeaderValue::from_static("Cookie")),
     }
 }
 

@@ -17,24 +17,24 @@ const NONCE: usize = 24;
 
 /// The name under which a cache knows a session: never the id itself, where it leaves the process.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Handle {
-    text: [u8; 64],
-    length: usize,
+pub(crate) enum Handle {
+    /// The id, within this process.
+    Id(SessionId),
+    /// Its hash under a key of ours, in hexadecimal.
+    Hash([u8; 64]),
 }
 
 impl Handle {
-    pub(crate) fn as_str(&self) -> &str {
-        // Both kinds of handle are ASCII: hexadecimal or base64url.
-        std::str::from_utf8(&self.text[..self.length]).unwrap_or_default()
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Id(id) => id.reveal_bytes(),
+            Self::Hash(hash) => hash,
+        }
     }
 
-    fn new(name: &str) -> Self {
-        let mut text = [0; 64];
-        text[..name.len()].copy_from_slice(name.as_bytes());
-        Self {
-            text,
-            length: name.len(),
-        }
+    pub(crate) fn as_str(&self) -> &str {
+        // Both are ASCII: base64url or hexadecimal.
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 }
 
@@ -83,12 +83,9 @@ impl Ring {
     fn handle(&self, id: &SessionId) -> Handle {
         let mut mac = self.names.clone();
         mac.update(id.reveal().as_bytes());
-        let mut handle = Handle {
-            text: [0; 64],
-            length: 64,
-        };
-        HEXLOWER.encode_mut(&mac.finalize().into_bytes(), &mut handle.text);
-        handle
+        let mut hash = [0; 64];
+        HEXLOWER.encode_mut(&mac.finalize().into_bytes(), &mut hash);
+        Handle::Hash(hash)
     }
 }
 
@@ -107,7 +104,7 @@ impl Sealer {
             Self::Open => &[],
             Self::Sealed(rings) => rings,
         };
-        let open = rings.is_empty().then(|| Handle::new(id.reveal()));
+        let open = rings.is_empty().then(|| Handle::Id(*id));
         open.into_iter()
             .chain(rings.iter().map(move |ring| ring.handle(id)))
     }
@@ -115,7 +112,7 @@ impl Sealer {
     /// The name a new session is kept under.
     pub(crate) fn handle(&self, id: &SessionId) -> Handle {
         match self {
-            Self::Open => Handle::new(id.reveal()),
+            Self::Open => Handle::Id(*id),
             Self::Sealed(rings) => rings[0].handle(id),
         }
     }
@@ -123,7 +120,7 @@ impl Sealer {
     /// The name that a record with this header is kept under.
     pub(crate) fn handle_of(&self, id: &SessionId, header: &Header) -> Handle {
         match self {
-            Self::Open => Handle::new(id.reveal()),
+            Self::Open => Handle::Id(*id),
             Self::Sealed(rings) => self.ring(rings, header).handle(id),
         }
     }

@@ -7,7 +7,7 @@ use super::engine::{Record, Visitor};
 use crate::session_error::SessionError;
 
 /// A change that can be made again on newer data, when another request saved first.
-type Replay = Box<dyn Fn(Option<&Bytes>) -> Result<Bytes, SessionError> + Send + Sync>;
+type Replay = Box<dyn Fn(&str, Option<&Bytes>) -> Result<Bytes, SessionError> + Send + Sync>;
 
 /// One thing that a request did to its session.
 pub(crate) enum Write {
@@ -26,7 +26,7 @@ impl Write {
                 data.set(key, json.clone());
             }
             Self::Update(key, change) => {
-                let json = change(data.get(key))?;
+                let json = change(key, data.get(key))?;
                 data.set(key, json);
             }
             Self::Remove(key) => {

@@ -58,13 +58,13 @@ impl SessionData {
         json.push(b'}');
     }
 
-    /// About how long [`to_json`](Self::to_json) will be: exact where no key needs an escape.
+    /// How long [`to_json`](Self::to_json) will be: exact where no key needs an escape.
     pub fn json_len(&self) -> usize {
-        2 + self
+        let entries = self
             .entries
             .iter()
-            .map(|(key, value)| key.len() + value.len() + 4)
-            .sum::<usize>()
+            .map(|(key, value)| key.len() + value.len() + r#"":,"#.len() + 1);
+        entries.sum::<usize>().max(1) + 1
     }
 
     /// The JSON text under `key`.

@@ -39,6 +39,11 @@ impl SessionId {
         Some(Self(text))
     }
 
+    /// The text as bytes, for the cookie and for nothing else.
+    pub fn reveal_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The text, for the cookie and for nothing else.
     pub fn reveal(&self) -> &str {
         // Base64url is ASCII: both constructors saw to that.

@@ -211,15 +211,12 @@ impl Session {
         change(&mut value);
         let json = encode(key, &value)?;
         let again = || {
-            let name: Box<str> = key.into();
-            Write::Update(
-                key.into(),
-                Box::new(move |json| {
-                    let mut value = current(&name, json)?;
-                    change(&mut value);
-                    encode(&name, &value)
-                }),
-            )
+            let again = move |key: &str, json: Option<&Bytes>| {
+                let mut value = current(key, json)?;
+                change(&mut value);
+                encode(key, &value)
+            };
+            Write::Update(key.into(), Box::new(again))
         };
         state.put(key, &json, inner.engine.policy(), again)?;
         Ok(value)
@@ -450,6 +447,11 @@ impl Session {
             loaded: OnceCell::new(),
             state: Mutex::new(State::default()),
         })))
+    }
+
+    /// What the request shows of its visitor; `None` without a session middleware.
+    pub fn visitor(&self) -> Option<&Visitor> {
+        self.0.as_ref().map(|inner| &inner.visitor)
     }
 
     /// Whether anything asked for the session so far. For session middleware.

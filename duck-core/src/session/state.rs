@@ -1,5 +1,7 @@
 //! What one request knows of its session, and what it did to it.
 
+use std::io::Cursor;
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -232,7 +234,15 @@ fn depth(json: &[u8]) -> usize {
     deepest
 }
 
+/// A value as JSON. Most are short: they are written on the stack first, and copied once.
 pub(super) fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Bytes, SessionError> {
+    let mut short = Cursor::new([0; 128]);
+    if serde_json::to_writer(&mut short, value).is_ok() {
+        let (text, length) = (short.get_ref(), short.position());
+        return Ok(Bytes::copy_from_slice(
+            &text[..usize::try_from(length).unwrap_or_default()],
+        ));
+    }
     let wrong = |source| SessionError::Value {
         key: key.to_owned(),
         source: Box::new(source),

@@ -18,7 +18,8 @@ impl<C: Cache> CacheEngine<C> {
         let (handle, mut header) = self.place(old)?;
         let mut seen = old.bytes.clone();
         for attempt in 0..MOST_TRIES {
-            let new = self.fresh(&data, changes.identity);
+            let now = self.clock.now();
+            let new = self.fresh(&data, changes.identity, now);
             let new = Header {
                 created: header.created,
                 auth: if changes.identity == Identity::Login {
@@ -29,11 +30,11 @@ impl<C: Cache> CacheEngine<C> {
                 version: header.version + 1,
                 ..new
             };
-            let (id, bytes, new) = self.create(new, &data, changes.identity).await?;
+            let (id, bytes, new) = self.create(new, &data, changes.identity, now).await?;
             match self.bury(&handle, &header, &seen, changes.identity).await {
                 Ok(true) => {
                     tracing::info!(target: "duck_session", "a session got a new id");
-                    let cookie = new_cookie(&id, &new, self.clock.now());
+                    let cookie = new_cookie(&id, &new, now);
                     return Ok(Commit::Saved {
                         record: record(id, bytes, &new),
                         cookie,
@@ -66,7 +67,8 @@ impl<C: Cache> CacheEngine<C> {
         seen: &Bytes,
         identity: Identity,
     ) -> Result<bool, SessionError> {
-        let expires = self.clock.now() + TOMBSTONE;
+        let now = self.clock.now();
+        let expires = now + TOMBSTONE;
         let mut header = Header {
             kind: Kind::Moved,
             version: header.version + 1,
@@ -76,7 +78,7 @@ impl<C: Cache> CacheEngine<C> {
         };
         let tombstone = self.seal(handle, &mut header, &SessionData::default())?;
         let _one_at_a_time = self.lock_unless_atomic(handle).await;
-        self.swap(handle, Some(seen), &tombstone, &header, identity)
-            .await
+        let entry = self.entry(&tombstone, &header, identity, now);
+        self.swap(handle, Some(seen), entry).await
     }
 }

@@ -1,3 +1,5 @@
+use duck_core::Expiry;
+
 use super::*;
 
 /// How often a write is tried again when others were faster: rule 25.
@@ -25,9 +27,7 @@ impl<C: Cache> CacheEngine<C> {
         let mut data = match &changes.record {
             Some(old) if changes.identity != Identity::End => {
                 let (handle, header) = self.place(old)?;
-                let json = self
-                    .sealer
-                    .open(handle.as_str().as_bytes(), &header, &old.bytes);
+                let json = self.sealer.open(handle.as_bytes(), &header, &old.bytes);
                 json.and_then(|json| SessionData::from_json(&json).ok())
                     .unwrap_or_default()
             }
@@ -58,10 +58,11 @@ impl<C: Cache> CacheEngine<C> {
                 Commit::Unchanged
             });
         }
-        let header = self.fresh(&data, identity);
-        let (id, bytes, header) = self.create(header, &data, identity).await?;
+        let now = self.clock.now();
+        let header = self.fresh(&data, identity, now);
+        let (id, bytes, header) = self.create(header, &data, identity, now).await?;
         tracing::debug!(target: "duck_session", "a session was created");
-        let cookie = new_cookie(&id, &header, self.clock.now());
+        let cookie = new_cookie(&id, &header, now);
         Ok(Commit::Saved {
             record: record(id, bytes, &header),
             cookie,
@@ -74,6 +75,7 @@ impl<C: Cache> CacheEngine<C> {
         mut header: Header,
         data: &SessionData,
         identity: Identity,
+        now: u64,
     ) -> Result<(SessionId, Bytes, Header), SessionError> {
         loop {
             let mut random = [0; 32];
@@ -82,15 +84,15 @@ impl<C: Cache> CacheEngine<C> {
             let handle = self.sealer.handle(&id);
             let bytes = self.seal(&handle, &mut header, data)?;
             let _one_at_a_time = self.lock_unless_atomic(&handle).await;
-            if self.swap(&handle, None, &bytes, &header, identity).await? {
+            let entry = self.entry(&bytes, &header, identity, now);
+            if self.swap(&handle, None, entry).await? {
                 return Ok((id, bytes, header));
             }
         }
     }
 
     /// The header of a session that begins now.
-    pub(super) fn fresh(&self, data: &SessionData, identity: Identity) -> Header {
-        let now = self.clock.now();
+    pub(super) fn fresh(&self, data: &SessionData, identity: Identity, now: u64) -> Header {
         let logged_in = identity == Identity::Login || data.get("_duck.user").is_some();
         let mut header = Header {
             kind: Kind::Live,
@@ -111,7 +113,7 @@ impl<C: Cache> CacheEngine<C> {
     fn extend(&self, header: &mut Header, data: &SessionData, now: u64, forced: bool) -> bool {
         let expiry = data.expiry();
         let lifetime = expiry.lifetime(&self.policy, clock::time(now));
-        let fixed = matches!(expiry, duck_core::Expiry::At(_));
+        let fixed = matches!(expiry, Expiry::At(_));
         let age = if fixed {
             0
         } else {
@@ -148,10 +150,8 @@ impl<C: Cache> CacheEngine<C> {
             header.version += 1;
             let send_cookie = self.extend(&mut header, &data, now, changes.forced);
             let bytes = self.seal(&handle, &mut header, &data)?;
-            if self
-                .swap(&handle, Some(&seen), &bytes, &header, Identity::Keep)
-                .await?
-            {
+            let entry = self.entry(&bytes, &header, Identity::Keep, now);
+            if self.swap(&handle, Some(&seen), entry).await? {
                 let cookie = if send_cookie {
                     new_cookie(&id, &header, now)
                 } else {
