@@ -98,8 +98,8 @@ pub use response::{Response, ResponseError, bytes, html, json, stream, text};
 pub use secret::SecretKey;
 pub use server::serve;
 pub use session::{
-    Changes, Commit, CookieChange, Expiry, Identity, Lifetime, Loaded, NewCookie, Record, Session,
-    SessionData, SessionEngine, SessionGuard, SessionId, SessionPolicy, Visitor,
+    Changes, Commit, CookieChange, CookieValue, Expiry, Identity, Lifetime, Loaded, NewCookie,
+    Record, Session, SessionData, SessionEngine, SessionGuard, SessionId, SessionPolicy, Visitor,
 };
 pub use session_error::SessionError;
 pub use settings::{Settings, SettingsError};

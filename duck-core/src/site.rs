@@ -10,7 +10,7 @@ use crate::error_page;
 use crate::proxies::Connection;
 use crate::request::Request;
 use crate::response::Response;
-use crate::router::Router;
+use crate::router::{Route, Router};
 use crate::setup::Hooks;
 
 /// A site, built and ready to answer. Clones share it.
@@ -64,25 +64,23 @@ impl Site {
         if let Some(around) = &self.0.around {
             return around.respond(self, request, connection).await;
         }
-        self.respond_inside(request, connection).await
+        self.arrive(request, connection).respond().await
     }
 
-    /// The same without the tower layers.
-    pub(crate) async fn respond_inside(
+    /// Finds the route of a request. What goes on from here is small, however large a head is.
+    pub(crate) fn arrive(
         &self,
         request: http::Request<Body>,
         connection: Connection,
-    ) -> Response {
+    ) -> Arrived<'_> {
         let (head, body) = request.into_parts();
         let (route, found) = self.0.router.resolve(&head.method, head.uri.path());
         let request = Request::new(head, body, found, self.0.context.clone(), connection);
-        let start = self.0.access_log.then(Instant::now);
-        let response = route.start().run(request.clone()).await;
-        let response = finish(&request, response);
-        if let Some(start) = start {
-            log_access(&request, &response, start);
+        Arrived {
+            route,
+            request,
+            access_log: self.0.access_log,
         }
-        response
     }
 
     /// Its URL patterns, in the order they were added.
@@ -100,6 +98,31 @@ impl Site {
         for task in &self.0.hooks.stop {
             task().await;
         }
+    }
+}
+
+/// A request whose route is known.
+pub(crate) struct Arrived<'a> {
+    route: &'a Route,
+    request: Request,
+    access_log: bool,
+}
+
+impl Arrived<'_> {
+    /// Goes through the middleware to the view and back: tower layers are outside of this.
+    pub(crate) async fn respond(self) -> Response {
+        let Self {
+            route,
+            request,
+            access_log,
+        } = self;
+        let start = access_log.then(Instant::now);
+        let response = route.start().run(request.clone()).await;
+        let response = finish(&request, response);
+        if let Some(start) = start {
+            log_access(&request, &response, start);
+        }
+        response
     }
 }
 

@@ -102,7 +102,8 @@ async fn arrive(mut request: http::Request<Body>) -> http::Response<Body> {
     match request.extensions_mut().remove::<Destination>() {
         Some(to) => to
             .site
-            .respond_inside(request, to.connection)
+            .arrive(request, to.connection)
+            .respond()
             .await
             .into_http(),
         None => failed("a tower layer dropped the request's extensions".into()),

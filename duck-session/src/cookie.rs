@@ -1,6 +1,7 @@
 //! The session's cookie: what it is called, what it says, and how it is found again.
 
-use std::time::{Duration, SystemTime};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use duck_core::{HeaderValue, NewCookie, Result, SessionId, Settings, SettingsError, Visitor};
 
@@ -10,10 +11,35 @@ use crate::settings::{Prefix, SameSite, Secure, SessionSettings};
 const MOST_CANDIDATES: usize = 4;
 
 /// The cookie as the settings want it, over HTTP and over HTTPS.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct SessionCookie {
     plain: Form,
     secure: Form,
+    age: AgeText,
+}
+
+/// `; Max-Age=…; Expires=…` as it was last written: within a second it is mostly the same.
+#[derive(Debug, Default)]
+struct AgeText(Mutex<(u64, u64, String)>);
+
+impl AgeText {
+    /// Appends the text for a cookie that lives for `age` from now.
+    fn write(&self, age: Duration, text: &mut Vec<u8>) {
+        let now = SystemTime::now();
+        let seconds = now
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |now| now.as_secs());
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if (last.0, last.1) != (seconds, age.as_secs()) {
+            let expires = httpdate::fmt_http_date(now + age);
+            *last = (
+                seconds,
+                age.as_secs(),
+                format!("; Max-Age={}; Expires={expires}", age.as_secs()),
+            );
+        }
+        text.extend_from_slice(last.2.as_bytes());
+    }
 }
 
 /// The parts of a `Set-Cookie` that are the same for every visitor.
@@ -29,9 +55,11 @@ struct Form {
 impl SessionCookie {
     pub(crate) fn new(own: &SessionSettings, settings: &Settings) -> Result<Self, SettingsError> {
         check(own).map_err(|(key, message)| settings.error(key, message))?;
+        let (plain, secure) = (Form::new(own, false), Form::new(own, true));
         Ok(Self {
-            plain: Form::new(own, false),
-            secure: Form::new(own, true),
+            plain,
+            secure,
+            age: AgeText::default(),
         })
     }
 
@@ -51,23 +79,20 @@ impl SessionCookie {
     /// The header that sets the cookie.
     pub(crate) fn set(&self, cookie: &NewCookie, visitor: &Visitor) -> Option<HeaderValue> {
         let form = self.form(visitor);
-        let mut text = Vec::with_capacity(160);
+        let mut text = Vec::with_capacity(256);
         for part in [
             form.name.as_bytes(),
             b"=",
-            cookie.value.as_bytes(),
+            cookie.value.reveal_bytes(),
             form.place.as_bytes(),
         ] {
             text.extend_from_slice(part);
         }
         if let Some(age) = cookie.max_age {
-            let expires = httpdate::fmt_http_date(SystemTime::now() + age);
-            text.extend_from_slice(
-                format!("; Max-Age={}; Expires={expires}", age.as_secs()).as_bytes(),
-            );
+            self.age.write(age, &mut text);
         }
         text.extend_from_slice(form.flags.as_bytes());
-        HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).ok()
+        HeaderValue::from_bytes(&text).ok()
     }
 
     /// The header that removes it.

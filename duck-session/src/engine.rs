@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use duck_core::{
-    BoxFuture, Changes, Commit, Error, Identity, Loaded, NewCookie, Record, Result, SecretKey,
-    SessionData, SessionEngine, SessionError, SessionId, SessionPolicy, Settings, Visitor,
+    BoxFuture, Changes, Commit, CookieValue, Error, Identity, Loaded, NewCookie, Record, Result,
+    SecretKey, SessionData, SessionEngine, SessionError, SessionId, SessionPolicy, Settings,
+    Visitor,
 };
 use tokio::time::timeout;
 
@@ -206,12 +207,11 @@ fn record(id: SessionId, bytes: Bytes, header: &Header) -> Record {
     Record::new(Some(id), bytes, clock::time(header.expires))
 }
 
-fn new_cookie(id: &SessionId, header: &Header, now: u64) -> Option<NewCookie> {
-    let value = duck_core::HeaderValue::from_bytes(id.reveal_bytes()).ok()?;
-    Some(NewCookie::new(
-        value,
+fn new_cookie(id: SessionId, header: &Header, now: u64) -> NewCookie {
+    NewCookie::new(
+        CookieValue::Id(id),
         cookie::max_age(header.expires, now, header.persistent),
-    ))
+    )
 }
 
 impl<C: Cache> SessionEngine for CacheEngine<C> {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use duck_core::{
-    BoxFuture, Changes, Commit, Expiry, HeaderValue, Identity, Loaded, NewCookie, Record, Result,
-    SecretKey, SessionData, SessionEngine, SessionError, SessionPolicy, Settings, Visitor,
+    BoxFuture, Changes, Commit, CookieValue, Expiry, HeaderValue, Identity, Loaded, NewCookie,
+    Record, Result, SecretKey, SessionData, SessionEngine, SessionError, SessionPolicy, Settings,
+    Visitor,
 };
 
 use crate::clock::{self, Clock};
@@ -121,9 +122,11 @@ impl CookieEngine {
             HeaderValue::try_from(BASE64URL_NOPAD.encode(&bytes)).map_err(SessionError::store)?;
         let max_age = cookie::max_age(header.expires, now, header.persistent);
         let record = Record::new(None, bytes, clock::time(header.expires));
+        let cookie = Some(NewCookie::new(CookieValue::Text(value), max_age));
         Ok(Commit::Saved {
             record,
-            cookie: Some(NewCookie::new(value, max_age)),
+            data,
+            cookie,
         })
     }
 

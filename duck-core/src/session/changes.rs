@@ -1,19 +1,23 @@
 use std::fmt;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
-use super::data::SessionData;
+use super::data::{Key, SessionData};
 use super::engine::{Record, Visitor};
 use crate::session_error::SessionError;
 
 /// A change that can be made again on newer data, when another request saved first.
 type Replay = Box<dyn Fn(&str, Option<&Bytes>) -> Result<Bytes, SessionError> + Send + Sync>;
 
+/// The changes of one request: mostly there is one.
+pub(crate) type Writes = SmallVec<[Write; 1]>;
+
 /// One thing that a request did to its session.
 pub(crate) enum Write {
-    Set(Box<str>, Bytes),
-    Update(Box<str>, Replay),
-    Remove(Box<str>),
+    Set(Key, Bytes),
+    Update(Key, Replay),
+    Remove(Key),
     Clear,
     /// Everything goes, the framework's own keys too: another user logs in.
     Reset,
@@ -23,14 +27,14 @@ impl Write {
     fn apply(&self, data: &mut SessionData) -> Result<(), SessionError> {
         match self {
             Self::Set(key, json) => {
-                data.set(key, json.clone());
+                data.put(key.clone(), json.clone());
             }
             Self::Update(key, change) => {
-                let json = change(key, data.get(key))?;
-                data.set(key, json);
+                let json = change(key.as_str(), data.get(key.as_str()))?;
+                data.put(key.clone(), json);
             }
             Self::Remove(key) => {
-                data.remove(key);
+                data.remove(key.as_str());
             }
             Self::Clear => data.clear(),
             Self::Reset => *data = SessionData::default(),
@@ -41,7 +45,7 @@ impl Write {
     /// Whether it is part of a login: kept even where the page fails.
     pub(crate) fn is_identity(&self) -> bool {
         match self {
-            Self::Set(key, _) => &**key == super::USER,
+            Self::Set(key, _) => key.as_str() == super::USER,
             Self::Reset => true,
             _ => false,
         }
@@ -75,7 +79,7 @@ pub struct Changes {
     pub forced: bool,
     /// The data with all changes made, where the record is still what was loaded.
     data: Option<SessionData>,
-    writes: Vec<Write>,
+    writes: Writes,
 }
 
 impl Changes {
@@ -85,7 +89,7 @@ impl Changes {
         identity: Identity,
         forced: bool,
         data: Option<SessionData>,
-        writes: Vec<Write>,
+        writes: Writes,
     ) -> Self {
         Self {
             visitor,

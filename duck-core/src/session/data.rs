@@ -11,13 +11,28 @@ const RESERVED: &str = "_duck";
 /// Under this key a session keeps an expiry of its own.
 pub(super) const EXPIRY: &str = "_duck.expiry";
 
+/// The name of a value: text that may share the memory of the document it came from.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key(Bytes);
+
+impl Key {
+    pub(crate) fn new(text: &str) -> Self {
+        Self(Bytes::copy_from_slice(text.as_bytes()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        // Every constructor takes text.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
 /// What a session holds: keys, each with a value in JSON.
 ///
 /// Values stay as text until a view asks for one, so a request that reads one key of thirty
 /// parses one. Entries are ordered by key.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct SessionData {
-    entries: Vec<(Bytes, Bytes)>,
+    entries: Vec<(Key, Bytes)>,
 }
 
 impl SessionData {
@@ -51,7 +66,7 @@ impl SessionData {
             if index > 0 {
                 json.push(b',');
             }
-            write_string(key, json);
+            write_string(&key.0, json);
             json.push(b':');
             json.extend_from_slice(value);
         }
@@ -63,7 +78,7 @@ impl SessionData {
         let entries = self
             .entries
             .iter()
-            .map(|(key, value)| key.len() + value.len() + r#"":,"#.len() + 1);
+            .map(|(key, value)| key.0.len() + value.len() + 4);
         entries.sum::<usize>().max(1) + 1
     }
 
@@ -81,11 +96,24 @@ impl SessionData {
                 true
             }
             Err(index) => {
-                self.entries
-                    .insert(index, (Bytes::copy_from_slice(key.as_bytes()), json));
+                self.entries.insert(index, (Key::new(key), json));
                 true
             }
         }
+    }
+
+    /// The same with a key that can be shared.
+    pub(crate) fn put(&mut self, key: Key, json: Bytes) {
+        match self.find(key.as_str()) {
+            Ok(index) => self.entries[index].1 = json,
+            Err(index) => self.entries.insert(index, (key, json)),
+        }
+    }
+
+    /// `key` in the memory of this session, where it is there.
+    pub(crate) fn key(&self, key: &str) -> Key {
+        self.find(key)
+            .map_or_else(|_| Key::new(key), |index| self.entries[index].0.clone())
     }
 
     /// Takes `key` out, with its JSON text if it was there.
@@ -97,7 +125,7 @@ impl SessionData {
 
     /// Takes everything of the site's out; the framework's own stays.
     pub fn clear(&mut self) {
-        self.entries.retain(|(key, _)| is_reserved(key));
+        self.entries.retain(|(key, _)| is_reserved(&key.0));
     }
 
     /// Whether there is nothing at all, of the site's or the framework's.
@@ -107,7 +135,9 @@ impl SessionData {
 
     /// Whether there is nothing worth keeping: at most an expiry.
     pub fn is_blank(&self) -> bool {
-        self.entries.iter().all(|(key, _)| key == EXPIRY.as_bytes())
+        self.entries
+            .iter()
+            .all(|(key, _)| key.0 == EXPIRY.as_bytes())
     }
 
     /// The site's own keys, in order.
@@ -119,8 +149,8 @@ impl SessionData {
     pub fn site_entries(&self) -> impl Iterator<Item = (&str, &Bytes)> {
         self.entries
             .iter()
-            .filter(|(key, _)| !is_reserved(key))
-            .map(|(key, value)| (std::str::from_utf8(key).unwrap_or_default(), value))
+            .filter(|(key, _)| !is_reserved(&key.0))
+            .map(|(key, value)| (key.as_str(), value))
     }
 
     /// How many keys there are, the framework's own included.
@@ -130,11 +160,11 @@ impl SessionData {
 
     fn find(&self, key: &str) -> Result<usize, usize> {
         self.entries
-            .binary_search_by(|(other, _)| other.as_ref().cmp(key.as_bytes()))
+            .binary_search_by(|(other, _)| other.0.as_ref().cmp(key.as_bytes()))
     }
 
     /// Adds an entry as it stands in a document; the last of two equal keys counts.
-    fn push(&mut self, key: Bytes, value: Bytes) {
+    fn push(&mut self, key: Key, value: Bytes) {
         match self.entries.last() {
             Some((last, _)) if *last >= key => {
                 match self.entries.binary_search_by(|(other, _)| other.cmp(&key)) {
@@ -180,13 +210,13 @@ impl<'de> Visitor<'de> for Entries<'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some((key, value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
+        while let Some((key, value)) = map.next_entry::<KeyText<'de>, &'de RawValue>()? {
             let key = match key.0 {
                 Cow::Borrowed(key) => self.json.slice_ref(key.as_bytes()),
                 Cow::Owned(key) => Bytes::from(key),
             };
             self.data
-                .push(key, self.json.slice_ref(value.get().as_bytes()));
+                .push(Key(key), self.json.slice_ref(value.get().as_bytes()));
         }
         Ok(())
     }
@@ -194,7 +224,7 @@ impl<'de> Visitor<'de> for Entries<'de> {
 
 /// `Cow` itself always reads as owned.
 #[derive(serde::Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+struct KeyText<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl fmt::Debug for SessionData {
     /// Keys only: the values are the visitor's.

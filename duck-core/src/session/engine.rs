@@ -1,5 +1,6 @@
 //! The port between `request.session` and whatever keeps sessions.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -148,8 +149,10 @@ pub enum Commit {
     Unchanged,
     /// Written.
     Saved {
-        /// The session as it is now.
+        /// The record as it is now.
         record: Record,
+        /// The data in it: with the changes of other requests, where there were any.
+        data: SessionData,
         /// The cookie to send, where the visitor's is no longer right.
         cookie: Option<NewCookie>,
     },
@@ -165,14 +168,39 @@ pub enum Commit {
 #[non_exhaustive]
 pub struct NewCookie {
     /// Its value.
-    pub value: HeaderValue,
+    pub value: CookieValue,
     /// How long the browser should keep it; `None` is until it closes.
     pub max_age: Option<Duration>,
 }
 
+/// What a session cookie says.
+#[derive(Clone)]
+pub enum CookieValue {
+    /// Which session is the visitor's.
+    Id(SessionId),
+    /// Anything else that an engine finds its session by.
+    Text(HeaderValue),
+}
+
+impl CookieValue {
+    /// The value, for the header and for nothing else.
+    pub fn reveal_bytes(&self) -> &[u8] {
+        match self {
+            Self::Id(id) => id.reveal_bytes(),
+            Self::Text(text) => text.as_bytes(),
+        }
+    }
+}
+
+impl fmt::Debug for CookieValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
 impl NewCookie {
     /// A cookie with this value and lifetime.
-    pub fn new(value: HeaderValue, max_age: Option<Duration>) -> Self {
+    pub fn new(value: CookieValue, max_age: Option<Duration>) -> Self {
         Self { value, max_age }
     }
 }

@@ -22,7 +22,9 @@ use tokio::sync::OnceCell;
 
 pub use self::changes::{Changes, Identity};
 pub use self::data::SessionData;
-pub use self::engine::{Commit, Loaded, NewCookie, Record, SessionEngine, SessionPolicy, Visitor};
+pub use self::engine::{
+    Commit, CookieValue, Loaded, NewCookie, Record, SessionEngine, SessionPolicy, Visitor,
+};
 pub use self::expiry::{Expiry, Lifetime};
 use self::finish::Finish;
 pub use self::guard::SessionGuard;
@@ -210,15 +212,15 @@ impl Session {
         let mut value = current(key, state.data.get(key))?;
         change(&mut value);
         let json = encode(key, &value)?;
-        let again = || {
+        let again = |key| {
             let again = move |key: &str, json: Option<&Bytes>| {
                 let mut value = current(key, json)?;
                 change(&mut value);
                 encode(key, &value)
             };
-            Write::Update(key.into(), Box::new(again))
+            Write::Update(key, Box::new(again))
         };
-        state.put(key, &json, inner.engine.policy(), again)?;
+        state.update(key, json, inner.engine.policy(), again)?;
         Ok(value)
     }
 
@@ -397,7 +399,7 @@ impl Session {
     /// would need one is refused with [`SessionError::Committed`].
     pub async fn save(&self) -> Result<(), SessionError> {
         self.access().await?;
-        self.commit(true).await
+        self.commit(true, false).await
     }
 
     /// Saves for the last time and says what becomes of the cookie. For session middleware; a
@@ -410,13 +412,13 @@ impl Session {
         if inner.state().forced {
             inner.load().await?;
         }
-        let committed = self.commit(keep_data).await;
+        let committed = self.commit(keep_data, true).await;
         inner.state().closed = true;
         committed?;
-        Ok(inner.state().cookie_change())
+        Ok(inner.state().take_cookie_change())
     }
 
-    async fn commit(&self, keep_data: bool) -> Result<(), SessionError> {
+    async fn commit(&self, keep_data: bool, last: bool) -> Result<(), SessionError> {
         let Some(inner) = &self.0 else {
             return Err(SessionError::Missing);
         };
@@ -425,7 +427,7 @@ impl Session {
             if let Some(error) = state.take_failure().filter(|_| keep_data) {
                 return Err(error);
             }
-            state.take_changes(&inner.visitor, keep_data)
+            state.take_changes(&inner.visitor, keep_data, last)
         };
         let Some(changes) = changes else {
             return Ok(());

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::changes::{Changes, Identity, Write};
-use super::data::SessionData;
+use super::changes::{Changes, Identity, Write, Writes};
+use super::data::{Key, SessionData};
 use super::engine::{Commit, Loaded, NewCookie, Record, SessionPolicy, Visitor};
 use crate::session_error::SessionError;
 
@@ -15,7 +15,7 @@ use crate::session_error::SessionError;
 pub(super) struct State {
     pub(super) record: Option<Record>,
     pub(super) data: SessionData,
-    pub(super) writes: Vec<Write>,
+    pub(super) writes: Writes,
     pub(super) identity: Identity,
     pub(super) forced: bool,
     pub(super) closed: bool,
@@ -54,32 +54,45 @@ impl State {
         json: Bytes,
         policy: &SessionPolicy,
     ) -> Result<(), SessionError> {
-        self.put(key, &json, policy, || Write::Set(key.into(), json.clone()))
+        if self.put(key, json.clone(), policy)? {
+            self.writes.push(Write::Set(self.data.key(key), json));
+        }
+        Ok(())
     }
 
-    /// Stores a value if it differs and is within the limits, and notes how to do so again.
-    pub(super) fn put(
+    pub(super) fn update(
         &mut self,
         key: &str,
-        json: &Bytes,
+        json: Bytes,
         policy: &SessionPolicy,
-        write: impl FnOnce() -> Write,
+        again: impl FnOnce(Key) -> Write,
     ) -> Result<(), SessionError> {
-        self.check_open()?;
-        if self.data.get(key) == Some(json) {
-            return Ok(());
+        if self.put(key, json, policy)? {
+            self.writes.push(again(self.data.key(key)));
         }
-        check_limits(&self.data, key, json, policy)?;
-        self.data.set(key, json.clone());
-        self.writes.push(write());
         Ok(())
+    }
+
+    /// Stores a value if it is within the limits, and says whether it differs from what was there.
+    fn put(
+        &mut self,
+        key: &str,
+        json: Bytes,
+        policy: &SessionPolicy,
+    ) -> Result<bool, SessionError> {
+        self.check_open()?;
+        if self.data.get(key) == Some(&json) {
+            return Ok(false);
+        }
+        check_limits(&self.data, key, &json, policy)?;
+        Ok(self.data.set(key, json))
     }
 
     pub(super) fn remove(&mut self, key: &str) -> Result<Option<Bytes>, SessionError> {
         self.check_open()?;
         let removed = self.data.remove(key);
         if removed.is_some() {
-            self.writes.push(Write::Remove(key.into()));
+            self.writes.push(Write::Remove(Key::new(key)));
         }
         Ok(removed)
     }
@@ -134,20 +147,29 @@ impl State {
         }
     }
 
-    /// What is to be written, if anything. Without `keep_data` only what concerns the id is.
-    pub(super) fn take_changes(&mut self, visitor: &Visitor, keep_data: bool) -> Option<Changes> {
+    /// What is to be written, if anything. Without `keep_data` only what concerns the id is; the
+    /// `last` time the data itself goes along, else a copy.
+    pub(super) fn take_changes(
+        &mut self,
+        visitor: &Visitor,
+        keep_data: bool,
+        last: bool,
+    ) -> Option<Changes> {
         let mut writes = std::mem::take(&mut self.writes);
-        let mut data = Some(self.data.clone());
         let mut forced = std::mem::take(&mut self.forced);
         if !keep_data {
-            writes.retain(Write::is_identity);
-            data = None;
+            writes.retain(|write| write.is_identity());
             forced = false;
         }
         let identity = std::mem::take(&mut self.identity);
         if writes.is_empty() && !forced && identity == Identity::Keep {
             return None;
         }
+        let data = match (keep_data, last) {
+            (false, _) => None,
+            (true, true) => Some(std::mem::take(&mut self.data)),
+            (true, false) => Some(self.data.clone()),
+        };
         Some(Changes::new(
             visitor.clone(),
             self.record.clone(),
@@ -161,8 +183,12 @@ impl State {
     pub(super) fn note(&mut self, commit: Commit) {
         match commit {
             Commit::Unchanged => {}
-            Commit::Saved { record, cookie } => {
-                self.record = Some(record);
+            Commit::Saved {
+                record,
+                data,
+                cookie,
+            } => {
+                (self.record, self.data) = (Some(record), data);
                 if let Some(cookie) = cookie {
                     self.cookie = Some(CookieChange::Set(cookie));
                 }
@@ -180,9 +206,9 @@ impl State {
     }
 
     /// The cookie the response needs, all commits of the request taken together.
-    pub(super) fn cookie_change(&self) -> Option<CookieChange> {
-        match &self.cookie {
-            Some(change) => Some(change.clone()),
+    pub(super) fn take_cookie_change(&mut self) -> Option<CookieChange> {
+        match self.cookie.take() {
+            Some(change) => Some(change),
             None => (self.dead_cookie && self.record.is_none()).then_some(CookieChange::Remove),
         }
     }

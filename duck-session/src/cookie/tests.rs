@@ -1,3 +1,5 @@
+use duck_core::CookieValue;
+
 use super::*;
 
 fn cookie(toml: &str) -> Result<SessionCookie> {
@@ -9,7 +11,7 @@ fn cookie(toml: &str) -> Result<SessionCookie> {
 }
 
 fn set(toml: &str, secure: bool) -> String {
-    let new = NewCookie::new(HeaderValue::from_static("ID"), None);
+    let new = NewCookie::new(CookieValue::Text(HeaderValue::from_static("ID")), None);
     let header = cookie(toml)
         .unwrap()
         .set(&new, &Visitor::new(None, secure))
@@ -47,7 +49,7 @@ fn attributes_stand_in_one_order() {
 #[test]
 fn a_lifetime_is_said_twice_and_agrees() {
     let new = NewCookie::new(
-        HeaderValue::from_static("ID"),
+        CookieValue::Text(HeaderValue::from_static("ID")),
         Some(Duration::from_secs(60)),
     );
     let header = cookie("").unwrap().set(&new, &Visitor::default()).unwrap();

@@ -34,9 +34,10 @@ impl<C: Cache> CacheEngine<C> {
             match self.bury(&handle, &header, &seen, changes.identity).await {
                 Ok(true) => {
                     tracing::info!(target: "duck_session", "a session got a new id");
-                    let cookie = new_cookie(&id, &new, now);
+                    let cookie = Some(new_cookie(id, &new, now));
                     return Ok(Commit::Saved {
                         record: record(id, bytes, &new),
+                        data,
                         cookie,
                     });
                 }

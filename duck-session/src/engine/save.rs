@@ -62,9 +62,10 @@ impl<C: Cache> CacheEngine<C> {
         let header = self.fresh(&data, identity, now);
         let (id, bytes, header) = self.create(header, &data, identity, now).await?;
         tracing::debug!(target: "duck_session", "a session was created");
-        let cookie = new_cookie(&id, &header, now);
+        let cookie = Some(new_cookie(id, &header, now));
         Ok(Commit::Saved {
             record: record(id, bytes, &header),
+            data,
             cookie,
         })
     }
@@ -152,13 +153,10 @@ impl<C: Cache> CacheEngine<C> {
             let bytes = self.seal(&handle, &mut header, &data)?;
             let entry = self.entry(&bytes, &header, Identity::Keep, now);
             if self.swap(&handle, Some(&seen), entry).await? {
-                let cookie = if send_cookie {
-                    new_cookie(&id, &header, now)
-                } else {
-                    None
-                };
+                let cookie = send_cookie.then(|| new_cookie(id, &header, now));
                 return Ok(Commit::Saved {
                     record: record(id, bytes, &header),
+                    data,
                     cookie,
                 });
             }
@@ -223,7 +221,7 @@ impl<C: Cache> CacheEngine<C> {
     async fn replace(&self, old: &Record, data: SessionData) -> Result<Commit, SessionError> {
         let ended = self.end(old).await?;
         match self.begin(data, Identity::End).await? {
-            Commit::Saved { record, cookie } => Ok(Commit::Saved { record, cookie }),
+            saved @ Commit::Saved { .. } => Ok(saved),
             _ => Ok(ended),
         }
     }
