@@ -46,9 +46,10 @@ impl Clock {
 }
 
 fn system() -> u64 {
-    SystemTime::now()
+    let since_1970 = SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .map_or(0, millis)
+        .unwrap_or_default();
+    since_1970.as_secs() * 1000 + u64::from(since_1970.subsec_millis())
 }
 
 pub(crate) fn millis(duration: Duration) -> u64 {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::data::{Key, SessionData};
-use super::engine::{Record, Visitor};
+use super::engine::Record;
 use crate::session_error::SessionError;
 
 /// A change that can be made again on newer data, when another request saved first.
@@ -69,8 +69,6 @@ pub enum Identity {
 /// Everything a request changed, for the engine to write.
 #[non_exhaustive]
 pub struct Changes {
-    /// The visitor.
-    pub visitor: Visitor,
     /// The session as it was loaded; `None` where there was none.
     pub record: Option<Record>,
     /// What becomes of the id.
@@ -84,7 +82,6 @@ pub struct Changes {
 
 impl Changes {
     pub(crate) fn new(
-        visitor: Visitor,
         record: Option<Record>,
         identity: Identity,
         forced: bool,
@@ -92,7 +89,6 @@ impl Changes {
         writes: Writes,
     ) -> Self {
         Self {
-            visitor,
             record,
             identity,
             forced,

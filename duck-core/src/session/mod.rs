@@ -427,7 +427,7 @@ impl Session {
             if let Some(error) = state.take_failure().filter(|_| keep_data) {
                 return Err(error);
             }
-            state.take_changes(&inner.visitor, keep_data, last)
+            state.take_changes(keep_data, last)
         };
         let Some(changes) = changes else {
             return Ok(());

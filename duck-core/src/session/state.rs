@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::changes::{Changes, Identity, Write, Writes};
 use super::data::{Key, SessionData};
-use super::engine::{Commit, Loaded, NewCookie, Record, SessionPolicy, Visitor};
+use super::engine::{Commit, Loaded, NewCookie, Record, SessionPolicy};
 use crate::session_error::SessionError;
 
 #[derive(Default)]
@@ -19,6 +19,8 @@ pub(super) struct State {
     pub(super) identity: Identity,
     pub(super) forced: bool,
     pub(super) closed: bool,
+    /// The visitor's cookie led to this session, or to one that is dead.
+    carried: bool,
     dead_cookie: bool,
     unavailable: bool,
     cookie: Option<CookieChange>,
@@ -38,6 +40,7 @@ pub enum CookieChange {
 
 impl State {
     pub(super) fn fill(&mut self, loaded: Loaded) {
+        self.carried = loaded.record.is_some() || loaded.dead_cookie;
         self.record = loaded.record;
         self.data = loaded.data;
         self.dead_cookie = loaded.dead_cookie;
@@ -149,12 +152,7 @@ impl State {
 
     /// What is to be written, if anything. Without `keep_data` only what concerns the id is; the
     /// `last` time the data itself goes along, else a copy.
-    pub(super) fn take_changes(
-        &mut self,
-        visitor: &Visitor,
-        keep_data: bool,
-        last: bool,
-    ) -> Option<Changes> {
+    pub(super) fn take_changes(&mut self, keep_data: bool, last: bool) -> Option<Changes> {
         let mut writes = std::mem::take(&mut self.writes);
         let mut forced = std::mem::take(&mut self.forced);
         if !keep_data {
@@ -170,14 +168,12 @@ impl State {
             (true, true) => Some(std::mem::take(&mut self.data)),
             (true, false) => Some(self.data.clone()),
         };
-        Some(Changes::new(
-            visitor.clone(),
-            self.record.clone(),
-            identity,
-            forced,
-            data,
-            writes,
-        ))
+        let record = if last {
+            self.record.take()
+        } else {
+            self.record.clone()
+        };
+        Some(Changes::new(record, identity, forced, data, writes))
     }
 
     pub(super) fn note(&mut self, commit: Commit) {
@@ -194,12 +190,12 @@ impl State {
                 }
             }
             Commit::Ended => {
-                let carried = self.record.take().is_some() || self.dead_cookie;
-                self.cookie = carried.then_some(CookieChange::Remove);
+                self.record = None;
+                self.cookie = self.carried.then_some(CookieChange::Remove);
             }
             Commit::Gone => {
                 self.record = None;
-                self.dead_cookie = false;
+                (self.carried, self.dead_cookie) = (false, false);
                 self.cookie = None;
             }
         }
