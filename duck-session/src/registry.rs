@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::engine::CacheEngine;
 use crate::header;
 use crate::sealed_cookie::CookieEngine;
-use crate::settings::SessionSettings;
+use crate::settings::{Fsync, SessionSettings};
 
 /// What opening an engine takes.
 pub(crate) struct Opening<'a> {
@@ -61,7 +61,8 @@ impl Registry {
             Ok(cache.with_priority(header::is_logged_in))
         });
         registry.add_cache("KeyAsFolderCache", |own| {
-            KeyAsFolderCache::open(&own.session_dir)
+            let cache = KeyAsFolderCache::open(&own.session_dir)?;
+            Ok(cache.sync_deletes(own.session_fsync != Fsync::None))
         });
         registry.engines.insert(
             "cookie".into(),
