@@ -20,3 +20,26 @@ pub fn app() -> App {
         .urls(urls::urlpatterns())
         .urls(shop::blueprint())
 }
+
+/// The examples of the guide, compiled and run by `cargo test`.
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../../docs/README.md")]
+    mod contents {}
+    #[doc = include_str!("../../docs/getting-started.md")]
+    mod getting_started {}
+    #[doc = include_str!("../../docs/views-and-urls.md")]
+    mod views_and_urls {}
+    #[doc = include_str!("../../docs/sessions.md")]
+    mod sessions {}
+    #[doc = include_str!("../../docs/storages.md")]
+    mod storages {}
+    #[doc = include_str!("../../docs/settings.md")]
+    mod settings {}
+    #[doc = include_str!("../../docs/security.md")]
+    mod security {}
+    #[doc = include_str!("../../docs/deploying.md")]
+    mod deploying {}
+    #[doc = include_str!("../../docs/from-python-duck.md")]
+    mod from_python_duck {}
+}
