@@ -142,12 +142,17 @@ impl State {
         self.failure.take()
     }
 
+    /// Whether the session takes changes at all.
     fn check_open(&self) -> Result<(), SessionError> {
-        if self.closed {
-            Err(SessionError::Committed)
-        } else {
-            Ok(())
+        if self.unavailable {
+            return Err(SessionError::store(
+                "an empty session stands in for one that could not be read: it takes no changes",
+            ));
         }
+        if self.closed {
+            return Err(SessionError::Committed);
+        }
+        Ok(())
     }
 
     /// What is to be written, if anything. Without `keep_data` only what concerns the id is; the
@@ -282,7 +287,17 @@ pub(super) fn decode<T: DeserializeOwned>(key: &str, json: &[u8]) -> Result<T, S
 
 #[cfg(test)]
 mod tests {
-    use super::depth;
+    use super::*;
+
+    #[test]
+    fn what_stands_in_for_an_unreadable_session_takes_no_changes() {
+        let mut state = State::default();
+        state.fill(Loaded::unavailable());
+        let set = state.set("key", "1".into(), &SessionPolicy::default());
+        assert!(matches!(set, Err(SessionError::Store(_))), "{set:?}");
+        assert!(matches!(state.flush(), Err(SessionError::Store(_))));
+        assert!(!state.is_dirty());
+    }
 
     #[test]
     fn depth_counts_brackets_outside_of_text() {
