@@ -59,7 +59,7 @@ fn site(settings: Settings) -> duck::Site {
     app.static_files()
         .middleware(SessionMiddleware::new())
         .build()
-        .unwrap()
+        .expect("every default fits")
 }
 
 #[test]
