@@ -20,3 +20,10 @@ pub fn app() -> App {
         .urls(urls::urlpatterns())
         .urls(shop::blueprint())
 }
+
+/// The code of the README, compiled and run.
+#[cfg(doctest)]
+mod readme {
+    #[doc = include_str!("../../README.md")]
+    pub(crate) struct Readme;
+}
