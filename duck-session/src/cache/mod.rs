@@ -1,10 +1,18 @@
 //! Where sessions are kept: the [`Cache`] trait, and the storages that come with Duck.
 
+#[cfg(feature = "dynamic-file")]
+mod dynamic_file;
+#[cfg(feature = "dynamic-file")]
+mod trusted_dir;
+
 use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
 use duck_core::Result;
+
+#[cfg(feature = "dynamic-file")]
+pub use self::dynamic_file::{DynamicFileCache, DynamicFileOptions};
 
 /// A place that keeps bytes under a key for a while.
 ///

@@ -1,0 +1,109 @@
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::failure::Failure;
+use super::lock::PATIENCE;
+
+/// `due` is when the sweep looks at an entry. It may be earlier than `expires`, never later: an
+/// update that prolongs a session leaves it, so that it writes one page and not the index too.
+const SCHEMA: &str = "
+    PRAGMA page_size = 4096;
+    PRAGMA journal_mode = WAL;
+    CREATE TABLE entries (
+        key TEXT NOT NULL PRIMARY KEY,
+        value BLOB NOT NULL,
+        expires INTEGER NOT NULL,
+        due INTEGER NOT NULL
+    );
+    CREATE INDEX entries_due ON entries (due);
+";
+
+/// The log is copied into the shard after this many pages (16 MiB): the more often a page changed
+/// by then, the fewer copies of it are made.
+const AUTOCHECKPOINT: &str = "PRAGMA wal_autocheckpoint = 4000;";
+
+/// Room for the upper pages of the trees of a full shard. The kernel caches the rest, and what is
+/// cached here is dropped whenever another connection writes.
+///
+/// No `mmap_size`: a disk error would then end the process and not the request.
+const CACHE: &str = "PRAGMA cache_size = -4096;";
+
+/// A connection that changes entries.
+pub(super) fn open_to_write(path: &Path) -> Result<Connection, Failure> {
+    let connection = open(path)?;
+    connection
+        .execute_batch(AUTOCHECKPOINT)
+        .map_err(Failure::at(path, "opened"))?;
+    Ok(connection)
+}
+
+/// A connection that only reads entries.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, Failure> {
+    let connection = open(path)?;
+    connection
+        .execute_batch("PRAGMA query_only = ON;")
+        .map_err(Failure::at(path, "opened"))?;
+    Ok(connection)
+}
+
+/// Opens what is there: a shard that is gone must not be made again, empty.
+fn open(path: &Path) -> Result<Connection, Failure> {
+    let connection = connect(path).map_err(Failure::at(path, "opened"))?;
+    Ok(connection)
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.execute_batch(CACHE)?;
+    Ok(connection)
+}
+
+/// Makes an empty shard. It gets its name when it is complete, so that nobody opens half of one.
+pub(super) fn create(path: &Path) -> Result<(), Failure> {
+    let draft = path.with_extension("draft");
+    remove(&draft).map_err(Failure::at(&draft, "removed"))?;
+    // SQLite gives the files it puts beside this one the same mode.
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&draft)
+        .map_err(Failure::at(&draft, "made"))?;
+    write_schema(&draft)?;
+    fs::rename(&draft, path).map_err(Failure::at(path, "made"))?;
+    sync_folder(path).map_err(Failure::at(path, "made"))
+}
+
+fn write_schema(draft: &Path) -> Result<(), Failure> {
+    let connection = open(draft)?;
+    connection
+        .execute_batch(SCHEMA)
+        .and_then(|()| connection.close().map_err(|(_, error)| error))
+        .map_err(Failure::at(draft, "written"))
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    path.parent()
+        .map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
+}
+
+/// Removes a shard and the files SQLite keeps beside it.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        match fs::remove_file(PathBuf::from(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
