@@ -3,7 +3,12 @@
 //! `cargo bench -p duck-session --bench dynamic_file` prints microseconds of wall time and of CPU.
 //! `ENTRIES` and `VALUE_BYTES` change the scale, `BENCH_DIR` the disk.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::allow_attributes, reason = "a measurement")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::allow_attributes,
+    reason = "a measurement"
+)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,7 +32,12 @@ fn key(number: usize) -> String {
 /// User and system time of the process, in seconds, to the hundredth.
 fn cpu() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let fields: Vec<&str> = stat
+        .rsplit_once(')')
+        .unwrap()
+        .1
+        .split_whitespace()
+        .collect();
     let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
     ticks / 100.0
 }
@@ -37,7 +47,10 @@ async fn measure(what: &str, operations: usize, work: impl AsyncFnOnce() -> Resu
     work().await.unwrap();
     let scale = 1e6 / operations as f64;
     let wall = started.elapsed().as_secs_f64() * scale;
-    println!("{what:<36} {wall:>8.1} µs wall {:>8.1} µs CPU", (cpu() - before) * scale);
+    println!(
+        "{what:<36} {wall:>8.1} µs wall {:>8.1} µs CPU",
+        (cpu() - before) * scale
+    );
 }
 
 /// `writers` tasks that together make `operations` changes.
@@ -56,7 +69,12 @@ async fn write(
                 let entry = Entry::new(&value).ttl(WEEK);
                 let entry = if durable { entry.durable() } else { entry };
                 let read = cache.get(&key).await.unwrap();
-                assert!(cache.compare_and_swap(&key, read.as_deref(), Some(entry)).await.unwrap());
+                assert!(
+                    cache
+                        .compare_and_swap(&key, read.as_deref(), Some(entry))
+                        .await
+                        .unwrap()
+                );
             }
         }));
     }
@@ -114,10 +132,16 @@ async fn main() -> Result<()> {
         (1, 1_000, true),
         (64, 20_000, true),
     ] {
-        let kind = if durable { "read + durable write" } else { "read + write" };
-        measure(&format!("{kind}, {writers} tasks"), operations, async || {
-            write(&cache, (writers, operations), (entries, &value), durable).await
-        })
+        let kind = if durable {
+            "read + durable write"
+        } else {
+            "read + write"
+        };
+        measure(
+            &format!("{kind}, {writers} tasks"),
+            operations,
+            async || write(&cache, (writers, operations), (entries, &value), durable).await,
+        )
         .await;
     }
     let files = std::fs::read_dir(&dir)?.flatten();

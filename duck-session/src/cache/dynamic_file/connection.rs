@@ -10,6 +10,10 @@ use super::lock::PATIENCE;
 
 /// `due` is when the sweep looks at an entry. It may be earlier than `expires`, never later: an
 /// update that prolongs a session leaves it, so that it writes one page and not the index too.
+///
+/// The table has row ids: without them a read of 200 bytes is 15 % cheaper, but from 1 KiB on, where
+/// values no longer fit into the pages of the key's tree, reads and writes cost three times as much.
+/// Pages of 2 and of 8 KiB cost the same within 10 %.
 const SCHEMA: &str = "
     PRAGMA page_size = 4096;
     PRAGMA journal_mode = WAL;

@@ -115,8 +115,14 @@ pub(super) fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
         .query_row([], |row| row.get(0))
 }
 
+/// Whether a shard that may be `most` large takes another entry. One without any always does, or
+/// there would be no end to new shards.
+pub(super) fn has_room(connection: &Connection, most: u64) -> rusqlite::Result<bool> {
+    Ok(used_bytes(connection)? < most || is_empty(connection)?)
+}
+
 /// How much of the file is in use; what was deleted is free for others.
-pub(super) fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
+fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
     let pages = number(connection, "PRAGMA page_count")?;
     let free = number(connection, "PRAGMA freelist_count")?;
     let size = number(connection, "PRAGMA page_size")?;

@@ -206,9 +206,12 @@ impl Passage<'_> {
 
     /// The newest shard that has room; where none has, a new one.
     fn lane_with_room(&mut self) -> Result<usize, Failure> {
+        let most = self.writer.shard_bytes;
         for (index, lane) in self.writer.lanes.iter_mut().enumerate() {
-            match lane.run(self.durable, entries::used_bytes) {
-                Ok(used) if used < self.writer.shard_bytes => return Ok(index),
+            match lane.run(self.durable, |connection| {
+                entries::has_room(connection, most)
+            }) {
+                Ok(true) => return Ok(index),
                 Err(failure) if !failure.is_corruption() => return Err(failure),
                 _ => {}
             }
