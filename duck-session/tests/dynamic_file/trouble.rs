@@ -139,7 +139,7 @@ struct SmallDisk<'a>(&'a Path);
 impl<'a> SmallDisk<'a> {
     fn mount(path: &'a Path) -> Option<Self> {
         fs::create_dir(path).unwrap();
-        let options = "size=600k,mode=0700";
+        let options = "size=2m,mode=0700";
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", options, "tmpfs"])
             .arg(path)

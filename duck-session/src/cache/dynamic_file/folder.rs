@@ -19,6 +19,8 @@ pub(super) struct Folder {
 #[derive(Debug, Default)]
 pub(super) struct Shards {
     list: Vec<Arc<Shard>>,
+    /// The highest number there ever was, as far as this process knows.
+    highest: u32,
     /// What the lock file said just before; none when the list is known to be wrong.
     stamp: Option<Stamp>,
 }
@@ -100,17 +102,27 @@ impl Folder {
         let list = self
             .list(&known)
             .map_err(Failure::at(&self.path, "listed"))?;
-        Ok(self.publish(list, Some(stamp)))
+        let newest = list.first().map_or(0, |shard| shard.number());
+        Ok(self.publish(Shards {
+            list,
+            highest: newest.max(known.highest),
+            stamp: Some(stamp),
+        }))
     }
 
     /// Has the folder listed again by the next [`refresh`](Self::refresh), whatever the stamp.
     pub(super) fn distrust(&self) {
         let _one_at_a_time = self.listing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.publish(self.shards().list.clone(), None);
+        let known = self.shards();
+        self.publish(Shards {
+            list: known.list.clone(),
+            stamp: None,
+            ..*known
+        });
     }
 
-    fn publish(&self, list: Vec<Arc<Shard>>, stamp: Option<Stamp>) -> Arc<Shards> {
-        let shards = Arc::new(Shards { list, stamp });
+    fn publish(&self, shards: Shards) -> Arc<Shards> {
+        let shards = Arc::new(shards);
         *self.shards.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&shards);
         shards
     }
@@ -136,8 +148,7 @@ impl Folder {
         // A process that died may have left a shard it told nobody of.
         self.distrust();
         let shards = self.refresh()?;
-        let newest = shards.list.first().map_or(0, |shard| shard.number());
-        let path = self.path.join(file_name(newest + 1));
+        let path = self.path.join(file_name(shards.highest + 1));
         connection::create(&path)?;
         self.changed(lock)
     }

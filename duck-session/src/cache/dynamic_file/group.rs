@@ -6,7 +6,7 @@ use super::expiry::{self, Instant};
 use super::failure::Failure;
 use super::lane::Lane;
 use super::lock::Locked;
-use super::operation::{self, Answer, Change, Reply};
+use super::operation::{self, Answer, Change, Reply, Task};
 use super::writer::Writer;
 
 /// Changes of different keys that are committed together, and where to answer each.
@@ -86,17 +86,25 @@ struct Passage<'a> {
 
 impl Writer {
     /// Makes `changes`, of different keys, in one transaction per shard. Where the disk is full,
-    /// each is tried again by itself: a small one, or a removal, may still pass.
+    /// each is tried again by itself.
     pub(super) fn make(&mut self, changes: &[Change]) -> Vec<Answer> {
         let mut answers = self.make_together(changes);
-        if changes.len() > 1 {
-            for (answer, change) in answers.iter_mut().zip(changes) {
-                if matches!(answer, Err(failure) if failure.is_disk_full()) {
-                    *answer = self.make_alone(change);
-                }
+        for (answer, change) in answers.iter_mut().zip(changes) {
+            if matches!(answer, Err(failure) if failure.is_disk_full()) {
+                *answer = self.make_on_full_disk(change);
             }
         }
         answers
+    }
+
+    /// Has the logs start over, which gives room for small changes; removals get the reserve too.
+    fn make_on_full_disk(&mut self, change: &Change) -> Answer {
+        if change.new.is_none() {
+            self.reserve.release();
+        }
+        // Without more room the change fails, as it would have.
+        let _ = self.carry_out(Task::Checkpoint);
+        self.make_alone(change)
     }
 
     fn make_alone(&mut self, change: &Change) -> Answer {

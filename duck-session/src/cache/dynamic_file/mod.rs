@@ -9,6 +9,7 @@ mod group;
 mod lane;
 mod lock;
 mod operation;
+mod reserve;
 mod shard;
 mod writer;
 

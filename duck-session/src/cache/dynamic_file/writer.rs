@@ -11,6 +11,7 @@ use super::group::Group;
 use super::lane::Lane;
 use super::lock::{FolderLock, Locked};
 use super::operation::{self, Answer, Change, Reply, Request, Task};
+use super::reserve::Reserve;
 use super::shard::Shard;
 
 /// How many requests are taken at once: few enough that nobody waits long for the commit.
@@ -25,6 +26,7 @@ const LOOKS_PER_REMOVAL: usize = 4;
 pub(super) struct Writer {
     folder: Arc<Folder>,
     lock: FolderLock,
+    pub(super) reserve: Reserve,
     /// In the order of the folder's list: the newest shard first.
     pub(super) lanes: Vec<Lane>,
     pub(super) shard_bytes: u64,
@@ -35,6 +37,7 @@ impl Writer {
     pub(super) fn open(folder: Arc<Folder>, shard_bytes: u64) -> Result<Self, Failure> {
         let lock = FolderLock::open(folder.path())?;
         let mut writer = Self {
+            reserve: Reserve::new(folder.path()),
             folder,
             lock,
             lanes: Vec::new(),
@@ -47,6 +50,7 @@ impl Writer {
         if writer.lanes.is_empty() {
             writer.add_shard(&locked)?;
         }
+        writer.reserve.keep();
         Ok(writer)
     }
 
@@ -86,12 +90,12 @@ impl Writer {
         }
     }
 
-    fn carry_out(&mut self, task: Task) -> Answer {
+    pub(super) fn carry_out(&mut self, task: Task) -> Answer {
         let lock = self.enter()?;
         match task {
             Task::Clear => self.clear(&lock),
             Task::RemoveExpired(limit) => self.remove_expired(limit, &lock),
-            Task::Checkpoint => self.each_lane(Lane::checkpoint).map(|()| 0),
+            Task::Checkpoint => self.checkpoint(),
         }
     }
 
@@ -152,6 +156,12 @@ impl Writer {
             }
         }
         self.follow_folder();
+    }
+
+    fn checkpoint(&mut self) -> Answer {
+        self.each_lane(Lane::checkpoint)?;
+        self.reserve.keep();
+        Ok(0)
     }
 
     fn clear(&mut self, lock: &Locked) -> Answer {
