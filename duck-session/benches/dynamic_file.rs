@@ -3,11 +3,9 @@
 //! `cargo bench -p duck-session --bench dynamic_file` prints microseconds of wall time and of CPU.
 //! `ENTRIES` and `VALUE_BYTES` change the scale, `BENCH_DIR` the disk.
 
-#![allow(
-    missing_docs,
+#![expect(
     clippy::unwrap_used,
-    clippy::allow_attributes,
-    reason = "a measurement"
+    reason = "a measurement has nobody to tell of errors"
 )]
 
 use std::sync::Arc;
@@ -16,17 +14,17 @@ use std::time::{Duration, Instant};
 use duck_core::Result;
 use duck_session::cache::{Cache, DynamicFileCache, Entry};
 
-const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
-const OPERATIONS: usize = 100_000;
+const WEEK: Duration = Duration::from_hours(7 * 24);
+const OPERATIONS: u32 = 100_000;
 
-fn setting(name: &str, default: usize) -> usize {
+fn setting(name: &str, default: u32) -> u32 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
 /// A key of the length that sessions have: 64 hex digits, in no order.
-fn key(number: usize) -> String {
-    let mixed = (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    format!("{mixed:016x}{:048x}", number)
+fn key(number: u32) -> String {
+    let mixed = (u64::from(number)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    format!("{mixed:016x}{number:048x}")
 }
 
 /// User and system time of the process, in seconds, to the hundredth.
@@ -42,10 +40,10 @@ fn cpu() -> f64 {
     ticks / 100.0
 }
 
-async fn measure(what: &str, operations: usize, work: impl AsyncFnOnce() -> Result<()>) {
+async fn measure(what: &str, operations: u32, work: impl AsyncFnOnce() -> Result<()>) {
     let (started, before) = (Instant::now(), cpu());
     work().await.unwrap();
-    let scale = 1e6 / operations as f64;
+    let scale = 1e6 / f64::from(operations);
     let wall = started.elapsed().as_secs_f64() * scale;
     println!(
         "{what:<36} {wall:>8.1} µs wall {:>8.1} µs CPU",
@@ -56,8 +54,8 @@ async fn measure(what: &str, operations: usize, work: impl AsyncFnOnce() -> Resu
 /// `writers` tasks that together make `operations` changes.
 async fn write(
     cache: &Arc<DynamicFileCache>,
-    (writers, operations): (usize, usize),
-    (entries, value): (usize, &[u8]),
+    (writers, operations): (u32, u32),
+    (entries, value): (u32, &[u8]),
     durable: bool,
 ) -> Result<()> {
     let mut tasks = Vec::new();
@@ -93,7 +91,7 @@ async fn main() -> Result<()> {
     };
     let dir = parent.path().join("sessions");
     let cache = Arc::new(DynamicFileCache::open(&dir)?);
-    let value = vec![b'x'; bytes];
+    let value = vec![b'x'; bytes as usize];
     println!("{entries} entries of {bytes} bytes");
 
     measure("fill, 64 tasks", entries, async || {
@@ -146,6 +144,6 @@ async fn main() -> Result<()> {
     }
     let files = std::fs::read_dir(&dir)?.flatten();
     let size: u64 = files.map(|file| file.metadata().unwrap().len()).sum();
-    println!("{} bytes of disk for an entry", size / entries as u64);
+    println!("{} bytes of disk for an entry", size / u64::from(entries));
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `DynamicFileCache` through its public face, alone, with other processes and in trouble.
 #![cfg(feature = "dynamic-file")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod contract;
 mod processes;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use duck_session::cache::{Cache, DynamicFileCache};
 use rusqlite::Connection;
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// A folder for a cache, gone when the test is over.
 struct Dir {
