@@ -165,8 +165,8 @@ async fn race(site: &mut Site, turn: usize) {
 
 /// Creates, changes and deletes keys of this process, and looks at each change.
 async fn own(site: &mut Site, turn: usize) {
-    let key = format!("{}-{}", site.name, fastrand_like(turn) % 20);
-    let removes = turn % 3 == 0;
+    let key = format!("{}-{}", site.name, scattered(turn) % 20);
+    let removes = turn.is_multiple_of(3);
     let value = format!("{turn}-{}", "x".repeat(turn * 7 % 3000));
     if removes {
         site.cache.delete(&key).await.unwrap();
@@ -185,7 +185,7 @@ async fn own(site: &mut Site, turn: usize) {
 }
 
 /// A number in no order that is the same in each run.
-fn fastrand_like(turn: usize) -> usize {
+fn scattered(turn: usize) -> usize {
     turn.wrapping_mul(2_654_435_761) >> 7
 }
 
@@ -252,7 +252,7 @@ async fn write_until_killed(mut site: Site) {
         let key = format!("k{}", number % KEYS);
         let value = format!("{number}{}", " ".repeat(number * 7 % 5000));
         let entry = Entry::new(value.as_bytes());
-        let entry = if number % 5 == 0 {
+        let entry = if number.is_multiple_of(5) {
             entry.durable()
         } else {
             entry

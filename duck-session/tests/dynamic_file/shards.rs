@@ -35,7 +35,7 @@ async fn a_key_lives_in_one_shard_whatever_is_done_to_it() {
         cache.set(key, b"old", Some(HOUR)).await.unwrap();
     }
     assert_eq!(dir.holders("b"), [2]);
-    cache.set("b", &[b'x'; 20_000], None).await.unwrap();
+    cache.set("b", &vec![b'x'; 20_000], None).await.unwrap();
     cache
         .set("b", b"newer", Some(Duration::ZERO))
         .await
