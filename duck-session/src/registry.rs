@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::engine::CacheEngine;
 use crate::header;
 use crate::sealed_cookie::CookieEngine;
-use crate::settings::SessionSettings;
+use crate::settings::{Fsync, SessionSettings};
 
 /// What opening an engine takes.
 pub(crate) struct Opening<'a> {
@@ -61,7 +61,15 @@ impl Registry {
             Ok(cache.with_priority(header::is_logged_in))
         });
         registry.add_cache("KeyAsFolderCache", |own| {
-            KeyAsFolderCache::open(&own.session_dir)
+            let syncs = own.session_fsync != Fsync::None;
+            Ok(KeyAsFolderCache::open(&own.session_dir)?.sync_deletes(syncs))
+        });
+        #[cfg(feature = "dynamic-file")]
+        registry.add_cache("DynamicFileCache", |own| {
+            let options = crate::cache::DynamicFileCache::options();
+            options
+                .shard_bytes(own.session_shard_bytes)
+                .open(&own.session_dir)
         });
         registry.engines.insert(
             "cookie".into(),
