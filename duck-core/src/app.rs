@@ -207,13 +207,14 @@ impl Table {
                 "`{text}` has {has} path parameters, but its view {view} takes {takes}"
             )));
         }
-        self.lines.push(line(&pattern, &text));
-        if let (Some(name), Some(reverse)) = (&pattern.name, reverse)
-            && !self.names.insert(name, reverse)
-        {
+        if pattern.methods.is_empty() {
             return Err(Error::internal(format!(
-                "two URL patterns are named {name:?}"
+                "the URL pattern {text:?} answers no method: name one at least"
             )));
+        }
+        self.lines.push(line(&pattern, &text));
+        if let (Some(name), Some(reverse)) = (&pattern.name, reverse) {
+            self.names.insert(name, &text, reverse)?;
         }
         let info = RouteInfo {
             path: Some(text),
