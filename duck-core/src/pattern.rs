@@ -165,7 +165,7 @@ impl Pattern {
             match part {
                 Part::Text(text) => path += text,
                 Part::Param(param) => {
-                    param.fill_in(values.next().map_or("", |value| value), &mut path)?
+                    param.fill_in(values.next().map_or("", |value| value), &mut path)?;
                 }
             }
         }
