@@ -199,7 +199,7 @@ impl Request {
     }
 
     /// The path in the spelling that the routes were compared with: where parameters stand in it.
-    fn path_matched(&self) -> &str {
+    pub(crate) fn path_matched(&self) -> &str {
         self.inner.found.path.as_deref().unwrap_or(self.path())
     }
 
