@@ -119,7 +119,7 @@ impl App {
     /// (`/static/`).
     #[must_use]
     pub fn static_files(mut self) -> Self {
-        match self.settings.as_ref().map(crate::static_files::pattern) {
+        match self.settings.as_ref().map(crate::files::pattern) {
             Ok(Ok(pattern)) => self.patterns.push(pattern),
             Ok(Err(error)) => self.settings = Err(error),
             Err(_) => {}

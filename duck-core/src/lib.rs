@@ -42,6 +42,7 @@ mod context;
 mod error;
 mod error_page;
 mod escape;
+mod files;
 mod into_response;
 mod limits;
 mod middleware;
@@ -63,7 +64,7 @@ mod session_error;
 mod settings;
 mod setup;
 mod site;
-mod static_files;
+
 pub mod testing;
 #[cfg(feature = "tower")]
 mod tower;
@@ -84,6 +85,7 @@ pub use app::App;
 pub use body::{Body, BoxError};
 pub use error::{Error, Result};
 pub use escape::escape_html;
+pub use files::{file, static_folder};
 pub use into_response::{Html, IntoResponse, Json, OrNotFound};
 pub use middleware::{
     Middleware, MiddlewareFn, Next, ProcessRequest, ProcessResponse, process_request,
