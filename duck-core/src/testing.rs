@@ -152,9 +152,9 @@ impl TestClient {
     fn keep(&self, cookie: Cookie<'static>) {
         let mut jar = self.jar();
         jar.retain(|kept| kept.name() != cookie.name() || kept.path() != cookie.path());
-        if !cookie
+        if cookie
             .max_age()
-            .is_some_and(|age| age <= cookie::time::Duration::ZERO)
+            .is_none_or(|age| age > cookie::time::Duration::ZERO)
         {
             jar.push(cookie);
         }
@@ -222,7 +222,7 @@ pub struct TestRequest<'a> {
     request: http::Request<Body>,
 }
 
-impl<'a> TestRequest<'a> {
+impl TestRequest<'_> {
     /// Adds a header.
     ///
     /// # Panics

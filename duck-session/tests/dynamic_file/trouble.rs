@@ -111,7 +111,10 @@ fn a_folder_others_could_change_is_refused() {
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let error = DynamicFileCache::open(dir.path()).unwrap_err().to_string();
     assert!(error.contains(dir.path().to_str().unwrap()), "{error}");
-    assert!(error.contains("mode 777") && error.contains("chmod"), "{error}");
+    assert!(
+        error.contains("mode 777") && error.contains("chmod"),
+        "{error}"
+    );
 
     let link = dir.parent.path().join("link");
     symlink("sessions", &link).unwrap();
