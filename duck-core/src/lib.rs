@@ -46,6 +46,8 @@ mod files;
 mod into_response;
 mod limits;
 mod middleware;
+#[cfg(feature = "multipart")]
+mod multipart;
 mod params;
 mod pattern;
 pub mod prelude;
@@ -91,6 +93,8 @@ pub use middleware::{
     Middleware, MiddlewareFn, Next, ProcessRequest, ProcessResponse, process_request,
     process_response,
 };
+#[cfg(feature = "multipart")]
+pub use multipart::{Multipart, MultipartForm, Part, UploadedFile};
 pub use params::{FromParam, FromParams, Param, Values};
 pub use proxies::Connection;
 pub use redirect::{redirect, redirect_external, redirect_to};

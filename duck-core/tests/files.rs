@@ -1,4 +1,8 @@
 //! Files as responses, and folders of them.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up has failed"
+)]
 
 use std::fs;
 use std::path::Path;

@@ -18,6 +18,8 @@ use self::conditional::{Validators, Verdict};
 use self::encoding::Encoding;
 pub(crate) use self::folder::pattern;
 pub use self::folder::static_folder;
+#[cfg(feature = "multipart")]
+pub(crate) use self::name::clean;
 use self::open::OpenFile;
 use self::range::Asked;
 use crate::error::{Error, Result};

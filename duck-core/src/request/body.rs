@@ -78,7 +78,7 @@ impl Request {
     /// it breaks off.
     pub async fn bytes(&self) -> Result<Bytes, RequestError> {
         let body = &self.inner.body;
-        let read = || body.read(self.max_body(), self.inner.context.limits.body());
+        let read = || body.read(self.max_body(), self.limits().body());
         body.whole.get_or_try_init(read).await.cloned()
     }
 
@@ -101,14 +101,14 @@ impl Request {
         Ok(BodyStream {
             body,
             left,
-            time: self.inner.context.limits.body(),
+            time: self.limits().body(),
         })
     }
 
     fn max_body(&self) -> u64 {
         self.route()
             .max_body
-            .unwrap_or(self.inner.context.limits.max_body_bytes)
+            .unwrap_or(self.limits().max_body_bytes)
     }
 }
 

@@ -18,6 +18,7 @@ use self::body::RequestBody;
 pub use self::values::UrlValues;
 use crate::body::Body;
 use crate::context::Context;
+use crate::limits::Limits;
 use crate::params::{FromParam, Values};
 use crate::pattern;
 use crate::proxies::Connection;
@@ -211,6 +212,10 @@ impl Request {
     /// The URL pattern that matched, as it was written; `None` for pages that are not there.
     pub fn route_path(&self) -> Option<&str> {
         self.inner.found.route.path.as_deref()
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.inner.context.limits
     }
 
     pub(crate) fn route(&self) -> &RouteInfo {
