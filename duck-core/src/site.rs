@@ -126,14 +126,11 @@ impl Arrived<'_> {
     }
 }
 
-fn finish(request: &Request, response: Response) -> Response {
-    let mut response = match response.error() {
-        None => response,
-        Some(_) => {
-            log_error(request, &response);
-            error_page::dress(request, response)
-        }
-    };
+fn finish(request: &Request, mut response: Response) -> Response {
+    if response.error().is_some() {
+        log_error(request, &response);
+        response = error_page::dress(request, response);
+    }
     if *request.method() == Method::HEAD {
         empty(&mut response);
     }

@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn a_date_before_1970_or_to_come_is_not_told() {
         let file = tempfile::tempfile().unwrap();
-        let day = std::time::Duration::from_secs(86_400);
+        let day = std::time::Duration::from_hours(24);
         file.set_modified(SystemTime::now() + day).unwrap();
         assert!(modified(&file.metadata().unwrap()).unwrap() <= SystemTime::now());
         file.set_modified(SystemTime::UNIX_EPOCH - day).unwrap();

@@ -12,6 +12,7 @@ use super::engine::{Commit, Loaded, NewCookie, Record, SessionPolicy};
 use crate::session_error::SessionError;
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct State {
     pub(super) record: Option<Record>,
     pub(super) data: SessionData,
