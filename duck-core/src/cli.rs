@@ -38,7 +38,7 @@ enum Command {
         #[arg(long)]
         deploy: bool,
     },
-    /// Print a new key for `SECRET_KEY`
+    /// Print a new secret key
     Secret,
 }
 

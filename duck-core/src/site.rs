@@ -126,8 +126,7 @@ impl Arrived<'_> {
     }
 }
 
-fn finish(request: &Request, response: Response) -> Response {
-    let mut response = response;
+fn finish(request: &Request, mut response: Response) -> Response {
     if response.error().is_some() {
         log_error(request, &response);
         response = error_page::dress(request, response);

@@ -133,34 +133,36 @@ pub trait ClassView: Send + Sync + 'static {
 
     /// Answers `GET`.
     fn get(&self, request: Request) -> impl Future<Output = Result<Response>> + Send {
-        ready(not_implemented(&request))
+        not_implemented(&request)
     }
 
     /// Answers `POST`.
     fn post(&self, request: Request) -> impl Future<Output = Result<Response>> + Send {
-        ready(not_implemented(&request))
+        not_implemented(&request)
     }
 
     /// Answers `PUT`.
     fn put(&self, request: Request) -> impl Future<Output = Result<Response>> + Send {
-        ready(not_implemented(&request))
+        not_implemented(&request)
     }
 
     /// Answers `PATCH`.
     fn patch(&self, request: Request) -> impl Future<Output = Result<Response>> + Send {
-        ready(not_implemented(&request))
+        not_implemented(&request)
     }
 
     /// Answers `DELETE`.
     fn delete(&self, request: Request) -> impl Future<Output = Result<Response>> + Send {
-        ready(not_implemented(&request))
+        not_implemented(&request)
     }
 }
 
-fn not_implemented(request: &Request) -> Result<Response> {
+fn not_implemented(request: &Request) -> impl Future<Output = Result<Response>> + Send + use<> {
     let method = request.method();
-    let cause = format!("METHODS names {method}, but the class view does not implement it");
-    Err(Error::new(StatusCode::NOT_IMPLEMENTED, cause))
+    ready(Err(Error::new(
+        StatusCode::NOT_IMPLEMENTED,
+        format!("METHODS names {method}, but the class view does not implement it"),
+    )))
 }
 
 /// A [`ClassView`] as a view, for [`path`](crate::path).
@@ -184,7 +186,7 @@ impl<C: ClassView> View<()> for AsView<C> {
                 "PUT" => class.put(request).await,
                 "PATCH" => class.patch(request).await,
                 "DELETE" => class.delete(request).await,
-                _ => not_implemented(&request),
+                _ => not_implemented(&request).await,
             }
         })
     }

@@ -26,11 +26,14 @@ struct Diary(Arc<Mutex<Vec<String>>>);
 
 impl Diary {
     fn note(&self, what: impl Into<String>) {
-        self.0.lock().unwrap().push(what.into());
+        self.0
+            .lock()
+            .expect("no panic while noting")
+            .push(what.into());
     }
 
     fn take(&self) -> String {
-        std::mem::take(&mut *self.0.lock().unwrap()).join(" ")
+        std::mem::take(&mut *self.0.lock().expect("no panic while noting")).join(" ")
     }
 
     /// A middleware that notes when it begins and when it ends.
@@ -278,10 +281,10 @@ async fn a_response_hook_that_fails_is_the_answer() {
 
 #[tokio::test]
 async fn a_layer_may_answer_without_the_view() {
-    let diary = Diary::default();
     async fn teapot(_request: Request, _next: Next<'_>) -> Result<Response> {
         Ok(text("short and stout").status(StatusCode::IM_A_TEAPOT))
     }
+    let diary = Diary::default();
     let site = TestClient::new(
         app()
             .middleware(diary.layer("outer"))
@@ -524,7 +527,7 @@ async fn many_tower_layers_work_together() {
         "quack ".repeat(1000)
     }
     async fn slow(_request: Request) -> &'static str {
-        tokio::time::sleep(Duration::from_secs(3600)).await;
+        tokio::time::sleep(Duration::from_hours(1)).await;
         "never"
     }
     async fn length(request: Request) -> Result<String> {

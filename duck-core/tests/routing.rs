@@ -1,7 +1,5 @@
 //! Which view answers which request.
 
-use std::future::{Ready, ready};
-
 use duck_core::prelude::*;
 use duck_core::testing::{TestClient, TestResponse};
 use duck_core::{Param, Uuid, re_path, redirect, text};
@@ -681,12 +679,14 @@ async fn one_path_has_a_view_for_each_method() {
 
 #[tokio::test]
 async fn views_of_one_path_may_name_its_parameters_differently() {
-    fn by(request: &Request, name: &'static str) -> Ready<Result<String>> {
-        ready(request.param::<String>(name).map_err(Error::from))
-    }
     let site = site([
-        path("/<id>", |request: Request| by(&request, "id")),
-        path("/<slug>", |request: Request| by(&request, "slug")).methods([POST]),
+        path("/<id>", async |request: Request| {
+            request.param::<String>("id")
+        }),
+        path("/<slug>", async |request: Request| {
+            request.param::<String>("slug")
+        })
+        .methods([POST]),
     ]);
     assert_eq!(site.get("/x").await.text(), "x");
     assert_eq!(site.post("/y").await.text(), "y");

@@ -8,8 +8,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use cookie::Cookie;
-use http::header::{self, HeaderMap};
+use http::header::HeaderMap;
 use http::request::Parts;
 use http::{Extensions, Method, Uri};
 
@@ -134,18 +133,9 @@ impl Request {
         Some(port.map_or(authority, |colon| &authority[..colon]))
     }
 
-    /// A cookie's value, percent-decoded; of several with that name, the first.
+    /// A cookie's value, percent-decoded; of several with that name, the first that is UTF-8.
     pub fn cookie(&self, name: &str) -> Option<String> {
-        let headers = self
-            .headers()
-            .get_all(header::COOKIE)
-            .iter()
-            .filter_map(|value| value.to_str().ok());
-        headers
-            .flat_map(Cookie::split_parse_encoded)
-            .filter_map(Result::ok)
-            .find(|cookie| cookie.name() == name)
-            .map(|cookie| cookie.value().to_owned())
+        read::cookie(self.headers(), name)
     }
 
     /// Whether the visitor's connection is encrypted: by this server, or by a proxy named in

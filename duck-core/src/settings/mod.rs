@@ -292,6 +292,7 @@ mod tests {
 
     #[derive(Debug, Default, serde::Deserialize)]
     #[serde(rename_all = "SCREAMING_SNAKE_CASE", default)]
+    #[expect(clippy::struct_field_names, reason = "they are the names of settings")]
     struct Mail {
         mail_from: String,
         mail_port: Option<u16>,
