@@ -19,11 +19,13 @@ use crate::urls::{Matcher, UrlPattern};
 
 /// Keys that are read elsewhere (by the server), or only where they matter: a site that has them in
 /// its settings all the same made no mistake.
-const KEYS_OF_SOME: [&str; 6] = [
+const KEYS_OF_SOME: [&str; 8] = [
     "ADDRESS",
     "WORKERS",
+    "MAX_PARTS",
     "SECRET_KEY",
     "SECRET_KEY_FALLBACKS",
+    "STATIC_CACHE_AGE",
     "STATIC_DIR",
     "STATIC_URL",
 ];
@@ -51,7 +53,7 @@ pub struct App {
     layers: Vec<Layer>,
     state: State,
     #[cfg(feature = "tower")]
-    around: Option<crate::tower::Around>,
+    around: Vec<crate::tower::Waiting>,
 }
 
 impl App {
@@ -72,7 +74,7 @@ impl App {
             layers: Vec::new(),
             state: State::default(),
             #[cfg(feature = "tower")]
-            around: None,
+            around: Vec::new(),
         }
     }
 
@@ -105,12 +107,13 @@ impl App {
         self
     }
 
-    /// Puts a tower layer around the whole site, outside of all middleware.
+    /// Puts a tower layer around the whole site, outside of all middleware. The first one added is
+    /// the outermost.
     #[cfg(feature = "tower")]
     #[must_use]
     pub fn layer<L, B, E>(mut self, layer: L) -> Self
     where
-        L: crate::tower::Layer<crate::tower::Inside>,
+        L: crate::tower::Layer<crate::tower::Inside> + Send + Sync + 'static,
         L::Service: tower::Service<http::Request<crate::Body>, Response = http::Response<B>, Error = E>
             + Clone
             + Send
@@ -121,7 +124,7 @@ impl App {
         B::Error: Into<crate::BoxError>,
         E: Into<crate::BoxError> + 'static,
     {
-        self.around = Some(crate::tower::Around::add(self.around.take(), &layer));
+        self.around.push(crate::tower::Waiting::new(layer));
         self
     }
 
@@ -129,7 +132,7 @@ impl App {
     /// (`/static/`).
     #[must_use]
     pub fn static_files(mut self) -> Self {
-        match self.settings.as_ref().map(crate::static_files::pattern) {
+        match self.settings.as_ref().map(crate::files::pattern) {
             Ok(Ok(pattern)) => self.patterns.push(pattern),
             Ok(Err(error)) => self.settings = Err(error),
             Err(_) => {}
@@ -182,7 +185,7 @@ impl App {
             hooks: setup.hooks,
             routes: table.lines,
             #[cfg(feature = "tower")]
-            around: self.around,
+            around: crate::tower::Around::build(&self.around),
         })))
     }
 }
@@ -219,13 +222,14 @@ impl Table {
                 "`{text}` has {has} path parameters, but its view {view} takes {takes}"
             )));
         }
-        self.lines.push(line(&pattern, &text));
-        if let (Some(name), Some(reverse)) = (&pattern.name, reverse)
-            && !self.names.insert(name, reverse)
-        {
+        if pattern.methods.is_empty() {
             return Err(Error::internal(format!(
-                "two URL patterns are named {name:?}"
+                "the URL pattern {text:?} answers no method: name one at least"
             )));
+        }
+        self.lines.push(line(&pattern, &text));
+        if let (Some(name), Some(reverse)) = (&pattern.name, reverse) {
+            self.names.insert(name, &text, reverse)?;
         }
         let info = RouteInfo {
             path: Some(text),

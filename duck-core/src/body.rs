@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
 use std::pin::Pin;
@@ -6,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
 use http_body::{Frame, SizeHint};
-use http_body_util::StreamBody;
+use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Incoming;
 
 /// An error of any type, as bodies and tower layers pass them on.
@@ -49,8 +50,15 @@ impl Body {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        use http_body_util::BodyExt;
-        Self(Kind::Stream(Box::pin(body.map_err(Into::into))))
+        let mut body = Some(body);
+        // What is a `Body` already needs no box around it.
+        if let Some(body) = (&mut body as &mut dyn Any).downcast_mut::<Option<Self>>() {
+            return body.take().unwrap_or_default();
+        }
+        match body {
+            Some(body) => Self(Kind::Stream(Box::pin(body.map_err(Into::into)))),
+            None => Self::empty(),
+        }
     }
 
     /// Pieces as they come. An error ends the response early, in a way the client notices.

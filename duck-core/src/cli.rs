@@ -39,7 +39,7 @@ enum Command {
         #[arg(long)]
         deploy: bool,
     },
-    /// Print a new SECRET_KEY
+    /// Print a new secret key
     Secret,
 }
 

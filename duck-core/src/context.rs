@@ -2,8 +2,8 @@
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
-use std::sync::Arc;
 
+use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::pattern::Pattern;
 use crate::proxies::Proxies;
@@ -36,17 +36,25 @@ impl State {
 
 /// The site's URL patterns by name.
 #[derive(Default)]
-pub(crate) struct UrlNames(HashMap<String, Arc<Pattern>>);
+pub(crate) struct UrlNames(HashMap<String, (String, Pattern)>);
 
 impl UrlNames {
-    /// Adds a name; `false` if there is one already.
-    pub(crate) fn insert(&mut self, name: &str, pattern: Pattern) -> bool {
-        self.0.insert(name.to_owned(), Arc::new(pattern)).is_none()
+    /// Adds a name. The views of one path, each for its methods, may share it.
+    pub(crate) fn insert(&mut self, name: &str, path: &str, pattern: Pattern) -> Result<()> {
+        match self.0.get(name) {
+            Some((other, _)) if other != path => Err(Error::internal(format!(
+                "the URL patterns {other:?} and {path:?} are both named {name:?}"
+            ))),
+            _ => {
+                self.0.insert(name.to_owned(), (path.to_owned(), pattern));
+                Ok(())
+            }
+        }
     }
 
     /// The path of a page, by its name.
     pub(crate) fn reverse(&self, name: &str, values: &[String]) -> Result<String, RequestError> {
-        let pattern = self.0.get(name).ok_or_else(|| {
+        let (_, pattern) = self.0.get(name).ok_or_else(|| {
             let nearest = self.0.keys().max_by(|a, b| {
                 strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
             });

@@ -27,16 +27,32 @@ pub(crate) fn dress(request: &Request, mut response: Response) -> Response {
 }
 
 fn page(request: &Request, response: &Response) -> Response {
-    let wants_json = request
-        .header("accept")
-        .is_some_and(|accept| accept.contains("json"));
-    if wants_json {
-        problem(request, response)
-    } else if request.header("accept").is_some() && request.accepts("text/html") {
-        html(request, response)
-    } else {
-        plain(request, response)
+    match named_first(request) {
+        Some("json") => problem(request, response),
+        Some(_) => html(request, response),
+        None if request.header("accept").is_some() && request.accepts("text/html") => {
+            html(request, response)
+        }
+        None => plain(request, response),
     }
+}
+
+/// Which form the client names, where it names one that it takes: browsers name HTML, programs
+/// JSON.
+fn named_first(request: &Request) -> Option<&'static str> {
+    let accept = request.header("accept")?.to_ascii_lowercase();
+    let takes = |media_types: &[&str]| media_types.iter().any(|kind| request.accepts(kind));
+    let json = takes(&["application/json", "application/problem+json"]);
+    let html = takes(&["text/html"]);
+    let named = |name: &'static str, taken: bool| {
+        let place = accept.find(name).filter(|_| taken)?;
+        Some((place, name))
+    };
+    let first = named("json", json)
+        .into_iter()
+        .chain(named("html", html))
+        .min();
+    first.map(|(_, name)| name)
 }
 
 /// What may be said to a visitor: an error of the request says what was wrong with it.

@@ -42,9 +42,12 @@ mod context;
 mod error;
 mod error_page;
 mod escape;
+mod files;
 mod into_response;
 mod limits;
 mod middleware;
+#[cfg(feature = "multipart")]
+mod multipart;
 mod params;
 mod pattern;
 pub mod prelude;
@@ -63,7 +66,7 @@ mod session_error;
 mod settings;
 mod setup;
 mod site;
-mod static_files;
+
 pub mod testing;
 #[cfg(feature = "tower")]
 mod tower;
@@ -84,11 +87,14 @@ pub use app::App;
 pub use body::{Body, BoxError};
 pub use error::{Error, Result};
 pub use escape::escape_html;
+pub use files::{file, static_folder};
 pub use into_response::{Html, IntoResponse, Json, OrNotFound};
 pub use middleware::{
     Middleware, MiddlewareFn, Next, ProcessRequest, ProcessResponse, process_request,
     process_response,
 };
+#[cfg(feature = "multipart")]
+pub use multipart::{Multipart, MultipartForm, Part, UploadedFile};
 pub use params::{FromParam, FromParams, Param, Values};
 pub use proxies::Connection;
 pub use redirect::{redirect, redirect_external, redirect_to};

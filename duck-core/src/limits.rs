@@ -14,6 +14,9 @@ pub(crate) struct Limits {
     pub(crate) max_head_bytes: usize,
     /// Open connections.
     pub(crate) max_connections: usize,
+    /// Parts of an upload.
+    #[cfg(feature = "multipart")]
+    pub(crate) max_parts: usize,
     head_timeout: u64,
     body_timeout: u64,
     idle_timeout: u64,
@@ -27,6 +30,8 @@ impl Default for Limits {
             max_body_bytes: 2 * 1024 * 1024,
             max_head_bytes: 64 * 1024,
             max_connections: 10_000,
+            #[cfg(feature = "multipart")]
+            max_parts: 1000,
             head_timeout: 15,
             body_timeout: 60,
             idle_timeout: 60,

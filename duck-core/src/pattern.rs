@@ -28,9 +28,6 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
 /// The same with `/`, for a parameter that takes the rest of the path.
 const REST: &AsciiSet = &SEGMENT.remove(b'/');
 
-/// The same with `%`: a pattern may be written as it is sent.
-const TEXT: &AsciiSet = &REST.remove(b'%');
-
 /// A path with its parameters, parsed.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern {
@@ -39,6 +36,7 @@ pub(crate) struct Pattern {
 
 #[derive(Debug, Clone)]
 enum Part {
+    /// As browsers send it: see [`normalize`].
     Text(String),
     Param(Param),
 }
@@ -81,6 +79,14 @@ impl Pattern {
         }
         parts.push(Part::Text(rest.to_owned()));
         parts.retain(|part| !matches!(part, Part::Text(text) if text.is_empty()));
+        for part in &mut parts {
+            if let Part::Text(text) = part {
+                let sent = normalize(text).ok_or_else(|| {
+                    format!("the path {path:?} has a `%` without two hexadecimal digits; write `%25` for the sign")
+                })?;
+                *text = sent.into_owned();
+            }
+        }
         let pattern = Self { parts };
         pattern.check_params(path)?;
         Ok(pattern)
@@ -122,13 +128,13 @@ impl Pattern {
         })
     }
 
-    /// The same path in matchit's syntax. Text is written as browsers send it, percent-encoded.
+    /// The same path in matchit's syntax.
     pub(crate) fn matchit(&self) -> String {
         let mut route = String::new();
         let mut index = 0;
         for part in &self.parts {
             match part {
-                Part::Text(text) => route += &encode(text).replace('{', "{{").replace('}', "}}"),
+                Part::Text(text) => route += text,
                 Part::Param(param) => {
                     let star = if param.converter == Converter::Path {
                         "*"
@@ -157,9 +163,9 @@ impl Pattern {
         let mut path = String::new();
         for part in &self.parts {
             match part {
-                Part::Text(text) => path += &encode(text),
+                Part::Text(text) => path += text,
                 Part::Param(param) => {
-                    param.fill_in(values.next().map_or("", |value| value), &mut path)?
+                    param.fill_in(values.next().map_or("", |value| value), &mut path)?;
                 }
             }
         }
@@ -228,26 +234,22 @@ impl Converter {
     }
 }
 
-/// Text of a pattern as it stands in a request: whatever a browser would percent-encode is.
-fn encode(text: &str) -> String {
-    utf8_percent_encode(text, TEXT).to_string()
-}
-
-/// The one way to write a request's path: percent-encoding undone where the character needs
-/// none, and in upper case where it stays (RFC 3986, 6.2.2). `None` where a `%` is not followed
-/// by two hexadecimal digits.
+/// The one way to write a path, of a request or of a pattern: percent-encoding undone where the
+/// character needs none, in upper case where it stays (RFC 3986, 6.2.2), and added where a client
+/// left it out. `None` where a `%` is not followed by two hexadecimal digits.
 pub(crate) fn normalize(path: &str) -> Option<Cow<'_, str>> {
-    if !path.contains('%') {
+    if path.bytes().all(needs_no_encoding) {
         return Some(Cow::Borrowed(path));
     }
-    let mut normal = String::with_capacity(path.len());
+    let mut normal = String::with_capacity(path.len() + 16);
     let mut rest = path;
     while let Some(at) = rest.find('%') {
-        normal += &rest[..at];
-        let byte = u8::from_str_radix(rest.get(at + 1..at + 3)?, 16).ok()?;
-        if !rest.as_bytes()[at + 1].is_ascii_hexdigit() {
+        normal.extend(utf8_percent_encode(&rest[..at], REST));
+        let digits = rest.get(at + 1..at + 3)?;
+        if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return None;
         }
+        let byte = u8::from_str_radix(digits, 16).ok()?;
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             normal.push(byte as char);
         } else {
@@ -255,8 +257,14 @@ pub(crate) fn normalize(path: &str) -> Option<Cow<'_, str>> {
         }
         rest = &rest[at + 3..];
     }
-    normal += rest;
+    normal.extend(utf8_percent_encode(rest, REST));
     Some(Cow::Owned(normal))
+}
+
+/// The same as [`REST`], for a quick look.
+fn needs_no_encoding(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' | b'!' | b'$'
+        | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@')
 }
 
 /// A parameter's value as the visitor meant it; `None` where it is not UTF-8.
@@ -299,6 +307,7 @@ mod tests {
             ("/<float:x>", "there are str, int"),
             ("/<>", "use letters"),
             ("/<path:rest>/edit", "must be the end"),
+            ("/100%", "write `%25`"),
         ] {
             let error = Pattern::parse(path).unwrap_err();
             assert!(error.contains(says), "{path}: {error}");
@@ -333,9 +342,20 @@ mod tests {
     }
 
     #[test]
+    fn the_quick_look_agrees_with_the_table() {
+        for byte in 0..128_u8 {
+            let text = char::from(byte).to_string();
+            let stays = utf8_percent_encode(&text, REST).to_string() == text;
+            assert_eq!(needs_no_encoding(byte), stays, "{text:?}");
+        }
+        assert!((128..=255).all(|byte| !needs_no_encoding(byte)));
+    }
+
+    #[test]
     fn one_spelling_for_each_path() {
         assert_eq!(normalize("/%7euser/%c3%a9").unwrap(), "/~user/%C3%A9");
         assert_eq!(normalize("/a%2Fb").unwrap(), "/a%2Fb");
+        assert_eq!(normalize("/é\\{%7b").unwrap(), "/%C3%A9%5C%7B%7B");
         assert!(normalize("/100%").is_none());
         assert!(normalize("/%+1").is_none());
         assert!(normalize("/%é").is_none());

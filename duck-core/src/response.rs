@@ -153,7 +153,10 @@ impl Response {
                 cookie.name()
             )));
         }
-        self.add_header("set-cookie", cookie.encoded().to_string())
+        let encoded = cookie.encoded().to_string();
+        // A token needs no encoding, and names are read as they are sent.
+        let rest = encoded.split_once('=').map_or("", |(_, rest)| rest);
+        self.add_header("set-cookie", format!("{}={rest}", cookie.name()))
     }
 
     /// The same response with a cookie of the visitor's deleted. `path` and domain have to be those it

@@ -80,20 +80,17 @@ impl Router {
         let Some(normal) = pattern::normalize(path) else {
             return found(&self.bad_path, Params::default(), None);
         };
-        match self.find(&normal) {
-            Some((endpoint, params)) => {
-                let route = endpoint.route(method);
-                let spelled = (normal != path).then(|| normal.into_owned());
-                found(route, params, spelled)
-            }
+        let spelled = (normal != path).then(|| normal.clone().into_owned());
+        match self.find(method, &normal) {
+            Some((_, route, params)) => found(route, params, spelled),
             None if self.redirects_slashes && self.answers_other_slash(method, &normal) => {
-                found(&self.other_slash, Params::default(), None)
+                found(&self.other_slash, Params::default(), spelled)
             }
             None => found(&self.not_found, Params::default(), None),
         }
     }
 
-    fn find(&self, path: &str) -> Option<(&Endpoint, Params)> {
+    fn find(&self, method: &Method, path: &str) -> Option<(&Endpoint, &Route, Params)> {
         if let Ok(matched) = self.paths.at(path) {
             let endpoint = &self.endpoints[*matched.value];
             let mut params = Params::default();
@@ -101,21 +98,25 @@ impl Router {
                 let start = value.as_ptr() as usize - path.as_ptr() as usize;
                 params.push(&(start..start + value.len()));
             }
-            if endpoint.takes(path, &params) {
-                return Some((endpoint, params));
+            if let Some(route) = endpoint.route(method, path, &params) {
+                return Some((endpoint, route, params));
             }
         }
-        self.find_expression(path)
+        self.find_expression(method, path)
     }
 
     #[cfg(not(feature = "regex"))]
-    fn find_expression(&self, _path: &str) -> Option<(&Endpoint, Params)> {
+    fn find_expression(
+        &self,
+        _method: &Method,
+        _path: &str,
+    ) -> Option<(&Endpoint, &Route, Params)> {
         None
     }
 
     /// Expressions are matched against the path as it is compared, and its groups decoded later.
     #[cfg(feature = "regex")]
-    fn find_expression(&self, path: &str) -> Option<(&Endpoint, Params)> {
+    fn find_expression(&self, method: &Method, path: &str) -> Option<(&Endpoint, &Route, Params)> {
         let (captures, endpoint) = self.expressions.iter().find_map(|(expression, endpoint)| {
             expression
                 .captures(path)
@@ -125,14 +126,16 @@ impl Router {
         for group in captures.iter().skip(1) {
             params.push(&group.map_or(0..0, |group| group.range()));
         }
-        Some((&self.endpoints[endpoint], params))
+        let endpoint = &self.endpoints[endpoint];
+        let route = endpoint.route(method, path, &params)?;
+        Some((endpoint, route, params))
     }
 
     fn answers_other_slash(&self, method: &Method, path: &str) -> bool {
-        other_slash(path).and_then(|other| {
-            self.find(&other)
-                .map(|(endpoint, _)| endpoint.answers(method))
-        }) == Some(true)
+        other_slash(path).is_some_and(|other| {
+            self.find(method, &other)
+                .is_some_and(|(endpoint, ..)| endpoint.answers(method))
+        })
     }
 }
 
@@ -158,38 +161,49 @@ fn other_slash(path: &str) -> Option<String> {
 
 impl Endpoint {
     fn answers(&self, method: &Method) -> bool {
-        self.named(method).is_some() || *method == Method::OPTIONS
+        self.view_for(method).is_some() || *method == Method::OPTIONS
     }
 
-    fn named(&self, method: &Method) -> Option<&Route> {
-        self.methods
+    /// The route with a view for this method: `GET` answers `HEAD` unless that has its own.
+    fn view_for(&self, method: &Method) -> Option<&Route> {
+        let named = |method: &Method| {
+            self.methods
+                .iter()
+                .find(|(named, _)| named == method)
+                .map(|(_, route)| route)
+        };
+        named(method).or_else(|| named(&Method::GET).filter(|_| *method == Method::HEAD))
+    }
+
+    /// What answers `method` at this path, if the path's values are such as the converters take.
+    fn route(&self, method: &Method, path: &str, params: &Params) -> Option<&Route> {
+        if let Some(route) = self.view_for(method) {
+            return takes(&route.info, path, params).then_some(route);
+        }
+        let there = self
+            .methods
             .iter()
-            .find(|(named, _)| named == method)
-            .map(|(_, route)| route)
+            .any(|(_, route)| takes(&route.info, path, params));
+        there.then_some(if *method == Method::OPTIONS {
+            &self.options
+        } else {
+            &self.not_allowed
+        })
     }
+}
 
-    fn route(&self, method: &Method) -> &Route {
-        if let Some(route) = self.named(method) {
-            return route;
-        }
-        match *method {
-            Method::HEAD => self.named(&Method::GET).unwrap_or(&self.not_allowed),
-            Method::OPTIONS => &self.options,
-            _ => &self.not_allowed,
-        }
-    }
-
-    /// Whether the converters of the path take its values.
-    fn takes(&self, path: &str, params: &Params) -> bool {
-        let names = &self.not_allowed.info.params;
-        names.iter().enumerate().all(|(index, (_, converter))| {
+/// Whether the converters of a route take the values of a path.
+fn takes(info: &RouteInfo, path: &str, params: &Params) -> bool {
+    info.params
+        .iter()
+        .enumerate()
+        .all(|(index, (_, converter))| {
             matches!(converter, Converter::Str | Converter::Path)
                 || params
                     .raw(path, index)
                     .and_then(pattern::decode)
                     .is_some_and(|value| converter.takes(&value))
         })
-    }
 }
 
 /// Collects the routes of a site by path, and puts them into a [`Router`].
@@ -239,6 +253,7 @@ impl Routes {
         router: &mut Router,
         layers: &[Arc<dyn ErasedMiddleware>],
     ) -> Result<()> {
+        let mut written = HashMap::new();
         for (key, methods) in self.endpoints {
             let place = router.endpoints.len();
             let info = methods
@@ -246,12 +261,13 @@ impl Routes {
                 .map(|(_, route)| route.info.clone())
                 .unwrap_or_default();
             match key {
-                Key::Path(path) => router.paths.insert(path, place).map_err(|error| {
-                    let path = info.path.as_deref().unwrap_or_default();
-                    Error::internal(format!(
-                        "the URL pattern {path:?} cannot stand beside another one: {error}"
-                    ))
-                })?,
+                Key::Path(path) => {
+                    router
+                        .paths
+                        .insert(&path, place)
+                        .map_err(|error| in_the_way(&info, &error, &written))?;
+                    written.insert(path, info.clone());
+                }
                 #[cfg(feature = "regex")]
                 Key::Regex(expression) => {
                     let whole = regex::Regex::new(&format!("^(?:{expression})$"))?;
@@ -265,16 +281,44 @@ impl Routes {
 }
 
 fn conflict(method: &Method, new: &RouteInfo, old: &RouteInfo) -> Error {
-    let text = |info: &RouteInfo| match (&info.path, &info.name) {
+    Error::internal(format!(
+        "the URL patterns {} and {} both answer {method} there",
+        as_written(old),
+        as_written(new)
+    ))
+}
+
+/// What matchit says about a path, in the words of the site's author.
+fn in_the_way(
+    info: &RouteInfo,
+    error: &matchit::InsertError,
+    written: &HashMap<String, Arc<RouteInfo>>,
+) -> Error {
+    let path = as_written(info);
+    Error::internal(match error {
+        matchit::InsertError::Conflict { with } => {
+            let other = written
+                .get(with)
+                .map_or_else(|| with.clone(), |other| as_written(other));
+            format!(
+                "the URL patterns {other} and {path} cannot stand beside each other: some paths would fit both"
+            )
+        }
+        matchit::InsertError::InvalidParamSegment => {
+            format!(
+                "the URL pattern {path} has two parameters between two slashes; use `re_path` for that"
+            )
+        }
+        other => format!("the URL pattern {path} cannot be used: {other}"),
+    })
+}
+
+fn as_written(info: &RouteInfo) -> String {
+    match (&info.path, &info.name) {
         (Some(path), Some(name)) => format!("{path:?} ({name})"),
         (Some(path), None) => format!("{path:?}"),
         _ => String::new(),
-    };
-    Error::internal(format!(
-        "the URL patterns {} and {} both answer {method} there",
-        text(old),
-        text(new)
-    ))
+    }
 }
 
 fn endpoint(
@@ -361,7 +405,8 @@ struct OtherSlash;
 
 impl ErasedView for OtherSlash {
     fn call(&self, request: Request) -> BoxFuture<'_, Response> {
-        let path = other_slash(request.path()).unwrap_or_default();
+        // In its one spelling the path has no `\`, which browsers read as `/`.
+        let path = other_slash(request.path_matched()).unwrap_or_default();
         // A path that begins with `//` would be read as another host.
         let path = format!("/{}", path.trim_start_matches('/'));
         let target = match request.uri().query() {

@@ -117,7 +117,7 @@ fn stop_signal() -> Result<impl Future<Output = ()>> {
 fn banner(site: &Site, address: SocketAddr) -> String {
     let mut banner = String::new();
     let mut line = |name: &str, text: &str| {
-        writeln!(banner, "  {name:<10} {text}").expect("a String takes every write")
+        writeln!(banner, "  {name:<10} {text}").expect("a String takes every write");
     };
     line("Duck", env!("CARGO_PKG_VERSION"));
     if site.0.context.debug {

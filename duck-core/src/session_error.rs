@@ -69,8 +69,7 @@ impl fmt::Display for SessionError {
 impl StdError for SessionError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::Store(source) => Some(&**source),
-            Self::Value { source, .. } => Some(&**source),
+            Self::Store(source) | Self::Value { source, .. } => Some(&**source),
             _ => None,
         }
     }

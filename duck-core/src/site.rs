@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::{HeaderValue, Method, header};
+use http::{HeaderValue, Method, StatusCode, header};
 
 use crate::body::Body;
 use crate::context::Context;
@@ -126,26 +126,27 @@ impl Arrived<'_> {
     }
 }
 
-fn finish(request: &Request, response: Response) -> Response {
-    let mut response = match response.error() {
-        None => response,
-        Some(_) => {
-            log_error(request, &response);
-            error_page::dress(request, response)
-        }
-    };
+fn finish(request: &Request, mut response: Response) -> Response {
+    if response.error().is_some() {
+        log_error(request, &response);
+        response = error_page::dress(request, response);
+    }
     if *request.method() == Method::HEAD {
         empty(&mut response);
     }
     response
 }
 
-/// `HEAD` gets the headers of `GET`, the length too, and no body: RFC 9110, 9.3.2.
+/// `HEAD` gets the headers of `GET`, the length too, and no body: RFC 9110, 9.3.2. A length in
+/// 204 or 304 would not be that of the page: 8.6.
 fn empty(response: &mut Response) {
     let length = response.take_body().len();
-    if let Some(length) =
-        length.filter(|_| !response.headers().contains_key(header::CONTENT_LENGTH))
-    {
+    let is_settled = response.headers().contains_key(header::CONTENT_LENGTH)
+        || matches!(
+            response.status_code(),
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+        );
+    if let Some(length) = length.filter(|_| !is_settled) {
         response
             .headers_mut()
             .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
@@ -180,5 +181,22 @@ impl fmt::Debug for Site {
         f.debug_struct("Site")
             .field("routes", &self.0.routes)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn head_tells_the_length_of_the_page_and_of_nothing_else() {
+        for (status, length) in [(200, Some("4")), (404, Some("4")), (204, None), (304, None)] {
+            let body = if length.is_some() { "four" } else { "" };
+            let mut response = crate::text(body).status(StatusCode::from_u16(status).unwrap());
+            empty(&mut response);
+            let told = response.headers().get(header::CONTENT_LENGTH);
+            assert_eq!(told.map(|told| told.to_str().unwrap()), length, "{status}");
+            assert!(response.body().is_empty());
+        }
     }
 }

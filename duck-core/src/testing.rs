@@ -152,10 +152,8 @@ impl TestClient {
     fn keep(&self, cookie: Cookie<'static>) {
         let mut jar = self.jar();
         jar.retain(|kept| kept.name() != cookie.name() || kept.path() != cookie.path());
-        if !cookie
-            .max_age()
-            .is_some_and(|age| age <= cookie::time::Duration::ZERO)
-        {
+        let lives = |age| age > cookie::time::Duration::ZERO;
+        if cookie.max_age().is_none_or(lives) {
             jar.push(cookie);
         }
     }
@@ -222,7 +220,7 @@ pub struct TestRequest<'a> {
     request: http::Request<Body>,
 }
 
-impl<'a> TestRequest<'a> {
+impl TestRequest<'_> {
     /// Adds a header.
     ///
     /// # Panics

@@ -13,6 +13,7 @@ pub use ::tower::Layer;
 use crate::BoxFuture;
 use crate::body::{Body, BoxError};
 use crate::error::Error;
+use crate::middleware::caught;
 use crate::proxies::Connection;
 use crate::response::Response;
 use crate::site::Site;
@@ -23,14 +24,13 @@ type Layered = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, In
 #[derive(Debug, Clone)]
 pub struct Inside(Option<Layered>);
 
-/// The layers around a site.
-pub(crate) struct Around(Layered);
+/// A layer that waits for what it will be put around.
+pub(crate) struct Waiting(Box<dyn Fn(Inside) -> Layered + Send + Sync>);
 
-impl Around {
-    /// Puts a layer inside those that are there: like middleware, the first one is the outermost.
-    pub(crate) fn add<L, B, E>(outer: Option<Self>, layer: &L) -> Self
+impl Waiting {
+    pub(crate) fn new<L, B, E>(layer: L) -> Self
     where
-        L: Layer<Inside>,
+        L: Layer<Inside> + Send + Sync + 'static,
         L::Service: ::tower::Service<http::Request<Body>, Response = http::Response<B>, Error = E>
             + Clone
             + Send
@@ -41,17 +41,33 @@ impl Around {
         B::Error: Into<BoxError>,
         E: Into<BoxError> + 'static,
     {
-        let service = layer.layer(Inside(outer.map(|outer| outer.0)));
-        let whole = ::tower::service_fn(move |request| {
-            let running = service.clone().oneshot(request);
-            async move {
-                Ok(match running.await {
-                    Ok(response) => response.map(Body::new),
-                    Err(error) => failed(error.into()),
-                })
-            }
+        Self(Box::new(move |inside| {
+            let service = layer.layer(inside);
+            let whole = ::tower::service_fn(move |request| {
+                let service = service.clone();
+                async move {
+                    Ok(match caught(|| service.oneshot(request)).await {
+                        Ok(Ok(response)) => response.map(Body::new),
+                        Ok(Err(error)) => failed(error.into()),
+                        Err(panic) => failed(panic.into_cause()),
+                    })
+                }
+            });
+            BoxCloneSyncService::new(whole)
+        }))
+    }
+}
+
+/// The layers around a site.
+pub(crate) struct Around(Layered);
+
+impl Around {
+    /// Puts the layers around each other: like middleware, the first one is the outermost.
+    pub(crate) fn build(layers: &[Waiting]) -> Option<Self> {
+        let layered = layers.iter().rev().fold(Inside(None), |inside, layer| {
+            Inside(Some((layer.0)(inside)))
         });
-        Self(BoxCloneSyncService::new(whole))
+        layered.0.map(Self)
     }
 
     pub(crate) async fn respond(

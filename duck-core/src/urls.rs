@@ -207,7 +207,11 @@ impl Blueprint {
         match &mut pattern.matcher {
             Matcher::Path(path) => path.insert_str(0, prefix),
             #[cfg(feature = "regex")]
-            Matcher::Regex(expression) => expression.insert_str(0, &regex::escape(prefix)),
+            Matcher::Regex(expression) => {
+                // `^` is where the expression begins: behind the prefix.
+                let own = expression.strip_prefix('^').unwrap_or(expression);
+                *expression = format!("{}(?:{own})", regex::escape(prefix));
+            }
         }
         pattern.name = pattern.name.map(|name| format!("{}.{name}", self.name));
         pattern.layers.splice(0..0, self.layers.iter().cloned());

@@ -1,6 +1,6 @@
 //! What a site's functions are to the framework.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -133,36 +133,36 @@ pub trait ClassView: Send + Sync + 'static {
 
     /// Answers `GET`.
     fn get(&self, request: Request) -> impl Future<Output = Result<Response>> + Send {
-        not_implemented(request)
+        not_implemented(&request)
     }
 
     /// Answers `POST`.
     fn post(&self, request: Request) -> impl Future<Output = Result<Response>> + Send {
-        not_implemented(request)
+        not_implemented(&request)
     }
 
     /// Answers `PUT`.
     fn put(&self, request: Request) -> impl Future<Output = Result<Response>> + Send {
-        not_implemented(request)
+        not_implemented(&request)
     }
 
     /// Answers `PATCH`.
     fn patch(&self, request: Request) -> impl Future<Output = Result<Response>> + Send {
-        not_implemented(request)
+        not_implemented(&request)
     }
 
     /// Answers `DELETE`.
     fn delete(&self, request: Request) -> impl Future<Output = Result<Response>> + Send {
-        not_implemented(request)
+        not_implemented(&request)
     }
 }
 
-async fn not_implemented(request: Request) -> Result<Response> {
+fn not_implemented(request: &Request) -> impl Future<Output = Result<Response>> + Send + use<> {
     let method = request.method();
-    Err(Error::new(
+    ready(Err(Error::new(
         StatusCode::NOT_IMPLEMENTED,
         format!("METHODS names {method}, but the class view does not implement it"),
-    ))
+    )))
 }
 
 /// A [`ClassView`] as a view, for [`path`](crate::path).
@@ -186,7 +186,7 @@ impl<C: ClassView> View<()> for AsView<C> {
                 "PUT" => class.put(request).await,
                 "PATCH" => class.patch(request).await,
                 "DELETE" => class.delete(request).await,
-                _ => not_implemented(request).await,
+                _ => not_implemented(&request).await,
             }
         })
     }

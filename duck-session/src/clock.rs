@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 ///
 /// let clock = Clock::manual();
 /// let before = clock.now();
-/// clock.advance(Duration::from_secs(3600));
+/// clock.advance(Duration::from_hours(1));
 /// assert_eq!(clock.now() - before, 3_600_000);
 /// ```
 #[derive(Debug, Clone, Default)]

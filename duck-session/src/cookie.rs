@@ -161,7 +161,8 @@ impl Form {
         };
         let mut place = format!("; Path={}", own.session_cookie_path);
         if let Some(domain) = &own.session_cookie_domain {
-            place += &format!("; Domain={domain}");
+            place.push_str("; Domain=");
+            place.push_str(domain);
         }
         let mut flags = String::new();
         flags += if secure { "; Secure" } else { "" };

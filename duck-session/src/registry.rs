@@ -61,8 +61,15 @@ impl Registry {
             Ok(cache.with_priority(header::is_logged_in))
         });
         registry.add_cache("KeyAsFolderCache", |own| {
-            let cache = KeyAsFolderCache::open(&own.session_dir)?;
-            Ok(cache.sync_deletes(own.session_fsync != Fsync::None))
+            let syncs = own.session_fsync != Fsync::None;
+            Ok(KeyAsFolderCache::open(&own.session_dir)?.sync_deletes(syncs))
+        });
+        #[cfg(feature = "dynamic-file")]
+        registry.add_cache("DynamicFileCache", |own| {
+            let options = crate::cache::DynamicFileCache::options();
+            options
+                .shard_bytes(own.session_shard_bytes)
+                .open(&own.session_dir)
         });
         registry.engines.insert(
             "cookie".into(),

@@ -104,7 +104,7 @@ impl Sealer {
             Self::Open => &[],
             Self::Sealed(rings) => rings,
         };
-        let open = rings.is_empty().then(|| Handle::Id(*id));
+        let open = rings.is_empty().then_some(Handle::Id(*id));
         open.into_iter()
             .chain(rings.iter().map(move |ring| ring.handle(id)))
     }
@@ -121,15 +121,8 @@ impl Sealer {
     pub(crate) fn handle_of(&self, id: &SessionId, header: &Header) -> Handle {
         match self {
             Self::Open => Handle::Id(*id),
-            Self::Sealed(rings) => self.ring(rings, header).handle(id),
+            Self::Sealed(rings) => ring_of(rings, header).handle(id),
         }
-    }
-
-    fn ring<'a>(&self, rings: &'a [Ring], header: &Header) -> &'a Ring {
-        rings
-            .iter()
-            .find(|ring| ring.id == header.key)
-            .unwrap_or(&rings[0])
     }
 
     /// The record: header and data. `name` is what the record is kept under; opened under another
@@ -151,7 +144,7 @@ impl Sealer {
         let ring = if header.key == [0; 8] {
             &rings[0]
         } else {
-            self.ring(rings, header)
+            ring_of(rings, header)
         };
         header.key = ring.id;
         let mut record = Vec::with_capacity(header::LENGTH + NONCE + length + 16);
@@ -191,6 +184,14 @@ impl Sealer {
             .ok()
             .map(Bytes::from)
     }
+}
+
+/// The keys a record was sealed with; for one sealed with keys we do not have, the current ones.
+fn ring_of<'a>(rings: &'a [Ring], header: &Header) -> &'a Ring {
+    rings
+        .iter()
+        .find(|ring| ring.id == header.key)
+        .unwrap_or(&rings[0])
 }
 
 /// What the seal covers besides the data.

@@ -179,7 +179,7 @@ impl Default for SessionSettings {
             session_engine: "cache".into(),
             session_dir: "sessions".into(),
             session_cookie_name: "session_id".into(),
-            session_cookie_age: Seconds(Duration::from_secs(604_800)),
+            session_cookie_age: Seconds(Duration::from_hours(7 * 24)),
             session_cookie_path: "/".into(),
             session_cookie_domain: None,
             session_cookie_secure: Secure::Auto,
@@ -198,7 +198,7 @@ impl Default for SessionSettings {
             session_store_timeout: Seconds(Duration::from_secs(2)),
             session_on_store_error: OnStoreError::Closed,
             session_fsync: Fsync::Security,
-            session_sweep_interval: Seconds(Duration::from_secs(60)),
+            session_sweep_interval: Seconds(Duration::from_mins(1)),
             session_sweep_batch: 1000,
             session_cache_control: "no-store".into(),
         }
@@ -206,7 +206,7 @@ impl Default for SessionSettings {
 }
 
 /// Browsers keep no cookie for longer.
-const LONGEST_AGE: Duration = Duration::from_secs(400 * 86_400);
+const LONGEST_AGE: Duration = Duration::from_hours(400 * 24);
 
 impl SessionSettings {
     /// The settings of sessions, checked: see [`Settings::part`].
@@ -265,7 +265,7 @@ impl SessionSettings {
     /// How long a session may go without its end being moved: a minute, or less where it lives
     /// for less than ten.
     pub(crate) fn touch_interval(&self) -> Duration {
-        (self.session_cookie_age.0 / 10).min(Duration::from_secs(60))
+        (self.session_cookie_age.0 / 10).min(Duration::from_mins(1))
     }
 }
 

@@ -43,3 +43,10 @@ mod guide {
     #[doc = include_str!("../../docs/from-python-duck.md")]
     mod from_python_duck {}
 }
+
+/// The code of the README, compiled and run.
+#[cfg(doctest)]
+mod readme {
+    #[doc = include_str!("../../README.md")]
+    pub(crate) struct Readme;
+}

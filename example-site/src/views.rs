@@ -57,7 +57,7 @@ pub(crate) async fn guestbook(request: Request) -> Result<Response> {
             request
                 .session
                 .update("entries", move |entries: &mut Vec<String>| {
-                    entries.push(text.clone())
+                    entries.push(text.clone());
                 })
                 .await?;
             return redirect(&request, "guestbook", ());

@@ -7,6 +7,7 @@ use std::any::Any;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -97,8 +98,9 @@ impl fmt::Debug for Next<'_> {
 }
 
 /// Runs a future; a panic in it is an error, and the end of this one request only.
-async fn caught<'a, T>(start: impl FnOnce() -> BoxFuture<'a, T>) -> Result<T> {
-    let mut future = catch_unwind(AssertUnwindSafe(start)).map_err(|panic| panicked(&*panic))?;
+pub(crate) async fn caught<F: Future>(start: impl FnOnce() -> F) -> Result<F::Output> {
+    let future = catch_unwind(AssertUnwindSafe(start)).map_err(|panic| panicked(&*panic))?;
+    let mut future = pin!(future);
     poll_fn(
         move |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(poll) => poll.map(Ok),

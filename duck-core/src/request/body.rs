@@ -1,43 +1,70 @@
 //! A request's body: read whole and kept, or streamed once.
 
+use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http_body::Body as _;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, LengthLimitError};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::Request;
-use crate::body::Body;
+use crate::body::{Body, BoxError};
 use crate::request_error::RequestError;
 
 /// The body as it came, until somebody reads it, and the bytes from then on.
 pub(super) struct RequestBody {
-    unread: Mutex<Option<Body>>,
+    source: Mutex<Source>,
     whole: OnceCell<Bytes>,
+}
+
+enum Source {
+    Unread(Body),
+    /// Somebody reads it, or began to.
+    Taken,
+    /// It could not be read: who asks again gets the same answer.
+    Refused(StatusCode, Cow<'static, str>),
 }
 
 impl RequestBody {
     pub(super) fn new(body: Body) -> Self {
         Self {
-            unread: Mutex::new(Some(body)),
+            source: Mutex::new(Source::Unread(body)),
             whole: OnceCell::new(),
         }
     }
 
     fn take(&self) -> Result<Body, RequestError> {
-        let body = self
-            .unread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        body.ok_or_else(|| {
-            RequestError::internal("the body was streamed, or its reading was broken off")
-        })
+        let mut source = self.source();
+        match std::mem::replace(&mut *source, Source::Taken) {
+            Source::Unread(body) => Ok(body),
+            Source::Taken => Err(RequestError::internal(
+                "the body was streamed, or its reading was broken off",
+            )),
+            Source::Refused(status, message) => {
+                *source = Source::Refused(status, message.clone());
+                Err(RequestError::new(status, message))
+            }
+        }
+    }
+
+    async fn read(&self, limit: u64, time: Duration) -> Result<Bytes, RequestError> {
+        let reading = read_whole(self.take()?, limit);
+        let read = timeout(time, reading)
+            .await
+            .unwrap_or_else(|_| Err(too_slow()));
+        if let Err(error) = &read {
+            *self.source() = Source::Refused(error.status(), error.to_string().into());
+        }
+        read
+    }
+
+    fn source(&self) -> MutexGuard<'_, Source> {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -50,15 +77,9 @@ impl Request {
     /// length or found while reading; 408 when it does not arrive within `BODY_TIMEOUT`; 400 when
     /// it breaks off.
     pub async fn bytes(&self) -> Result<Bytes, RequestError> {
-        let read = async || {
-            let limit = self.max_body();
-            let time = self.inner.context.limits.body();
-            let reading = read_whole(self.inner.body.take()?, limit);
-            timeout(time, reading)
-                .await
-                .unwrap_or_else(|_| Err(too_slow()))
-        };
-        self.inner.body.whole.get_or_try_init(read).await.cloned()
+        let body = &self.inner.body;
+        let read = || body.read(self.max_body(), self.limits().body());
+        body.whole.get_or_try_init(read).await.cloned()
     }
 
     /// The body piece by piece, for what is too large to hold. It can be had once, and not after
@@ -80,14 +101,14 @@ impl Request {
         Ok(BodyStream {
             body,
             left,
-            time: self.inner.context.limits.body(),
+            time: self.limits().body(),
         })
     }
 
     fn max_body(&self) -> u64 {
         self.route()
             .max_body
-            .unwrap_or(self.inner.context.limits.max_body_bytes)
+            .unwrap_or(self.limits().max_body_bytes)
     }
 }
 
@@ -137,8 +158,7 @@ async fn read_whole(mut body: Body, mut left: u64) -> Result<Bytes, RequestError
 
 async fn next_piece(body: &mut Body, left: &mut u64) -> Result<Option<Bytes>, RequestError> {
     while let Some(frame) = body.frame().await {
-        let frame = frame
-            .map_err(|error| RequestError::bad_request("the body broke off").because(error))?;
+        let frame = frame.map_err(broken_off)?;
         if let Ok(piece) = frame.into_data() {
             *left = left
                 .checked_sub(piece.len() as u64)
@@ -154,6 +174,15 @@ fn check_length(body: &Body, limit: u64) -> Result<(), RequestError> {
         Err(over_the_limit())
     } else {
         Ok(())
+    }
+}
+
+/// Layers around the site may have limits of their own.
+fn broken_off(error: BoxError) -> RequestError {
+    if error.is::<LengthLimitError>() {
+        over_the_limit().because(error)
+    } else {
+        RequestError::bad_request("the body broke off").because(error)
     }
 }
 

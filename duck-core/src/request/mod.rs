@@ -8,8 +8,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use cookie::Cookie;
-use http::header::{self, HeaderMap};
+use http::header::HeaderMap;
 use http::request::Parts;
 use http::{Extensions, Method, Uri};
 
@@ -18,6 +17,7 @@ use self::body::RequestBody;
 pub use self::values::UrlValues;
 use crate::body::Body;
 use crate::context::Context;
+use crate::limits::Limits;
 use crate::params::{FromParam, Values};
 use crate::pattern;
 use crate::proxies::Connection;
@@ -133,18 +133,9 @@ impl Request {
         Some(port.map_or(authority, |colon| &authority[..colon]))
     }
 
-    /// A cookie's value, percent-decoded; of several with that name, the first.
+    /// A cookie's value, percent-decoded; of several with that name, the first that is UTF-8.
     pub fn cookie(&self, name: &str) -> Option<String> {
-        let headers = self
-            .headers()
-            .get_all(header::COOKIE)
-            .iter()
-            .filter_map(|value| value.to_str().ok());
-        headers
-            .flat_map(Cookie::split_parse_encoded)
-            .filter_map(Result::ok)
-            .find(|cookie| cookie.name() == name)
-            .map(|cookie| cookie.value().to_owned())
+        read::cookie(self.headers(), name)
     }
 
     /// Whether the visitor's connection is encrypted: by this server, or by a proxy named in
@@ -199,7 +190,7 @@ impl Request {
     }
 
     /// The path in the spelling that the routes were compared with: where parameters stand in it.
-    fn path_matched(&self) -> &str {
+    pub(crate) fn path_matched(&self) -> &str {
         self.inner.found.path.as_deref().unwrap_or(self.path())
     }
 
@@ -211,6 +202,10 @@ impl Request {
     /// The URL pattern that matched, as it was written; `None` for pages that are not there.
     pub fn route_path(&self) -> Option<&str> {
         self.inner.found.route.path.as_deref()
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.inner.context.limits
     }
 
     pub(crate) fn route(&self) -> &RouteInfo {

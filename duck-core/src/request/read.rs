@@ -1,6 +1,7 @@
 //! Reading a request as a type: query, form, JSON, text.
 
 use http::header::{self, HeaderMap};
+use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 
 use super::Request;
@@ -103,6 +104,19 @@ fn essence(content_type: &str) -> String {
         .to_ascii_lowercase()
 }
 
+/// Names are compared as they are sent: decoded, `%5F_Host-id` would pass for `__Host-id`, a name
+/// that browsers keep for the site itself. Bytes that are no text spoil their own cookie only.
+pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get_all(header::COOKIE).iter().find_map(|value| {
+        let cookies = String::from_utf8_lossy(value.as_bytes());
+        cookies.split(';').find_map(|cookie| {
+            let (found, value) = cookie.split_once('=')?;
+            let value = percent_decode_str(value.trim()).decode_utf8();
+            (found.trim() == name).then_some(value.ok()?.into_owned())
+        })
+    })
+}
+
 /// Whether an `Accept` header takes `media_type`: the most specific range that matches decides, and a
 /// weight of zero refuses.
 pub(super) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
@@ -132,9 +146,10 @@ fn weigh(range: &str, media_type: &str) -> Option<(u8, bool)> {
         None if name.eq_ignore_ascii_case(media_type) => 2,
         _ => return None,
     };
-    let weight = parameters
-        .split(';')
-        .find_map(|parameter| parameter.trim().strip_prefix("q="));
+    let weight = parameters.split(';').find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("q").then_some(value)
+    });
     let refused = weight.is_some_and(|weight| {
         weight
             .trim()

@@ -256,15 +256,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_object() {
-        for bad in [
-            "",
-            "[]",
-            "{",
-            r#"{"a":}"#,
-            r#"{"a":1} x"#,
-            "\u{0}",
-            r#"{1:2}"#,
-        ] {
+        for bad in ["", "[]", "{", r#"{"a":}"#, r#"{"a":1} x"#, "\u{0}", "{1:2}"] {
             assert!(
                 SessionData::from_json(&Bytes::from_static(bad.as_bytes())).is_err(),
                 "{bad:?}"

@@ -51,7 +51,7 @@ pub struct SessionPolicy {
 impl Default for SessionPolicy {
     fn default() -> Self {
         Self {
-            cookie_age: Duration::from_secs(604_800),
+            cookie_age: Duration::from_hours(7 * 24),
             expire_at_browser_close: false,
             max_bytes: 65_536,
             max_keys: 256,

@@ -118,7 +118,7 @@ mod tests {
     fn is_kept_in_the_data() {
         let at = UNIX_EPOCH + Duration::from_millis(1_800_000_000_123);
         for expiry in [
-            Expiry::After(Duration::from_secs(60)),
+            Expiry::After(Duration::from_mins(1)),
             Expiry::At(at),
             Expiry::BrowserClose,
         ] {

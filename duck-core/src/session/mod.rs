@@ -30,7 +30,7 @@ use self::finish::Finish;
 pub use self::guard::SessionGuard;
 pub use self::id::SessionId;
 pub use self::state::CookieChange;
-use self::state::{State, decode, encode};
+use self::state::{State, Writing, decode, encode};
 use crate::session_error::SessionError;
 
 use self::changes::Write;
@@ -413,7 +413,7 @@ impl Session {
             inner.load().await?;
         }
         let committed = self.commit(keep_data, true).await;
-        inner.state().closed = true;
+        inner.state().writing = Writing::Closed;
         committed?;
         Ok(inner.state().take_cookie_change())
     }

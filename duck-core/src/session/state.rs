@@ -18,14 +18,32 @@ pub(super) struct State {
     pub(super) writes: Writes,
     pub(super) identity: Identity,
     pub(super) forced: bool,
-    pub(super) closed: bool,
-    /// The visitor's cookie led to this session, or to one that is dead.
-    carried: bool,
-    dead_cookie: bool,
-    unavailable: bool,
+    pub(super) writing: Writing,
+    sent: Sent,
     cookie: Option<CookieChange>,
     /// What a guard could not store.
     failure: Option<SessionError>,
+}
+
+/// Whether the session can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Writing {
+    #[default]
+    Open,
+    /// The response is on its way.
+    Closed,
+    /// The storage did not answer, and the site prefers an empty session to an error.
+    Unavailable,
+}
+
+/// Where the cookie that the visitor sent leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Sent {
+    /// There was none, or the visitor may hold a newer one by now.
+    #[default]
+    Nothing,
+    ToThisSession,
+    Nowhere,
 }
 
 /// What the response does to the visitor's session cookie.
@@ -40,11 +58,16 @@ pub enum CookieChange {
 
 impl State {
     pub(super) fn fill(&mut self, loaded: Loaded) {
-        self.carried = loaded.record.is_some() || loaded.dead_cookie;
+        self.sent = match (&loaded.record, loaded.dead_cookie) {
+            (Some(_), _) => Sent::ToThisSession,
+            (None, true) => Sent::Nowhere,
+            (None, false) => Sent::Nothing,
+        };
         self.record = loaded.record;
         self.data = loaded.data;
-        self.dead_cookie = loaded.dead_cookie;
-        self.unavailable = loaded.unavailable;
+        if loaded.unavailable {
+            self.writing = Writing::Unavailable;
+        }
     }
 
     pub(super) fn is_dirty(&self) -> bool {
@@ -144,15 +167,14 @@ impl State {
 
     /// Whether the session takes changes at all.
     fn check_open(&self) -> Result<(), SessionError> {
-        if self.unavailable {
-            return Err(SessionError::store(
-                "an empty session stands in for one that could not be read: it takes no changes",
-            ));
+        match self.writing {
+            Writing::Open => Ok(()),
+            Writing::Closed => Err(SessionError::Committed),
+            Writing::Unavailable => {
+                let why = "the session could not be loaded and is empty; it cannot be written";
+                Err(SessionError::store(why))
+            }
         }
-        if self.closed {
-            return Err(SessionError::Committed);
-        }
-        Ok(())
     }
 
     /// What is to be written, if anything. Without `keep_data` only what concerns the id is; the
@@ -196,11 +218,11 @@ impl State {
             }
             Commit::Ended => {
                 self.record = None;
-                self.cookie = self.carried.then_some(CookieChange::Remove);
+                self.cookie = (self.sent != Sent::Nothing).then_some(CookieChange::Remove);
             }
             Commit::Gone => {
                 self.record = None;
-                (self.carried, self.dead_cookie) = (false, false);
+                self.sent = Sent::Nothing;
                 self.cookie = None;
             }
         }
@@ -210,7 +232,8 @@ impl State {
     pub(super) fn take_cookie_change(&mut self) -> Option<CookieChange> {
         match self.cookie.take() {
             Some(change) => Some(change),
-            None => (self.dead_cookie && self.record.is_none()).then_some(CookieChange::Remove),
+            None => (self.sent == Sent::Nowhere && self.record.is_none())
+                .then_some(CookieChange::Remove),
         }
     }
 }

@@ -302,10 +302,11 @@ mod tests {
 
     #[derive(Debug, Default, serde::Deserialize)]
     #[serde(rename_all = "SCREAMING_SNAKE_CASE", default)]
+    #[expect(clippy::struct_field_names, reason = "they are the names of settings")]
     struct Mail {
         mail_from: String,
         mail_port: Option<u16>,
-        mail_tls: bool,
+        use_tls: bool,
     }
 
     #[test]
@@ -327,7 +328,7 @@ mod tests {
         };
         let env = [
             ("DUCK_MAIL_PORT", "2525"),
-            ("DUCK_MAIL_TLS", "true"),
+            ("DUCK_USE_TLS", "true"),
             ("DUCK_MAIL_FROM", "0123"),
             ("X", "y"),
         ];
@@ -337,7 +338,7 @@ mod tests {
         );
         let mail: Mail = Settings(Arc::new(inner)).part().unwrap();
         assert_eq!(
-            (mail.mail_port, mail.mail_tls, mail.mail_from.as_str()),
+            (mail.mail_port, mail.use_tls, mail.mail_from.as_str()),
             (Some(2525), true, "0123")
         );
     }

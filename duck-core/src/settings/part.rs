@@ -48,7 +48,9 @@ impl<'de, F: Fn(&'static str)> Deserializer<'de> for Part<'_, F> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, PlainError> {
-        fields.iter().for_each(|field| (self.ask)(field));
+        for field in fields {
+            (self.ask)(field);
+        }
         visitor.visit_map(Fields {
             part: self,
             left: fields,

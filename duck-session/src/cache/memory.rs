@@ -43,7 +43,7 @@ const EXPIRED_AT_ONCE: usize = 256;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> duck_core::Result<()> {
 /// let cache = InMemoryCache::new(10_000, 64 << 20);
-/// cache.set("visits", b"3", Some(Duration::from_secs(60))).await?;
+/// cache.set("visits", b"3", Some(Duration::from_mins(1))).await?;
 /// assert_eq!(cache.get("visits").await?.as_deref(), Some(&b"3"[..]));
 /// # Ok(())
 /// # }

@@ -1,17 +1,22 @@
 //! Where sessions are kept: the [`Cache`] trait, and the storages that come with Duck.
 
+mod directory;
+#[cfg(feature = "dynamic-file")]
+mod dynamic_file;
+mod folder;
+mod memory;
+
 use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
 use duck_core::Result;
 
-mod directory;
-mod folder;
-mod memory;
+pub use self::folder::KeyAsFolderCache;
+pub use self::memory::InMemoryCache;
 
-pub use folder::KeyAsFolderCache;
-pub use memory::InMemoryCache;
+#[cfg(feature = "dynamic-file")]
+pub use self::dynamic_file::{DynamicFileCache, DynamicFileOptions};
 
 /// A place that keeps bytes under a key for a while.
 ///

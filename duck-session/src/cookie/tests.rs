@@ -50,7 +50,7 @@ fn attributes_stand_in_one_order() {
 fn a_lifetime_is_said_twice_and_agrees() {
     let new = NewCookie::new(
         CookieValue::Text(HeaderValue::from_static("ID")),
-        Some(Duration::from_secs(60)),
+        Some(Duration::from_mins(1)),
     );
     let header = cookie("").unwrap().set(&new, &Visitor::default()).unwrap();
     let text = header.to_str().unwrap();

@@ -1,4 +1,7 @@
-use super::*;
+use duck_core::{Loaded, Record, SessionData, SessionError, SessionId, Visitor};
+
+use super::{CacheEngine, Opened, record};
+use crate::cache::Cache;
 
 impl<C: Cache> CacheEngine<C> {
     /// The session that a visitor's cookies lead to. Of several that are alive none is taken:
@@ -10,7 +13,7 @@ impl<C: Cache> CacheEngine<C> {
         for id in self.cookie.candidates(visitor).iter() {
             match self.look_up(&id).await? {
                 LookedUp::Live(record, data) if found.is_none() => {
-                    found = Some(Loaded::live(record, data))
+                    found = Some(Loaded::live(record, data));
                 }
                 LookedUp::Live(..) => {
                     tracing::warn!(target: "duck_session", "two live sessions in one request: neither is used");

@@ -1,5 +1,11 @@
+use bytes::Bytes;
+use duck_core::{Changes, Commit, Identity, Record, SessionData, SessionError};
+
 use super::save::gone;
-use super::*;
+use super::{CacheEngine, new_cookie, record};
+use crate::cache::Cache;
+use crate::header::{Header, Kind};
+use crate::seal::Handle;
 
 /// How long it is remembered that an id was given up: rule 33.
 const TOMBSTONE: u64 = 60_000;

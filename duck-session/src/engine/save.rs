@@ -1,6 +1,14 @@
-use duck_core::Expiry;
+use std::time::Duration;
 
-use super::*;
+use bytes::Bytes;
+use duck_core::{Changes, Commit, Expiry, Identity, Record, SessionData, SessionError, SessionId};
+use tokio::sync::MutexGuard;
+
+use super::{CacheEngine, Opened, new_cookie, record};
+use crate::cache::Cache;
+use crate::clock;
+use crate::header::{Header, Kind};
+use crate::seal::Handle;
 
 /// How often a write is tried again when others were faster: rule 25.
 const MOST_TRIES: u32 = 8;
@@ -198,10 +206,7 @@ impl<C: Cache> CacheEngine<C> {
     }
 
     /// A cache that cannot compare and swap in one step is kept to one writer a key.
-    pub(super) async fn lock_unless_atomic(
-        &self,
-        handle: &Handle,
-    ) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+    pub(super) async fn lock_unless_atomic(&self, handle: &Handle) -> Option<MutexGuard<'_, ()>> {
         if C::ATOMIC {
             None
         } else {

@@ -1,0 +1,186 @@
+//! Files as responses: one file, or a folder of them.
+
+mod conditional;
+mod encoding;
+mod etag;
+mod folder;
+mod name;
+mod open;
+mod pieces;
+mod range;
+
+use std::ops::Range;
+use std::path::Path;
+
+use http::{HeaderValue, Method, StatusCode, header};
+
+use self::conditional::{Validators, Verdict};
+use self::encoding::Encoding;
+pub(crate) use self::folder::pattern;
+pub use self::folder::static_folder;
+#[cfg(feature = "multipart")]
+pub(crate) use self::name::clean;
+use self::open::OpenFile;
+use self::range::Asked;
+use crate::error::{Error, Result};
+use crate::request::Request;
+use crate::request_error::RequestError;
+use crate::response::Response;
+
+/// A file as a response.
+///
+/// Its media type goes by the end of its name. Browsers may ask for a part of it, and whether it
+/// has changed since they got it (RFC 9110, 13 and 14): they get 206, 304, 412 or 416 where that is
+/// the answer. A large file is sent as it is read. A relative path counts from the folder of the
+/// settings file. To have it saved instead of shown, see [`Response::download`].
+///
+/// The path is the site's to choose: nothing here keeps one that is made of a visitor's text
+/// inside a folder. [`static_folder`] does.
+///
+/// ```
+/// # use duck_core::testing::TestClient;
+/// use duck_core::{App, Request, Response, Result, Settings, file, path};
+///
+/// async fn manual(request: Request) -> Result<Response> {
+///     file(&request, "Cargo.toml").await
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let site = TestClient::new(App::new(Settings::default()).urls([path("/manual", manual)]));
+/// let start = site.get("/manual").header("range", "bytes=0-8").await;
+/// assert_eq!((start.status().as_u16(), start.text()), (206, "[package]"));
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// 404 when there is no such file, or what is there is no regular file; 500 when it cannot be read.
+pub async fn file(request: &Request, path: impl AsRef<Path>) -> Result<Response> {
+    let path = request.settings().resolve(path);
+    let request = request.clone();
+    let answer = move || match OpenFile::open(&path)? {
+        Some(file) => respond(&request, file, media_type(&path), None),
+        None => Err(Error::not_found(format!(
+            "{} is no regular file",
+            path.display()
+        ))),
+    };
+    tokio::task::spawn_blocking(answer).await?
+}
+
+/// The answer to what was asked about a file that is there. It reads: not for the async side.
+fn respond(
+    request: &Request,
+    file: OpenFile,
+    media_type: HeaderValue,
+    encoding: Option<Encoding>,
+) -> Result<Response> {
+    let validators = Validators::of(&file, encoding);
+    let verdict = match *request.method() {
+        Method::GET | Method::HEAD => validators.verdict(request.headers()),
+        // What a POST was for has been done by now: its answer is not a copy to be kept fresh.
+        _ => Verdict::Send,
+    };
+    match verdict {
+        Verdict::Send => send(request, file, &validators, media_type, encoding),
+        Verdict::NotModified => Ok(validators.describe(Response::new(StatusCode::NOT_MODIFIED))),
+        Verdict::Changed => Err(RequestError::new(
+            StatusCode::PRECONDITION_FAILED,
+            "the file is not as the request supposes",
+        )
+        .into()),
+    }
+}
+
+fn send(
+    request: &Request,
+    file: OpenFile,
+    validators: &Validators,
+    media_type: HeaderValue,
+    encoding: Option<Encoding>,
+) -> Result<Response> {
+    let length = file.length;
+    let (status, part) = match asked(request, validators, length) {
+        Asked::Whole => (StatusCode::OK, 0..length),
+        Asked::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
+        Asked::Nothing => return Ok(outside(length)),
+    };
+    let mut response = validators
+        .describe(Response::new(status))
+        .with(header::CONTENT_TYPE, media_type)
+        .with(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"))
+        .with(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
+    if let Some(encoding) = encoding {
+        response = response.with(header::CONTENT_ENCODING, encoding.name());
+    }
+    if status == StatusCode::PARTIAL_CONTENT {
+        let Range { start, end } = part;
+        let range = format!("bytes {start}-{}/{length}", end - 1);
+        response = response.header("content-range", range)?;
+    }
+    if *request.method() == Method::HEAD {
+        return Ok(response.with(header::CONTENT_LENGTH, HeaderValue::from(length)));
+    }
+    Ok(response.with_body(pieces::body(file.file, part)?))
+}
+
+/// `Range` means something to `GET` alone: RFC 9110, 14.2.
+fn asked(request: &Request, validators: &Validators, length: u64) -> Asked {
+    let ranges = request.headers().get(header::RANGE);
+    match ranges.and_then(|value| value.to_str().ok()) {
+        Some(range) if *request.method() == Method::GET => {
+            if validators.are_those_of_range(request.headers()) {
+                Asked::of(range, length)
+            } else {
+                Asked::Whole
+            }
+        }
+        _ => Asked::Whole,
+    }
+}
+
+/// 416, with the length that would have been right: RFC 9110, 14.4.
+fn outside(length: u64) -> Response {
+    let error = RequestError::new(
+        StatusCode::RANGE_NOT_SATISFIABLE,
+        "the file has no such range",
+    );
+    let range = HeaderValue::try_from(format!("bytes */{length}")).expect("digits are fine");
+    Response::from_error(error.into()).with(header::CONTENT_RANGE, range)
+}
+
+/// What a file of this name holds. Text is taken to be UTF-8.
+fn media_type(path: &Path) -> HeaderValue {
+    match mime_guess::from_path(path).first_raw() {
+        Some(text) if text.starts_with("text/") => {
+            HeaderValue::try_from(format!("{text}; charset=utf-8"))
+                .expect("media types are made for headers")
+        }
+        Some(other) => HeaderValue::from_static(other),
+        None => HeaderValue::from_static("application/octet-stream"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_the_media_type() {
+        for (name, expected) in [
+            ("a.css", "text/css; charset=utf-8"),
+            ("a.HTML", "text/html; charset=utf-8"),
+            ("a.js", "text/javascript; charset=utf-8"),
+            ("a.png", "image/png"),
+            ("a.json", "application/json"),
+            ("a.nobody-knows", "application/octet-stream"),
+            ("none", "application/octet-stream"),
+        ] {
+            assert_eq!(media_type(Path::new(name)), expected, "{name}");
+        }
+    }
+}

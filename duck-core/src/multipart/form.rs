@@ -1,0 +1,137 @@
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use super::part::Part;
+use crate::request::Request;
+use crate::request_error::RequestError;
+
+impl Request {
+    /// A whole upload, held in memory: for small forms. What is larger is streamed with
+    /// [`multipart`](Self::multipart).
+    ///
+    /// ```
+    /// # use duck_core::testing::TestClient;
+    /// use duck_core::{App, OrNotFound, POST, Request, Result, Settings, path};
+    ///
+    /// async fn avatar(request: Request) -> Result<String> {
+    ///     let form = request.multipart_form().await?;
+    ///     let picture = form.file("picture").or_404()?;
+    ///     Ok(format!("{}: {} bytes", form.value("name").or_404()?, picture.bytes().len()))
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let site = TestClient::new(App::new(Settings::default()).urls([path("/avatar", avatar).methods([POST])]));
+    /// let body = "--x\r\ncontent-disposition: form-data; name=name\r\n\r\nDuck\r\n\
+    ///             --x\r\ncontent-disposition: form-data; name=picture; filename=a.png\r\n\r\nquack\r\n--x--";
+    /// let page = site.post("/avatar").body("multipart/form-data; boundary=x", body).await;
+    /// assert_eq!(page.text(), "Duck: 5 bytes");
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`multipart`](Self::multipart), [`Multipart::next`](crate::Multipart::next) and
+    /// [`Part::text`].
+    pub async fn multipart_form(&self) -> Result<MultipartForm, RequestError> {
+        let mut form = MultipartForm::default();
+        let mut parts = self.multipart()?;
+        while let Some(part) = parts.next().await? {
+            form.add(part).await?;
+        }
+        Ok(form)
+    }
+}
+
+/// The fields and files of an upload: [`Request::multipart_form`].
+#[derive(Debug, Clone, Default)]
+pub struct MultipartForm {
+    fields: Vec<(String, String)>,
+    files: Vec<(String, UploadedFile)>,
+}
+
+impl MultipartForm {
+    async fn add(&mut self, part: Part<'_>) -> Result<(), RequestError> {
+        if part.head.is_unchosen {
+            return Ok(());
+        }
+        let name = part.name().to_owned();
+        match part.head.file_name.clone() {
+            None => self.fields.push((name, part.text().await?)),
+            Some(file_name) => {
+                let media_type = part.media_type().map(str::to_owned);
+                let bytes = part.bytes().await?;
+                let file = UploadedFile {
+                    file_name,
+                    media_type,
+                    bytes,
+                };
+                self.files.push((name, file));
+            }
+        }
+        Ok(())
+    }
+
+    /// The value of a field; of several with that name, the first.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.values(name).next()
+    }
+
+    /// All values of a field, in their order.
+    pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.fields
+            .iter()
+            .filter(move |(field, _)| field == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The file of a field; of several with that name, the first. `None` where none was chosen.
+    pub fn file(&self, name: &str) -> Option<&UploadedFile> {
+        self.files(name).next()
+    }
+
+    /// All files of a field, in their order.
+    pub fn files(&self, name: &str) -> impl Iterator<Item = &UploadedFile> {
+        self.files
+            .iter()
+            .filter(move |(field, _)| field == name)
+            .map(|(_, file)| file)
+    }
+
+    /// The fields, without the files, as a struct. A field that comes several times fills a `Vec`.
+    ///
+    /// # Errors
+    ///
+    /// 422 when they do not fit the type.
+    pub fn fields<T: DeserializeOwned>(&self) -> Result<T, RequestError> {
+        let wrong = || RequestError::unprocessable("the form is not as expected");
+        let text = serde_html_form::to_string(&self.fields);
+        let text = text.map_err(|error| wrong().because(error))?;
+        serde_html_form::from_str(&text).map_err(|error| wrong().because(error))
+    }
+}
+
+/// A file of a [`MultipartForm`].
+#[derive(Debug, Clone)]
+pub struct UploadedFile {
+    file_name: String,
+    media_type: Option<String>,
+    bytes: Bytes,
+}
+
+impl UploadedFile {
+    /// The name it had on the visitor's machine, made safe: see [`Part::file_name`].
+    pub fn file_name(&self) -> &str {
+        &self.file_name
+    }
+
+    /// The media type that the visitor claims.
+    pub fn media_type(&self) -> Option<&str> {
+        self.media_type.as_deref()
+    }
+
+    /// What is in it.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+}

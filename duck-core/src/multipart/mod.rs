@@ -1,0 +1,205 @@
+//! Uploads: `multipart/form-data`, RFC 7578.
+
+mod feed;
+mod form;
+mod head;
+mod part;
+mod save;
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use multer::Field;
+
+use self::feed::Pace;
+pub use self::form::{MultipartForm, UploadedFile};
+use self::head::Head;
+pub use self::part::Part;
+use crate::request::Request;
+use crate::request_error::RequestError;
+
+/// Bytes of the headers of one part, and of what stands before the first.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// Bytes of a boundary: RFC 2046, 5.1.1.
+const MAX_BOUNDARY: usize = 70;
+
+impl Request {
+    /// The parts of an upload, as they arrive: for files that are too large to hold. The body can
+    /// be had once like this, as with [`body_stream`](Self::body_stream), and its limit holds:
+    /// [`UrlPattern::max_body`](crate::UrlPattern::max_body). For small forms there is
+    /// [`multipart_form`](Self::multipart_form).
+    ///
+    /// ```
+    /// # use duck_core::testing::TestClient;
+    /// use duck_core::{App, POST, Request, Result, Settings, path};
+    ///
+    /// async fn upload(request: Request) -> Result<String> {
+    ///     let mut parts = request.multipart()?;
+    ///     let mut bytes = 0;
+    ///     while let Some(part) = parts.next().await? {
+    ///         if part.name() == "photo" && part.file_name().is_some() {
+    ///             bytes += part.save_to(std::env::temp_dir().join(uuid::Uuid::new_v4().to_string())).await?;
+    ///         }
+    ///     }
+    ///     Ok(format!("{bytes} bytes saved"))
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let upload = path("/upload", upload).methods([POST]).max_body(20 * 1024 * 1024);
+    /// let site = TestClient::new(App::new(Settings::default()).urls([upload]));
+    /// let body = "--x\r\ncontent-disposition: form-data; name=photo; filename=duck.png\r\n\r\nquack\r\n--x--\r\n";
+    /// let page = site.post("/upload").body("multipart/form-data; boundary=x", body).await;
+    /// assert_eq!(page.text(), "5 bytes saved");
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// 415 when the body is no `multipart/form-data`; 400 when it names no boundary; 413 when its
+    /// length is known and over the limit; 500 when the body was streamed before.
+    pub fn multipart(&self) -> Result<Multipart, RequestError> {
+        let boundary = boundary(self.header("content-type").unwrap_or_default())?;
+        let pace = Arc::new(Pace::default());
+        let pieces = feed::pieces(self.body_stream()?, pace.clone());
+        Ok(Multipart {
+            parser: multer::Multipart::new(pieces, boundary),
+            field: None,
+            pace,
+            parts_left: self.limits().max_parts,
+            max_text: self.limits().max_body_bytes,
+            is_broken: false,
+        })
+    }
+}
+
+fn boundary(content_type: &str) -> Result<String, RequestError> {
+    let missing = || RequestError::bad_request("the upload names no boundary");
+    let boundary = multer::parse_boundary(content_type).map_err(|error| match error {
+        multer::Error::NoBoundary => missing(),
+        _ => RequestError::unsupported(
+            "the body must be multipart/form-data; its Content-Type says otherwise",
+        ),
+    })?;
+    if boundary.is_empty() || boundary.len() > MAX_BOUNDARY {
+        return Err(missing());
+    }
+    Ok(boundary)
+}
+
+/// The parts of an upload: [`Request::multipart`].
+pub struct Multipart {
+    parser: multer::Multipart<'static>,
+    /// The part being read; `None` once all of it was.
+    field: Option<Field<'static>>,
+    pace: Arc<Pace>,
+    parts_left: usize,
+    max_text: u64,
+    is_broken: bool,
+}
+
+impl Multipart {
+    /// The next part; `None` at the end. What was not read of the part before is skipped.
+    ///
+    /// # Errors
+    ///
+    /// 400 when the upload is malformed or breaks off, and on every call after an error; 413 when
+    /// there are more than `MAX_PARTS` (1000) parts, and past the limit of the body; 408 when
+    /// nothing comes for `BODY_TIMEOUT`.
+    pub async fn next(&mut self) -> Result<Option<Part<'_>>, RequestError> {
+        while self.chunk().await?.is_some() {}
+        let head = self.find().await;
+        self.is_broken = head.is_err();
+        Ok(head?.map(|head| Part::new(head, self)))
+    }
+
+    async fn find(&mut self) -> Result<Option<Head>, RequestError> {
+        self.pace.start(MAX_HEAD);
+        let Some(field) = self.parser.next_field().await.map_err(refused)? else {
+            return Ok(None);
+        };
+        self.parts_left = self
+            .parts_left
+            .checked_sub(1)
+            .ok_or_else(|| RequestError::too_large("the upload has too many parts"))?;
+        let head = Head::read(&field)?;
+        self.field = Some(field);
+        Ok(Some(head))
+    }
+
+    /// The next piece of the part being read, never an empty one.
+    async fn chunk(&mut self) -> Result<Option<Bytes>, RequestError> {
+        if self.is_broken {
+            return Err(RequestError::bad_request("the upload is broken"));
+        }
+        while let Some(field) = &mut self.field {
+            self.pace.start(usize::MAX);
+            match field.chunk().await {
+                Ok(Some(chunk)) if chunk.is_empty() => {}
+                Ok(Some(chunk)) => return Ok(Some(chunk)),
+                Ok(None) => self.field = None,
+                Err(error) => {
+                    self.is_broken = true;
+                    return Err(refused(error));
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The parser's error as ours: what the body itself failed with is passed on as it is.
+fn refused(error: multer::Error) -> RequestError {
+    let malformed = || RequestError::bad_request("the upload is malformed");
+    match error {
+        multer::Error::StreamReadFailed(error) => match error.downcast::<RequestError>() {
+            Ok(error) => *error,
+            Err(error) => malformed().because(error),
+        },
+        error => malformed().because(error),
+    }
+}
+
+impl fmt::Debug for Multipart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Multipart")
+            .field("parts_left", &self.parts_left)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boundaries_are_taken_from_the_type() {
+        assert_eq!(boundary("multipart/form-data; boundary=x").unwrap(), "x");
+        assert_eq!(
+            boundary("Multipart/Form-Data; charset=utf-8; boundary=\"a b\"").unwrap(),
+            "a b"
+        );
+        let long = format!("multipart/form-data; boundary={}", "x".repeat(71));
+        for (content_type, status) in [
+            ("", 415),
+            ("text/plain", 415),
+            ("multipart/mixed; boundary=x", 415),
+            ("multipart/form-data-not; boundary=x", 415),
+            ("multipart/form-data", 400),
+            ("multipart/form-data; boundary=\"\"", 415),
+            (&long, 400),
+        ] {
+            let status_given = boundary(content_type).unwrap_err().status();
+            assert_eq!(status_given, status, "{content_type}");
+        }
+    }
+
+    #[test]
+    fn can_be_held_over_an_await() {
+        fn is_send<T: Send + Sync>() {}
+        is_send::<Multipart>();
+        is_send::<Part<'static>>();
+    }
+}

@@ -1,0 +1,500 @@
+//! Uploads: `multipart/form-data`.
+#![cfg(feature = "multipart")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up has failed"
+)]
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use duck_core::testing::{TestClient, TestResponse};
+use duck_core::{
+    App, Body, Bytes, POST, Request, Result, Settings, UrlPattern, path, process_request,
+};
+use futures_util::{StreamExt, stream};
+use tempfile::TempDir;
+
+const TYPE: &str = "multipart/form-data; boundary=x";
+
+/// A part, without the boundary after it.
+fn part(disposition: &str, text: &str) -> String {
+    format!("--x\r\nContent-Disposition: form-data; {disposition}\r\n\r\n{text}\r\n")
+}
+
+fn end() -> &'static str {
+    "--x--\r\n"
+}
+
+fn site(patterns: impl IntoIterator<Item = UrlPattern>) -> TestClient {
+    let patterns = patterns.into_iter().map(|pattern| pattern.methods([POST]));
+    TestClient::new(App::new(Settings::default()).urls(patterns))
+}
+
+/// One line for each part.
+async fn list(request: Request) -> Result<String> {
+    let mut lines = String::new();
+    let mut parts = request.multipart()?;
+    while let Some(part) = parts.next().await? {
+        let (name, file) = (part.name().to_owned(), part.file_name().map(str::to_owned));
+        let media_type = part.media_type().map(str::to_owned);
+        let length = part.bytes().await?.len();
+        writeln!(lines, "{name} {file:?} {media_type:?} {length}")?;
+    }
+    Ok(lines)
+}
+
+/// The names alone: no part is read.
+async fn names(request: Request) -> Result<String> {
+    let mut names = Vec::new();
+    let mut parts = request.multipart()?;
+    while let Some(part) = parts.next().await? {
+        names.push(part.name().to_owned());
+    }
+    Ok(names.join(" "))
+}
+
+async fn send(body: impl Into<Body>) -> TestResponse {
+    site([path("/", list)]).post("/").body(TYPE, body).await
+}
+
+/// A body that comes in pieces of this size, of a length nobody knows.
+fn in_pieces(bytes: impl Into<Bytes>, size: usize) -> Body {
+    let bytes = bytes.into();
+    Body::stream(stream::unfold(bytes, move |mut rest| async move {
+        let piece = rest.split_to(size.min(rest.len()));
+        (!piece.is_empty()).then_some((Ok::<_, io::Error>(piece), rest))
+    }))
+}
+
+#[tokio::test]
+async fn parts_come_with_their_names_and_bytes() {
+    let picture = "--x\r\nContent-Type: IMAGE/PNG; x=y\r\n\
+                   Content-Disposition: form-data; name=\"picture\"; filename=\"Entchen.png\"\r\n\r\n\u{0}\r\n--\r\n";
+    let body = part("name=\"title\"", "Bread") + &part("name=empty", "") + picture + end();
+    let page = send(body).await;
+    assert_eq!(page.status(), 200);
+    assert_eq!(
+        page.text(),
+        "title None None 5\nempty None None 0\npicture Some(\"Entchen.png\") Some(\"image/png\") 5\n"
+    );
+    assert_eq!(send(end()).await.text(), "");
+}
+
+#[tokio::test]
+async fn any_cut_of_the_body_reads_the_same() {
+    let picture = "ducks\r\n--\r\n--y\r\n-".repeat(2000);
+    let body =
+        part("name=a", "1") + &part("name=b; filename=c", &picture) + &part("name=d", "") + end();
+    let whole = send(body.clone()).await;
+    assert_eq!(whole.status(), 200);
+    for size in [1, 2, 3, 7, 64, 1000, 8191, 8192, 8193, 100_000] {
+        let cut = send(in_pieces(body.clone(), size)).await;
+        assert_eq!(
+            (cut.status(), cut.text()),
+            (whole.status(), whole.text()),
+            "{size}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn parts_that_are_not_read_are_skipped() {
+    let body = part("name=a; filename=a", &"a".repeat(200_000)) + &part("name=b", "2") + end();
+    let site = site([path("/", names)]);
+    for size in [1000, 1_000_000] {
+        let page = site
+            .post("/")
+            .body(TYPE, in_pieces(body.clone(), size))
+            .await;
+        assert_eq!(page.text(), "a b");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_upload_is_refused() {
+    let site = site([path("/", list)]);
+    for (media_type, status) in [
+        ("application/json", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("multipart/mixed; boundary=x", 415),
+        ("multipart/form-data", 400),
+        ("multipart/form-data; boundary=", 400),
+        ("multipart/form-data; boundary=\"\"", 415),
+        ("nonsense", 415),
+    ] {
+        let page = site.post("/").body(media_type, end()).await;
+        assert_eq!(page.status(), status, "{media_type}");
+    }
+    assert_eq!(site.post("/").await.status(), 415);
+}
+
+#[tokio::test]
+async fn malformed_uploads_are_refused() {
+    let good = part("name=a", "1");
+    for body in [
+        String::new(),
+        "garbage".to_owned(),
+        "--".to_owned(),
+        "--x".to_owned(),
+        "--x\r\n".to_owned(),
+        "--y--\r\n".to_owned(),
+        good.clone(),
+        good.trim_end().to_owned(),
+        good.clone() + "--",
+        good.clone() + "--x",
+        good.clone() + "--x-",
+        good.clone() + "--x?" + end(),
+        "--x\r\n\r\nno headers\r\n--x--".to_owned(),
+        "--x\r\nContent-Disposition: form-data\r\n\r\n\r\n--x--".to_owned(),
+        "--x\r\nContent-Disposition form-data; name=a\r\n\r\n\r\n--x--".to_owned(),
+        "--x\r\nContent-Disposition: form-data; name=\"a\r\n\r\n\r\n--x--".to_owned(),
+        "--x\r\n: \r\n\r\n--x--".to_owned(),
+        "--x\nContent-Disposition: form-data; name=a\n\n1\n--x--".to_owned(),
+        part("name=a; filename=\"a\0b\"", "1") + end(),
+        format!("--x\r\n{}\r\n\r\n--x--", "a: b\r\n".repeat(100)),
+        "\r\n".repeat(50_000),
+    ] {
+        let page = send(body.clone()).await;
+        assert_eq!(page.status(), 400, "{body:?}: {}", page.text());
+        let page = send(in_pieces(body.clone(), 5)).await;
+        assert_eq!(page.status(), 400, "{body:?} in pieces");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_refused() {
+    let broken = stream::iter([
+        Ok(Bytes::from(part("name=a; filename=b", "1"))),
+        Err(io::Error::other("gone")),
+    ]);
+    assert_eq!(send(Body::stream(broken)).await.status(), 400);
+}
+
+#[tokio::test]
+async fn headers_without_end_are_refused_early() {
+    let long = format!(
+        "--x\r\nContent-Disposition: form-data; name=\"{}",
+        "a".repeat(1_000_000)
+    );
+    let preamble = "a".repeat(1_000_000);
+    for body in [long, preamble] {
+        let start = Instant::now();
+        let page = send(in_pieces(body, 1)).await;
+        assert_eq!(page.status(), 400);
+        assert!(
+            page.text().contains("too much between two parts"),
+            "{}",
+            page.text()
+        );
+        assert!(start.elapsed() < Duration::from_secs(5));
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_read_no_further_than_its_parts_are() {
+    type Sent = Arc<AtomicUsize>;
+    async fn half(request: Request) -> Result<String> {
+        let mut parts = request.multipart()?;
+        for _ in 0..400 {
+            parts.next().await?;
+        }
+        Ok(request.state::<Sent>()?.load(Ordering::Relaxed).to_string())
+    }
+    let sent = Sent::default();
+    let app = App::new(Settings::default()).urls([path("/", half).methods([POST])]);
+    let site = TestClient::new(app.state(sent.clone()));
+    let one = Bytes::from(part("name=a", &"a".repeat(1000)));
+    let length = one.len();
+    let body = stream::iter(vec![one; 800]).map(move |piece| {
+        sent.fetch_add(piece.len(), Ordering::Relaxed);
+        Ok::<_, io::Error>(piece)
+    });
+    let page = site.post("/").body(TYPE, Body::stream(body)).await;
+    let read: usize = page.text().parse().unwrap();
+    let asked = 400 * length;
+    assert!(
+        (asked..asked + 30_000).contains(&read),
+        "{read} for {asked}"
+    );
+}
+
+#[tokio::test]
+async fn the_limit_of_the_body_holds() {
+    const LIMIT: usize = 1024 * 1024;
+    let site = site([
+        path("/", list).max_body(LIMIT as u64),
+        path("/unread", names).max_body(LIMIT as u64),
+    ]);
+    let body = part("name=a; filename=b", &"a".repeat(LIMIT)) + end();
+    let fine = part("name=a; filename=b", &"a".repeat(LIMIT - 200)) + end();
+    for url in ["/", "/unread"] {
+        let known = site.post(url).body(TYPE, body.clone()).await;
+        assert_eq!(known.status(), 413, "{url}");
+        let chunked = site
+            .post(url)
+            .body(TYPE, in_pieces(body.clone(), 10_000))
+            .await;
+        assert_eq!(chunked.status(), 413, "{url}");
+        assert!(chunked.text().contains("the body is too large"));
+        let fine = site
+            .post(url)
+            .body(TYPE, in_pieces(fine.clone(), 10_000))
+            .await;
+        assert_eq!(fine.status(), 200, "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_text_is_refused_where_a_long_file_is_not() {
+    async fn text(request: Request) -> Result<String> {
+        let mut parts = request.multipart()?;
+        while let Some(part) = parts.next().await? {
+            part.text().await?;
+        }
+        Ok(String::new())
+    }
+    let app = App::new(Settings::default()).setting("MAX_BODY_BYTES", 1000);
+    let site = TestClient::new(app.urls([
+        path("/text", text).methods([POST]).max_body(1_000_000),
+        path("/list", list).methods([POST]).max_body(1_000_000),
+    ]));
+    let body = part("name=a", &"a".repeat(1001)) + end();
+    assert_eq!(
+        site.post("/text").body(TYPE, body.clone()).await.status(),
+        413
+    );
+    assert_eq!(site.post("/list").body(TYPE, body).await.status(), 200);
+    let latin = [
+        part("name=a", "").trim_end().as_bytes(),
+        b"\r\n\r\n\xe9\r\n--x--",
+    ]
+    .concat();
+    assert_eq!(site.post("/text").body(TYPE, latin).await.status(), 400);
+}
+
+#[tokio::test]
+async fn there_may_be_so_many_parts() {
+    let many = |count| part("name=a", "").repeat(count) + end();
+    assert_eq!(send(many(1000)).await.text().lines().count(), 1000);
+    assert_eq!(send(many(1001)).await.status(), 413);
+    assert_eq!(send(in_pieces(many(2000), 100)).await.status(), 413);
+    let app = App::new(Settings::default()).setting("MAX_PARTS", 2);
+    let site = TestClient::new(app.urls([path("/", names).methods([POST])]));
+    assert_eq!(site.post("/").body(TYPE, many(2)).await.text(), "a a");
+    assert_eq!(site.post("/").body(TYPE, many(3)).await.status(), 413);
+}
+
+#[tokio::test]
+async fn after_an_error_there_is_nothing_more() {
+    async fn stubborn(request: Request) -> Result<String> {
+        let mut parts = request.multipart()?;
+        let first = parts.next().await.map(|_| ()).unwrap_err();
+        let second = parts.next().await.map(|_| ()).unwrap_err();
+        Ok(format!("{} {}", first.status(), second.status()))
+    }
+    let body = "--x\r\n\r\nunnamed\r\n".to_owned() + &part("name=a", "1") + end();
+    let page = site([path("/", stubborn)]).post("/").body(TYPE, body).await;
+    assert_eq!(page.text(), "400 Bad Request 400 Bad Request");
+}
+
+#[tokio::test]
+async fn a_body_that_middleware_read_is_there_still() {
+    async fn read(request: Request) -> Result<Request> {
+        request.bytes().await?;
+        Ok(request)
+    }
+    let site = site([path("/", names).middleware(process_request(read))]);
+    let page = site.post("/").body(TYPE, part("name=a", "1") + end()).await;
+    assert_eq!(page.text(), "a");
+}
+
+/// A site that saves what comes into a folder of its own.
+fn saving() -> (TestClient, TempDir) {
+    async fn save_to(request: Request) -> Result<String> {
+        let target = request.state::<PathBuf>()?.join("target");
+        let mut parts = request.multipart()?;
+        match parts.next().await? {
+            Some(part) => Ok(part.save_to(target).await?.to_string()),
+            None => Ok(String::new()),
+        }
+    }
+    async fn save_in(request: Request) -> Result<String> {
+        let folder = request.state::<PathBuf>()?;
+        let mut saved = Vec::new();
+        let mut parts = request.multipart()?;
+        while let Some(part) = parts.next().await? {
+            let path = part.save_in(folder).await?;
+            saved.push(path.strip_prefix(folder)?.display().to_string());
+        }
+        Ok(saved.join(" "))
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let app = App::new(Settings::default()).urls([
+        path("/to", save_to).methods([POST]),
+        path("/in", save_in).methods([POST]),
+    ]);
+    (TestClient::new(app.state(folder.path().to_owned())), folder)
+}
+
+fn files_in(folder: &TempDir) -> Vec<String> {
+    let mut names: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn files_are_saved_once() {
+    let (site, folder) = saving();
+    let body = |text: &str| part("name=a; filename=b", text) + end();
+    let large = "quack".repeat(100_000);
+    let page = site
+        .post("/to")
+        .body(TYPE, in_pieces(body(&large), 3000))
+        .await;
+    assert_eq!((page.status().as_u16(), page.text()), (200, "500000"));
+    let page = site.post("/to").body(TYPE, body("another")).await;
+    assert_eq!(page.status(), 409);
+    let saved = std::fs::read_to_string(folder.path().join("target")).unwrap();
+    assert!(saved == large);
+    assert_eq!(files_in(&folder), ["target"]);
+}
+
+#[tokio::test]
+async fn half_an_upload_leaves_nothing() {
+    let (site, folder) = saving();
+    let half = part("name=a; filename=b", &"a".repeat(100_000));
+    for url in ["/to", "/in"] {
+        let page = site.post(url).body(TYPE, half.clone()).await;
+        // The last boundary is missing, so that the part has no end.
+        assert_eq!(page.status(), 400);
+        let large = part("name=a; filename=b", &"a".repeat(3_000_000)) + end();
+        let page = site.post(url).body(TYPE, in_pieces(large, 50_000)).await;
+        assert_eq!(page.status(), 413);
+    }
+    assert_eq!(files_in(&folder), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_upload_that_is_given_up_leaves_nothing() {
+    let (site, folder) = saving();
+    let start = Bytes::from(part("name=a; filename=b", &"a".repeat(100_000)));
+    let stalled = stream::unfold(Some(start), async |start| match start {
+        Some(start) => Some((Ok::<_, io::Error>(start), None)),
+        None => std::future::pending().await,
+    });
+    let upload = site.post("/to").body(TYPE, Body::stream(stalled));
+    let given_up = tokio::time::timeout(Duration::from_millis(200), upload).await;
+    assert!(given_up.is_err());
+    assert_eq!(files_in(&folder), [""; 0]);
+}
+
+#[tokio::test]
+async fn names_of_files_stay_in_their_folder() {
+    let (site, folder) = saving();
+    let long = format!("{}.png", "d".repeat(5000));
+    let mut expected = Vec::new();
+    for (name, saved) in [
+        ("../../up", "up"),
+        ("C:\\windows", "windows"),
+        ("/etc/absolute", "absolute"),
+        ("..", "unnamed"),
+        (".htaccess", "htaccess"),
+        ("..\\..\\back", "back"),
+        ("%2e%2e%2fencoded", "%2e%2e%2fencoded"),
+        ("con.txt", "_con.txt"),
+        (&long, &format!("{}.png", "d".repeat(196))),
+    ] {
+        let body = part(&format!("name=a; filename=\"{name}\""), "x") + end();
+        let page = site.post("/in").body(TYPE, body).await;
+        assert_eq!(
+            (page.status().as_u16(), page.text()),
+            (200, saved),
+            "{name}"
+        );
+        expected.push(saved.to_owned());
+    }
+    expected.sort();
+    assert_eq!(files_in(&folder), expected);
+}
+
+#[tokio::test]
+async fn files_of_one_name_are_all_kept() {
+    let (site, folder) = saving();
+    let body = part("name=a; filename=duck.png", "1").repeat(3) + end();
+    let page = site.post("/in").body(TYPE, body).await;
+    let names: Vec<&str> = page.text().split(' ').collect();
+    assert_eq!(names[0], "duck.png");
+    assert_eq!((&names[1][..5], &names[1][13..]), ("duck-", ".png"));
+    assert_eq!(files_in(&folder).len(), 3);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_at_the_target_is_not_followed() {
+    let (site, folder) = saving();
+    let outside = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(outside.path().join("a"), folder.path().join("target")).unwrap();
+    let body = part("name=a; filename=b", "1") + end();
+    assert_eq!(site.post("/to").body(TYPE, body).await.status(), 409);
+    assert_eq!(files_in(&outside), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_there_is_a_fault_of_the_site() {
+    let (site, folder) = saving();
+    folder.close().unwrap();
+    let body = part("name=a; filename=b", "1") + end();
+    assert_eq!(site.post("/to").body(TYPE, body).await.status(), 500);
+}
+
+#[derive(serde::Deserialize)]
+struct Note {
+    title: String,
+    tag: Vec<String>,
+}
+
+async fn form(request: Request) -> Result<String> {
+    let form = request.multipart_form().await?;
+    let note: Note = form.fields()?;
+    assert_eq!(form.value("title"), Some(note.title.as_str()));
+    assert_eq!(form.values("tag").collect::<Vec<_>>(), note.tag);
+    let files: Vec<_> = form
+        .files("file")
+        .map(|file| format!("{}={}", file.file_name(), file.bytes().len()))
+        .collect();
+    let chosen = form.file("other").is_some();
+    Ok(format!("{} {:?} {files:?} {chosen}", note.title, note.tag))
+}
+
+#[tokio::test]
+async fn a_small_form_is_had_whole() {
+    let site = site([path("/", form)]);
+    let body = [
+        part("name=title", "Grüße & mehr=1"),
+        part("name=tag", "a"),
+        part("name=tag", "b"),
+        part("name=file; filename=1.txt", "one"),
+        part("name=file; filename=2.txt", ""),
+        part("name=other; filename=\"\"", ""),
+        end().to_owned(),
+    ]
+    .concat();
+    let page = site.post("/").body(TYPE, body).await;
+    assert_eq!(
+        page.text(),
+        "Grüße & mehr=1 [\"a\", \"b\"] [\"1.txt=3\", \"2.txt=0\"] false"
+    );
+    let page = site
+        .post("/")
+        .body(TYPE, part("name=tag", "a") + end())
+        .await;
+    assert_eq!(page.status(), 422);
+}

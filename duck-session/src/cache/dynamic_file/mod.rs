@@ -1,0 +1,236 @@
+//! [`DynamicFileCache`]: sessions in SQLite files that grow to a size and go when they are empty.
+
+mod connection;
+mod entries;
+mod expiry;
+mod failure;
+mod folder;
+mod group;
+mod lane;
+mod lock;
+mod operation;
+mod reserve;
+mod shard;
+mod writer;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use duck_core::Result;
+use tokio::sync::{mpsc, oneshot};
+
+use self::failure::Failure;
+use self::folder::Folder;
+use self::operation::{Change, Reply, Request, Task};
+use self::writer::Writer;
+use super::directory::Directory;
+use super::{Cache, Entry};
+
+/// How large a shard grows where nothing else is said: 1 GiB.
+const SHARD_BYTES: u64 = 1 << 30;
+
+/// How many writes may wait before those who ask for more have to.
+const QUEUE: usize = 1024;
+
+/// The log is copied into the shards at most this often at the caller's wish.
+const SAVE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Keeps entries in a folder of SQLite databases, the shards, that several processes may share.
+///
+/// A new key goes into the newest shard that has room, else into a new one; it stays in its shard
+/// until it is deleted. An old shard is removed when nothing is left in it. Because a folder with a
+/// million sessions holds a few files, it is quick to start, to copy and to look into: the command
+/// line tool `sqlite3` reads a shard while the site runs.
+///
+/// One thread writes for the whole process. It commits all that waits in one transaction, so that
+/// many visitors share the cost of one; a call returns when its change is committed. From then on
+/// the change survives a crash of the process. It survives a power cut too if it is a removal or
+/// an [`Entry::durable`], or once the next of those is committed. Reads go past the writer and see
+/// whatever was committed.
+///
+/// Dropping the cache waits until what was asked of it is written.
+///
+/// ```
+/// use duck_session::cache::{Cache, DynamicFileCache};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> duck_core::Result<()> {
+/// # let parent = tempfile::tempdir()?;
+/// # let dir = parent.path().join("sessions");
+/// let cache = DynamicFileCache::open(&dir)?;
+/// cache.set("colour", b"green", None).await?;
+/// assert_eq!(cache.get("colour").await?.as_deref(), Some(&b"green"[..]));
+/// # Ok(())
+/// # }
+/// ```
+pub struct DynamicFileCache {
+    folder: Arc<Folder>,
+    /// None only while the cache is dropped.
+    queue: Option<mpsc::Sender<Request>>,
+    thread: Option<JoinHandle<()>>,
+    saved: Mutex<Option<Instant>>,
+}
+
+impl DynamicFileCache {
+    /// Opens the folder `dir` and makes it where it is missing, readable for this user alone.
+    ///
+    /// # Errors
+    ///
+    /// When `dir` is a symlink, belongs to another user or may be written to by others, and when
+    /// the shards in it can't be opened.
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
+        Self::options().open(dir)
+    }
+
+    /// What can be chosen before the folder is opened.
+    pub fn options() -> DynamicFileOptions {
+        DynamicFileOptions {
+            shard_bytes: SHARD_BYTES,
+        }
+    }
+
+    fn start(dir: PathBuf, shard_bytes: u64) -> Result<Self> {
+        let folder = Arc::new(Folder::new(dir));
+        let writer = Writer::open(Arc::clone(&folder), shard_bytes)?;
+        let (sender, queue) = mpsc::channel(QUEUE);
+        let thread = writer.start(queue)?;
+        Ok(Self {
+            folder,
+            queue: Some(sender),
+            thread: Some(thread),
+            saved: Mutex::new(None),
+        })
+    }
+
+    async fn change(&self, change: Change) -> Result<bool> {
+        let changed = self.ask(|reply| Request::Change(change, reply)).await?;
+        Ok(changed > 0)
+    }
+
+    async fn carry_out(&self, task: Task) -> Result<usize> {
+        self.ask(|reply| Request::Task(task, reply)).await
+    }
+
+    /// Queues a request and waits for its answer. Once it is queued it is carried out, whether or
+    /// not anybody still waits.
+    async fn ask(&self, request: impl FnOnce(Reply) -> Request) -> Result<usize> {
+        let stopped = || Failure::new("the thread that writes sessions has stopped");
+        let (reply, answer) = oneshot::channel();
+        let queue = self.queue.as_ref().ok_or_else(stopped)?;
+        queue.send(request(reply)).await.map_err(|_| stopped())?;
+        Ok(answer.await.map_err(|_| stopped())??)
+    }
+
+    /// Whether it is time to copy the log into the shards; if so, it is not for a while.
+    fn should_save(&self) -> bool {
+        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = saved.is_none_or(|at| at.elapsed() >= SAVE_INTERVAL);
+        if due {
+            *saved = Some(Instant::now());
+        }
+        due
+    }
+}
+
+/// Options of a [`DynamicFileCache`]; [`DynamicFileCache::options`] gives the usual ones.
+#[derive(Debug, Clone)]
+pub struct DynamicFileOptions {
+    shard_bytes: u64,
+}
+
+impl DynamicFileOptions {
+    /// How large a shard may grow before new keys go elsewhere; 1 GiB where nothing is said. A
+    /// shard may exceed it by what is added to the entries it holds.
+    ///
+    /// ```
+    /// use duck_session::cache::DynamicFileCache;
+    ///
+    /// # fn main() -> duck_core::Result<()> {
+    /// # let parent = tempfile::tempdir()?;
+    /// # let dir = parent.path().join("sessions");
+    /// let cache = DynamicFileCache::options().shard_bytes(64 << 20).open(&dir)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn shard_bytes(self, shard_bytes: u64) -> Self {
+        Self { shard_bytes }
+    }
+
+    /// Opens the folder, as [`DynamicFileCache::open`] does.
+    pub fn open(self, dir: impl AsRef<Path>) -> Result<DynamicFileCache> {
+        // SQLite opens files by path: the folder is held to its rules here, and named in full.
+        Directory::open(dir.as_ref())?;
+        DynamicFileCache::start(dir.as_ref().canonicalize()?, self.shard_bytes)
+    }
+}
+
+impl Cache for DynamicFileCache {
+    const ATOMIC: bool = true;
+
+    async fn set(&self, key: &str, value: &[u8], ttl: Option<Duration>) -> Result<()> {
+        self.change(Change::set(key, value, ttl)).await?;
+        Ok(())
+    }
+
+    /// Reads on the thread that asks: it takes microseconds, less than to change threads.
+    async fn get(&self, key: &str) -> Result<Option<Bytes>> {
+        let found = self.folder.read(key)?;
+        let live = found.filter(|found| found.expires > expiry::now());
+        Ok(live.map(|found| found.value))
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        self.change(Change::delete(key)).await?;
+        Ok(())
+    }
+
+    async fn clear(&self) -> Result<()> {
+        self.carry_out(Task::Clear).await?;
+        Ok(())
+    }
+
+    /// Copies SQLite's log into the shards and syncs them, at most once a second: what is
+    /// committed is safe in the log, so that it may be called after each write.
+    async fn save(&self) -> Result<()> {
+        if self.should_save() {
+            self.carry_out(Task::Checkpoint).await?;
+        }
+        Ok(())
+    }
+
+    async fn compare_and_swap(
+        &self,
+        key: &str,
+        expected: Option<&[u8]>,
+        new: Option<Entry<'_>>,
+    ) -> Result<bool> {
+        self.change(Change::swap(key, expected, new)).await
+    }
+
+    async fn remove_expired(&self, limit: usize) -> Result<usize> {
+        self.carry_out(Task::RemoveExpired(limit)).await
+    }
+}
+
+impl Drop for DynamicFileCache {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            // The thread does not panic, and there is nobody to tell.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for DynamicFileCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DynamicFileCache")
+            .field("folder", &self.folder.path())
+            .finish_non_exhaustive()
+    }
+}

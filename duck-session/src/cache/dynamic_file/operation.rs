@@ -1,0 +1,108 @@
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::expiry::{self, Instant};
+use super::failure::Failure;
+use crate::cache::Entry;
+
+/// How many entries an operation changed; of a refused change, none.
+pub(super) type Answer = Result<usize, Failure>;
+
+/// Where the writer answers.
+pub(super) type Reply = oneshot::Sender<Answer>;
+
+/// What the writer is asked.
+#[derive(Debug)]
+pub(super) enum Request {
+    Change(Change, Reply),
+    Task(Task, Reply),
+}
+
+/// What is done with the whole folder.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Task {
+    Clear,
+    RemoveExpired(usize),
+    Checkpoint,
+}
+
+/// Answers who asked. They may have gone by now; what was done stands all the same.
+pub(super) fn answer(reply: Reply, answer: Answer) {
+    let _ = reply.send(answer);
+}
+
+/// A change of one key: if `condition` holds, `new` is what is stored afterwards.
+#[derive(Debug)]
+pub(super) struct Change {
+    pub(super) key: String,
+    pub(super) condition: Condition,
+    pub(super) new: Option<Stored>,
+}
+
+/// What has to be stored for a change to be made.
+#[derive(Debug)]
+pub(super) enum Condition {
+    /// Whatever there is, or nothing.
+    Any,
+    /// A live entry with these bytes, or no live entry.
+    Holds(Option<Vec<u8>>),
+}
+
+/// What a change stores.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) value: Vec<u8>,
+    pub(super) expires: Instant,
+    durable: bool,
+}
+
+impl Change {
+    pub(super) fn set(key: &str, value: &[u8], ttl: Option<Duration>) -> Self {
+        Self {
+            key: key.to_owned(),
+            condition: Condition::Any,
+            new: Some(Stored {
+                value: value.to_owned(),
+                expires: expiry::after(ttl),
+                durable: false,
+            }),
+        }
+    }
+
+    pub(super) fn delete(key: &str) -> Self {
+        Self {
+            key: key.to_owned(),
+            condition: Condition::Any,
+            new: None,
+        }
+    }
+
+    pub(super) fn swap(key: &str, expected: Option<&[u8]>, new: Option<Entry<'_>>) -> Self {
+        Self {
+            key: key.to_owned(),
+            condition: Condition::Holds(expected.map(<[u8]>::to_owned)),
+            new: new.map(|entry| Stored {
+                value: entry.value.to_owned(),
+                expires: expiry::after(entry.ttl),
+                durable: entry.durable,
+            }),
+        }
+    }
+
+    /// Whether the change has to survive a power cut. A removal always does: a logout must not
+    /// come back.
+    pub(super) fn is_durable(&self) -> bool {
+        self.new.as_ref().is_none_or(|new| new.durable)
+    }
+}
+
+impl Condition {
+    /// Whether it holds where `live` is stored.
+    pub(super) fn holds(&self, live: Option<&[u8]>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Holds(expected) => expected.as_deref() == live,
+        }
+    }
+}

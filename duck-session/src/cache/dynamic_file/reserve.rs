@@ -1,0 +1,73 @@
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FallocateFlags, fallocate};
+
+/// As much as a shard may grow when its log is copied into it.
+const MOST: u64 = 5 << 20;
+const LEAST: u64 = 64 << 10;
+
+/// Space that is set aside so that sessions can be removed from a full disk.
+///
+/// A removal is first written to the log, and the log starts over only when all of it was copied
+/// into the shard: with the disk full, there is room for neither.
+#[derive(Debug)]
+pub(super) struct Reserve {
+    path: PathBuf,
+}
+
+impl Reserve {
+    pub(super) fn new(folder: &Path) -> Self {
+        Self {
+            path: folder.join("shards.reserve"),
+        }
+    }
+
+    /// Gives the space to whoever writes next.
+    pub(super) fn release(&self) {
+        let _ = fs::remove_file(&self.path);
+    }
+
+    /// Sets aside what there is, up to a limit, if that is not done yet. Without it all else works,
+    /// so a failure is nobody's concern.
+    pub(super) fn keep(&self) {
+        if self.path.exists() {
+            return;
+        }
+        let sizes = std::iter::successors(Some(MOST), |size| Some(size / 2));
+        for size in sizes.take_while(|size| *size >= LEAST) {
+            match self.allocate(size) {
+                Ok(()) => return,
+                Err(_) => self.release(),
+            }
+        }
+    }
+
+    fn allocate(&self, size: u64) -> io::Result<()> {
+        let file: File = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&self.path)?;
+        Ok(fallocate(&file, FallocateFlags::empty(), 0, size)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_kept_and_released() {
+        let folder = tempfile::tempdir().unwrap();
+        let reserve = Reserve::new(folder.path());
+        reserve.keep();
+        reserve.keep();
+        assert_eq!(fs::metadata(&reserve.path).unwrap().len(), MOST);
+        reserve.release();
+        reserve.release();
+        assert!(!reserve.path.exists());
+    }
+}

@@ -1,0 +1,214 @@
+use std::sync::Arc;
+use std::thread;
+
+use tokio::sync::mpsc;
+
+use super::entries;
+use super::expiry::{self, Instant};
+use super::failure::Failure;
+use super::folder::Folder;
+use super::group::Group;
+use super::lane::Lane;
+use super::lock::{FolderLock, Locked};
+use super::operation::{self, Answer, Change, Reply, Request, Task};
+use super::reserve::Reserve;
+use super::shard::Shard;
+
+/// How many requests are taken at once: few enough that nobody waits long for the commit.
+const MOST: usize = 256;
+
+/// Expired entries share their place in the index with prolonged ones; one pass looks at no more
+/// than so many times what it was asked to remove.
+const LOOKS_PER_REMOVAL: usize = 4;
+
+/// The one thread of the process that changes the shards.
+#[derive(Debug)]
+pub(super) struct Writer {
+    folder: Arc<Folder>,
+    lock: FolderLock,
+    pub(super) reserve: Reserve,
+    /// In the order of the folder's list: the newest shard first.
+    pub(super) lanes: Vec<Lane>,
+    pub(super) shard_bytes: u64,
+}
+
+impl Writer {
+    /// Opens the folder to write to it, with a first shard where there is none.
+    pub(super) fn open(folder: Arc<Folder>, shard_bytes: u64) -> Result<Self, Failure> {
+        let lock = FolderLock::open(folder.path())?;
+        let mut writer = Self {
+            reserve: Reserve::new(folder.path()),
+            folder,
+            lock,
+            lanes: Vec::new(),
+            shard_bytes,
+        };
+        let locked = writer.lock.acquire()?;
+        // Another process may have died between making a shard and telling of it.
+        writer.folder.changed(&locked)?;
+        writer.follow_folder();
+        if writer.lanes.is_empty() {
+            writer.add_shard(&locked)?;
+        }
+        writer.reserve.keep();
+        Ok(writer)
+    }
+
+    /// Starts the thread. It ends when the queue is closed and everything in it is answered.
+    pub(super) fn start(
+        mut self,
+        mut queue: mpsc::Receiver<Request>,
+    ) -> std::io::Result<thread::JoinHandle<()>> {
+        let thread = thread::Builder::new().name("duck-sessions".to_owned());
+        thread.spawn(move || {
+            let mut waiting = Vec::with_capacity(MOST);
+            while queue.blocking_recv_many(&mut waiting, MOST) > 0 {
+                self.serve(waiting.drain(..));
+            }
+        })
+    }
+
+    fn serve(&mut self, requests: impl Iterator<Item = Request>) {
+        let mut group = Group::default();
+        for request in requests {
+            match request {
+                Request::Change(change, reply) => self.gather(&mut group, change, reply),
+                Request::Task(task, reply) => {
+                    group.commit(self);
+                    operation::answer(reply, self.carry_out(task));
+                }
+            }
+        }
+        group.commit(self);
+    }
+
+    fn gather(&mut self, group: &mut Group, change: Change, reply: Reply) {
+        if let Err((change, reply)) = group.admit(change, reply) {
+            group.commit(self);
+            // An empty group admits whatever comes.
+            let _ = group.admit(change, reply);
+        }
+    }
+
+    pub(super) fn carry_out(&mut self, task: Task) -> Answer {
+        let lock = self.enter()?;
+        match task {
+            Task::Clear => self.clear(&lock),
+            Task::RemoveExpired(limit) => self.remove_expired(limit, &lock),
+            Task::Checkpoint => self.checkpoint(),
+        }
+    }
+
+    /// Waits until this process may write, and sees to it that what it is going to write into is
+    /// what the others read.
+    pub(super) fn enter(&mut self) -> Result<Locked, Failure> {
+        let lock = self.lock.acquire()?;
+        if !self.lanes.iter().all(|lane| lane.shard().is_current()) {
+            self.folder.distrust();
+        }
+        self.folder.refresh()?;
+        self.follow_folder();
+        Ok(lock)
+    }
+
+    /// Has one lane for each shard on the folder's list. Lanes of shards that stayed keep their
+    /// connection and their transaction.
+    fn follow_folder(&mut self) {
+        let shards = self.folder.shards();
+        let same = |(lane, shard): (&Lane, &Arc<Shard>)| Arc::ptr_eq(lane.shard(), shard);
+        let list = shards.newest_first();
+        if self.lanes.len() == list.len() && self.lanes.iter().zip(list).all(same) {
+            return;
+        }
+        let mut before = std::mem::take(&mut self.lanes);
+        for shard in list {
+            let known = before
+                .iter()
+                .position(|lane| Arc::ptr_eq(lane.shard(), shard));
+            let lane = known.map(|index| before.swap_remove(index));
+            self.lanes
+                .push(lane.unwrap_or_else(|| Lane::new(Arc::clone(shard))));
+        }
+    }
+
+    pub(super) fn add_shard(&mut self, lock: &Locked) -> Result<(), Failure> {
+        self.folder.add_shard(lock)?;
+        self.follow_folder();
+        Ok(())
+    }
+
+    /// Commits every lane; gives the shards where that failed.
+    pub(super) fn commit_all(&mut self) -> Vec<(u32, Failure)> {
+        let commit = |lane: &mut Lane| Some((lane.number(), lane.commit().err()?));
+        self.lanes.iter_mut().filter_map(commit).collect()
+    }
+
+    /// Removes the shards, but for the newest, in which nothing is left. What keeps one from going
+    /// keeps nobody from working.
+    pub(super) fn remove_emptied(&mut self, lock: &Locked) {
+        for lane in self.lanes.iter_mut().skip(1) {
+            let emptied = lane.run(false, entries::is_empty);
+            let emptied = lane.commit().and(emptied);
+            if matches!(emptied, Ok(true))
+                && let Err(failure) = self.folder.remove_shard(lane.shard(), lock)
+            {
+                lane.shard().warn(&failure);
+            }
+        }
+        self.follow_folder();
+    }
+
+    fn checkpoint(&mut self) -> Answer {
+        self.each_lane(Lane::checkpoint)?;
+        self.reserve.keep();
+        Ok(0)
+    }
+
+    fn clear(&mut self, lock: &Locked) -> Answer {
+        let result = self.each_lane(|lane| {
+            lane.run(true, entries::clear)?;
+            lane.commit()
+        });
+        self.remove_emptied(lock);
+        result.map(|()| 0)
+    }
+
+    fn remove_expired(&mut self, limit: usize, lock: &Locked) -> Answer {
+        let now = expiry::now();
+        let mut removed = 0;
+        let result = self.each_lane(|lane| {
+            removed += sweep(lane, now, limit - removed)?;
+            Ok(())
+        });
+        if removed > 0 {
+            self.remove_emptied(lock);
+        }
+        result.map(|()| removed)
+    }
+
+    /// Does `work` in every lane, whatever happens in the others; gives the first failure.
+    fn each_lane(
+        &mut self,
+        mut work: impl FnMut(&mut Lane) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let results: Vec<_> = self.lanes.iter_mut().rev().map(&mut work).collect();
+        results.into_iter().collect()
+    }
+}
+
+/// Removes up to `limit` expired entries of one shard.
+fn sweep(lane: &mut Lane, now: Instant, limit: usize) -> Result<usize, Failure> {
+    let most = limit.saturating_mul(LOOKS_PER_REMOVAL);
+    let (mut removed, mut looked) = (0, 0);
+    while removed < limit && looked < most {
+        let wanted = limit - removed;
+        let swept = lane.run(false, |connection| entries::sweep(connection, now, wanted))?;
+        removed += swept.removed;
+        looked += swept.removed + swept.postponed;
+        if swept.removed + swept.postponed < wanted {
+            break;
+        }
+    }
+    lane.commit()?;
+    Ok(removed)
+}
