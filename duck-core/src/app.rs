@@ -17,6 +17,17 @@ use crate::setup::Setup;
 use crate::site::{Inner, RouteLine, Site};
 use crate::urls::{Matcher, UrlPattern};
 
+/// Keys that are read elsewhere (by the server), or only where they matter: a site that has them in
+/// its settings all the same made no mistake.
+const KEYS_OF_SOME: [&str; 6] = [
+    "ADDRESS",
+    "WORKERS",
+    "SECRET_KEY",
+    "SECRET_KEY_FALLBACKS",
+    "STATIC_DIR",
+    "STATIC_URL",
+];
+
 /// A site being put together: settings, middleware, URL patterns, state.
 ///
 /// ```no_run
@@ -135,6 +146,7 @@ impl App {
     /// start. The text says what would be right.
     pub fn build(self) -> Result<Site> {
         let settings = self.settings?;
+        settings.know(&KEYS_OF_SOME);
         let debug = settings.get::<bool>("DEBUG")?.unwrap_or(false);
         let mut setup = Setup::new(&settings);
         let layers = start(&self.layers, &mut setup)?;
@@ -306,5 +318,21 @@ impl fmt::Debug for App {
             .field("settings", &self.settings)
             .field("urls", &self.patterns)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_other_sites_or_the_server_read_are_no_mistakes() {
+        let toml =
+            "ADDRESS = '127.0.0.1:0'\nSTATIC_URL = '/s/'\nSECRET_KEY_FALLBACKS = []\nADRESS = ''";
+        let site = App::new(Settings::from_toml(toml).unwrap())
+            .build()
+            .unwrap();
+        assert_eq!(site.settings().unknown_keys(), ["ADRESS"]);
+        assert!(site.settings().warnings()[0].contains("did you mean `ADDRESS`?"));
     }
 }

@@ -67,3 +67,20 @@ impl Limits {
         Duration::from_secs(self.shutdown_timeout)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The file that the guide's page on settings is compared with.
+    #[test]
+    fn defaults_are_those_of_the_settings_file() {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../settings.toml");
+        let settings = std::fs::read_to_string(file).unwrap();
+        let written: Limits = crate::Settings::from_toml(&settings)
+            .unwrap()
+            .part()
+            .unwrap();
+        assert_eq!(format!("{written:?}"), format!("{:?}", Limits::default()));
+    }
+}

@@ -21,9 +21,27 @@ pub fn app() -> App {
         .urls(shop::blueprint())
 }
 
-/// The code of the README, compiled and run.
+/// The examples of the README and the guide, compiled and run by `cargo test`.
 #[cfg(doctest)]
-mod readme {
+mod guide {
     #[doc = include_str!("../../README.md")]
-    pub(crate) struct Readme;
+    mod readme {}
+    #[doc = include_str!("../../docs/README.md")]
+    mod contents {}
+    #[doc = include_str!("../../docs/getting-started.md")]
+    mod getting_started {}
+    #[doc = include_str!("../../docs/views-and-urls.md")]
+    mod views_and_urls {}
+    #[doc = include_str!("../../docs/sessions.md")]
+    mod sessions {}
+    #[doc = include_str!("../../docs/storages.md")]
+    mod storages {}
+    #[doc = include_str!("../../docs/settings.md")]
+    mod settings {}
+    #[doc = include_str!("../../docs/security.md")]
+    mod security {}
+    #[doc = include_str!("../../docs/deploying.md")]
+    mod deploying {}
+    #[doc = include_str!("../../docs/from-python-duck.md")]
+    mod from_python_duck {}
 }

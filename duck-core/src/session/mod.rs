@@ -392,11 +392,11 @@ impl Session {
         self.modified()
     }
 
-    /// Saves now rather than after the view: before a long stream, or from a socket that stays
-    /// open. The response gets the cookie it needs all the same.
+    /// Saves now rather than after the view: before a slow request to another service, say. The
+    /// response gets the cookie it needs all the same.
     ///
-    /// After the response has left, data is still saved, but no cookie can follow: a session that
-    /// would need one is refused with [`SessionError::Committed`].
+    /// Once the response has left there is nothing to save: changes are refused with
+    /// [`SessionError::Committed`].
     pub async fn save(&self) -> Result<(), SessionError> {
         self.access().await?;
         self.commit(true, false).await

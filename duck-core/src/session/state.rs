@@ -165,12 +165,13 @@ impl State {
         self.failure.take()
     }
 
+    /// Whether the session takes changes at all.
     fn check_open(&self) -> Result<(), SessionError> {
         match self.writing {
             Writing::Open => Ok(()),
             Writing::Closed => Err(SessionError::Committed),
             Writing::Unavailable => {
-                let why = "the session could not be loaded and is empty; it cannot be written";
+                let why = "an empty session stands in for one that could not be read: it takes no changes";
                 Err(SessionError::store(why))
             }
         }
@@ -309,7 +310,17 @@ pub(super) fn decode<T: DeserializeOwned>(key: &str, json: &[u8]) -> Result<T, S
 
 #[cfg(test)]
 mod tests {
-    use super::depth;
+    use super::*;
+
+    #[test]
+    fn what_stands_in_for_an_unreadable_session_takes_no_changes() {
+        let mut state = State::default();
+        state.fill(Loaded::unavailable());
+        let set = state.set("key", "1".into(), &SessionPolicy::default());
+        assert!(matches!(set, Err(SessionError::Store(_))), "{set:?}");
+        assert!(matches!(state.flush(), Err(SessionError::Store(_))));
+        assert!(!state.is_dirty());
+    }
 
     #[test]
     fn depth_counts_brackets_outside_of_text() {

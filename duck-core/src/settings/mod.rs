@@ -203,6 +203,16 @@ impl Settings {
             .collect()
     }
 
+    /// Keys that some part has asked for so far, whether they are set or not.
+    pub fn known_keys(&self) -> Vec<&'static str> {
+        self.asked().iter().copied().collect()
+    }
+
+    /// Notes keys that are asked for elsewhere, or by some sites only: they are no mistakes.
+    pub(crate) fn know(&self, keys: &[&'static str]) {
+        self.asked().extend(keys);
+    }
+
     /// A sentence for each unknown key, with the nearest key that is known.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let unknown = self.unknown_keys();
