@@ -21,9 +21,11 @@ pub fn app() -> App {
         .urls(shop::blueprint())
 }
 
-/// The examples of the guide, compiled and run by `cargo test`.
+/// The examples of the README and the guide, compiled and run by `cargo test`.
 #[cfg(doctest)]
 mod guide {
+    #[doc = include_str!("../../README.md")]
+    mod readme {}
     #[doc = include_str!("../../docs/README.md")]
     mod contents {}
     #[doc = include_str!("../../docs/getting-started.md")]
@@ -42,11 +44,4 @@ mod guide {
     mod deploying {}
     #[doc = include_str!("../../docs/from-python-duck.md")]
     mod from_python_duck {}
-}
-
-/// The code of the README, compiled and run.
-#[cfg(doctest)]
-mod readme {
-    #[doc = include_str!("../../README.md")]
-    pub(crate) struct Readme;
 }

@@ -171,7 +171,7 @@ impl State {
             Writing::Open => Ok(()),
             Writing::Closed => Err(SessionError::Committed),
             Writing::Unavailable => {
-                let why = "the session could not be loaded and is empty; it cannot be written";
+                let why = "an empty session stands in for one that could not be read: it takes no changes";
                 Err(SessionError::store(why))
             }
         }
