@@ -13,6 +13,8 @@ use crate::session_error::SessionError;
 pub(super) struct State {
     pub(super) record: Option<Record>,
     pub(super) data: SessionData,
+    /// The data as it was before the first of `writes`.
+    before: SessionData,
     pub(super) writes: Vec<Write>,
     pub(super) identity: Identity,
     pub(super) forced: bool,
@@ -43,7 +45,20 @@ impl State {
     }
 
     pub(super) fn is_dirty(&self) -> bool {
-        !self.writes.is_empty() || self.forced || self.identity != Identity::Keep
+        self.has_changes() || self.forced || self.identity != Identity::Keep
+    }
+
+    /// Whether the data differs: a value set and set back is no change.
+    fn has_changes(&self) -> bool {
+        !self.writes.is_empty() && self.data != self.before
+    }
+
+    /// Notes a write that is about to be made to the data.
+    fn note_write(&mut self, write: Write) {
+        if self.writes.is_empty() {
+            self.before = self.data.clone();
+        }
+        self.writes.push(write);
     }
 
     pub(super) fn set(
@@ -68,25 +83,24 @@ impl State {
             return Ok(());
         }
         check_limits(&self.data, key, json, policy)?;
+        self.note_write(write());
         self.data.set(key, json.clone());
-        self.writes.push(write());
         Ok(())
     }
 
     pub(super) fn remove(&mut self, key: &str) -> Result<Option<Bytes>, SessionError> {
         self.check_open()?;
-        let removed = self.data.remove(key);
-        if removed.is_some() {
-            self.writes.push(Write::Remove(key.into()));
+        if self.data.get(key).is_some() {
+            self.note_write(Write::Remove(key.into()));
         }
-        Ok(removed)
+        Ok(self.data.remove(key))
     }
 
     pub(super) fn clear(&mut self) -> Result<(), SessionError> {
         self.check_open()?;
         if self.data.keys().next().is_some() {
+            self.note_write(Write::Clear);
             self.data.clear();
-            self.writes.push(Write::Clear);
         }
         Ok(())
     }
@@ -112,8 +126,8 @@ impl State {
 
     /// Another user logs in: what the last one had is not theirs.
     pub(super) fn reset(&mut self) {
+        self.note_write(Write::Reset);
         self.data = SessionData::default();
-        self.writes.push(Write::Reset);
     }
 
     pub(super) fn fail(&mut self, error: SessionError) {
@@ -134,6 +148,9 @@ impl State {
 
     /// What is to be written, if anything. Without `keep_data` only what concerns the id is.
     pub(super) fn take_changes(&mut self, visitor: &Visitor, keep_data: bool) -> Option<Changes> {
+        if !self.has_changes() {
+            self.writes.clear();
+        }
         let mut writes = std::mem::take(&mut self.writes);
         let mut data = Some(self.data.clone());
         let mut forced = std::mem::take(&mut self.forced);
