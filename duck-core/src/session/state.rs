@@ -140,10 +140,12 @@ impl State {
 
     fn check_open(&self) -> Result<(), SessionError> {
         if self.closed {
-            Err(SessionError::Committed)
-        } else {
-            Ok(())
+            return Err(SessionError::Committed);
         }
+        if self.unavailable {
+            return Err(SessionError::store("the session could not be read"));
+        }
+        Ok(())
     }
 
     /// What is to be written, if anything. Without `keep_data` only what concerns the id is.
