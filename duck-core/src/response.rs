@@ -267,9 +267,9 @@ pub fn json<T: Serialize + ?Sized>(value: &T) -> Response {
     }
 }
 
-/// A body sent piece by piece as it is made. Sessions are saved before the first piece: what the
-/// stream sets in `request.session` afterwards needs its own
-/// [`save`](crate::Session::save).
+/// A body sent piece by piece as it is made. Sessions are saved before the first piece: a
+/// stream can read `request.session`, but what it sets there is refused with
+/// [`SessionError::Committed`](crate::SessionError::Committed).
 pub fn stream<S, E>(media_type: &'static str, pieces: S) -> Response
 where
     S: Stream<Item = Result<Bytes, E>> + Send + 'static,

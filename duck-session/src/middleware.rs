@@ -142,11 +142,7 @@ impl Middleware for SessionMiddleware {
         let response = next
             .run(request.clone().with_session(session.clone()))
             .await;
-        if session.is_accessed() {
-            Ok(started.finish(&request, &session, &visitor, response).await)
-        } else {
-            started.check_site_cookies(&visitor, response)
-        }
+        Ok(started.finish(&request, &session, &visitor, response).await)
     }
 }
 
@@ -171,7 +167,9 @@ impl Started {
             // What the view answered may speak of things that were not saved.
             Err(error) => Error::from(error).into_response(),
         };
-        vary_by_cookie(response.headers_mut());
+        if session.is_accessed() {
+            vary_by_cookie(response.headers_mut());
+        }
         response
     }
 

@@ -123,6 +123,7 @@ impl CookieEngine {
         let record = Record::new(None, bytes, clock::time(header.expires));
         Ok(Commit::Saved {
             record,
+            data,
             cookie: Some(NewCookie::new(value, max_age)),
         })
     }

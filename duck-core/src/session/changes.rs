@@ -20,7 +20,7 @@ pub(crate) enum Write {
 }
 
 impl Write {
-    fn apply(&self, data: &mut SessionData) -> Result<(), SessionError> {
+    pub(crate) fn apply(&self, data: &mut SessionData) -> Result<(), SessionError> {
         match self {
             Self::Set(key, json) => {
                 data.set(key, json.clone());

@@ -150,6 +150,8 @@ pub enum Commit {
     Saved {
         /// The session as it is now.
         record: Record,
+        /// What it holds now, with what other requests saved meanwhile.
+        data: SessionData,
         /// The cookie to send, where the visitor's is no longer right.
         cookie: Option<NewCookie>,
     },

@@ -64,6 +64,9 @@ struct Inner {
     visitor: Visitor,
     accessed: AtomicBool,
     loaded: OnceCell<()>,
+    /// Held while the session is being saved: one save at a time, and each begins where the last
+    /// one ended.
+    saving: tokio::sync::Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -79,6 +82,20 @@ impl Inner {
             Ok(())
         };
         self.loaded.get_or_try_init(load).await.copied()
+    }
+
+    async fn commit(self: Arc<Self>, keep_data: bool) -> Result<(), SessionError> {
+        let _one_at_a_time = self.saving.lock().await;
+        let changes = {
+            let mut state = self.state();
+            state.take_failure(keep_data)?;
+            state.take_changes(&self.visitor, keep_data)
+        };
+        let Some(changes) = changes else {
+            return Ok(());
+        };
+        let commit = self.engine.clone().commit(changes).await;
+        self.state().note(commit)
     }
 }
 
@@ -124,7 +141,7 @@ impl Session {
 
     /// Whether the visitor came without a live session.
     pub async fn is_new(&self) -> Result<bool, SessionError> {
-        Ok(self.access().await?.state().record.is_none())
+        Ok(self.access().await?.state().is_new())
     }
 
     /// The whole session as one struct: each field is a key.
@@ -396,8 +413,13 @@ impl Session {
     /// Saves now rather than after the view: before a long stream, or from a socket that stays
     /// open. The response gets the cookie it needs all the same.
     ///
-    /// After the response has left, data is still saved, but no cookie can follow: a session that
-    /// would need one is refused with [`SessionError::Committed`].
+    /// After the response has left there is nothing to save: what is set then is refused with
+    /// [`SessionError::Committed`].
+    ///
+    /// # Errors
+    ///
+    /// When the storage fails. The request's changes are lost then, and so is its response: the
+    /// visitor gets the error, whatever the view does with it.
     pub async fn save(&self) -> Result<(), SessionError> {
         self.access().await?;
         self.commit(true).await
@@ -405,17 +427,20 @@ impl Session {
 
     /// Saves for the last time and says what becomes of the cookie. For session middleware; a
     /// site has no need of it. Without `keep_data`, for a failed page, only logins, logouts and new
-    /// ids are kept.
+    /// ids are kept. What is set from now on is refused, with [`SessionError::Committed`].
     pub async fn finish(&self, keep_data: bool) -> Result<Option<CookieChange>, SessionError> {
         let Some(inner) = &self.0 else {
             return Ok(None);
         };
-        if inner.state().forced {
+        let forced = {
+            let mut state = inner.state();
+            state.closed = true;
+            state.forced && keep_data
+        };
+        if forced {
             inner.load().await?;
         }
-        let committed = self.commit(keep_data).await;
-        inner.state().closed = true;
-        committed?;
+        self.commit(keep_data).await?;
         Ok(inner.state().cookie_change())
     }
 
@@ -423,19 +448,10 @@ impl Session {
         let Some(inner) = &self.0 else {
             return Err(SessionError::Missing);
         };
-        let changes = {
-            let mut state = inner.state();
-            if let Some(error) = state.take_failure().filter(|_| keep_data) {
-                return Err(error);
-            }
-            state.take_changes(&inner.visitor, keep_data)
-        };
-        let Some(changes) = changes else {
+        if inner.state().is_quiet() && inner.saving.try_lock().is_ok() {
             return Ok(());
-        };
-        let commit = Finish::new(inner.engine.clone().commit(changes)).await?;
-        inner.state().note(commit);
-        Ok(())
+        }
+        Finish::new(Box::pin(inner.clone().commit(keep_data))).await
     }
 }
 
@@ -448,6 +464,7 @@ impl Session {
             visitor,
             accessed: AtomicBool::new(false),
             loaded: OnceCell::new(),
+            saving: tokio::sync::Mutex::default(),
             state: Mutex::new(State::default()),
         })))
     }

@@ -19,6 +19,12 @@ pub(super) struct State {
     pub(super) identity: Identity,
     pub(super) forced: bool,
     pub(super) closed: bool,
+    /// Whether the session ended under this request: nothing is saved any more.
+    gone: bool,
+    /// Whether a save failed: what it was to write is lost.
+    lost: bool,
+    /// Whether the visitor came with a live session.
+    came: bool,
     dead_cookie: bool,
     unavailable: bool,
     cookie: Option<CookieChange>,
@@ -38,10 +44,15 @@ pub enum CookieChange {
 
 impl State {
     pub(super) fn fill(&mut self, loaded: Loaded) {
+        self.came = loaded.record.is_some();
         self.record = loaded.record;
         self.data = loaded.data;
         self.dead_cookie = loaded.dead_cookie;
         self.unavailable = loaded.unavailable;
+    }
+
+    pub(super) fn is_new(&self) -> bool {
+        !self.came
     }
 
     pub(super) fn is_dirty(&self) -> bool {
@@ -134,10 +145,6 @@ impl State {
         self.failure.get_or_insert(error);
     }
 
-    pub(super) fn take_failure(&mut self) -> Option<SessionError> {
-        self.failure.take()
-    }
-
     fn check_open(&self) -> Result<(), SessionError> {
         if self.closed {
             return Err(SessionError::Committed);
@@ -162,6 +169,9 @@ impl State {
             forced = false;
         }
         let identity = std::mem::take(&mut self.identity);
+        if self.gone {
+            return None;
+        }
         if writes.is_empty() && !forced && identity == Identity::Keep {
             return None;
         }
@@ -175,25 +185,67 @@ impl State {
         ))
     }
 
-    pub(super) fn note(&mut self, commit: Commit) {
+    pub(super) fn note(
+        &mut self,
+        commit: Result<Commit, SessionError>,
+    ) -> Result<(), SessionError> {
         match commit {
-            Commit::Unchanged => {}
-            Commit::Saved { record, cookie } => {
+            Ok(Commit::Unchanged) => {}
+            Ok(Commit::Saved {
+                record,
+                data,
+                cookie,
+            }) => {
                 self.record = Some(record);
+                self.take_over(data)?;
                 if let Some(cookie) = cookie {
                     self.cookie = Some(CookieChange::Set(cookie));
                 }
             }
-            Commit::Ended => {
-                let carried = self.record.take().is_some() || self.dead_cookie;
-                self.cookie = carried.then_some(CookieChange::Remove);
+            Ok(Commit::Ended) => {
+                self.record = None;
+                self.cookie = (self.came || self.dead_cookie).then_some(CookieChange::Remove);
             }
-            Commit::Gone => {
+            Ok(Commit::Gone) => {
+                self.gone = true;
                 self.record = None;
                 self.dead_cookie = false;
                 self.cookie = None;
             }
+            Err(error) => {
+                self.lost = true;
+                return Err(error);
+            }
         }
+        Ok(())
+    }
+
+    /// Goes on from what was saved, with what was written since the save began on top.
+    fn take_over(&mut self, saved: SessionData) -> Result<(), SessionError> {
+        self.before = saved;
+        self.data = self.before.clone();
+        let writes = &self.writes;
+        writes
+            .iter()
+            .try_for_each(|write| write.apply(&mut self.data))
+    }
+
+    /// What keeps the session from being saved.
+    pub(super) fn take_failure(&mut self, keep_data: bool) -> Result<(), SessionError> {
+        if self.lost {
+            return Err(SessionError::store(
+                "an earlier save of this request failed",
+            ));
+        }
+        match self.failure.take() {
+            Some(error) if keep_data => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether there is nothing to save or to report.
+    pub(super) fn is_quiet(&self) -> bool {
+        !self.is_dirty() && !self.lost && self.failure.is_none()
     }
 
     /// The cookie the response needs, all commits of the request taken together.

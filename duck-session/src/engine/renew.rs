@@ -36,6 +36,7 @@ impl<C: Cache> CacheEngine<C> {
                     let cookie = new_cookie(&id, &new, self.clock.now());
                     return Ok(Commit::Saved {
                         record: record(id, bytes, &new),
+                        data,
                         cookie,
                     });
                 }

@@ -64,6 +64,7 @@ impl<C: Cache> CacheEngine<C> {
         let cookie = new_cookie(&id, &header, self.clock.now());
         Ok(Commit::Saved {
             record: record(id, bytes, &header),
+            data,
             cookie,
         })
     }
@@ -159,6 +160,7 @@ impl<C: Cache> CacheEngine<C> {
                 };
                 return Ok(Commit::Saved {
                     record: record(id, bytes, &header),
+                    data,
                     cookie,
                 });
             }
@@ -223,8 +225,8 @@ impl<C: Cache> CacheEngine<C> {
     async fn replace(&self, old: &Record, data: SessionData) -> Result<Commit, SessionError> {
         let ended = self.end(old).await?;
         match self.begin(data, Identity::End).await? {
-            Commit::Saved { record, cookie } => Ok(Commit::Saved { record, cookie }),
-            _ => Ok(ended),
+            Commit::Unchanged | Commit::Ended => Ok(ended),
+            begun => Ok(begun),
         }
     }
 
