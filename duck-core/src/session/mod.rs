@@ -264,7 +264,9 @@ impl Session {
             return Ok(None);
         };
         let value = decode(key, &json)?;
-        Ok(Some(SessionGuard::new(self.clone(), key, json, value)))
+        // Not what is stored: `T` may see less of that than there is.
+        let before = encode(key, &value)?;
+        Ok(Some(SessionGuard::new(self.clone(), key, before, value)))
     }
 
     /// Takes the value under `key` out and gives it back.
@@ -273,11 +275,13 @@ impl Session {
     ///
     /// [`SessionError::Value`] when it is of another type; it stays then.
     pub async fn pop<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, SessionError> {
-        let value = self.get(key).await?;
-        if value.is_some() {
-            self.remove(key).await?;
-        }
-        Ok(value)
+        let mut state = self.open(key).await?.state();
+        let Some(json) = state.data.get(key).cloned() else {
+            return Ok(None);
+        };
+        let value = decode(key, &json)?;
+        state.remove(key)?;
+        Ok(Some(value))
     }
 
     /// Takes `key` out and says whether it was there. If it was not, nothing changed.
@@ -497,16 +501,17 @@ impl Session {
     /// Takes back what a guard was lent.
     fn store_guarded<T: Serialize>(&self, key: &str, before: &Bytes, value: &T) {
         let Some(inner) = &self.0 else { return };
-        let mut state = inner.state();
-        let stored = encode(key, value).and_then(|json| {
-            if json == *before {
-                Ok(())
-            } else {
-                state.set(key, json, inner.engine.policy())
+        let stored = match encode(key, value) {
+            Ok(json) if json == *before => return,
+            Ok(json) => inner.state().set(key, json, inner.engine.policy()),
+            Err(error) => Err(error),
+        };
+        match stored {
+            Err(SessionError::Committed) => {
+                tracing::warn!(target: "duck_session", "a value lent by `get_mut` changed after the response: it is lost");
             }
-        });
-        if let Err(error) = stored {
-            state.fail(error);
+            Err(error) => inner.state().fail(error),
+            Ok(()) => {}
         }
     }
 }
