@@ -67,7 +67,9 @@ impl SessionCookie {
             );
         }
         text.extend_from_slice(form.flags.as_bytes());
-        HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).ok()
+        let mut header = HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).ok()?;
+        header.set_sensitive(true); // a response that is printed does not show it
+        Some(header)
     }
 
     /// The header that removes it.

@@ -1,5 +1,6 @@
 //! The port between `request.session` and whatever keeps sessions.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -71,7 +72,10 @@ pub struct Visitor {
 
 impl Visitor {
     /// A visitor with this `Cookie` header.
-    pub fn new(cookie: Option<HeaderValue>, secure: bool) -> Self {
+    pub fn new(mut cookie: Option<HeaderValue>, secure: bool) -> Self {
+        if let Some(cookie) = &mut cookie {
+            cookie.set_sensitive(true); // so that `Debug` does not print it
+        }
         Self { cookie, secure }
     }
 }
@@ -118,7 +122,7 @@ impl Loaded {
 }
 
 /// A session as an engine last saw it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Record {
     /// Its id, where the engine has ids.
@@ -137,6 +141,17 @@ impl Record {
             bytes,
             expires_at,
         }
+    }
+}
+
+impl fmt::Debug for Record {
+    /// Not the bytes: they may be readable data, or a whole cookie.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("id", &self.id)
+            .field("bytes", &self.bytes.len())
+            .field("expires_at", &self.expires_at)
+            .finish()
     }
 }
 
@@ -174,7 +189,8 @@ pub struct NewCookie {
 
 impl NewCookie {
     /// A cookie with this value and lifetime.
-    pub fn new(value: HeaderValue, max_age: Option<Duration>) -> Self {
+    pub fn new(mut value: HeaderValue, max_age: Option<Duration>) -> Self {
+        value.set_sensitive(true);
         Self { value, max_age }
     }
 }
