@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use duck_core::{HeaderValue, NewCookie, Result, SessionId, Settings, SettingsError, Visitor};
 
-use crate::settings::{Prefix, SameSite, Secure, SessionSettings};
+use crate::settings::{LONGEST_AGE, Prefix, SameSite, Secure, SessionSettings};
 
 /// How many different ids of one request are looked up at most: rule 48.
 const MOST_CANDIDATES: usize = 4;
@@ -48,8 +48,13 @@ impl SessionCookie {
         &self.form(visitor).name
     }
 
-    /// The header that sets the cookie.
-    pub(crate) fn set(&self, cookie: &NewCookie, visitor: &Visitor) -> Option<HeaderValue> {
+    /// The header that sets the cookie. A lifetime beyond what browsers keep is cut to that.
+    pub(crate) fn set(
+        &self,
+        cookie: &NewCookie,
+        visitor: &Visitor,
+        now: SystemTime,
+    ) -> Option<HeaderValue> {
         let form = self.form(visitor);
         let mut text = Vec::with_capacity(160);
         for part in [
@@ -61,7 +66,8 @@ impl SessionCookie {
             text.extend_from_slice(part);
         }
         if let Some(age) = cookie.max_age {
-            let expires = httpdate::fmt_http_date(SystemTime::now() + age);
+            let age = age.min(LONGEST_AGE);
+            let expires = httpdate::fmt_http_date(now + age);
             text.extend_from_slice(
                 format!("; Max-Age={}; Expires={expires}", age.as_secs()).as_bytes(),
             );

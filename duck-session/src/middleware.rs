@@ -181,7 +181,7 @@ impl Started {
         response: &mut Response,
     ) {
         let cookie = match change {
-            Some(CookieChange::Set(cookie)) => self.cookie.set(&cookie, visitor),
+            Some(CookieChange::Set(cookie)) => self.cookie.set(&cookie, visitor, self.engine.now()),
             Some(CookieChange::Remove) => self.cookie.remove(visitor),
             _ => None,
         };

@@ -21,6 +21,11 @@ pub trait SessionEngine: Send + Sync + 'static {
     /// Limits and lifetimes that `request.session` has to know.
     fn policy(&self) -> &SessionPolicy;
 
+    /// What time it is for this engine.
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
     /// Finds the session of a visitor. No session, or a dead one, is a [`Loaded`] without a
     /// record: an id that is not known is never taken on.
     fn load<'a>(&'a self, visitor: &'a Visitor) -> BoxFuture<'a, Result<Loaded, SessionError>>;

@@ -361,12 +361,9 @@ impl Session {
 
     /// How long the session has left: if it was changed, from the coming save on.
     pub async fn expiry_age(&self) -> Result<Duration, SessionError> {
-        let now = SystemTime::now();
-        Ok(self
-            .expiry_date()
-            .await?
-            .duration_since(now)
-            .unwrap_or_default())
+        let date = self.expiry_date().await?;
+        let now = self.access().await?.engine.now();
+        Ok(date.duration_since(now).unwrap_or_default())
     }
 
     /// When the session ends: if it was changed, counted from now as the coming save will.
@@ -376,7 +373,7 @@ impl Session {
         match &state.record {
             Some(record) if !state.is_dirty() => Ok(record.expires_at),
             _ => {
-                let now = SystemTime::now();
+                let now = inner.engine.now();
                 Ok(now + state.data.expiry().lifetime(inner.engine.policy(), now).age)
             }
         }

@@ -12,7 +12,7 @@ fn set(toml: &str, secure: bool) -> String {
     let new = NewCookie::new(HeaderValue::from_static("ID"), None);
     let header = cookie(toml)
         .unwrap()
-        .set(&new, &Visitor::new(None, secure))
+        .set(&new, &Visitor::new(None, secure), SystemTime::now())
         .unwrap();
     header.to_str().unwrap().to_owned()
 }
@@ -50,7 +50,10 @@ fn a_lifetime_is_said_twice_and_agrees() {
         HeaderValue::from_static("ID"),
         Some(Duration::from_secs(60)),
     );
-    let header = cookie("").unwrap().set(&new, &Visitor::default()).unwrap();
+    let header = cookie("")
+        .unwrap()
+        .set(&new, &Visitor::default(), SystemTime::now())
+        .unwrap();
     let text = header.to_str().unwrap();
     assert!(text.contains("; Max-Age=60; Expires="), "{text}");
     assert!(text.ends_with("GMT; HttpOnly; SameSite=Lax"), "{text}");
