@@ -135,9 +135,10 @@ impl TestClient {
             .map(|cookie| cookie.value().to_owned())
     }
 
-    /// Gives the client a cookie.
+    /// Gives the client a cookie for the whole site, in place of one of that name and path.
     pub fn set_cookie(&self, name: &str, value: &str) {
-        self.keep(Cookie::new(name.to_owned(), value.to_owned()));
+        let cookie = Cookie::build((name.to_owned(), value.to_owned()));
+        self.keep(cookie.path("/").build());
     }
 
     /// Takes all cookies away.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use duck_core::{HeaderValue, NewCookie, Result, SessionId, Settings, SettingsError, Visitor};
 
-use crate::settings::{Prefix, SameSite, Secure, SessionSettings};
+use crate::settings::{LONGEST_AGE, Prefix, SameSite, Secure, SessionSettings};
 
 /// How many different ids of one request are looked up at most: rule 48.
 const MOST_CANDIDATES: usize = 4;
@@ -23,9 +23,8 @@ pub(crate) struct SessionCookie {
 struct AgeText(Mutex<(u64, u64, String)>);
 
 impl AgeText {
-    /// Appends the text for a cookie that lives for `age` from now.
-    fn write(&self, age: Duration, text: &mut Vec<u8>) {
-        let now = SystemTime::now();
+    /// Appends the text for a cookie that lives for `age` from `now` on.
+    fn write(&self, age: Duration, now: SystemTime, text: &mut Vec<u8>) {
         let seconds = now
             .duration_since(UNIX_EPOCH)
             .map_or(0, |now| now.as_secs());
@@ -76,8 +75,13 @@ impl SessionCookie {
         &self.form(visitor).name
     }
 
-    /// The header that sets the cookie.
-    pub(crate) fn set(&self, cookie: &NewCookie, visitor: &Visitor) -> Option<HeaderValue> {
+    /// The header that sets the cookie. A lifetime beyond what browsers keep is cut to that.
+    pub(crate) fn set(
+        &self,
+        cookie: &NewCookie,
+        visitor: &Visitor,
+        now: SystemTime,
+    ) -> Option<HeaderValue> {
         let form = self.form(visitor);
         let mut text = Vec::with_capacity(256);
         for part in [
@@ -89,10 +93,12 @@ impl SessionCookie {
             text.extend_from_slice(part);
         }
         if let Some(age) = cookie.max_age {
-            self.age.write(age, &mut text);
+            self.age.write(age.min(LONGEST_AGE), now, &mut text);
         }
         text.extend_from_slice(form.flags.as_bytes());
-        HeaderValue::from_bytes(&text).ok()
+        let mut header = HeaderValue::from_bytes(&text).ok()?;
+        header.set_sensitive(true); // a response that is printed does not show it
+        Some(header)
     }
 
     /// The header that removes it.

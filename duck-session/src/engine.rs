@@ -5,7 +5,7 @@ mod renew;
 mod save;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use duck_core::{
@@ -217,6 +217,10 @@ fn new_cookie(id: SessionId, header: &Header, now: u64) -> NewCookie {
 impl<C: Cache> SessionEngine for CacheEngine<C> {
     fn policy(&self) -> &SessionPolicy {
         &self.policy
+    }
+
+    fn now(&self) -> SystemTime {
+        clock::time(self.clock.now())
     }
 
     fn load<'a>(&'a self, visitor: &'a Visitor) -> BoxFuture<'a, Result<Loaded, SessionError>> {

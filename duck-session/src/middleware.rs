@@ -142,11 +142,7 @@ impl Middleware for SessionMiddleware {
         let response = next
             .run(request.clone().with_session(session.clone()))
             .await;
-        if session.is_accessed() {
-            Ok(started.finish(&request, &session, response).await)
-        } else {
-            started.check_site_cookies(&session, response)
-        }
+        Ok(started.finish(&request, &session, response).await)
     }
 }
 
@@ -165,7 +161,9 @@ impl Started {
             // What the view answered may speak of things that were not saved.
             Err(error) => Error::from(error).into_response(),
         };
-        vary_by_cookie(response.headers_mut());
+        if session.is_accessed() {
+            vary_by_cookie(response.headers_mut());
+        }
         response
     }
 
@@ -177,7 +175,9 @@ impl Started {
         response: &mut Response,
     ) {
         let cookie = match (change, session.visitor()) {
-            (Some(CookieChange::Set(cookie)), Some(visitor)) => self.cookie.set(&cookie, visitor),
+            (Some(CookieChange::Set(cookie)), Some(visitor)) => {
+                self.cookie.set(&cookie, visitor, self.engine.now())
+            }
             (Some(CookieChange::Remove), Some(visitor)) => self.cookie.remove(visitor),
             _ => None,
         };

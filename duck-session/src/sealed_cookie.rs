@@ -1,6 +1,7 @@
 //! `SESSION_ENGINE = "cookie"`: the whole session, sealed, in the visitor's cookie.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
@@ -149,6 +150,10 @@ impl CookieEngine {
 impl SessionEngine for CookieEngine {
     fn policy(&self) -> &SessionPolicy {
         &self.policy
+    }
+
+    fn now(&self) -> SystemTime {
+        clock::time(self.clock.now())
     }
 
     fn load<'a>(&'a self, visitor: &'a Visitor) -> BoxFuture<'a, Result<Loaded, SessionError>> {

@@ -206,7 +206,7 @@ impl Default for SessionSettings {
 }
 
 /// Browsers keep no cookie for longer.
-const LONGEST_AGE: Duration = Duration::from_hours(400 * 24);
+pub(crate) const LONGEST_AGE: Duration = Duration::from_hours(400 * 24);
 
 impl SessionSettings {
     /// The settings of sessions, checked: see [`Settings::part`].

@@ -24,7 +24,7 @@ pub(crate) enum Write {
 }
 
 impl Write {
-    fn apply(&self, data: &mut SessionData) -> Result<(), SessionError> {
+    pub(crate) fn apply(&self, data: &mut SessionData) -> Result<(), SessionError> {
         match self {
             Self::Set(key, json) => {
                 data.put(key.clone(), json.clone());

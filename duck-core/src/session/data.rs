@@ -153,6 +153,11 @@ impl SessionData {
             .map(|(key, value)| (key.as_str(), value))
     }
 
+    /// All entries, the framework's own included.
+    pub(crate) fn entries(&self) -> Vec<(Key, Bytes)> {
+        self.entries.clone()
+    }
+
     /// How many keys there are, the framework's own included.
     pub fn total(&self) -> usize {
         self.entries.len()

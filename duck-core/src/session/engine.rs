@@ -21,6 +21,11 @@ pub trait SessionEngine: Send + Sync + 'static {
     /// Limits and lifetimes that `request.session` has to know.
     fn policy(&self) -> &SessionPolicy;
 
+    /// What time it is for this engine.
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
     /// Finds the session of a visitor. No session, or a dead one, is a [`Loaded`] without a
     /// record: an id that is not known is never taken on.
     fn load<'a>(&'a self, visitor: &'a Visitor) -> BoxFuture<'a, Result<Loaded, SessionError>>;
@@ -72,7 +77,10 @@ pub struct Visitor {
 
 impl Visitor {
     /// A visitor with this `Cookie` header.
-    pub fn new(cookie: Option<HeaderValue>, secure: bool) -> Self {
+    pub fn new(mut cookie: Option<HeaderValue>, secure: bool) -> Self {
+        if let Some(cookie) = &mut cookie {
+            cookie.set_sensitive(true); // so that `Debug` does not print it
+        }
         Self { cookie, secure }
     }
 }
@@ -119,7 +127,7 @@ impl Loaded {
 }
 
 /// A session as an engine last saw it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Record {
     /// Its id, where the engine has ids.
@@ -138,6 +146,17 @@ impl Record {
             bytes,
             expires_at,
         }
+    }
+}
+
+impl fmt::Debug for Record {
+    /// Not the bytes: they may be readable data, or a whole cookie.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("id", &self.id)
+            .field("bytes", &self.bytes.len())
+            .field("expires_at", &self.expires_at)
+            .finish()
     }
 }
 

@@ -18,12 +18,13 @@ impl<T: Send + 'static> Future for Finish<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let Some(future) = &mut self.0 else {
+        // Taken out while it runs: one that panics is not run again.
+        let Some(mut future) = self.0.take() else {
             return Poll::Pending;
         };
         let poll = future.as_mut().poll(cx);
-        if poll.is_ready() {
-            self.0 = None;
+        if poll.is_pending() {
+            self.0 = Some(future);
         }
         poll
     }

@@ -35,6 +35,9 @@ use crate::session_error::SessionError;
 
 use self::changes::Write;
 
+/// A time that no session reaches, for lifetimes that end after all clocks do.
+const FAR: Duration = Duration::from_hours(1000 * 365 * 24);
+
 /// Under this key a session keeps who is logged in.
 const USER: &str = "_duck.user";
 
@@ -66,6 +69,9 @@ struct Inner {
     visitor: Visitor,
     accessed: AtomicBool,
     loaded: OnceCell<()>,
+    /// Held while the session is being saved: one save at a time, and each begins where the last
+    /// one ended.
+    saving: tokio::sync::Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -81,6 +87,30 @@ impl Inner {
             Ok(())
         };
         self.loaded.get_or_try_init(load).await.copied()
+    }
+
+    /// Takes no more changes; says whether a save was asked for although nothing differs.
+    fn close(&self) -> bool {
+        let mut state = self.state();
+        if state.writing == Writing::Open {
+            state.writing = Writing::Closed;
+        }
+        state.forced
+    }
+
+    /// Saves in the middle of a request.
+    async fn save(self: Arc<Self>) -> Result<(), SessionError> {
+        let _one_at_a_time = self.saving.lock().await;
+        let changes = {
+            let mut state = self.state();
+            state.take_failure(true)?;
+            state.take_changes(true, false)
+        };
+        let Some(changes) = changes else {
+            return Ok(());
+        };
+        let commit = self.engine.clone().commit(changes).await;
+        self.state().note(commit)
     }
 }
 
@@ -126,7 +156,7 @@ impl Session {
 
     /// Whether the visitor came without a live session.
     pub async fn is_new(&self) -> Result<bool, SessionError> {
-        Ok(self.access().await?.state().record.is_none())
+        Ok(self.access().await?.state().is_new())
     }
 
     /// The whole session as one struct: each field is a key.
@@ -246,7 +276,9 @@ impl Session {
             return Ok(None);
         };
         let value = decode(key, &json)?;
-        Ok(Some(SessionGuard::new(self.clone(), key, json, value)))
+        // Not what is stored: `T` may see less of that than there is.
+        let before = encode(key, &value)?;
+        Ok(Some(SessionGuard::new(self.clone(), key, before, value)))
     }
 
     /// Takes the value under `key` out and gives it back.
@@ -255,11 +287,13 @@ impl Session {
     ///
     /// [`SessionError::Value`] when it is of another type; it stays then.
     pub async fn pop<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, SessionError> {
-        let value = self.get(key).await?;
-        if value.is_some() {
-            self.remove(key).await?;
-        }
-        Ok(value)
+        let mut state = self.open(key).await?.state();
+        let Some(json) = state.data.get(key).cloned() else {
+            return Ok(None);
+        };
+        let value = decode(key, &json)?;
+        state.remove(key)?;
+        Ok(Some(value))
     }
 
     /// Takes `key` out and says whether it was there. If it was not, nothing changed.
@@ -339,12 +373,9 @@ impl Session {
 
     /// How long the session has left: if it was changed, from the coming save on.
     pub async fn expiry_age(&self) -> Result<Duration, SessionError> {
-        let now = SystemTime::now();
-        Ok(self
-            .expiry_date()
-            .await?
-            .duration_since(now)
-            .unwrap_or_default())
+        let date = self.expiry_date().await?;
+        let now = self.access().await?.engine.now();
+        Ok(date.duration_since(now).unwrap_or_default())
     }
 
     /// When the session ends: if it was changed, counted from now as the coming save will.
@@ -354,8 +385,9 @@ impl Session {
         match &state.record {
             Some(record) if !state.is_dirty() => Ok(record.expires_at),
             _ => {
-                let now = SystemTime::now();
-                Ok(now + state.data.expiry().lifetime(inner.engine.policy(), now).age)
+                let now = inner.engine.now();
+                let age = state.data.expiry().lifetime(inner.engine.policy(), now).age;
+                Ok(now.checked_add(age).unwrap_or(now + FAR))
             }
         }
     }
@@ -397,44 +429,43 @@ impl Session {
     ///
     /// Once the response has left there is nothing to save: changes are refused with
     /// [`SessionError::Committed`].
+    ///
+    /// # Errors
+    ///
+    /// When the storage fails. The request's changes are lost then, and so is its response: the
+    /// visitor gets the error, whatever the view does with it.
     pub async fn save(&self) -> Result<(), SessionError> {
         self.access().await?;
-        self.commit(true, false).await
+        let Some(inner) = &self.0 else {
+            return Err(SessionError::Missing);
+        };
+        if inner.state().is_quiet() && inner.saving.try_lock().is_ok() {
+            return Ok(());
+        }
+        Finish::new(Box::pin(inner.clone().save())).await
     }
 
     /// Saves for the last time and says what becomes of the cookie. For session middleware; a
     /// site has no need of it. Without `keep_data`, for a failed page, only logins, logouts and new
-    /// ids are kept.
+    /// ids are kept. What is set from now on is refused, with [`SessionError::Committed`].
     pub async fn finish(&self, keep_data: bool) -> Result<Option<CookieChange>, SessionError> {
         let Some(inner) = &self.0 else {
             return Ok(None);
         };
-        if inner.state().forced {
+        if inner.close() && keep_data {
             inner.load().await?;
         }
-        let committed = self.commit(keep_data, true).await;
-        inner.state().writing = Writing::Closed;
-        committed?;
-        Ok(inner.state().take_cookie_change())
-    }
-
-    async fn commit(&self, keep_data: bool, last: bool) -> Result<(), SessionError> {
-        let Some(inner) = &self.0 else {
-            return Err(SessionError::Missing);
-        };
+        let _after_all_others = inner.saving.lock().await;
         let changes = {
             let mut state = inner.state();
-            if let Some(error) = state.take_failure().filter(|_| keep_data) {
-                return Err(error);
-            }
-            state.take_changes(keep_data, last)
+            state.take_failure(keep_data)?;
+            state.take_changes(keep_data, true)
         };
-        let Some(changes) = changes else {
-            return Ok(());
-        };
-        let commit = Finish::new(inner.engine.clone().commit(changes)).await?;
-        inner.state().note(commit);
-        Ok(())
+        if let Some(changes) = changes {
+            let commit = Finish::new(inner.engine.clone().commit(changes)).await;
+            inner.state().note(commit)?;
+        }
+        Ok(inner.state().take_cookie_change())
     }
 }
 
@@ -447,6 +478,7 @@ impl Session {
             visitor,
             accessed: AtomicBool::new(false),
             loaded: OnceCell::new(),
+            saving: tokio::sync::Mutex::default(),
             state: Mutex::new(State::default()),
         })))
     }
@@ -484,16 +516,17 @@ impl Session {
     /// Takes back what a guard was lent.
     fn store_guarded<T: Serialize>(&self, key: &str, before: &Bytes, value: &T) {
         let Some(inner) = &self.0 else { return };
-        let mut state = inner.state();
-        let stored = encode(key, value).and_then(|json| {
-            if json == *before {
-                Ok(())
-            } else {
-                state.set(key, json, inner.engine.policy())
+        let stored = match encode(key, value) {
+            Ok(json) if json == *before => return,
+            Ok(json) => inner.state().set(key, json, inner.engine.policy()),
+            Err(error) => Err(error),
+        };
+        match stored {
+            Err(SessionError::Committed) => {
+                tracing::warn!(target: "duck_session", "a value lent by `get_mut` changed after the response: it is lost");
             }
-        });
-        if let Err(error) = stored {
-            state.fail(error);
+            Err(error) => inner.state().fail(error),
+            Ok(()) => {}
         }
     }
 }

@@ -5,6 +5,7 @@ use std::io::Cursor;
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use smallvec::SmallVec;
 
 use super::changes::{Changes, Identity, Write, Writes};
 use super::data::{Key, SessionData};
@@ -16,9 +17,12 @@ pub(super) struct State {
     pub(super) record: Option<Record>,
     pub(super) data: SessionData,
     pub(super) writes: Writes,
+    /// What the keys that were written held before: a value set and set back is no change.
+    originals: SmallVec<[(Key, Option<Bytes>); 1]>,
     pub(super) identity: Identity,
     pub(super) forced: bool,
     pub(super) writing: Writing,
+    fate: Fate,
     sent: Sent,
     cookie: Option<CookieChange>,
     /// What a guard could not store.
@@ -36,10 +40,20 @@ pub(super) enum Writing {
     Unavailable,
 }
 
+/// What became of the session while the request ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Fate {
+    #[default]
+    Fine,
+    /// It ended: nothing is saved any more.
+    Gone,
+    /// A save failed: what it was to write is lost.
+    Lost,
+}
+
 /// Where the cookie that the visitor sent leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Sent {
-    /// There was none, or the visitor may hold a newer one by now.
     #[default]
     Nothing,
     ToThisSession,
@@ -70,8 +84,33 @@ impl State {
         }
     }
 
+    pub(super) fn is_new(&self) -> bool {
+        self.sent != Sent::ToThisSession
+    }
+
     pub(super) fn is_dirty(&self) -> bool {
-        !self.writes.is_empty() || self.forced || self.identity != Identity::Keep
+        self.has_changes() || self.forced || self.identity != Identity::Keep
+    }
+
+    fn has_changes(&self) -> bool {
+        let differs = |(key, original): &(Key, Option<Bytes>)| {
+            self.data.get(key.as_str()) != original.as_ref()
+        };
+        self.originals.iter().any(differs)
+    }
+
+    /// Remembers what a key held before its first write.
+    fn remember(&mut self, key: &Key, original: Option<Bytes>) {
+        if !self.originals.iter().any(|(known, _)| known == key) {
+            self.originals.push((key.clone(), original));
+        }
+    }
+
+    /// The same for all keys: they are about to go.
+    fn remember_all(&mut self) {
+        for (key, original) in self.data.entries() {
+            self.remember(&key, Some(original));
+        }
     }
 
     pub(super) fn set(
@@ -80,8 +119,8 @@ impl State {
         json: Bytes,
         policy: &SessionPolicy,
     ) -> Result<(), SessionError> {
-        if self.put(key, json.clone(), policy)? {
-            self.writes.push(Write::Set(self.data.key(key), json));
+        if let Some(key) = self.put(key, json.clone(), policy)? {
+            self.writes.push(Write::Set(key, json));
         }
         Ok(())
     }
@@ -93,39 +132,46 @@ impl State {
         policy: &SessionPolicy,
         again: impl FnOnce(Key) -> Write,
     ) -> Result<(), SessionError> {
-        if self.put(key, json, policy)? {
-            self.writes.push(again(self.data.key(key)));
+        if let Some(key) = self.put(key, json, policy)? {
+            self.writes.push(again(key));
         }
         Ok(())
     }
 
-    /// Stores a value if it is within the limits, and says whether it differs from what was there.
+    /// Stores a value if it is within the limits; gives the key where it differs from what was there.
     fn put(
         &mut self,
         key: &str,
         json: Bytes,
         policy: &SessionPolicy,
-    ) -> Result<bool, SessionError> {
+    ) -> Result<Option<Key>, SessionError> {
         self.check_open()?;
-        if self.data.get(key) == Some(&json) {
-            return Ok(false);
+        let original = self.data.get(key).cloned();
+        if original.as_ref() == Some(&json) {
+            return Ok(None);
         }
         check_limits(&self.data, key, &json, policy)?;
-        Ok(self.data.set(key, json))
+        self.data.set(key, json);
+        let key = self.data.key(key);
+        self.remember(&key, original);
+        Ok(Some(key))
     }
 
     pub(super) fn remove(&mut self, key: &str) -> Result<Option<Bytes>, SessionError> {
         self.check_open()?;
-        let removed = self.data.remove(key);
-        if removed.is_some() {
-            self.writes.push(Write::Remove(Key::new(key)));
-        }
-        Ok(removed)
+        let Some(removed) = self.data.remove(key) else {
+            return Ok(None);
+        };
+        let key = Key::new(key);
+        self.remember(&key, Some(removed.clone()));
+        self.writes.push(Write::Remove(key));
+        Ok(Some(removed))
     }
 
     pub(super) fn clear(&mut self) -> Result<(), SessionError> {
         self.check_open()?;
         if self.data.keys().next().is_some() {
+            self.remember_all();
             self.data.clear();
             self.writes.push(Write::Clear);
         }
@@ -137,6 +183,7 @@ impl State {
         self.check_open()?;
         self.data = SessionData::default();
         self.writes.clear();
+        self.originals.clear();
         self.identity = Identity::End;
         Ok(())
     }
@@ -153,6 +200,7 @@ impl State {
 
     /// Another user logs in: what the last one had is not theirs.
     pub(super) fn reset(&mut self) {
+        self.remember_all();
         self.data = SessionData::default();
         self.writes.push(Write::Reset);
     }
@@ -161,8 +209,22 @@ impl State {
         self.failure.get_or_insert(error);
     }
 
-    pub(super) fn take_failure(&mut self) -> Option<SessionError> {
-        self.failure.take()
+    /// What keeps the session from being saved.
+    pub(super) fn take_failure(&mut self, keep_data: bool) -> Result<(), SessionError> {
+        if self.fate == Fate::Lost {
+            return Err(SessionError::store(
+                "an earlier save of this request failed",
+            ));
+        }
+        match self.failure.take() {
+            Some(error) if keep_data => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether there is nothing to save or to report.
+    pub(super) fn is_quiet(&self) -> bool {
+        !self.is_dirty() && self.fate != Fate::Lost && self.failure.is_none()
     }
 
     /// Whether the session takes changes at all.
@@ -180,6 +242,10 @@ impl State {
     /// What is to be written, if anything. Without `keep_data` only what concerns the id is; the
     /// `last` time the data itself goes along, else a copy.
     pub(super) fn take_changes(&mut self, keep_data: bool, last: bool) -> Option<Changes> {
+        if !self.has_changes() {
+            self.writes.clear();
+        }
+        self.originals.clear();
         let mut writes = std::mem::take(&mut self.writes);
         let mut forced = std::mem::take(&mut self.forced);
         if !keep_data {
@@ -187,7 +253,8 @@ impl State {
             forced = false;
         }
         let identity = std::mem::take(&mut self.identity);
-        if writes.is_empty() && !forced && identity == Identity::Keep {
+        let nothing = writes.is_empty() && !forced && identity == Identity::Keep;
+        if nothing || self.fate == Fate::Gone {
             return None;
         }
         let data = match (keep_data, last) {
@@ -203,29 +270,45 @@ impl State {
         Some(Changes::new(record, identity, forced, data, writes))
     }
 
-    pub(super) fn note(&mut self, commit: Commit) {
+    pub(super) fn note(
+        &mut self,
+        commit: Result<Commit, SessionError>,
+    ) -> Result<(), SessionError> {
         match commit {
-            Commit::Unchanged => {}
-            Commit::Saved {
+            Ok(Commit::Unchanged) => {}
+            Ok(Commit::Saved {
                 record,
                 data,
                 cookie,
-            } => {
-                (self.record, self.data) = (Some(record), data);
+            }) => {
+                self.record = Some(record);
+                self.take_over(data)?;
                 if let Some(cookie) = cookie {
                     self.cookie = Some(CookieChange::Set(cookie));
                 }
             }
-            Commit::Ended => {
+            Ok(Commit::Ended) => {
                 self.record = None;
                 self.cookie = (self.sent != Sent::Nothing).then_some(CookieChange::Remove);
             }
-            Commit::Gone => {
-                self.record = None;
-                self.sent = Sent::Nothing;
-                self.cookie = None;
+            Ok(Commit::Gone) => {
+                (self.fate, self.record, self.cookie) = (Fate::Gone, None, None);
+            }
+            Err(error) => {
+                self.fate = Fate::Lost;
+                return Err(error);
             }
         }
+        Ok(())
+    }
+
+    /// Goes on from what was saved, with what was written since the save began on top.
+    fn take_over(&mut self, saved: SessionData) -> Result<(), SessionError> {
+        self.data = saved;
+        let writes = &self.writes;
+        writes
+            .iter()
+            .try_for_each(|write| write.apply(&mut self.data))
     }
 
     /// The cookie the response needs, all commits of the request taken together.

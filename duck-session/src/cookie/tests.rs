@@ -14,7 +14,7 @@ fn set(toml: &str, secure: bool) -> String {
     let new = NewCookie::new(CookieValue::Text(HeaderValue::from_static("ID")), None);
     let header = cookie(toml)
         .unwrap()
-        .set(&new, &Visitor::new(None, secure))
+        .set(&new, &Visitor::new(None, secure), SystemTime::now())
         .unwrap();
     header.to_str().unwrap().to_owned()
 }
@@ -52,7 +52,10 @@ fn a_lifetime_is_said_twice_and_agrees() {
         CookieValue::Text(HeaderValue::from_static("ID")),
         Some(Duration::from_mins(1)),
     );
-    let header = cookie("").unwrap().set(&new, &Visitor::default()).unwrap();
+    let header = cookie("")
+        .unwrap()
+        .set(&new, &Visitor::default(), SystemTime::now())
+        .unwrap();
     let text = header.to_str().unwrap();
     assert!(text.contains("; Max-Age=60; Expires="), "{text}");
     assert!(text.ends_with("GMT; HttpOnly; SameSite=Lax"), "{text}");
