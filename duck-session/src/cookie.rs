@@ -113,14 +113,14 @@ impl SessionCookie {
     /// What the visitor's cookies of this name say: several, where somebody planted a second one.
     pub(crate) fn values<'a>(&'a self, visitor: &'a Visitor) -> impl Iterator<Item = &'a [u8]> {
         let name = self.name(visitor).as_bytes();
-        let header = visitor
-            .cookie
-            .as_ref()
-            .map_or(&[][..], HeaderValue::as_bytes);
-        header.split(|&byte| byte == b';').filter_map(move |pair| {
-            let value = pair.trim_ascii().strip_prefix(name)?.strip_prefix(b"=")?;
-            Some(value)
-        })
+        let mut rest = visitor.cookie.as_ref().map(HeaderValue::as_bytes);
+        let pairs = std::iter::from_fn(move || {
+            let header = rest?;
+            let end = memchr::memchr(b';', header);
+            rest = end.map(|end| &header[end + 1..]);
+            Some(&header[..end.unwrap_or(header.len())])
+        });
+        pairs.filter_map(move |pair| pair.trim_ascii().strip_prefix(name)?.strip_prefix(b"="))
     }
 
     /// The different well-formed ids among them.

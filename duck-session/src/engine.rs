@@ -89,7 +89,8 @@ impl<C: Cache> CacheEngine<C> {
         if C::IN_PROCESS {
             return operation.await.map_err(store_error);
         }
-        match timeout(self.store_timeout, operation).await {
+        // Boxed, so that what waits for memory is not as large as what waits for a disk.
+        match Box::pin(timeout(self.store_timeout, operation)).await {
             Ok(answer) => answer.map_err(store_error),
             Err(_) => Err(SessionError::store("SESSION_STORE_TIMEOUT is over")),
         }

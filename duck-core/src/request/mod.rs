@@ -85,6 +85,15 @@ impl Request {
         }
     }
 
+    /// The session under the name it has in the Python Duck: `request.SESSION().get("key")`.
+    #[expect(
+        non_snake_case,
+        reason = "the original's name, for views that are carried over"
+    )]
+    pub fn SESSION(&self) -> &Session {
+        &self.session
+    }
+
     /// The same request with a session. For session middleware.
     #[must_use]
     pub fn with_session(self, session: Session) -> Self {

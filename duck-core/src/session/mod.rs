@@ -452,7 +452,11 @@ impl Session {
         let Some(inner) = &self.0 else {
             return Ok(None);
         };
-        if inner.close() && keep_data {
+        let forced = inner.close() && keep_data;
+        if !self.is_accessed() {
+            return Ok(None);
+        }
+        if forced {
             inner.load().await?;
         }
         let _after_all_others = inner.saving.lock().await;

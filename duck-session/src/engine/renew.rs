@@ -60,7 +60,7 @@ impl<C: Cache> CacheEngine<C> {
             let Some(newer) = self.newer(&handle).await? else {
                 return Ok(gone());
             };
-            (seen, header, data) = newer;
+            (seen, header, data) = (newer.seen, newer.header, newer.data);
             changes.apply(&mut data)?;
         }
         Err(SessionError::Conflict)

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use duck_core::{Changes, Commit, Expiry, Identity, Record, SessionData, SessionError, SessionId};
+use duck_core::{
+    Changes, Commit, Expiry, Identity, NewCookie, Record, SessionData, SessionError, SessionId,
+};
 use tokio::sync::MutexGuard;
 
 use super::{CacheEngine, Opened, new_cookie, record};
@@ -12,6 +14,13 @@ use crate::seal::Handle;
 
 /// How often a write is tried again when others were faster: rule 25.
 const MOST_TRIES: u32 = 8;
+
+/// A session as it was seen, and what is to become of it.
+pub(super) struct Version {
+    pub(super) seen: Bytes,
+    pub(super) header: Header,
+    pub(super) data: SessionData,
+}
 
 impl<C: Cache> CacheEngine<C> {
     pub(super) async fn write(&self, mut changes: Changes) -> Result<Commit, SessionError> {
@@ -145,54 +154,93 @@ impl<C: Cache> CacheEngine<C> {
     async fn save(
         &self,
         old: &Record,
-        mut data: SessionData,
+        data: SessionData,
         changes: &Changes,
     ) -> Result<Commit, SessionError> {
         let id = old
             .id
             .ok_or(SessionError::Unsupported("the record has no id"))?;
-        let (handle, mut header) = self.place(old)?;
-        let mut seen = old.bytes.clone();
-        let mut one_at_a_time = self.lock_unless_atomic(&handle).await;
+        let (handle, header) = self.place(old)?;
+        let mut version = Version {
+            seen: old.bytes.clone(),
+            header,
+            data,
+        };
+        if !C::ATOMIC {
+            return Box::pin(self.save_in_turn(&id, &handle, Some(version), changes)).await;
+        }
+        match self.try_save(&id, &handle, &mut version, changes).await? {
+            Some((record, cookie)) => Ok(Commit::Saved {
+                record,
+                data: version.data,
+                cookie,
+            }),
+            None => Box::pin(self.save_in_turn(&id, &handle, None, changes)).await,
+        }
+    }
+
+    /// Makes the changes again on what others saved, until nobody is faster. Those who lost wait for
+    /// each other here, so that only other processes can be.
+    async fn save_in_turn(
+        &self,
+        id: &SessionId,
+        handle: &Handle,
+        mut first: Option<Version>,
+        changes: &Changes,
+    ) -> Result<Commit, SessionError> {
+        let _one_at_a_time = self.locks.lock(handle.as_str()).await;
         for attempt in 0..MOST_TRIES {
-            let now = self.clock.now();
-            header.version += 1;
-            let send_cookie = self.extend(&mut header, &data, now, changes.forced);
-            let bytes = self.seal(&handle, &mut header, &data)?;
-            let entry = self.entry(&bytes, &header, Identity::Keep, now);
-            if self.swap(&handle, Some(&seen), entry).await? {
-                let cookie = send_cookie.then(|| new_cookie(id, &header, now));
+            let mut version = match first.take() {
+                Some(version) => version,
+                None => match self.newer(handle).await? {
+                    Some(mut newer) => {
+                        changes.apply(&mut newer.data)?;
+                        newer
+                    }
+                    None => return Ok(gone()),
+                },
+            };
+            if let Some((record, cookie)) = self.try_save(id, handle, &mut version, changes).await?
+            {
                 return Ok(Commit::Saved {
-                    record: record(id, bytes, &header),
-                    data,
+                    record,
+                    data: version.data,
                     cookie,
                 });
             }
-            // Those who lost wait for each other, so that only other processes can be faster again.
-            if one_at_a_time.is_none() {
-                one_at_a_time = Some(self.locks.lock(handle.as_str()).await);
-            } else {
-                self.back_off(attempt).await;
-            }
-            let Some(newer) = self.newer(&handle).await? else {
-                return Ok(gone());
-            };
-            (seen, header, data) = newer;
-            changes.apply(&mut data)?;
+            self.back_off(attempt).await;
         }
         Err(SessionError::Conflict)
     }
 
-    /// The record as somebody else left it; `None` if the session is over.
-    pub(super) async fn newer(
+    /// Swaps a record for the one that was seen; `None` if that one is no longer there.
+    async fn try_save(
         &self,
+        id: &SessionId,
         handle: &Handle,
-    ) -> Result<Option<(Bytes, Header, SessionData)>, SessionError> {
-        let Some(bytes) = self.fetch(handle).await? else {
+        version: &mut Version,
+        changes: &Changes,
+    ) -> Result<Option<(Record, Option<NewCookie>)>, SessionError> {
+        let now = self.clock.now();
+        let Version { seen, header, data } = version;
+        header.version += 1;
+        let send_cookie = self.extend(header, data, now, changes.forced);
+        let bytes = self.seal(handle, header, data)?;
+        let entry = self.entry(&bytes, header, Identity::Keep, now);
+        if !self.swap(handle, Some(seen), entry).await? {
+            return Ok(None);
+        }
+        let cookie = send_cookie.then(|| new_cookie(*id, header, now));
+        Ok(Some((record(*id, bytes, header), cookie)))
+    }
+
+    /// The record as somebody else left it; `None` if the session is over.
+    pub(super) async fn newer(&self, handle: &Handle) -> Result<Option<Version>, SessionError> {
+        let Some(seen) = self.fetch(handle).await? else {
             return Ok(None);
         };
-        Ok(match self.open(handle, &bytes) {
-            Opened::Live(header, data) => Some((bytes, header, data)),
+        Ok(match self.open(handle, &seen) {
+            Opened::Live(header, data) => Some(Version { seen, header, data }),
             Opened::Moved | Opened::Dead | Opened::Unreadable => None,
         })
     }
