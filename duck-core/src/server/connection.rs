@@ -80,11 +80,9 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     // hyper refuses a buffer smaller than this; heads longer than it are answered with 431.
     let head = limits.max_head_bytes.max(8192);
-    builder
-        .http1()
-        .writev(false)
-        .pipeline_flush(true)
-        .max_buf_size(head);
+    // `pipeline_flush` stays off: with it hyper takes in a stream's pieces without end when the
+    // client reads slowly, and closes without its own 400 or 431 having been written.
+    builder.http1().writev(false).max_buf_size(head);
     #[cfg(feature = "http2")]
     builder
         .http2()
