@@ -81,6 +81,11 @@ impl Body {
         }
     }
 
+    /// Whether its pieces may take time to come.
+    pub(crate) fn is_made_while_sent(&self) -> bool {
+        matches!(self.0, Kind::Incoming(_) | Kind::Stream(_))
+    }
+
     /// How many bytes there are, when that is known beforehand.
     pub fn len(&self) -> Option<u64> {
         http_body::Body::size_hint(self).exact()

@@ -43,21 +43,27 @@ enum Command {
     Secret,
 }
 
-pub(crate) fn run(app: App) -> ExitCode {
-    let args = match Args::try_parse() {
-        Ok(args) => args,
-        Err(usage) => {
-            // Where even the message cannot be printed there is nobody to read it.
-            let _ = usage.print();
-            return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
-        }
-    };
-    log_to_stderr();
-    match answer(app, args.command.unwrap_or(Command::Run { address: None })) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {}", error.chain());
-            ExitCode::FAILURE
+impl App {
+    /// Runs the site's command line: `run` (the default), `routes`, `check`, `secret`.
+    ///
+    /// What goes wrong is printed to standard error; the exit code is 1 then, and 2 for a command
+    /// that is not understood.
+    pub fn run(self) -> ExitCode {
+        let args = match Args::try_parse() {
+            Ok(args) => args,
+            Err(usage) => {
+                // Where even the message cannot be printed there is nobody to read it.
+                let _ = usage.print();
+                return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
+            }
+        };
+        log_to_stderr();
+        match answer(self, args.command.unwrap_or(Command::Run { address: None })) {
+            Ok(code) => code,
+            Err(error) => {
+                eprintln!("error: {}", error.chain());
+                ExitCode::FAILURE
+            }
         }
     }
 }

@@ -61,6 +61,8 @@ mod router;
 mod run;
 mod secret;
 mod server;
+#[cfg(feature = "tower")]
+mod service;
 mod session;
 mod session_error;
 mod settings;

@@ -102,15 +102,9 @@ impl Router {
                 return Some((endpoint, route, params));
             }
         }
-        self.find_expression(method, path)
-    }
-
-    #[cfg(not(feature = "regex"))]
-    fn find_expression(
-        &self,
-        _method: &Method,
-        _path: &str,
-    ) -> Option<(&Endpoint, &Route, Params)> {
+        #[cfg(feature = "regex")]
+        return self.find_expression(method, path);
+        #[cfg(not(feature = "regex"))]
         None
     }
 

@@ -29,18 +29,9 @@ impl Default for ServerSettings {
     }
 }
 
+#[cfg(not(feature = "cli"))]
 impl App {
-    /// Runs the site's command line: `run` (the default), `routes`, `check`, `secret`.
-    ///
-    /// What goes wrong is printed to standard error; the exit code is 1 then, and 2 for a command
-    /// that is not understood.
-    #[cfg(feature = "cli")]
-    pub fn run(self) -> std::process::ExitCode {
-        crate::cli::run(self)
-    }
-
     /// Serves the site until it is asked to stop. With the feature `cli` there is a command line.
-    #[cfg(not(feature = "cli"))]
     pub fn run(self) -> std::process::ExitCode {
         match serve(self) {
             Ok(()) => std::process::ExitCode::SUCCESS,

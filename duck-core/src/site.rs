@@ -62,7 +62,7 @@ impl Site {
     pub async fn respond(&self, request: http::Request<Body>, connection: Connection) -> Response {
         #[cfg(feature = "tower")]
         if let Some(around) = &self.0.around {
-            return around.respond(self, request, connection).await;
+            return around.respond(self.0.clone(), request, connection).await;
         }
         self.arrive(request, connection).respond().await
     }

@@ -1,6 +1,7 @@
 //! `tower::Layer`s around a site.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use ::tower::ServiceExt;
@@ -16,7 +17,6 @@ use crate::error::Error;
 use crate::middleware::caught;
 use crate::proxies::Connection;
 use crate::response::Response;
-use crate::site::Site;
 
 type Layered = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, Infallible>;
 
@@ -72,12 +72,12 @@ impl Around {
 
     pub(crate) async fn respond(
         &self,
-        site: &Site,
+        destination: Arc<dyn Destination>,
         mut request: http::Request<Body>,
         connection: Connection,
     ) -> Response {
-        request.extensions_mut().insert(Destination {
-            site: site.clone(),
+        request.extensions_mut().insert(Ticket {
+            destination,
             connection,
         });
         let Ok(response) = self.0.clone().oneshot(request).await;
@@ -85,10 +85,19 @@ impl Around {
     }
 }
 
-/// Where a request goes when it has passed all layers.
+/// Where a request goes when it has passed all layers: the site.
+pub(crate) trait Destination: Send + Sync {
+    fn arrive(
+        self: Arc<Self>,
+        request: http::Request<Body>,
+        connection: Connection,
+    ) -> BoxFuture<'static, http::Response<Body>>;
+}
+
+/// Goes with a request on its way.
 #[derive(Clone)]
-struct Destination {
-    site: Site,
+struct Ticket {
+    destination: Arc<dyn Destination>,
     connection: Connection,
 }
 
@@ -115,13 +124,8 @@ where
 }
 
 async fn arrive(mut request: http::Request<Body>) -> http::Response<Body> {
-    match request.extensions_mut().remove::<Destination>() {
-        Some(to) => to
-            .site
-            .arrive(request, to.connection)
-            .respond()
-            .await
-            .into_http(),
+    match request.extensions_mut().remove::<Ticket>() {
+        Some(ticket) => ticket.destination.arrive(request, ticket.connection).await,
         None => failed("a tower layer dropped the request's extensions".into()),
     }
 }
@@ -132,25 +136,4 @@ fn failed(error: BoxError) -> http::Response<Body> {
     let mut response = http::Response::new(Body::from("500 Internal Server Error\n"));
     *response.status_mut() = error.status();
     response
-}
-
-impl ::tower::Service<http::Request<Body>> for Site {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<http::Response<Body>, Infallible>>;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    /// Answers a request that another service received.
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let site = self.clone();
-        Box::pin(async move {
-            Ok(site
-                .respond(request, Connection::default())
-                .await
-                .into_http())
-        })
-    }
 }

@@ -174,6 +174,7 @@ pub fn class_view<C: ClassView>(class: C) -> AsView<C> {
 #[derive(Debug)]
 pub struct AsView<C>(Arc<C>);
 
+#[diagnostic::do_not_recommend]
 impl<C: ClassView> View<()> for AsView<C> {
     type Future = BoxFuture<'static, Result<Response>>;
 

@@ -2,11 +2,14 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode, Version, header};
+use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -17,7 +20,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use super::vitals::{Deadlines, TICK, Verdict, Vitals};
 use super::watched::Watched;
-use crate::body::Body;
+use crate::body::{Body, BoxError};
 use crate::limits::Limits;
 use crate::proxies::Connection;
 use crate::site::Site;
@@ -80,11 +83,9 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     // hyper refuses a buffer smaller than this; heads longer than it are answered with 431.
     let head = limits.max_head_bytes.max(8192);
-    builder
-        .http1()
-        .writev(false)
-        .pipeline_flush(true)
-        .max_buf_size(head);
+    // `pipeline_flush` stays off: with it hyper takes in a stream's pieces without end when the
+    // client reads slowly, and closes without its own 400 or 431 having been written.
+    builder.http1().writev(false).max_buf_size(head);
     #[cfg(feature = "http2")]
     builder
         .http2()
@@ -106,47 +107,129 @@ impl Client {
         self: Arc<Self>,
         request: hyper::Request<Incoming>,
     ) -> Result<http::Response<Body>, Infallible> {
-        if let Err(what) = check(&request) {
+        let suspect = self
+            .vitals
+            .request_arrives(request.version() == Version::HTTP_2);
+        if let Err(what) = check(&request, suspect) {
+            tracing::debug!(target: "duck", what, "a request was refused");
             return Ok(refuse(what));
         }
-        self.vitals.request_begins();
-        let ends = Ends(&self.vitals);
+        let mut work = Work::begin(self.vitals.clone());
         let response = self
             .site
             .respond(request.map(Body::incoming), self.from)
-            .await;
-        drop(ends);
-        Ok(response.into_http())
+            .await
+            .into_http();
+        if response.body().is_made_while_sent() {
+            Ok(response.map(|body| Body::new(Watching { body, work })))
+        } else {
+            work.end();
+            Ok(response)
+        }
     }
 }
 
-/// Ends a request even where its future is dropped because the client is gone.
-struct Ends<'a>(&'a Vitals);
+/// What the site does for a request: it ends even where its future is dropped as the client is gone.
+struct Work {
+    vitals: Arc<Vitals>,
+    under_way: bool,
+}
 
-impl Drop for Ends<'_> {
+impl Work {
+    fn begin(vitals: Arc<Vitals>) -> Self {
+        vitals.work_begins();
+        Self {
+            vitals,
+            under_way: true,
+        }
+    }
+
+    fn go_on(&mut self) {
+        if !std::mem::replace(&mut self.under_way, true) {
+            self.vitals.work_begins();
+        }
+    }
+
+    fn end(&mut self) {
+        if std::mem::replace(&mut self.under_way, false) {
+            self.vitals.work_ends();
+        }
+    }
+}
+
+impl Drop for Work {
     fn drop(&mut self) {
-        self.0.request_ends();
+        self.end();
     }
 }
 
-/// What hyper lets pass and a careful server does not.
-fn check(request: &hyper::Request<Incoming>) -> Result<(), &'static str> {
+/// A body that is made while it is sent. While there is no next piece the site is at work; when
+/// there is one, it is the client's turn.
+struct Watching {
+    body: Body,
+    work: Work,
+}
+
+impl http_body::Body for Watching {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.work.go_on();
+        let poll = Pin::new(&mut self.body).poll_frame(cx);
+        if poll.is_ready() {
+            self.work.end();
+        }
+        poll
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// What hyper lets pass and a careful server does not. `suspect` is what [`Heads`](super::heads::Heads)
+/// found out.
+fn check(request: &hyper::Request<Incoming>, suspect: bool) -> Result<(), &'static str> {
     let headers = request.headers();
     if request.version() == Version::HTTP_11 && !has_one_host(headers) {
-        return Err("HTTP/1.1 takes exactly one Host header"); // RFC 9112, 3.2
+        return Err("HTTP/1.1 takes exactly one Host header, with a host in it"); // RFC 9112, 3.2
     }
-    // Two ways to say where the body ends are how requests are smuggled: RFC 9112, 6.1.
-    if headers.contains_key(header::TRANSFER_ENCODING)
-        && headers.contains_key(header::CONTENT_LENGTH)
-    {
-        return Err("Content-Length and Transfer-Encoding exclude each other");
+    // Two ways to say where the body ends are how requests are smuggled: RFC 9112, 6.1 and 2.2.
+    if suspect {
+        return Err(
+            "lines end in CR and LF, and Content-Length and Transfer-Encoding exclude each other",
+        );
+    }
+    if headers.contains_key(header::TRANSFER_ENCODING) && !is_chunked_once(headers) {
+        return Err("the only Transfer-Encoding there is here is `chunked`"); // RFC 9112, 6.1
     }
     Ok(())
 }
 
+fn is_chunked_once(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let first = codings.next().map(http::HeaderValue::as_bytes);
+    first.is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked")) && codings.next().is_none()
+}
+
 fn has_one_host(headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
-    hosts.next().is_some() && hosts.next().is_none()
+    hosts.next().is_some_and(is_host) && hosts.next().is_none()
+}
+
+/// Whether a `Host` could be one: what a site makes links of must not be a path or a user's name.
+fn is_host(value: &http::HeaderValue) -> bool {
+    value.as_bytes().iter().all(|byte| {
+        byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]%".contains(byte) // RFC 3986, 3.2.2
+    })
 }
 
 fn refuse(what: &'static str) -> http::Response<Body> {

@@ -1,6 +1,7 @@
 //! The server: accepts connections, and stops without dropping any.
 
 mod connection;
+mod heads;
 mod vitals;
 mod watched;
 

@@ -12,7 +12,8 @@ pub(super) const TICK: Duration = Duration::from_secs(1);
 /// Set by the connection's socket and requests, read once a [`TICK`].
 #[derive(Default)]
 pub(super) struct Vitals {
-    /// Requests that have no response yet, or whose response is being made while it is sent.
+    /// Requests that have no response yet, or whose response is being made while it is sent: those
+    /// that wait for the site, not for the client.
     in_flight: AtomicU32,
     /// Bytes came while no request was in flight: a head is on its way.
     head_begun: AtomicBool,
@@ -20,13 +21,17 @@ pub(super) struct Vitals {
     write_blocked: AtomicBool,
     /// Bytes were written since the last tick.
     wrote: AtomicBool,
-    /// There was a request.
-    served: AtomicBool,
+    /// How many requests there were.
+    served: AtomicU32,
+    /// The number of the first head that could be read in two ways; 0 for none.
+    suspect: AtomicU32,
+    /// Bytes between requests are mostly no heads.
+    http2: AtomicBool,
 }
 
 impl Vitals {
     pub(super) fn read(&self) {
-        if self.in_flight.load(Relaxed) == 0 {
+        if self.in_flight.load(Relaxed) == 0 && !self.http2.load(Relaxed) {
             self.head_begun.store(true, Relaxed);
         }
     }
@@ -40,18 +45,32 @@ impl Vitals {
         self.write_blocked.store(true, Relaxed);
     }
 
-    pub(super) fn request_begins(&self) {
-        self.served.store(true, Relaxed);
+    /// A head that could be read in two ways came in.
+    pub(super) fn suspect(&self, head: u32) {
+        let _ = self.suspect.compare_exchange(0, head, Relaxed, Relaxed);
+    }
+
+    /// A request came in; whether it is one that could be read in two ways.
+    pub(super) fn request_arrives(&self, http2: bool) -> bool {
         self.head_begun.store(false, Relaxed);
+        self.http2.store(http2, Relaxed);
+        let number = self.served.fetch_add(1, Relaxed).wrapping_add(1);
+        let suspect = self.suspect.load(Relaxed);
+        suspect != 0 && number >= suspect
+    }
+
+    /// The site begins to work for a request, or goes on.
+    pub(super) fn work_begins(&self) {
         self.in_flight.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn request_ends(&self) {
+    /// The site is done with a request, or waits for the client to take what there is.
+    pub(super) fn work_ends(&self) {
         self.in_flight.fetch_sub(1, Relaxed);
     }
 
     pub(super) fn has_served(&self) -> bool {
-        self.served.load(Relaxed)
+        self.served.load(Relaxed) > 0
     }
 }
 
@@ -70,6 +89,8 @@ pub(super) struct Deadlines {
     stalled: u32,
     head: u32,
     idle: u32,
+    quiet: u32,
+    served: u32,
 }
 
 impl Deadlines {
@@ -84,12 +105,18 @@ impl Deadlines {
             };
         }
         self.stalled = 0;
-        if vitals.in_flight.load(Relaxed) > 0 {
-            (self.head, self.idle) = (0, 0);
+        let served = vitals.served.load(Relaxed);
+        let busy = vitals.in_flight.load(Relaxed) > 0;
+        if busy || served != std::mem::replace(&mut self.served, served) {
+            (self.head, self.idle, self.quiet) = (0, 0, 0);
+        }
+        if busy {
             return Verdict::Leave;
         }
         if vitals.head_begun.load(Relaxed) || !vitals.has_served() {
-            (self.head, self.idle) = (self.head + 1, 0);
+            // While a response is still being sent, a head may wait.
+            self.head = if wrote { 0 } else { self.head + 1 };
+            (self.idle, self.quiet) = (0, 0);
             return if over(self.head, limits.head()) {
                 Verdict::Drop
             } else {
@@ -97,62 +124,134 @@ impl Deadlines {
             };
         }
         (self.head, self.idle) = (0, self.idle + 1);
-        if over(self.idle, limits.idle()) {
-            Verdict::Retire
-        } else {
+        self.quiet = if wrote { 0 } else { self.quiet + 1 };
+        self.idle_verdict(limits)
+    }
+
+    fn idle_verdict(&self, limits: &Limits) -> Verdict {
+        if !over(self.idle, limits.idle()) {
             Verdict::Leave
+        } else if over(self.quiet, limits.idle() + limits.write()) {
+            // It was asked to go, and its client takes nothing of what is left to send.
+            Verdict::Drop
+        } else {
+            Verdict::Retire
         }
     }
 }
 
+/// Whether so many ticks are surely longer than the limit: the first may have come at once.
 fn over(ticks: u32, limit: Duration) -> bool {
-    TICK * ticks >= limit
+    TICK * ticks.saturating_sub(1) >= limit && ticks > 0
 }
 
 #[cfg(test)]
 mod tests {
+    use super::Verdict::{Drop, Leave, Retire};
     use super::*;
 
     fn limits() -> Limits {
         toml::from_str("HEAD_TIMEOUT = 2\nIDLE_TIMEOUT = 3\nWRITE_TIMEOUT = 2").unwrap()
     }
 
+    fn verdicts(deadlines: &mut Deadlines, vitals: &Vitals, count: usize) -> Vec<Verdict> {
+        (0..count)
+            .map(|_| deadlines.tick(vitals, &limits()))
+            .collect()
+    }
+
     #[test]
     fn a_head_that_never_ends_is_dropped() {
         let (vitals, mut deadlines) = (Vitals::default(), Deadlines::default());
         vitals.read();
-        assert_eq!(deadlines.tick(&vitals, &limits()), Verdict::Leave);
+        assert_eq!(deadlines.tick(&vitals, &limits()), Leave);
         vitals.read();
-        assert_eq!(deadlines.tick(&vitals, &limits()), Verdict::Drop);
+        assert_eq!(verdicts(&mut deadlines, &vitals, 2), [Leave, Drop]);
+    }
+
+    #[test]
+    fn a_head_may_take_its_time_while_a_response_is_sent() {
+        let (vitals, mut deadlines) = (Vitals::default(), Deadlines::default());
+        vitals.request_arrives(false);
+        for _ in 0..100 {
+            vitals.read();
+            vitals.wrote();
+            assert_eq!(deadlines.tick(&vitals, &limits()), Leave);
+        }
+        assert_eq!(verdicts(&mut deadlines, &vitals, 3), [Leave, Leave, Drop]);
+    }
+
+    #[test]
+    fn each_request_gives_the_next_one_its_whole_time() {
+        let (vitals, mut deadlines) = (Vitals::default(), Deadlines::default());
+        for _ in 0..10 {
+            vitals.request_arrives(false);
+            assert_eq!(verdicts(&mut deadlines, &vitals, 3), [Leave, Leave, Leave]);
+            vitals.request_arrives(false);
+            vitals.read();
+            assert_eq!(verdicts(&mut deadlines, &vitals, 2), [Leave, Leave]);
+        }
     }
 
     #[test]
     fn a_long_view_is_left_alone_and_an_idle_connection_retires() {
         let (vitals, mut deadlines) = (Vitals::default(), Deadlines::default());
-        vitals.request_begins();
-        for _ in 0..100 {
-            assert_eq!(deadlines.tick(&vitals, &limits()), Verdict::Leave);
-        }
-        vitals.request_ends();
-        assert_eq!(deadlines.tick(&vitals, &limits()), Verdict::Leave);
-        assert_eq!(deadlines.tick(&vitals, &limits()), Verdict::Leave);
-        assert_eq!(deadlines.tick(&vitals, &limits()), Verdict::Retire);
+        vitals.request_arrives(false);
+        vitals.work_begins();
+        assert!(
+            verdicts(&mut deadlines, &vitals, 100)
+                .iter()
+                .all(|verdict| *verdict == Leave)
+        );
+        vitals.work_ends();
+        assert_eq!(
+            verdicts(&mut deadlines, &vitals, 4),
+            [Leave, Leave, Leave, Retire]
+        );
+    }
+
+    #[test]
+    fn a_retired_connection_whose_client_takes_nothing_is_dropped() {
+        let (vitals, mut deadlines) = (Vitals::default(), Deadlines::default());
+        vitals.request_arrives(true);
+        vitals.read();
+        assert_eq!(
+            verdicts(&mut deadlines, &vitals, 6),
+            [Leave, Leave, Leave, Retire, Retire, Drop]
+        );
+        vitals.wrote();
+        assert_eq!(
+            deadlines.tick(&vitals, &limits()),
+            Retire,
+            "something got through"
+        );
     }
 
     #[test]
     fn a_client_that_stops_reading_is_dropped() {
         let (vitals, mut deadlines) = (Vitals::default(), Deadlines::default());
-        vitals.request_begins();
+        vitals.request_arrives(false);
+        vitals.work_begins();
         vitals.blocked();
-        assert_eq!(deadlines.tick(&vitals, &limits()), Verdict::Leave);
+        assert_eq!(deadlines.tick(&vitals, &limits()), Leave);
         vitals.wrote();
         vitals.blocked();
         assert_eq!(
             deadlines.tick(&vitals, &limits()),
-            Verdict::Leave,
+            Leave,
             "a byte got through"
         );
-        assert_eq!(deadlines.tick(&vitals, &limits()), Verdict::Leave);
-        assert_eq!(deadlines.tick(&vitals, &limits()), Verdict::Drop);
+        assert_eq!(verdicts(&mut deadlines, &vitals, 3), [Leave, Leave, Drop]);
+    }
+
+    #[test]
+    fn requests_from_the_suspect_on_are_refused() {
+        let vitals = Vitals::default();
+        vitals.suspect(2);
+        vitals.suspect(3);
+        assert_eq!(
+            [false; 3].map(|http2| vitals.request_arrives(http2)),
+            [false, true, true]
+        );
     }
 }

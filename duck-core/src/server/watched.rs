@@ -8,16 +8,22 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::heads::Heads;
 use super::vitals::Vitals;
 
 pub(super) struct Watched {
     stream: TcpStream,
+    heads: Heads,
     vitals: Arc<Vitals>,
 }
 
 impl Watched {
     pub(super) fn new(stream: TcpStream, vitals: Arc<Vitals>) -> Self {
-        Self { stream, vitals }
+        Self {
+            stream,
+            heads: Heads::default(),
+            vitals,
+        }
     }
 
     fn note_write(&self, poll: &Poll<io::Result<usize>>) {
@@ -35,10 +41,17 @@ impl AsyncRead for Watched {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let Self {
+            stream,
+            heads,
+            vitals,
+        } = &mut *self;
         let before = buffer.filled().len();
-        let poll = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if buffer.filled().len() > before {
-            self.vitals.read();
+        let poll = Pin::new(stream).poll_read(cx, buffer);
+        let read = &buffer.filled()[before..];
+        if !read.is_empty() {
+            vitals.read();
+            heads.read(read, |head| vitals.suspect(head));
         }
         poll
     }

@@ -1,0 +1,9 @@
+use duck_core::prelude::*;
+
+async fn home(_request: Request, _bytes: Vec<u8>) -> &'static str {
+    "home"
+}
+
+fn main() {
+    path("/<bytes>", home);
+}

@@ -1,0 +1,13 @@
+use std::rc::Rc;
+
+use duck_core::prelude::*;
+
+async fn home(request: Request) -> Result<String> {
+    let count = Rc::new(1);
+    let text = request.text().await?;
+    Ok(format!("{count} {text}"))
+}
+
+fn main() {
+    path("/", home);
+}

@@ -1,0 +1,9 @@
+use duck_core::prelude::*;
+
+fn home(_request: Request) -> &'static str {
+    "home"
+}
+
+fn main() {
+    path("/", home);
+}
