@@ -1,0 +1,9 @@
+//! Sessions as a site uses them: through the middleware, with every storage.
+
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+mod api;
+mod failure;
+mod identity;
+mod support;
+mod write;
