@@ -11,7 +11,7 @@ use crate::header::{Header, Kind};
 use crate::seal::Handle;
 
 /// How often a write is tried again when others were faster: rule 25.
-const MOST_TRIES: u32 = 8;
+pub(super) const MOST_TRIES: u32 = 8;
 
 impl<C: Cache> CacheEngine<C> {
     pub(super) async fn write(&self, mut changes: Changes) -> Result<Commit, SessionError> {
@@ -92,7 +92,7 @@ impl<C: Cache> CacheEngine<C> {
             let id = SessionId::from_bytes(random);
             let handle = self.sealer.handle(&id);
             let bytes = self.seal(&handle, &mut header, data)?;
-            let _one_at_a_time = self.lock_unless_atomic(&handle).await;
+            // No lock, whatever the cache: nobody else knows this id.
             let entry = self.entry(&bytes, &header, identity, now);
             if self.swap(&handle, None, entry).await? {
                 return Ok((id, bytes, header));
@@ -168,12 +168,8 @@ impl<C: Cache> CacheEngine<C> {
                     cookie,
                 });
             }
-            // Those who lost wait for each other, so that only other processes can be faster again.
-            if one_at_a_time.is_none() {
-                one_at_a_time = Some(self.locks.lock(handle.as_str()).await);
-            } else {
-                self.back_off(attempt).await;
-            }
+            self.stand_in_line(&handle, &mut one_at_a_time, attempt)
+                .await;
             let Some(newer) = self.newer(&handle).await? else {
                 return Ok(gone());
             };
@@ -193,16 +189,24 @@ impl<C: Cache> CacheEngine<C> {
         };
         Ok(match self.open(handle, &bytes) {
             Opened::Live(header, data) => Some((bytes, header, data)),
-            Opened::Moved | Opened::Dead | Opened::Unreadable => None,
+            Opened::Moved(_) | Opened::Dead | Opened::Unreadable => None,
         })
     }
 
-    /// Waits a little, by chance: two processes must not keep in step.
-    pub(super) async fn back_off(&self, attempt: u32) {
-        tokio::time::sleep(Duration::from_micros(fastrand::u64(
-            50..500 << attempt.min(6),
-        )))
-        .await;
+    /// Those who lost wait for each other, and then a little, by chance: two processes must not
+    /// keep in step.
+    pub(super) async fn stand_in_line<'a>(
+        &'a self,
+        handle: &Handle,
+        one_at_a_time: &mut Option<MutexGuard<'a, ()>>,
+        attempt: u32,
+    ) {
+        if one_at_a_time.is_none() {
+            *one_at_a_time = Some(self.locks.lock(handle.as_str()).await);
+        } else {
+            let pause = fastrand::u64(50..500 << attempt.min(6));
+            tokio::time::sleep(Duration::from_micros(pause)).await;
+        }
     }
 
     /// A cache that cannot compare and swap in one step is kept to one writer a key.
@@ -214,12 +218,45 @@ impl<C: Cache> CacheEngine<C> {
         }
     }
 
+    /// Ends a session, also where another request gave it a new id meanwhile.
     async fn end(&self, old: &Record) -> Result<Commit, SessionError> {
         let (handle, _) = self.place(old)?;
-        let _one_at_a_time = self.lock_unless_atomic(&handle).await;
-        self.delete(&handle).await?;
+        let mut next = self.remove(&handle, Some(old.bytes.clone())).await?;
+        while let Some(handle) = next {
+            next = self.remove(&handle, None).await?;
+        }
         tracing::info!(target: "duck_session", "a session ended");
         Ok(Commit::Ended)
+    }
+
+    /// Removes a record, last seen as these bytes. If the session has moved on, says where to: the
+    /// tombstone stays.
+    async fn remove(
+        &self,
+        handle: &Handle,
+        mut seen: Option<Bytes>,
+    ) -> Result<Option<Handle>, SessionError> {
+        let mut one_at_a_time = self.lock_unless_atomic(handle).await;
+        for attempt in 0..MOST_TRIES {
+            if let Some(bytes) = &seen
+                && self.swap_out(handle, bytes).await?
+            {
+                return Ok(None);
+            }
+            if attempt > 0 {
+                self.stand_in_line(handle, &mut one_at_a_time, attempt)
+                    .await;
+            }
+            seen = self.fetch(handle).await?;
+            match seen.as_ref().map(|bytes| self.open(handle, bytes)) {
+                None => return Ok(None),
+                Some(Opened::Moved(to)) => return Ok(to),
+                Some(_) => {}
+            }
+        }
+        // It keeps changing, but a logout has to win.
+        self.delete(handle).await?;
+        Ok(None)
     }
 
     /// Ends a session and begins another with what was set since.

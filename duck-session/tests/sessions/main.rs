@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod api;
+mod concurrency;
 mod failure;
 mod identity;
 mod support;
