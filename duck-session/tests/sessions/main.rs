@@ -6,5 +6,6 @@ mod api;
 mod concurrency;
 mod failure;
 mod identity;
+mod load;
 mod support;
 mod write;
