@@ -33,6 +33,9 @@ impl<C: Cache> CacheEngine<C> {
         let mut one_at_a_time = self.lock_unless_atomic(&handle).await;
         for attempt in 0..MOST_TRIES {
             let now = self.clock.now();
+            if header.expires <= now {
+                return Ok(gone());
+            }
             let new = self.fresh(&data, changes.identity, now);
             let new = Header {
                 created: header.created,

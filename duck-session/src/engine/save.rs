@@ -156,6 +156,9 @@ impl<C: Cache> CacheEngine<C> {
         let mut one_at_a_time = self.lock_unless_atomic(&handle).await;
         for attempt in 0..MOST_TRIES {
             let now = self.clock.now();
+            if header.expires <= now {
+                return Ok(gone());
+            }
             header.version += 1;
             let send_cookie = self.extend(&mut header, &data, now, changes.forced);
             let bytes = self.seal(&handle, &mut header, &data)?;

@@ -144,6 +144,30 @@ async fn an_expired_session_is_not_revived() {
     assert_eq!(read(&with_id(&client, &old), "/user").await, "nobody");
 }
 
+/// What a request set is not stored when the session expires under it.
+#[tokio::test]
+async fn a_session_that_expires_during_a_request_is_not_revived() {
+    let clock = Clock::manual();
+    let cache = ScriptedCache::default();
+    let settings = settings()
+        .with("SESSION_STORAGE", "TestCache")
+        .with("SESSION_COOKIE_AGE", 60);
+    let later = clock.clone();
+    let more = [page("/slow", move |request: Request| {
+        let clock = later.clone();
+        async move {
+            request.session.set("b", 2).await?;
+            clock.advance(Duration::from_secs(61));
+            Ok(text(""))
+        }
+    })];
+    let client = visit(settings, over(&cache).clock(clock.clone()), more);
+    read(&client, "/login/7").await;
+    let old = id(&client);
+    read(&client, "/slow").await;
+    assert_eq!(read(&with_id(&client, &old), "/user").await, "nobody");
+}
+
 #[tokio::test]
 async fn a_wrong_key_destroys_nothing() {
     let cache = ScriptedCache::default();
