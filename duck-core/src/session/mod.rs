@@ -471,7 +471,9 @@ impl Session {
         let changes = {
             let mut state = inner.state();
             state.take_failure(keep_data)?;
-            state.take_changes(keep_data, true)
+            // Whoever else has a handle may be reading.
+            let is_alone = Arc::strong_count(inner) == 1;
+            state.take_changes(keep_data, is_alone)
         };
         if let Some(changes) = changes {
             let commit = Finish::new(inner.engine.clone().commit(changes)).await;

@@ -439,6 +439,7 @@ async fn what_is_set_while_the_session_is_saved_is_refused() {
         let session: Session = kept.lock().unwrap().take().unwrap();
         let late = session.set("b", 2).await;
         assert!(matches!(late, Err(SessionError::Committed)), "{late:?}");
+        assert_eq!(session.get("a").await.unwrap(), Some(1), "reading goes on");
         gate.open();
     });
 }
