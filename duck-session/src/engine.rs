@@ -135,6 +135,21 @@ impl<C: Cache> CacheEngine<C> {
         .await
     }
 
+    /// Removes a record if it still is what was seen.
+    async fn swap_out(&self, handle: &Handle, seen: &Bytes) -> Result<bool, SessionError> {
+        self.within(async {
+            let swapped = self
+                .cache
+                .compare_and_swap(handle.as_str(), Some(seen), None)
+                .await?;
+            if swapped {
+                self.cache.save().await?;
+            }
+            Ok(swapped)
+        })
+        .await
+    }
+
     async fn delete(&self, handle: &Handle) -> Result<(), SessionError> {
         self.within(async {
             self.cache.delete(handle.as_str()).await?;
@@ -154,12 +169,10 @@ impl<C: Cache> CacheEngine<C> {
         let Some(json) = self.sealer.open(handle.as_bytes(), &header, record) else {
             return Opened::Unreadable;
         };
-        if header.kind == Kind::Moved {
-            return Opened::Moved;
-        }
-        match SessionData::from_json(&json) {
-            Ok(data) => Opened::Live(header, data),
-            Err(_) => Opened::Unreadable,
+        match (header.kind, SessionData::from_json(&json)) {
+            (Kind::Live, Ok(data)) => Opened::Live(header, data),
+            (Kind::Moved, Ok(data)) => Opened::Moved(renew::moved_to(&data)),
+            (_, Err(_)) => Opened::Unreadable,
         }
     }
 
@@ -188,8 +201,8 @@ impl<C: Cache> CacheEngine<C> {
 /// What became of looking into a record.
 enum Opened {
     Live(Header, SessionData),
-    /// The session got another id.
-    Moved,
+    /// The session got another id, and is kept there now.
+    Moved(Option<Handle>),
     /// Its time is over.
     Dead,
     /// Sealed with a key we do not have, damaged, or of a format we do not know. It is left where it

@@ -32,6 +32,12 @@ impl Handle {
         }
     }
 
+    /// The handle that has this text.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let hash = || Some(Self::Hash(text.as_bytes().try_into().ok()?));
+        SessionId::parse(text.as_bytes()).map_or_else(hash, |id| Some(Self::Id(id)))
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         // Both are ASCII: base64url or hexadecimal.
         std::str::from_utf8(self.as_bytes()).unwrap_or_default()

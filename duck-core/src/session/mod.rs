@@ -68,7 +68,8 @@ struct Inner {
     engine: Arc<dyn SessionEngine>,
     visitor: Visitor,
     accessed: AtomicBool,
-    loaded: OnceCell<()>,
+    /// Whether the session could be loaded, once that was tried.
+    loaded: OnceCell<bool>,
     /// Held while the session is being saved: one save at a time, and each begins where the last
     /// one ended.
     saving: tokio::sync::Mutex<()>,
@@ -80,13 +81,24 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Loads the session once, whether that succeeds or not: on a page of ten parts, a storage
+    /// that does not answer is waited for once.
     async fn load(&self) -> Result<(), SessionError> {
-        let load = async || {
-            let loaded = self.engine.load(&self.visitor).await?;
-            self.state().fill(loaded);
-            Ok(())
+        let mut failure = None;
+        let load = async || match self.engine.load(&self.visitor).await {
+            Ok(loaded) => {
+                self.state().fill(loaded);
+                true
+            }
+            Err(error) => {
+                failure = Some(error);
+                false
+            }
         };
-        self.loaded.get_or_try_init(load).await.copied()
+        if *self.loaded.get_or_init(load).await {
+            return Ok(());
+        }
+        Err(failure.unwrap_or_else(|| SessionError::store("the session could not be loaded")))
     }
 
     /// Takes no more changes; says whether a save was asked for although nothing differs.
@@ -463,7 +475,9 @@ impl Session {
         let changes = {
             let mut state = inner.state();
             state.take_failure(keep_data)?;
-            state.take_changes(keep_data, true)
+            // Whoever else has a handle may be reading.
+            let is_alone = Arc::strong_count(inner) == 1;
+            state.take_changes(keep_data, is_alone)
         };
         if let Some(changes) = changes {
             let commit = Finish::new(inner.engine.clone().commit(changes)).await;
@@ -503,7 +517,7 @@ impl Session {
     async fn access(&self) -> Result<&Inner, SessionError> {
         let inner = self.0.as_ref().ok_or(SessionError::Missing)?;
         inner.accessed.store(true, Ordering::Relaxed);
-        if !inner.loaded.initialized() {
+        if inner.loaded.get() != Some(&true) {
             inner.load().await?;
         }
         Ok(inner)
@@ -549,7 +563,7 @@ impl fmt::Debug for Session {
             None => f.write_str("Session(none)"),
             Some(inner) => f
                 .debug_struct("Session")
-                .field("loaded", &inner.loaded.initialized())
+                .field("loaded", &inner.loaded.get())
                 .field("modified", &inner.state().is_dirty())
                 .finish_non_exhaustive(),
         }

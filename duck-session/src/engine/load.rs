@@ -37,7 +37,7 @@ impl<C: Cache> CacheEngine<C> {
                     return Ok(LookedUp::Live(record(*id, bytes, &header), data));
                 }
                 Opened::Dead => {}
-                Opened::Moved => {
+                Opened::Moved(_) => {
                     tracing::warn!(target: "duck_session", "an id came that its session has given up: replayed_old_id");
                     result = LookedUp::KeepCookie;
                 }

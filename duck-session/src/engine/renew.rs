@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use duck_core::{Changes, Commit, Identity, Record, SessionData, SessionError};
 
-use super::save::gone;
+use super::save::{MOST_TRIES, gone};
 use super::{CacheEngine, new_cookie, record};
 use crate::cache::Cache;
 use crate::header::{Header, Kind};
@@ -10,7 +10,14 @@ use crate::seal::Handle;
 /// How long it is remembered that an id was given up: rule 33.
 const TOMBSTONE: u64 = 60_000;
 
-const MOST_TRIES: u32 = 8;
+/// Under this key a tombstone says where the session is now: logging out in a request that still
+/// knows the old id ends it there.
+const MOVED_TO: &str = "_duck.moved";
+
+pub(super) fn moved_to(data: &SessionData) -> Option<Handle> {
+    let text: &str = serde_json::from_slice(data.get(MOVED_TO)?).ok()?;
+    Handle::parse(text)
+}
 
 impl<C: Cache> CacheEngine<C> {
     /// Gives a session a new id: the new record is there before the old one goes, so a failure
@@ -23,8 +30,12 @@ impl<C: Cache> CacheEngine<C> {
     ) -> Result<Commit, SessionError> {
         let (handle, mut header) = self.place(old)?;
         let mut seen = old.bytes.clone();
+        let mut one_at_a_time = self.lock_unless_atomic(&handle).await;
         for attempt in 0..MOST_TRIES {
             let now = self.clock.now();
+            if header.expires <= now {
+                return Ok(gone());
+            }
             let new = self.fresh(&data, changes.identity, now);
             let new = Header {
                 created: header.created,
@@ -37,7 +48,9 @@ impl<C: Cache> CacheEngine<C> {
                 ..new
             };
             let (id, bytes, new) = self.create(new, &data, changes.identity, now).await?;
-            match self.bury(&handle, &header, &seen, changes.identity).await {
+            let new_handle = self.sealer.handle(&id);
+            let buried = self.bury(&handle, &header, &seen, &new_handle, changes.identity);
+            match buried.await {
                 Ok(true) => {
                     tracing::info!(target: "duck_session", "a session got a new id");
                     let cookie = Some(new_cookie(id, &new, now));
@@ -47,16 +60,15 @@ impl<C: Cache> CacheEngine<C> {
                         cookie,
                     });
                 }
-                Ok(false) => self.delete(&self.sealer.handle(&id)).await?,
+                Ok(false) => self.delete(&new_handle).await?,
                 Err(error) => {
                     // The old session stays as it was. If the new record stays too, nobody knows its id.
-                    self.delete(&self.sealer.handle(&id))
-                        .await
-                        .unwrap_or_default();
+                    self.delete(&new_handle).await.unwrap_or_default();
                     return Err(error);
                 }
             }
-            self.back_off(attempt).await;
+            self.stand_in_line(&handle, &mut one_at_a_time, attempt)
+                .await;
             let Some(newer) = self.newer(&handle).await? else {
                 return Ok(gone());
             };
@@ -66,12 +78,14 @@ impl<C: Cache> CacheEngine<C> {
         Err(SessionError::Conflict)
     }
 
-    /// Puts a tombstone in the place of a record, if it still is what was seen.
+    /// Puts a tombstone in the place of a record, if it still is what was seen. Where the cache
+    /// cannot compare and swap in one step, the caller holds the lock.
     async fn bury(
         &self,
         handle: &Handle,
         header: &Header,
         seen: &Bytes,
+        new_handle: &Handle,
         identity: Identity,
     ) -> Result<bool, SessionError> {
         let now = self.clock.now();
@@ -83,8 +97,10 @@ impl<C: Cache> CacheEngine<C> {
             auth: 0,
             ..*header
         };
-        let tombstone = self.seal(handle, &mut header, &SessionData::default())?;
-        let _one_at_a_time = self.lock_unless_atomic(handle).await;
+        let mut data = SessionData::default();
+        let text = serde_json::to_vec(new_handle.as_str()).map_err(SessionError::store)?;
+        data.set(MOVED_TO, text.into());
+        let tombstone = self.seal(handle, &mut header, &data)?;
         let entry = self.entry(&tombstone, &header, identity, now);
         self.swap(handle, Some(seen), entry).await
     }

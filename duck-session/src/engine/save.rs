@@ -13,13 +13,22 @@ use crate::header::{Header, Kind};
 use crate::seal::Handle;
 
 /// How often a write is tried again when others were faster: rule 25.
-const MOST_TRIES: u32 = 8;
+pub(super) const MOST_TRIES: u32 = 8;
 
 /// A session as it was seen, and what is to become of it.
 pub(super) struct Version {
     pub(super) seen: Bytes,
     pub(super) header: Header,
     pub(super) data: SessionData,
+}
+
+/// How a write went.
+enum Tried {
+    Written(Record, Option<NewCookie>),
+    /// Somebody else was faster.
+    Overtaken,
+    /// The session's time came while the request ran.
+    Over,
 }
 
 impl<C: Cache> CacheEngine<C> {
@@ -101,7 +110,7 @@ impl<C: Cache> CacheEngine<C> {
             let id = SessionId::from_bytes(random);
             let handle = self.sealer.handle(&id);
             let bytes = self.seal(&handle, &mut header, data)?;
-            let _one_at_a_time = self.lock_unless_atomic(&handle).await;
+            // No lock, whatever the cache: nobody else knows this id.
             let entry = self.entry(&bytes, &header, identity, now);
             if self.swap(&handle, None, entry).await? {
                 return Ok((id, bytes, header));
@@ -170,12 +179,13 @@ impl<C: Cache> CacheEngine<C> {
             return Box::pin(self.save_in_turn(&id, &handle, Some(version), changes)).await;
         }
         match self.try_save(&id, &handle, &mut version, changes).await? {
-            Some((record, cookie)) => Ok(Commit::Saved {
+            Tried::Written(record, cookie) => Ok(Commit::Saved {
                 record,
                 data: version.data,
                 cookie,
             }),
-            None => Box::pin(self.save_in_turn(&id, &handle, None, changes)).await,
+            Tried::Overtaken => Box::pin(self.save_in_turn(&id, &handle, None, changes)).await,
+            Tried::Over => Ok(gone()),
         }
     }
 
@@ -200,38 +210,43 @@ impl<C: Cache> CacheEngine<C> {
                     None => return Ok(gone()),
                 },
             };
-            if let Some((record, cookie)) = self.try_save(id, handle, &mut version, changes).await?
-            {
-                return Ok(Commit::Saved {
-                    record,
-                    data: version.data,
-                    cookie,
-                });
+            match self.try_save(id, handle, &mut version, changes).await? {
+                Tried::Written(record, cookie) => {
+                    return Ok(Commit::Saved {
+                        record,
+                        data: version.data,
+                        cookie,
+                    });
+                }
+                Tried::Overtaken => self.back_off(attempt).await,
+                Tried::Over => return Ok(gone()),
             }
-            self.back_off(attempt).await;
         }
         Err(SessionError::Conflict)
     }
 
-    /// Swaps a record for the one that was seen; `None` if that one is no longer there.
+    /// Swaps a record for the one that was seen.
     async fn try_save(
         &self,
         id: &SessionId,
         handle: &Handle,
         version: &mut Version,
         changes: &Changes,
-    ) -> Result<Option<(Record, Option<NewCookie>)>, SessionError> {
+    ) -> Result<Tried, SessionError> {
         let now = self.clock.now();
         let Version { seen, header, data } = version;
+        if header.expires <= now {
+            return Ok(Tried::Over);
+        }
         header.version += 1;
         let send_cookie = self.extend(header, data, now, changes.forced);
         let bytes = self.seal(handle, header, data)?;
         let entry = self.entry(&bytes, header, Identity::Keep, now);
         if !self.swap(handle, Some(seen), entry).await? {
-            return Ok(None);
+            return Ok(Tried::Overtaken);
         }
         let cookie = send_cookie.then(|| new_cookie(*id, header, now));
-        Ok(Some((record(*id, bytes, header), cookie)))
+        Ok(Tried::Written(record(*id, bytes, header), cookie))
     }
 
     /// The record as somebody else left it; `None` if the session is over.
@@ -241,16 +256,29 @@ impl<C: Cache> CacheEngine<C> {
         };
         Ok(match self.open(handle, &seen) {
             Opened::Live(header, data) => Some(Version { seen, header, data }),
-            Opened::Moved | Opened::Dead | Opened::Unreadable => None,
+            Opened::Moved(_) | Opened::Dead | Opened::Unreadable => None,
         })
     }
 
+    /// Those who lost wait for each other, and then a little, by chance: two processes must not
+    /// keep in step.
+    pub(super) async fn stand_in_line<'a>(
+        &'a self,
+        handle: &Handle,
+        one_at_a_time: &mut Option<MutexGuard<'a, ()>>,
+        attempt: u32,
+    ) {
+        if one_at_a_time.is_none() {
+            *one_at_a_time = Some(self.locks.lock(handle.as_str()).await);
+        } else {
+            self.back_off(attempt).await;
+        }
+    }
+
     /// Waits a little, by chance: two processes must not keep in step.
-    pub(super) async fn back_off(&self, attempt: u32) {
-        tokio::time::sleep(Duration::from_micros(fastrand::u64(
-            50..500 << attempt.min(6),
-        )))
-        .await;
+    async fn back_off(&self, attempt: u32) {
+        let pause = fastrand::u64(50..500 << attempt.min(6));
+        tokio::time::sleep(Duration::from_micros(pause)).await;
     }
 
     /// A cache that cannot compare and swap in one step is kept to one writer a key.
@@ -262,12 +290,45 @@ impl<C: Cache> CacheEngine<C> {
         }
     }
 
+    /// Ends a session, also where another request gave it a new id meanwhile.
     async fn end(&self, old: &Record) -> Result<Commit, SessionError> {
         let (handle, _) = self.place(old)?;
-        let _one_at_a_time = self.lock_unless_atomic(&handle).await;
-        self.delete(&handle).await?;
+        let mut next = self.remove(&handle, Some(old.bytes.clone())).await?;
+        while let Some(handle) = next {
+            next = self.remove(&handle, None).await?;
+        }
         tracing::info!(target: "duck_session", "a session ended");
         Ok(Commit::Ended)
+    }
+
+    /// Removes a record, last seen as these bytes. If the session has moved on, says where to: the
+    /// tombstone stays.
+    async fn remove(
+        &self,
+        handle: &Handle,
+        mut seen: Option<Bytes>,
+    ) -> Result<Option<Handle>, SessionError> {
+        let mut one_at_a_time = self.lock_unless_atomic(handle).await;
+        for attempt in 0..MOST_TRIES {
+            if let Some(bytes) = &seen
+                && self.swap_out(handle, bytes).await?
+            {
+                return Ok(None);
+            }
+            if attempt > 0 {
+                self.stand_in_line(handle, &mut one_at_a_time, attempt)
+                    .await;
+            }
+            seen = self.fetch(handle).await?;
+            match seen.as_ref().map(|bytes| self.open(handle, bytes)) {
+                None => return Ok(None),
+                Some(Opened::Moved(to)) => return Ok(to),
+                Some(_) => {}
+            }
+        }
+        // It keeps changing, but a logout has to win.
+        self.delete(handle).await?;
+        Ok(None)
     }
 
     /// Ends a session and begins another with what was set since.

@@ -1,0 +1,346 @@
+//! What `request.session` offers a view.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use duck_core::testing::TestClient;
+use duck_core::{Error, Expiry, Request, SessionError, text};
+use duck_session::Clock;
+use serde::{Deserialize, Serialize};
+
+use crate::support::{ScriptedCache, id, over, page, read, scripted, settings, visit, with_id};
+
+const DAY: Duration = Duration::from_hours(24);
+
+#[tokio::test]
+async fn values_come_back_as_they_were() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Item {
+        name: String,
+        tags: Vec<Option<u8>>,
+        price: f64,
+    }
+    fn item() -> Item {
+        Item {
+            name: "дак \u{0} \"quoted\" 🦆".into(),
+            tags: vec![Some(1), None],
+            price: 0.1,
+        }
+    }
+    let (client, _) = scripted([
+        page("/begin", async |request| {
+            let session = request.session;
+            session.set("item", item()).await?;
+            session.set("null", None::<u8>).await?;
+            session.set("false", false).await?;
+            session.set("", "the empty key").await?;
+            session.set("quote \" \\ \u{1}", u128::MAX).await?;
+            session.set("raw", "</script>").await?;
+            Ok(text(""))
+        }),
+        page("/check", async |request| {
+            let session = request.session;
+            assert_eq!(session.get::<Item>("item").await?, Some(item()));
+            assert_eq!(session.get::<Option<u8>>("null").await?, Some(None));
+            assert!(session.contains("null").await?);
+            assert_eq!(session.get::<Option<u8>>("missing").await?, None);
+            assert_eq!(session.get::<bool>("false").await?, Some(false));
+            assert_eq!(session.get::<String>("").await?.unwrap(), "the empty key");
+            assert_eq!(session.get("quote \" \\ \u{1}").await?, Some(u128::MAX));
+            assert_eq!(session.len().await?, 6);
+            Ok(text(""))
+        }),
+    ]);
+    read(&client, "/begin").await;
+    read(&client, "/check").await;
+}
+
+#[tokio::test]
+async fn a_falsy_value_popped_is_saved() {
+    let (client, _) = scripted([
+        page("/begin", async |request| {
+            request.session.set("zero", 0).await?;
+            request.session.set("null", None::<u8>).await?;
+            request.session.set("empty", "").await?;
+            request.session.set("kept", 1).await?;
+            Ok(text(""))
+        }),
+        page("/pop", async |request| {
+            assert_eq!(request.session.pop::<u8>("zero").await?, Some(0));
+            assert_eq!(request.session.pop::<Option<u8>>("null").await?, Some(None));
+            assert_eq!(request.session.pop::<String>("empty").await?.unwrap(), "");
+            Ok(text(""))
+        }),
+        page("/keys", async |request| {
+            Ok(text(format!("{:?}", request.session.keys().await?)))
+        }),
+    ]);
+    read(&client, "/begin").await;
+    read(&client, "/pop").await;
+    assert_eq!(read(&client, "/keys").await, "[\"kept\"]");
+}
+
+#[tokio::test]
+async fn a_value_of_another_type_is_an_error_and_stays() {
+    let (client, _) = scripted([page("/check", async |request| {
+        let session = request.session;
+        let wrong = |error| matches!(error, SessionError::Value { .. });
+        assert!(wrong(session.get::<u8>("a").await.unwrap_err()));
+        assert!(wrong(session.pop::<u8>("a").await.unwrap_err()));
+        assert!(wrong(session.get_mut::<u8>("a").await.unwrap_err()));
+        let update = session.update("a", |number: &mut u8| *number += 1);
+        assert!(wrong(update.await.unwrap_err()));
+        let keys_that_are_no_text = BTreeMap::from([((1, 2), 3)]);
+        assert!(wrong(
+            session.set("b", keys_that_are_no_text).await.unwrap_err()
+        ));
+        assert!(wrong(session.set_struct(&7).await.unwrap_err()));
+        assert!(!session.modified());
+        Ok(text(""))
+    })]);
+    read(&client, "/set/a/text").await;
+    read(&client, "/check").await;
+    assert_eq!(read(&client, "/get/a").await, "\"text\"");
+}
+
+#[tokio::test]
+async fn the_frameworks_own_keys_are_neither_shown_nor_lent_nor_cleared() {
+    let (client, _) = scripted([page("/check", async |request| {
+        let session = request.session;
+        for key in ["_duck.user", "_duck.expiry", "_duck", "_duckling"] {
+            let refused = |error| matches!(error, SessionError::ReservedKey(_));
+            assert!(refused(session.get::<String>(key).await.unwrap_err()));
+            assert!(refused(session.set(key, "admin").await.unwrap_err()));
+            assert!(refused(session.contains(key).await.unwrap_err()));
+            assert!(refused(session.remove(key).await.unwrap_err()));
+            assert!(refused(session.pop::<String>(key).await.unwrap_err()));
+            assert!(refused(session.get_mut::<String>(key).await.unwrap_err()));
+            assert!(refused(
+                session.update(key, |_: &mut u8| ()).await.unwrap_err()
+            ));
+            let fields = BTreeMap::from([(key, "admin")]);
+            assert!(refused(session.set_struct(&fields).await.unwrap_err()));
+        }
+        assert_eq!(session.keys().await?, ["a"]);
+        assert_eq!(session.len().await?, 1);
+        assert!(!session.is_empty().await?);
+        let whole: BTreeMap<String, String> = session.to_struct().await?;
+        assert_eq!(whole.len(), 1);
+        session.clear().await?;
+        assert!(session.is_empty().await?);
+        assert_eq!(session.user().await?.as_deref(), Some("7"));
+        Ok(text(""))
+    })]);
+    read(&client, "/login/7").await;
+    read(&client, "/set/a/1").await;
+    read(&client, "/check").await;
+    assert_eq!(read(&client, "/user").await, "7");
+}
+
+#[tokio::test]
+async fn a_struct_is_a_key_for_each_field() {
+    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[serde(default)]
+    struct Visitor {
+        name: String,
+        visits: u32,
+    }
+    let (client, _) = scripted([page("/visit", async |request| {
+        let mut visitor: Visitor = request.session.to_struct().await?;
+        visitor.visits += 1;
+        visitor.name = "Dot".into();
+        request.session.set_struct(&visitor).await?;
+        Ok(text(""))
+    })]);
+    read(&client, "/visit").await;
+    read(&client, "/set/other/1").await;
+    read(&client, "/visit").await;
+    assert_eq!(read(&client, "/get/visits").await, "2");
+    assert_eq!(read(&client, "/get/name").await, "\"Dot\"");
+    assert_eq!(read(&client, "/get/other").await, "\"1\"");
+}
+
+#[tokio::test]
+async fn says_of_itself_what_is_so() {
+    let (client, _) = scripted([
+        page("/new", async |request| {
+            let session = request.session;
+            assert!(!session.is_present());
+            assert!(session.is_new().await?);
+            assert!(session.is_empty().await?);
+            assert!(!session.modified() && !session.needs_update());
+            session.set("a", 1).await?;
+            assert!(session.modified() && session.needs_update());
+            Ok(text(""))
+        }),
+        page("/known", async |request| {
+            let session = request.session;
+            assert!(session.is_present() && !session.is_accessed());
+            assert!(!session.is_new().await?);
+            session.set_modified(true);
+            assert!(session.needs_update());
+            session.set_modified(false);
+            assert!(!session.needs_update());
+            session.cycle_id().await?;
+            assert!(session.modified());
+            Ok(text(""))
+        }),
+    ]);
+    read(&client, "/new").await;
+    read(&client, "/known").await;
+}
+
+#[tokio::test]
+async fn without_middleware_every_method_says_so() {
+    let app = duck_core::App::new(settings()).urls([page("/", async |request: Request| {
+        assert!(!request.session.is_present());
+        request.session.set_modified(true);
+        assert!(!request.session.modified());
+        let error = request.session.get::<u8>("a").await.unwrap_err();
+        assert!(matches!(error, SessionError::Missing));
+        Err(Error::from(request.session.save().await.unwrap_err()))
+    })]);
+    assert_eq!(TestClient::new(app).get("/").await.status(), 500);
+}
+
+/// A site whose pages set the expiry in each of its forms.
+fn expiries(clock: &Clock) -> (TestClient, ScriptedCache) {
+    let cache = ScriptedCache::default();
+    let set = |path, expiry: fn(SystemTime) -> Expiry| {
+        let clock = clock.clone();
+        page(path, move |request: Request| {
+            let now = UNIX_EPOCH + Duration::from_millis(clock.now());
+            async move {
+                request.session.set_expiry(expiry(now)).await?;
+                Ok(text(""))
+            }
+        })
+    };
+    let more = [
+        set("/x/hour", |_| Duration::from_hours(1).into()),
+        set("/x/zero", |_| Duration::ZERO.into()),
+        set("/x/for-ever", |_| Duration::MAX.into()),
+        set("/x/tomorrow", |now| (now + DAY).into()),
+        set("/x/yesterday", |now| (now - DAY).into()),
+        set("/x/1960", |_| (UNIX_EPOCH - 3650 * DAY).into()),
+        set("/x/far", |_| {
+            (UNIX_EPOCH + Duration::from_secs(u64::MAX >> 2)).into()
+        }),
+        set("/x/close", |_| Expiry::BrowserClose),
+        set("/x/default", |_| Expiry::Default),
+        page("/age", async |request| {
+            let age = request.session.expiry_age().await?;
+            Ok(text(age.as_secs().to_string()))
+        }),
+        page("/date", async |request| {
+            let date = request.session.expiry_date().await?;
+            let since = date.duration_since(UNIX_EPOCH)?;
+            Ok(text(since.as_millis().to_string()))
+        }),
+    ];
+    let sessions = over(&cache).clock(clock.clone());
+    let client = visit(
+        settings().with("SESSION_STORAGE", "TestCache"),
+        sessions,
+        more,
+    );
+    (client, cache)
+}
+
+/// The `Max-Age` of the one cookie that a page sets.
+async fn max_age(client: &TestClient, path: &str) -> Option<u64> {
+    let response = client.get(path).await;
+    assert_eq!(response.status(), 200, "{path}");
+    let cookies = response.set_cookies();
+    assert_eq!(cookies.len(), 1, "{path}");
+    let (_, age) = cookies[0].split_once("Max-Age=")?;
+    age.split(';').next()?.parse().ok()
+}
+
+#[tokio::test]
+async fn an_expiry_can_be_set_in_every_form() {
+    let clock = Clock::manual();
+    let (client, cache) = expiries(&clock);
+    assert_eq!(max_age(&client, "/set/a/1").await, Some(604_800));
+    assert_eq!(read(&client, "/age").await, "604800");
+    assert_eq!(max_age(&client, "/x/hour").await, Some(3600));
+    assert_eq!(read(&client, "/age").await, "3600");
+    clock.advance(Duration::from_secs(600));
+    assert_eq!(read(&client, "/age").await, "3000");
+    assert_eq!(
+        max_age(&client, "/set/a/2").await,
+        Some(3600),
+        "from each save on"
+    );
+    assert_eq!(max_age(&client, "/x/tomorrow").await, Some(86_400));
+    let end = clock.now() + 86_400_000;
+    assert_eq!(read(&client, "/date").await, end.to_string());
+    clock.advance(Duration::from_secs(600));
+    let response = client.get("/set/a/3").await;
+    assert_eq!(
+        response.set_cookies(),
+        [""; 0],
+        "a fixed end stays where it is"
+    );
+    assert_eq!(read(&client, "/date").await, end.to_string());
+    assert_eq!(max_age(&client, "/x/close").await, None);
+    assert_eq!(read(&client, "/age").await, "604800");
+    assert_eq!(max_age(&client, "/x/default").await, Some(604_800));
+    assert_eq!(cache.len(), 1);
+}
+
+#[tokio::test]
+async fn an_end_that_has_come_ends_the_session() {
+    for path in ["/x/zero", "/x/yesterday", "/x/1960"] {
+        let clock = Clock::manual();
+        let (client, cache) = expiries(&clock);
+        read(&client, "/login/7").await;
+        let old = with_id(&client, &id(&client));
+        assert_eq!(max_age(&client, path).await, Some(0), "{path}");
+        assert_eq!(client.cookie("session_id"), None, "{path}");
+        assert_eq!(cache.len(), 0, "{path}");
+        assert_eq!(read(&old, "/user").await, "nobody", "{path}");
+        let stranger = client.another();
+        assert_eq!(stranger.get(path).await.set_cookies(), [""; 0], "{path}");
+    }
+}
+
+/// No browser keeps a cookie for longer than 400 days, and no date has a year of five digits.
+#[tokio::test]
+async fn an_end_beyond_all_dates_is_no_panic() {
+    for path in ["/x/for-ever", "/x/far"] {
+        let clock = Clock::manual();
+        let (client, _) = expiries(&clock);
+        read(&client, "/set/a/1").await;
+        assert_eq!(max_age(&client, path).await, Some(400 * 86_400), "{path}");
+        assert!(read(&client, "/age").await.parse::<u64>().unwrap() > 400 * 86_400);
+        read(&client, "/date").await;
+        clock.advance(500 * DAY);
+        assert_eq!(read(&client, "/get/a").await, "\"1\"", "{path}");
+    }
+}
+
+/// The cookie's `Expires` and the record's end are of one clock.
+#[tokio::test]
+async fn expires_agrees_with_max_age_whatever_the_clock() {
+    let clock = Clock::manual();
+    clock.advance(1000 * DAY);
+    let (client, _) = expiries(&clock);
+    let response = client.get("/set/a/1").await;
+    let (_, expires) = response.set_cookies()[0].split_once("Expires=").unwrap();
+    let expires = httpdate::parse_http_date(expires.split(';').next().unwrap()).unwrap();
+    let seconds = expires.duration_since(UNIX_EPOCH).unwrap().as_secs();
+    assert_eq!(seconds, clock.now() / 1000 + 604_800);
+}
+
+#[tokio::test]
+async fn logging_in_over_an_expiry_keeps_it_for_the_same_user_only() {
+    let clock = Clock::manual();
+    let (client, _) = expiries(&clock);
+    read(&client, "/login/7").await;
+    read(&client, "/x/hour").await;
+    read(&client, "/login/7").await;
+    assert_eq!(read(&client, "/age").await, "3600");
+    read(&client, "/login/8").await;
+    assert_eq!(read(&client, "/age").await, "604800");
+}

@@ -1,0 +1,86 @@
+//! A storage that fails or does not answer: rules 54 to 58.
+
+use duck_core::testing::TestResponse;
+use duck_core::text;
+
+use crate::support::{
+    Op, SECRET_PATH, ScriptedCache, id, page, read, scripted, settings, visit_cache,
+};
+
+const ALL: [Op; 4] = [Op::Get, Op::Delete, Op::Swap, Op::Save];
+
+fn is_503(response: &TestResponse) {
+    assert_eq!(response.status(), 503);
+    assert!(response.header("retry-after").is_some());
+    assert_eq!(response.set_cookies(), [""; 0]);
+    assert_eq!(response.header("vary"), Some("Cookie"));
+    assert!(
+        !response.text().contains(SECRET_PATH),
+        "{}",
+        response.text()
+    );
+}
+
+#[tokio::test]
+async fn an_open_site_serves_an_empty_session_that_cannot_be_written() {
+    let more = [page("/tries", async |request| {
+        assert!(request.session.is_empty().await?);
+        assert!(request.session.set("a", 1).await.is_err());
+        assert!(request.session.login("7").await.is_err());
+        assert!(request.session.logout().await.is_err());
+        assert!(request.session.cycle_id().await.is_err());
+        request.session.set_modified(true);
+        Ok(text("tried"))
+    })];
+    let cache = ScriptedCache::default();
+    let client = visit_cache(
+        settings().with("SESSION_ON_STORE_ERROR", "open"),
+        &cache,
+        more,
+    );
+    read(&client, "/set/a/1").await;
+    cache.fail(&[Op::Get]);
+    assert_eq!(read(&client, "/get/a").await, "nothing");
+    is_503(&client.get("/set/a/2").await);
+    is_503(&client.get("/logout").await);
+    let response = client.get("/tries").await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.set_cookies(), [""; 0]);
+    assert_eq!(
+        cache.len(),
+        1,
+        "a visitor with a cookie got a second session"
+    );
+    cache.fail(&[]);
+    assert_eq!(read(&client, "/get/a").await, "\"1\"");
+}
+
+#[tokio::test]
+async fn a_page_whose_session_cannot_be_read_is_a_503_and_the_others_are_served() {
+    let (client, cache) = scripted([]);
+    read(&client, "/set/a/1").await;
+    let before = id(&client);
+    cache.fail(&ALL);
+    for path in ["/get/a", "/set/a/2", "/login/7", "/logout", "/cycle"] {
+        is_503(&client.get(path).await);
+    }
+    assert_eq!(read(&client, "/plain").await, "plain");
+    cache.fail(&[]);
+    assert_eq!(read(&client, "/get/a").await, "\"1\"");
+    assert_eq!(id(&client), before);
+}
+
+#[tokio::test]
+async fn an_error_page_of_any_kind_tells_nothing_of_the_storage() {
+    let (client, cache) = scripted([]);
+    read(&client, "/set/a/1").await;
+    let key = cache.entries().into_keys().next().unwrap();
+    cache.fail(&ALL);
+    for accept in ["text/html", "application/json", "*/*", "image/png"] {
+        let response = client.get("/get/a").header("accept", accept).await;
+        let seen = format!("{:?} {}", response.headers(), response.text());
+        for secret in [SECRET_PATH, "broken", &key, &id(&client)] {
+            assert!(!seen.contains(secret), "{accept}: {seen}");
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Ids: where they come from, where they are never seen, which are never taken on. Rules 1 to 7
+//! and 32, 33, 35 to 37.
+
+use std::collections::HashSet;
+
+use duck_core::{
+    CookieValue, HeaderValue, Loaded, NewCookie, Record, Request, SessionData, SessionId, Visitor,
+    text,
+};
+
+use crate::support::{Op, id, page, read, scripted, with_id};
+
+#[tokio::test]
+async fn every_id_is_43_characters_of_the_alphabet_and_another_one() {
+    let (client, _) = scripted([]);
+    let mut seen = HashSet::new();
+    for _ in 0..2000 {
+        let visitor = client.another();
+        visitor.get("/set/a/1").await;
+        let id = id(&visitor);
+        assert!(SessionId::parse(id.as_bytes()).is_some(), "{id}");
+        assert!(seen.insert(id));
+    }
+}
+
+#[tokio::test]
+async fn what_can_be_printed_shows_no_id_and_no_data() {
+    let secret = "A".repeat(43);
+    let value = HeaderValue::try_from(&secret).unwrap();
+    let record = Record::new(
+        SessionId::parse(secret.as_bytes()),
+        secret.clone().into(),
+        std::time::SystemTime::now(),
+    );
+    let shown = format!(
+        "{:?} {:?} {record:?} {:?}",
+        Visitor::new(Some(value.clone()), true),
+        NewCookie::new(CookieValue::Text(value), None),
+        Loaded::live(record.clone(), SessionData::default()),
+    );
+    assert!(
+        !shown.contains("AAA") && !shown.contains("65, 65"),
+        "{shown}"
+    );
+
+    let (client, _) = scripted([page("/debug", async |request: Request| {
+        request.session.set("card", "4111").await?;
+        let guard = request.session.clone();
+        Ok(text(format!("{request:?} {:?} {guard:?}", request.session)))
+    })]);
+    let response = client.get("/debug").await;
+    let shown = format!("{response:?} {}", response.text());
+    let debug = read(&client, "/debug").await;
+    for secret in [&id(&client), "4111"] {
+        assert!(
+            !shown.contains(secret) && !debug.contains(secret),
+            "{shown}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_storage_sees_neither_ids_nor_data() {
+    let (client, cache) = scripted([]);
+    read(&client, "/set/card/4111-2222").await;
+    read(&client, "/login/grace").await;
+    let id = id(&client);
+    let raw = data_encoding::BASE64URL_NOPAD
+        .decode(id.as_bytes())
+        .unwrap();
+    for (key, record) in cache.entries() {
+        assert_eq!(key.len(), 64);
+        assert!(!key.contains(&id));
+        for secret in [id.as_bytes(), &raw, b"4111-2222", b"grace", b"card"] {
+            assert!(!record.windows(secret.len()).any(|bytes| bytes == secret));
+        }
+    }
+}
+
+/// Malformed: no storage operation at all, and treated as no cookie.
+#[tokio::test]
+async fn a_malformed_id_never_reaches_the_storage() {
+    let (client, cache) = scripted([]);
+    let good = "A".repeat(43);
+    let malformed = [
+        "",
+        "A",
+        &good[1..],
+        &format!("{good}A"),
+        &format!("{}B", &good[1..]),
+        &format!("{}/", &good[1..]),
+        &format!("{}.", &good[1..]),
+        "..",
+        "\"quoted\"",
+    ];
+    for value in malformed {
+        let response = client
+            .get("/get/a")
+            .header("cookie", &format!("session_id={value}"))
+            .await;
+        assert_eq!(response.text(), "nothing", "{value}");
+        assert_eq!(response.set_cookies(), [""; 0], "{value}");
+        assert_eq!(cache.calls(), [], "{value}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_id_is_never_taken_on() {
+    let (client, cache) = scripted([]);
+    let chosen = "B".repeat(42) + "A";
+    for path in ["/set/a/1", "/login/7", "/add/n", "/cycle"] {
+        let victim = with_id(&client, &chosen);
+        let response = victim.get(path).await;
+        assert_eq!(response.set_cookies().len(), 1, "{path}");
+        let cookie = victim.cookie("session_id");
+        assert_ne!(cookie.as_deref(), Some(&*chosen), "{path}");
+        let attacker = with_id(&client, &chosen);
+        assert_eq!(read(&attacker, "/user").await, "nobody", "{path}");
+        assert_eq!(read(&attacker, "/get/a").await, "nothing", "{path}");
+    }
+    assert_eq!(cache.len(), 3, "a page that set nothing created nothing");
+}
+
+/// Ids come in the cookie, never in the address, the body or another header.
+#[tokio::test]
+async fn an_id_is_read_from_the_cookie_only() {
+    let (client, _) = scripted([]);
+    read(&client, "/login/7").await;
+    let id = id(&client);
+    let stranger = client.another();
+    let response = stranger
+        .get(&format!("/user?session_id={id}"))
+        .header("session_id", &id)
+        .header("x-session-id", &id)
+        .header("authorization", &format!("Bearer {id}"))
+        .header("cookie2", &format!("session_id={id}"))
+        .form(&[("session_id", &id)])
+        .await;
+    assert_eq!(response.text(), "nobody");
+}
+
+#[tokio::test]
+async fn login_changes_the_id_and_keeps_what_an_anonymous_visitor_had() {
+    let (client, cache) = scripted([]);
+    read(&client, "/set/cart/duck").await;
+    let anonymous = id(&client);
+    read(&client, "/login/7").await;
+    let first = id(&client);
+    assert_ne!(first, anonymous);
+    assert_eq!(read(&client, "/get/cart").await, "\"duck\"");
+    let old = with_id(&client, &anonymous);
+    assert_eq!(read(&old, "/user").await, "nobody");
+    assert_eq!(read(&old, "/get/cart").await, "nothing");
+
+    read(&client, "/login/7").await;
+    assert_ne!(id(&client), first, "the same user again");
+    assert_eq!(read(&client, "/get/cart").await, "\"duck\"");
+
+    let before = id(&client);
+    read(&client, "/login/8").await;
+    assert_ne!(id(&client), before);
+    assert_eq!(read(&client, "/user").await, "8");
+    assert_eq!(read(&client, "/get/cart").await, "nothing");
+    assert_eq!(cache.len(), 4, "one session and what three ids left");
+}
+
+/// The browser may hold a newer cookie already, so the old id gets no removal.
+#[tokio::test]
+async fn an_id_that_was_given_up_is_anonymous_and_costs_no_cookie() {
+    let (client, cache) = scripted([]);
+    read(&client, "/set/a/1").await;
+    let old = id(&client);
+    read(&client, "/cycle").await;
+    assert_eq!(read(&client, "/get/a").await, "\"1\"");
+    let records = cache.len();
+    for path in ["/get/a", "/logout", "/clear"] {
+        let tab = with_id(&client, &old);
+        let response = tab.get(path).await;
+        assert_eq!(response.set_cookies(), [""; 0], "{path}");
+    }
+    assert_eq!(cache.len(), records);
+    assert_eq!(read(&client, "/get/a").await, "\"1\"");
+    let tab = with_id(&client, &old);
+    read(&tab, "/set/a/2").await;
+    assert_eq!(read(&client, "/get/a").await, "\"1\"");
+}
+
+#[tokio::test]
+async fn an_id_that_cannot_be_changed_leaves_the_session_as_it_was() {
+    let (client, cache) = scripted([]);
+    read(&client, "/set/a/1").await;
+    let before = id(&client);
+    cache.fail(&[Op::Swap]);
+    for path in ["/cycle", "/login/7"] {
+        let response = client.get(path).await;
+        assert_eq!(response.status(), 503, "{path}");
+        assert_eq!(response.set_cookies(), [""; 0], "{path}");
+    }
+    cache.fail(&[]);
+    assert_eq!(id(&client), before);
+    assert_eq!(read(&client, "/get/a").await, "\"1\"");
+    assert_eq!(read(&client, "/user").await, "nobody");
+    assert_eq!(cache.len(), 1);
+}
+
+#[tokio::test]
+async fn records_swapped_between_sessions_open_neither() {
+    let (client, cache) = scripted([]);
+    let admin = client.another();
+    read(&admin, "/login/admin").await;
+    let key = cache.entries().into_keys().next().unwrap();
+    let record = cache.entries()[&key].clone();
+    let attacker = client.another();
+    read(&attacker, "/set/a/1").await;
+    let other = cache
+        .entries()
+        .into_keys()
+        .find(|other| *other != key)
+        .unwrap();
+    cache.put(&other, record);
+    assert_eq!(read(&attacker, "/user").await, "nobody");
+    assert_eq!(read(&admin, "/user").await, "admin");
+}
+
+#[tokio::test]
+async fn a_changed_record_opens_nothing_and_stays() {
+    let (client, cache) = scripted([]);
+    read(&client, "/set/a/1").await;
+    let (key, record) = cache.entries().into_iter().next().unwrap();
+    let cookie = format!("session_id={}", id(&client));
+    for place in 0..record.len() {
+        let mut changed = record.to_vec();
+        changed[place] ^= 1;
+        cache.put(&key, changed.clone().into());
+        let response = client.get("/get/a").header("cookie", &cookie).await;
+        assert_eq!(response.text(), "nothing", "byte {place}");
+        assert_eq!(cache.entries()[&key], changed, "byte {place}");
+    }
+    for length in 0..record.len() {
+        cache.put(&key, record.slice(..length));
+        assert_eq!(client.get("/plain").await.status(), 200);
+        let response = client.get("/get/a").header("cookie", &cookie).await;
+        assert_eq!(
+            (response.status().as_u16(), response.text()),
+            (200, "nothing")
+        );
+    }
+    cache.put(&key, record);
+    let response = client.get("/get/a").header("cookie", &cookie).await;
+    assert_eq!(response.text(), "\"1\"");
+}

@@ -1,0 +1,11 @@
+//! Sessions as a site uses them: through the middleware, with every storage.
+
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+mod api;
+mod concurrency;
+mod failure;
+mod identity;
+mod load;
+mod support;
+mod write;

@@ -1,0 +1,333 @@
+//! A small site, a cache that obeys a script, and a way to hold things up at a chosen moment.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use duck_core::testing::TestClient;
+use duck_core::{
+    App, BoxFuture, Bytes, Error, Request, Response, Result, Settings, UrlPattern, path, text,
+};
+use duck_session::SessionMiddleware;
+use duck_session::cache::{Cache, Entry};
+use tokio::sync::Semaphore;
+
+pub(crate) const KEY: &str = "a key for tests of more than thirty-two bytes";
+
+/// Settings with a key and the storage in memory.
+pub(crate) fn settings() -> Settings {
+    Settings::default()
+        .with("SECRET_KEY", KEY)
+        .with("SESSION_STORAGE", "InMemoryCache")
+}
+
+/// A visitor of a site with the pages of [`urls`], and `more`.
+pub(crate) fn visit(
+    settings: Settings,
+    sessions: SessionMiddleware,
+    more: impl IntoIterator<Item = UrlPattern>,
+) -> TestClient {
+    let app = App::new(settings).middleware(sessions);
+    TestClient::new(app.urls(urls()).urls(more))
+}
+
+/// The same over a cache that does as the test says.
+pub(crate) fn scripted(more: impl IntoIterator<Item = UrlPattern>) -> (TestClient, ScriptedCache) {
+    let cache = ScriptedCache::default();
+    (visit_cache(settings(), &cache, more), cache)
+}
+
+pub(crate) fn visit_cache<C: Cache + Clone>(
+    settings: Settings,
+    cache: &C,
+    more: impl IntoIterator<Item = UrlPattern>,
+) -> TestClient {
+    visit(
+        settings.with("SESSION_STORAGE", "TestCache"),
+        over(cache),
+        more,
+    )
+}
+
+/// Session middleware that knows this cache as `TestCache`.
+pub(crate) fn over<C: Cache + Clone>(cache: &C) -> SessionMiddleware {
+    let cache = cache.clone();
+    SessionMiddleware::new().cache("TestCache", move |_| Ok(cache.clone()))
+}
+
+/// A page for every thing one can do with a session.
+pub(crate) fn urls() -> [UrlPattern; 10] {
+    [
+        path("/plain", plain),
+        path("/get/<key>", get),
+        path("/set/<key>/<value>", set),
+        path("/add/<key>", add),
+        path("/remove/<key>", remove),
+        path("/user", user),
+        path("/login/<user>", login),
+        path("/logout", logout),
+        path("/cycle", cycle),
+        path("/clear", clear),
+    ]
+}
+
+async fn plain(_request: Request) -> &'static str {
+    "plain"
+}
+
+async fn get(request: Request, key: String) -> Result<Response> {
+    let value: Option<serde_json::Value> = request.session.get(&key).await?;
+    Ok(text(value.map_or_else(
+        || "nothing".to_owned(),
+        |value| value.to_string(),
+    )))
+}
+
+async fn set(request: Request, key: String, value: String) -> Result<Response> {
+    request.session.set(&key, value).await?;
+    Ok(text("set"))
+}
+
+async fn add(request: Request, key: String) -> Result<Response> {
+    let sum = request
+        .session
+        .update(&key, |number: &mut u64| *number += 1)
+        .await?;
+    Ok(text(sum.to_string()))
+}
+
+async fn remove(request: Request, key: String) -> Result<Response> {
+    Ok(text(request.session.remove(&key).await?.to_string()))
+}
+
+async fn user(request: Request) -> Result<Response> {
+    let user = request.session.user().await?;
+    Ok(text(user.unwrap_or_else(|| "nobody".to_owned())))
+}
+
+async fn login(request: Request, user: String) -> Result<Response> {
+    request.session.login(user).await?;
+    Ok(text("in"))
+}
+
+async fn logout(request: Request) -> Result<Response> {
+    request.session.logout().await?;
+    Ok(text("out"))
+}
+
+async fn cycle(request: Request) -> Result<Response> {
+    request.session.cycle_id().await?;
+    Ok(text("cycled"))
+}
+
+async fn clear(request: Request) -> Result<Response> {
+    request.session.clear().await?;
+    Ok(text("cleared"))
+}
+
+/// A page from a closure.
+pub(crate) fn page<F>(at: &str, view: impl Fn(Request) -> F + Send + Sync + 'static) -> UrlPattern
+where
+    F: Future<Output = Result<Response>> + Send + 'static,
+{
+    path(at, move |request: Request| -> BoxFuture<'static, _> {
+        Box::pin(view(request))
+    })
+}
+
+/// The page's text, once its status is known to be 200.
+pub(crate) async fn read(client: &TestClient, path: &str) -> String {
+    let response = client.get(path).await;
+    assert_eq!(response.status(), 200, "{path}: {}", response.text());
+    response.text().to_owned()
+}
+
+pub(crate) fn id(client: &TestClient) -> String {
+    client.cookie("session_id").expect("there is no cookie")
+}
+
+/// Another browser that presents this id.
+pub(crate) fn with_id(client: &TestClient, id: &str) -> TestClient {
+    let other = client.another();
+    other.set_cookie("session_id", id);
+    other
+}
+
+/// A place where something waits until the test lets it go on.
+#[derive(Clone)]
+pub(crate) struct Gate(Arc<(Semaphore, Semaphore)>);
+
+impl Gate {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new((Semaphore::new(0), Semaphore::new(0))))
+    }
+
+    /// Says that it is here, and waits.
+    pub(crate) async fn pass(&self) {
+        self.0.0.add_permits(1);
+        self.0.1.acquire().await.unwrap().forget();
+    }
+
+    /// Waits until somebody is there, but not for ever.
+    pub(crate) async fn reached(&self) {
+        let wait = tokio::time::timeout(Duration::from_secs(20), self.0.0.acquire());
+        wait.await.expect("nobody came").unwrap().forget();
+    }
+
+    pub(crate) fn open(&self) {
+        self.0.1.add_permits(1);
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Op {
+    Get,
+    Delete,
+    Swap,
+    Save,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    Before,
+    After,
+}
+
+/// Counts what is asked of it, and fails, hangs or waits where the test says so.
+#[derive(Clone, Default)]
+pub(crate) struct ScriptedCache(Arc<Script>);
+
+#[derive(Default)]
+struct Script {
+    entries: Mutex<HashMap<String, Bytes>>,
+    calls: Mutex<Vec<Op>>,
+    failing: Mutex<Vec<Op>>,
+    hanging: Mutex<Vec<Op>>,
+    gates: Mutex<Vec<(Op, When, Gate)>>,
+    refuses_replacing: AtomicBool,
+}
+
+/// What a broken storage says, and no visitor may read.
+pub(crate) const SECRET_PATH: &str = "/srv/secret/path";
+
+impl ScriptedCache {
+    /// What was asked for since the last time.
+    pub(crate) fn calls(&self) -> Vec<Op> {
+        std::mem::take(&mut *self.0.calls.lock().unwrap())
+    }
+
+    /// The next such operation waits at the gate.
+    pub(crate) fn hold(&self, op: Op, when: When) -> Gate {
+        let gate = Gate::new();
+        self.0.gates.lock().unwrap().push((op, when, gate.clone()));
+        gate
+    }
+
+    pub(crate) fn fail(&self, ops: &[Op]) {
+        *self.0.failing.lock().unwrap() = ops.to_vec();
+    }
+
+    pub(crate) fn hang(&self, ops: &[Op]) {
+        *self.0.hanging.lock().unwrap() = ops.to_vec();
+    }
+
+    /// From now on somebody else is always faster.
+    pub(crate) fn refuse_replacing(&self) {
+        self.0.refuses_replacing.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn entries(&self) -> HashMap<String, Bytes> {
+        self.0.entries.lock().unwrap().clone()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.entries.lock().unwrap().len()
+    }
+
+    pub(crate) fn put(&self, key: &str, value: Bytes) {
+        self.0.entries.lock().unwrap().insert(key.into(), value);
+    }
+
+    async fn run<T>(
+        &self,
+        op: Op,
+        work: impl FnOnce(&mut HashMap<String, Bytes>) -> T,
+    ) -> Result<T> {
+        self.0.calls.lock().unwrap().push(op);
+        self.wait(op, When::Before).await;
+        if self.0.hanging.lock().unwrap().contains(&op) {
+            std::future::pending::<()>().await;
+        }
+        if self.0.failing.lock().unwrap().contains(&op) {
+            return Err(Error::internal(format!("{SECRET_PATH} is broken")));
+        }
+        let done = work(&mut self.0.entries.lock().unwrap());
+        self.wait(op, When::After).await;
+        Ok(done)
+    }
+
+    async fn wait(&self, op: Op, when: When) {
+        let gate = {
+            let mut gates = self.0.gates.lock().unwrap();
+            let place = gates.iter().position(|gate| (gate.0, gate.1) == (op, when));
+            place.map(|place| gates.remove(place).2)
+        };
+        if let Some(gate) = gate {
+            gate.pass().await;
+        }
+    }
+}
+
+impl Cache for ScriptedCache {
+    const ATOMIC: bool = true;
+
+    async fn set(&self, _key: &str, _value: &[u8], _ttl: Option<Duration>) -> Result<()> {
+        unreachable!("the engine swaps")
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Bytes>> {
+        self.run(Op::Get, |entries| entries.get(key).cloned()).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        self.run(Op::Delete, |entries| entries.remove(key)).await?;
+        Ok(())
+    }
+
+    async fn clear(&self) -> Result<()> {
+        self.0.entries.lock().unwrap().clear();
+        Ok(())
+    }
+
+    async fn save(&self) -> Result<()> {
+        self.run(Op::Save, |_| ()).await
+    }
+
+    async fn compare_and_swap(
+        &self,
+        key: &str,
+        expected: Option<&[u8]>,
+        new: Option<Entry<'_>>,
+    ) -> Result<bool> {
+        let refuses = self.0.refuses_replacing.load(Ordering::Relaxed);
+        self.run(Op::Swap, |entries| {
+            if refuses && expected.is_some() {
+                return false;
+            }
+            if entries.get(key).map(|value| &value[..]) != expected {
+                return false;
+            }
+            match new {
+                Some(entry) => {
+                    entries.insert(key.into(), Bytes::copy_from_slice(entry.value));
+                }
+                None => {
+                    entries.remove(key);
+                }
+            }
+            true
+        })
+        .await
+    }
+}

@@ -1,0 +1,519 @@
+//! What is written, when, and what the visitor hears of it: rules 15 to 23.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use duck_core::{Error, Request, Session, SessionError, StatusCode, path, text};
+use serde::{Deserialize, Serialize};
+
+use crate::support::{
+    Gate, Op, ScriptedCache, When, id, page, read, scripted, settings, visit_cache, with_id,
+};
+
+const WRITE: [Op; 2] = [Op::Swap, Op::Save];
+
+/// What each page costs and sends, for a visitor who has a session with `n` = 1.
+#[tokio::test]
+async fn only_a_change_is_written() {
+    let (client, cache) = scripted([
+        page("/begin", async |request| {
+            request.session.set("n", 1).await?;
+            request.session.set("list", vec![1, 2]).await?;
+            Ok(text(""))
+        }),
+        page("/equal", async |request| {
+            request.session.set("n", 1).await?;
+            Ok(text(""))
+        }),
+        page("/and-back", async |request| {
+            request.session.set("n", 2).await?;
+            assert!(request.session.modified());
+            request.session.set("n", 1).await?;
+            assert!(!request.session.modified());
+            Ok(text(""))
+        }),
+        page("/gone-and-back", async |request| {
+            request.session.remove("n").await?;
+            request.session.set("n", 1).await?;
+            request.session.clear().await?;
+            request.session.set("list", vec![1, 2]).await?;
+            request.session.set("n", 1).await?;
+            Ok(text(""))
+        }),
+        page("/look", async |request| {
+            let mut list = request.session.get_mut::<Vec<u8>>("list").await?.unwrap();
+            list.reverse();
+            list.reverse();
+            Ok(text(""))
+        }),
+        page("/nested", async |request| {
+            let mut list = request.session.get_mut::<Vec<u8>>("list").await?.unwrap();
+            list.push(3);
+            Ok(text(""))
+        }),
+        page("/update-nothing", async |request| {
+            request.session.update("n", |_: &mut u64| ()).await?;
+            Ok(text(""))
+        }),
+        page("/remove-missing", async |request| {
+            assert!(!request.session.remove("missing").await?);
+            assert_eq!(request.session.pop::<u8>("missing").await?, None);
+            Ok(text(""))
+        }),
+        page("/pop", async |request| {
+            assert_eq!(request.session.pop::<u8>("n").await?, Some(1));
+            Ok(text(""))
+        }),
+        page("/force", async |request| {
+            request.session.set_modified(true);
+            Ok(text(""))
+        }),
+        page("/force-not", async |request| {
+            request.session.set_modified(true);
+            request.session.set_modified(false);
+            Ok(text(""))
+        }),
+    ]);
+    for (path, writes, cookies) in [
+        ("/begin", true, 1),
+        ("/equal", false, 0),
+        ("/and-back", false, 0),
+        ("/gone-and-back", false, 0),
+        ("/look", false, 0),
+        ("/update-nothing", false, 0),
+        ("/remove-missing", false, 0),
+        ("/force-not", false, 0),
+        ("/nested", true, 0),
+        ("/force", true, 1),
+        ("/pop", true, 0),
+        ("/clear", true, 0),
+        ("/clear", false, 0),
+    ] {
+        cache.calls();
+        let response = client.get(path).await;
+        assert_eq!(response.status(), 200, "{path}");
+        let calls: Vec<_> = cache
+            .calls()
+            .into_iter()
+            .filter(|op| *op != Op::Get)
+            .collect();
+        let expected: &[Op] = if writes { &WRITE } else { &[] };
+        assert_eq!(calls, expected, "{path}");
+        assert_eq!(response.set_cookies().len(), cookies, "{path}");
+        assert_eq!(response.header("vary"), Some("Cookie"), "{path}");
+    }
+    assert_eq!(cache.len(), 1, "an emptied session stays");
+}
+
+#[tokio::test]
+async fn a_session_with_nothing_in_it_is_never_created() {
+    let (client, cache) = scripted([
+        page("/force", async |request| {
+            request.session.set_modified(true);
+            Ok(text(""))
+        }),
+        page("/expiry", async |request| {
+            request.session.set_expiry(Duration::from_secs(60)).await?;
+            Ok(text(""))
+        }),
+        page("/and-empty", async |request| {
+            request.session.set("a", 1).await?;
+            request.session.clear().await?;
+            request.session.save().await?;
+            Ok(text(""))
+        }),
+    ]);
+    let paths = ["/get/a", "/clear", "/logout", "/cycle", "/remove/a"];
+    for path in paths.into_iter().chain(["/force", "/expiry", "/and-empty"]) {
+        let response = client.get(path).await;
+        assert_eq!(response.status(), 200, "{path}");
+        assert_eq!(response.set_cookies(), [""; 0], "{path}");
+    }
+    assert_eq!(
+        cache.calls(),
+        [],
+        "a visitor without a cookie cost something"
+    );
+    assert_eq!(cache.len(), 0);
+}
+
+#[tokio::test]
+async fn a_failed_page_keeps_who_is_logged_in_and_nothing_else() {
+    for end in ["500", "503", "panic", "error"] {
+        let fail = move |path: &'static str, what: &'static str| {
+            page(path, move |request: Request| async move {
+                let session = &request.session;
+                session.set("lost", 1).await?;
+                session.set_expiry(Duration::from_secs(9)).await?;
+                match what {
+                    "login" => session.login("7").await?,
+                    "logout" => session.logout().await?,
+                    "cycle" => session.cycle_id().await?,
+                    _ => {}
+                }
+                session.set("lost", 2).await?;
+                match end {
+                    "500" => Ok(text("").status(StatusCode::INTERNAL_SERVER_ERROR)),
+                    "503" => Ok(text("").status(StatusCode::SERVICE_UNAVAILABLE)),
+                    "panic" => panic!("on purpose"),
+                    _ => Err(Error::internal("on purpose")),
+                }
+            })
+        };
+        let (client, cache) = scripted([
+            fail("/fail/data", "data"),
+            fail("/fail/login", "login"),
+            fail("/fail/cycle", "cycle"),
+            fail("/fail/logout", "logout"),
+        ]);
+        client.get("/fail/data").await;
+        assert_eq!(cache.len(), 0, "{end}");
+        read(&client, "/set/kept/1").await;
+        let mut before = id(&client);
+        for (path, user) in [("/fail/login", "7"), ("/fail/cycle", "7")] {
+            let response = client.get(path).await;
+            assert!(response.status().is_server_error(), "{end} {path}");
+            assert_ne!(id(&client), before, "{end} {path}");
+            assert_eq!(read(&client, "/user").await, user, "{end} {path}");
+            assert_eq!(read(&client, "/get/kept").await, "\"1\"", "{end} {path}");
+            assert_eq!(read(&client, "/get/lost").await, "nothing", "{end} {path}");
+            before = id(&client);
+        }
+        let response = client.get("/fail/logout").await;
+        assert!(response.set_cookies()[0].contains("Max-Age=0"), "{end}");
+        let old = with_id(&client, &before);
+        assert_eq!(read(&old, "/user").await, "nobody", "{end}");
+    }
+}
+
+#[tokio::test]
+async fn a_site_may_keep_the_data_of_failed_pages() {
+    let more = [page("/fail", async |request| {
+        request.session.set("a", 1).await?;
+        Err(Error::internal("on purpose"))
+    })];
+    let settings = settings().with("SESSION_SAVE_ON_ERROR", true);
+    let client = visit_cache(settings, &ScriptedCache::default(), more);
+    assert_eq!(client.get("/fail").await.status(), 500);
+    assert_eq!(read(&client, "/get/a").await, "1");
+}
+
+#[tokio::test]
+async fn all_other_statuses_save() {
+    let (client, _) = scripted([path("/<status>", async |request: Request, status: u16| {
+        request.session.set("last", status).await?;
+        Ok::<_, Error>(text("").status(StatusCode::from_u16(status)?))
+    })]);
+    for status in [101, 200, 204, 302, 304, 404, 409, 499] {
+        let response = client.get(&format!("/{status}")).await;
+        assert_eq!(response.status(), status);
+        assert_eq!(read(&client, "/get/last").await, status.to_string());
+    }
+}
+
+#[tokio::test]
+async fn an_explicit_save_costs_the_response_no_cookie() {
+    let (client, cache) = scripted([
+        page("/begin", async |request| {
+            request.session.set("a", 1).await?;
+            request.session.save().await?;
+            assert!(!request.session.modified());
+            assert!(request.session.is_new().await?, "the visitor came without");
+            request.session.save().await?;
+            Ok(text(""))
+        }),
+        page("/cycle-and-on", async |request| {
+            request.session.cycle_id().await?;
+            request.session.save().await?;
+            request.session.set("b", 2).await?;
+            request.session.save().await?;
+            request.session.set("c", 3).await?;
+            Ok(text(""))
+        }),
+        page("/out-and-in", async |request| {
+            request.session.logout().await?;
+            request.session.save().await?;
+            request.session.set("d", 4).await?;
+            Ok(text(""))
+        }),
+        page("/in-vain", async |request| {
+            request.session.set("e", 5).await?;
+            request.session.save().await?;
+            request.session.flush().await?;
+            Ok(text(""))
+        }),
+    ]);
+    let response = client.get("/begin").await;
+    assert_eq!(response.set_cookies().len(), 1);
+    assert_eq!(cache.calls(), WRITE);
+    let first = id(&client);
+    let response = client.get("/cycle-and-on").await;
+    assert_eq!(response.set_cookies().len(), 1);
+    assert_ne!(id(&client), first);
+    for (key, value) in [("a", "1"), ("b", "2"), ("c", "3")] {
+        assert_eq!(read(&client, &format!("/get/{key}")).await, value);
+    }
+    let second = id(&client);
+    let response = client.get("/out-and-in").await;
+    assert_eq!(response.set_cookies().len(), 1);
+    assert_ne!(id(&client), second);
+    assert_eq!(read(&client, "/get/a").await, "nothing");
+    assert_eq!(read(&client, "/get/d").await, "4");
+    let stranger = client.another();
+    let response = stranger.get("/in-vain").await;
+    assert_eq!(response.set_cookies(), [""; 0], "it carried no cookie");
+}
+
+/// The page saves, and while it does so another request has changed the session.
+#[tokio::test]
+async fn what_others_saved_before_an_explicit_save_is_kept_by_the_next_one() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let (client, _) = scripted([page("/slow", move |request: Request| {
+        let gate = held.clone();
+        async move {
+            request.session.set("a", 1).await?;
+            gate.pass().await;
+            request.session.save().await?;
+            let seen: Option<String> = request.session.get("b").await?;
+            request.session.set("c", 3).await?;
+            request.session.set("begun", "yes").await?;
+            Ok(text(format!("{seen:?}")))
+        }
+    })]);
+    read(&client, "/set/begun/yes").await;
+    let (slow, ()) = tokio::join!(read(&client, "/slow"), async {
+        gate.reached().await;
+        read(&client, "/set/b/2").await;
+        read(&client, "/set/begun/no").await;
+        gate.open();
+    });
+    assert_eq!(slow, "Some(\"2\")", "what was merged can be seen");
+    for (key, value) in [("a", "1"), ("b", "\"2\""), ("c", "3"), ("begun", "\"yes\"")] {
+        assert_eq!(read(&client, &format!("/get/{key}")).await, value, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_ended_is_not_begun_again_by_a_second_save() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let (client, cache) = scripted([page("/slow", move |request: Request| {
+        let gate = held.clone();
+        async move {
+            request.session.set("a", 1).await?;
+            gate.pass().await;
+            request.session.save().await?;
+            request.session.set("b", 2).await?;
+            request.session.save().await?;
+            request.session.set("c", 3).await?;
+            Ok(text(""))
+        }
+    })]);
+    read(&client, "/login/7").await;
+    let tab = with_id(&client, &id(&client));
+    let (response, ()) = tokio::join!(tab.get("/slow").into_future(), async {
+        gate.reached().await;
+        read(&client, "/logout").await;
+        gate.open();
+    });
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.set_cookies(), [""; 0]);
+    assert_eq!(cache.len(), 0);
+}
+
+#[tokio::test]
+async fn a_failed_save_is_no_success_though_the_view_ignores_it() {
+    let cache = ScriptedCache::default();
+    let broken = cache.clone();
+    let more = [page("/careless", move |request: Request| {
+        let cache = broken.clone();
+        async move {
+            request.session.logout().await?;
+            cache.fail(&[Op::Swap, Op::Delete]);
+            assert!(request.session.save().await.is_err());
+            cache.fail(&[]);
+            assert!(request.session.save().await.is_err());
+            Ok(text("You are logged out."))
+        }
+    })];
+    let client = visit_cache(settings(), &cache, more);
+    read(&client, "/login/7").await;
+    let response = client.get("/careless").await;
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.set_cookies(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_save_nobody_waits_for_still_sends_its_cookie() {
+    let (client, cache) = scripted([
+        page("/impatient", async |request| {
+            request.session.set("a", 1).await?;
+            let save = tokio::time::timeout(Duration::ZERO, request.session.save());
+            assert!(save.await.is_err(), "it is held");
+            Ok(text(""))
+        }),
+        page("/beside", async |request| {
+            request.session.set("a", 1).await?;
+            let session = request.session.clone();
+            tokio::spawn(async move { session.save().await });
+            tokio::task::yield_now().await;
+            Ok(text(""))
+        }),
+    ]);
+    for path in ["/impatient", "/beside"] {
+        let visitor = client.another();
+        let gate = cache.hold(Op::Swap, When::Before);
+        let (response, ()) = tokio::join!(visitor.get(path).into_future(), async {
+            gate.reached().await;
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            gate.open();
+        });
+        assert_eq!(response.set_cookies().len(), 1, "{path}");
+        assert_eq!(read(&visitor, "/get/a").await, "1", "{path}");
+    }
+    assert_eq!(cache.len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_set_after_the_response_is_refused() {
+    let kept = Arc::new(Mutex::new(None));
+    let keep = kept.clone();
+    let keeper = move |path, accesses: bool| {
+        let keep = keep.clone();
+        page(path, move |request: Request| {
+            let keep = keep.clone();
+            async move {
+                if accesses {
+                    request.session.set("a", 1).await?;
+                }
+                *keep.lock().unwrap() = Some(request.session.clone());
+                Ok(text(""))
+            }
+        })
+    };
+    let (client, _) = scripted([keeper("/accesses", true), keeper("/does-not", false)]);
+    for path in ["/accesses", "/does-not", "/accesses"] {
+        read(&client, path).await;
+        let session = kept.lock().unwrap().take().unwrap();
+        let refused = |result: Result<(), SessionError>| {
+            assert!(
+                matches!(result, Err(SessionError::Committed)),
+                "{path}: {result:?}"
+            );
+        };
+        refused(session.set("b", 2).await);
+        refused(session.update("b", |n: &mut u8| *n += 1).await.map(drop));
+        refused(session.remove("a").await.map(drop));
+        refused(session.clear().await);
+        refused(session.login("7").await);
+        refused(session.logout().await);
+        refused(session.cycle_id().await);
+        refused(session.set_expiry(Duration::from_secs(1)).await);
+        session.get::<u8>("a").await.unwrap();
+    }
+    assert_eq!(read(&client, "/get/b").await, "nothing");
+    assert_eq!(read(&client, "/user").await, "nobody");
+}
+
+/// While the session is being written, nothing may slip in between: it would be lost.
+#[tokio::test]
+async fn what_is_set_while_the_session_is_saved_is_refused() {
+    let kept = Arc::new(Mutex::new(None));
+    let keep = kept.clone();
+    let (client, cache) = scripted([page("/keep", move |request: Request| {
+        let keep = keep.clone();
+        async move {
+            request.session.set("a", 1).await?;
+            *keep.lock().unwrap() = Some(request.session.clone());
+            Ok(text(""))
+        }
+    })]);
+    let gate = cache.hold(Op::Swap, When::After);
+    tokio::join!(read(&client, "/keep"), async {
+        gate.reached().await;
+        let session: Session = kept.lock().unwrap().take().unwrap();
+        let late = session.set("b", 2).await;
+        assert!(matches!(late, Err(SessionError::Committed)), "{late:?}");
+        assert_eq!(session.get("a").await.unwrap(), Some(1), "reading goes on");
+        gate.open();
+    });
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_leaves_nothing_half_saved() {
+    for (op, when) in [
+        (Op::Swap, When::Before),
+        (Op::Swap, When::After),
+        (Op::Save, When::Before),
+    ] {
+        let (client, cache) = scripted([]);
+        read(&client, "/set/a/1").await;
+        cache.calls();
+        let gate = cache.hold(op, when);
+        {
+            let mut request = pin!(client.get("/set/a/2").into_future());
+            tokio::select! {
+                _ = &mut request => panic!("it is held"),
+                () = gate.reached() => {}
+            }
+        }
+        gate.open();
+        let done = cache.hold(Op::Save, When::After);
+        if (op, when) != (Op::Save, When::Before) {
+            done.reached().await;
+        }
+        done.open();
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(
+            cache.calls(),
+            [Op::Get, Op::Swap, Op::Save],
+            "{op:?} {when:?}"
+        );
+        assert_eq!(read(&client, "/get/a").await, "\"2\"", "{op:?} {when:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_guarded_value_that_cannot_be_stored_fails_the_page() {
+    let more = [page("/grow", async |request| {
+        let mut list = request.session.get_mut::<String>("a").await?.unwrap();
+        list.push_str(&"x".repeat(2000));
+        Ok(text("grown"))
+    })];
+    let settings = settings().with("SESSION_MAX_BYTES", 1000);
+    let client = visit_cache(settings, &ScriptedCache::default(), more);
+    read(&client, "/set/a/1").await;
+    assert_eq!(client.get("/grow").await.status(), 500);
+    assert_eq!(read(&client, "/get/a").await, "\"1\"");
+}
+
+#[tokio::test]
+async fn a_value_seen_through_a_narrower_type_keeps_its_other_fields() {
+    #[derive(Serialize, Deserialize)]
+    struct Narrow {
+        a: u8,
+    }
+    let (client, cache) = scripted([
+        page("/begin", async |request| {
+            let wide = BTreeMap::from([("a", 1), ("b", 2)]);
+            request.session.set("value", wide).await?;
+            Ok(text(""))
+        }),
+        page("/look", async |request| {
+            let narrow = request.session.get_mut::<Narrow>("value").await?.unwrap();
+            Ok(text(narrow.a.to_string()))
+        }),
+    ]);
+    read(&client, "/begin").await;
+    cache.calls();
+    assert_eq!(read(&client, "/look").await, "1");
+    assert_eq!(cache.calls(), [Op::Get], "looking is no change");
+    assert_eq!(read(&client, "/get/value").await, r#"{"a":1,"b":2}"#);
+}
