@@ -5,6 +5,8 @@
 //! feed for the end of a line, without a word to the service. So the bytes are looked at as they
 //! come in: just closely enough to know heads from bodies.
 
+use memchr::memchr;
+
 /// So many bytes of a line tell which header it is, and hold a length.
 const ENOUGH: usize = 64;
 
@@ -68,7 +70,7 @@ impl Heads {
 
     /// Takes in the next line, or its beginning, and gives back what comes after.
     fn read_line<'a>(&mut self, bytes: &'a [u8], suspect: &mut impl FnMut(u32)) -> &'a [u8] {
-        let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
+        let Some(end) = memchr(b'\n', bytes) else {
             self.begin(bytes);
             return &[];
         };
@@ -134,10 +136,10 @@ impl Heads {
     }
 
     fn header(&mut self, line: &[u8]) {
-        let colon = line
-            .iter()
-            .position(|byte| *byte == b':')
-            .unwrap_or(line.len());
+        if !matches!(line.first(), Some(b'c' | b'C' | b't' | b'T')) {
+            return;
+        }
+        let colon = memchr(b':', line).unwrap_or(line.len());
         let (name, value) = line.split_at(colon);
         if name.eq_ignore_ascii_case(b"transfer-encoding") {
             self.chunked = true;
