@@ -238,7 +238,11 @@ impl Converter {
 /// character needs none, in upper case where it stays (RFC 3986, 6.2.2), and added where a client
 /// left it out. `None` where a `%` is not followed by two hexadecimal digits.
 pub(crate) fn normalize(path: &str) -> Option<Cow<'_, str>> {
-    if path.bytes().all(needs_no_encoding) {
+    // Every byte is looked at, whatever the first ones are: it is faster so.
+    let plain = path.bytes().fold(true, |so_far, byte| {
+        so_far & NEEDS_NO_ENCODING[usize::from(byte)]
+    });
+    if plain {
         return Some(Cow::Borrowed(path));
     }
     let mut normal = String::with_capacity(path.len() + 16);
@@ -262,10 +266,35 @@ pub(crate) fn normalize(path: &str) -> Option<Cow<'_, str>> {
 }
 
 /// The same as [`REST`], for a quick look.
-fn needs_no_encoding(byte: u8) -> bool {
-    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' | b'!' | b'$'
-        | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@')
-}
+const NEEDS_NO_ENCODING: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128_u8 {
+        table[byte as usize] = byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'/' | b'-'
+                    | b'.'
+                    | b'_'
+                    | b'~'
+                    | b'!'
+                    | b'$'
+                    | b'&'
+                    | b'\''
+                    | b'('
+                    | b')'
+                    | b'*'
+                    | b'+'
+                    | b','
+                    | b';'
+                    | b'='
+                    | b':'
+                    | b'@'
+            );
+        byte += 1;
+    }
+    table
+};
 
 /// A parameter's value as the visitor meant it; `None` where it is not UTF-8.
 pub(crate) fn decode(value: &str) -> Option<Cow<'_, str>> {
@@ -346,9 +375,9 @@ mod tests {
         for byte in 0..128_u8 {
             let text = char::from(byte).to_string();
             let stays = utf8_percent_encode(&text, REST).to_string() == text;
-            assert_eq!(needs_no_encoding(byte), stays, "{text:?}");
+            assert_eq!(NEEDS_NO_ENCODING[usize::from(byte)], stays, "{text:?}");
         }
-        assert!((128..=255).all(|byte| !needs_no_encoding(byte)));
+        assert!((128_u8..=255).all(|byte| !NEEDS_NO_ENCODING[usize::from(byte)]));
     }
 
     #[test]

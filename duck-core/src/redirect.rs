@@ -6,7 +6,8 @@ use percent_encoding::{AsciiSet, utf8_percent_encode};
 
 use crate::error::Result;
 use crate::request::{Request, UrlValues};
-use crate::response::{Response, ResponseError};
+use crate::request_error::RequestError;
+use crate::response::Response;
 
 /// What is encoded in a `Location` besides all that is not ASCII.
 const UNSAFE: &AsciiSet = &AsciiSet::EMPTY.add(b' ').add(b'"');
@@ -45,16 +46,14 @@ pub fn redirect(request: &Request, name: &str, values: impl UrlValues) -> Result
 ///
 /// # Errors
 ///
-/// When it is no path of this site, or cannot be a header.
+/// 400 when it is no path of this site: it mostly came with the request.
 #[track_caller]
 pub fn redirect_to(path: &str) -> Result<Response> {
     // Browsers read `\` as `/` and drop tabs and line breaks: `/\evil` and `/<tab>/evil` are hosts.
     let here = path.starts_with('/') && !path[1..].starts_with(['/', '\\']);
     if !here || path.bytes().any(|byte| byte.is_ascii_control()) {
-        return Err(ResponseError::new(
-            "a redirect must stay on this site: its path begins with one `/`".into(),
-        )
-        .into());
+        let message = "a redirect must stay on this site: its path begins with one `/`";
+        return Err(RequestError::bad_request(message).into());
     }
     redirect_external(path)
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use arrayvec::ArrayString;
 use bytes::Bytes;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
@@ -21,26 +22,27 @@ pub(crate) enum Handle {
     /// The id, within this process.
     Id(SessionId),
     /// Its hash under a key of ours, in hexadecimal.
-    Hash([u8; 64]),
+    Hash(ArrayString<64>),
 }
 
 impl Handle {
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_str(&self) -> &str {
         match self {
-            Self::Id(id) => id.reveal_bytes(),
+            Self::Id(id) => id.reveal(),
             Self::Hash(hash) => hash,
         }
     }
 
-    /// The handle that has this text.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let hash = || Some(Self::Hash(text.as_bytes().try_into().ok()?));
-        SessionId::parse(text.as_bytes()).map_or_else(hash, |id| Some(Self::Id(id)))
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.as_str().as_bytes()
     }
 
-    pub(crate) fn as_str(&self) -> &str {
-        // Both are ASCII: base64url or hexadecimal.
-        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    /// The handle that has this text.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        match SessionId::parse(text.as_bytes()) {
+            Some(id) => Some(Self::Id(id)),
+            None => ArrayString::from(text).ok().map(Self::Hash),
+        }
     }
 }
 
@@ -91,7 +93,8 @@ impl Ring {
         mac.update(id.reveal().as_bytes());
         let mut hash = [0; 64];
         HEXLOWER.encode_mut(&mac.finalize().into_bytes(), &mut hash);
-        Handle::Hash(hash)
+        // Hexadecimal is ASCII, and as long as there is room.
+        Handle::Hash(ArrayString::from_byte_string(&hash).unwrap_or_default())
     }
 }
 

@@ -471,7 +471,10 @@ impl Session {
         if forced {
             inner.load().await?;
         }
-        let _after_all_others = inner.saving.lock().await;
+        let _after_all_others = match inner.saving.try_lock() {
+            Ok(nobody_else) => nobody_else,
+            Err(_) => inner.saving.lock().await,
+        };
         let changes = {
             let mut state = inner.state();
             state.take_failure(keep_data)?;
