@@ -58,6 +58,8 @@ enum Sent {
     Nothing,
     ToThisSession,
     Nowhere,
+    /// Nobody here can tell: it stays, unless the visitor logs out.
+    Unread,
 }
 
 /// What the response does to the visitor's session cookie.
@@ -72,10 +74,11 @@ pub enum CookieChange {
 
 impl State {
     pub(super) fn fill(&mut self, loaded: Loaded) {
-        self.sent = match (&loaded.record, loaded.dead_cookie) {
-            (Some(_), _) => Sent::ToThisSession,
-            (None, true) => Sent::Nowhere,
-            (None, false) => Sent::Nothing,
+        self.sent = match &loaded.record {
+            Some(_) => Sent::ToThisSession,
+            None if loaded.dead_cookie => Sent::Nowhere,
+            None if loaded.unread_cookie => Sent::Unread,
+            None => Sent::Nothing,
         };
         self.record = loaded.record;
         self.data = loaded.data;

@@ -7,5 +7,6 @@ mod concurrency;
 mod failure;
 mod identity;
 mod load;
+mod sealed_cookie;
 mod support;
 mod write;
