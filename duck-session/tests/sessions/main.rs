@@ -4,6 +4,7 @@
 
 mod api;
 mod concurrency;
+mod conformance;
 mod failure;
 mod identity;
 mod load;
