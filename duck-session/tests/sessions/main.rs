@@ -9,5 +9,6 @@ mod failure;
 mod identity;
 mod load;
 mod sealed_cookie;
+mod settings;
 mod support;
 mod write;
