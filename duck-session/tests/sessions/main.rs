@@ -5,6 +5,7 @@
 mod api;
 mod concurrency;
 mod conformance;
+mod cookies;
 mod failure;
 mod identity;
 mod load;
