@@ -331,10 +331,11 @@ fn check_limits(
     policy: &SessionPolicy,
 ) -> Result<(), SessionError> {
     let old = data.get(key);
-    let total = data.json_len() - old.map_or(0, |old| key.len() + old.len() + 4)
-        + key.len()
-        + json.len()
-        + 4;
+    let comma = usize::from(!data.is_empty());
+    let total = match old {
+        Some(old) => data.json_len() - old.len() + json.len(),
+        None => data.json_len() + comma + key.len() + json.len() + 3,
+    };
     let too_large = |limit: String| Err(SessionError::TooLarge(limit));
     if total > policy.max_bytes {
         return too_large(format!("SESSION_MAX_BYTES is {}", policy.max_bytes));

@@ -204,6 +204,7 @@ struct Script {
     calls: Mutex<Vec<Op>>,
     failing: Mutex<Vec<Op>>,
     hanging: Mutex<Vec<Op>>,
+    panicking: Mutex<Vec<Op>>,
     gates: Mutex<Vec<(Op, When, Gate)>>,
     refuses_replacing: AtomicBool,
 }
@@ -226,6 +227,10 @@ impl ScriptedCache {
 
     pub(crate) fn fail(&self, ops: &[Op]) {
         *self.0.failing.lock().unwrap() = ops.to_vec();
+    }
+
+    pub(crate) fn panic(&self, ops: &[Op]) {
+        *self.0.panicking.lock().unwrap() = ops.to_vec();
     }
 
     pub(crate) fn hang(&self, ops: &[Op]) {
@@ -259,6 +264,8 @@ impl ScriptedCache {
         if self.0.hanging.lock().unwrap().contains(&op) {
             std::future::pending::<()>().await;
         }
+        let panics = self.0.panicking.lock().unwrap().contains(&op);
+        assert!(!panics, "the cache panics, on purpose");
         if self.0.failing.lock().unwrap().contains(&op) {
             return Err(Error::internal(format!("{SECRET_PATH} is broken")));
         }
