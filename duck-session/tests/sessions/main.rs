@@ -11,6 +11,8 @@ mod failure;
 mod identity;
 mod limits;
 mod load;
+mod processes;
+mod regressions;
 mod sealed_cookie;
 mod settings;
 mod support;

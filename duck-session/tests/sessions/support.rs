@@ -1,7 +1,7 @@
 //! A small site, a cache that obeys a script, and a way to hold things up at a chosen moment.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -207,6 +207,7 @@ struct Script {
     panicking: Mutex<Vec<Op>>,
     gates: Mutex<Vec<(Op, When, Gate)>>,
     refuses_replacing: AtomicBool,
+    refuses_creating: AtomicUsize,
 }
 
 /// What a broken storage says, and no visitor may read.
@@ -240,6 +241,11 @@ impl ScriptedCache {
     /// From now on somebody else is always faster.
     pub(crate) fn refuse_replacing(&self) {
         self.0.refuses_replacing.store(true, Ordering::Relaxed);
+    }
+
+    /// So many times the key of a new record is there already.
+    pub(crate) fn refuse_creating(&self, times: usize) {
+        self.0.refuses_creating.store(times, Ordering::Relaxed);
     }
 
     pub(crate) fn entries(&self) -> HashMap<String, Bytes> {
@@ -320,6 +326,11 @@ impl Cache for ScriptedCache {
         let refuses = self.0.refuses_replacing.load(Ordering::Relaxed);
         self.run(Op::Swap, |entries| {
             if refuses && expected.is_some() {
+                return false;
+            }
+            let left = self.0.refuses_creating.load(Ordering::Relaxed);
+            if expected.is_none() && left > 0 {
+                self.refuse_creating(left - 1);
                 return false;
             }
             if entries.get(key).map(|value| &value[..]) != expected {
