@@ -218,6 +218,12 @@ fn check(own: &SessionSettings) -> Result<(), (&'static str, String)> {
             "a cookie's name has no spaces, quotes or `()<>@,;:\\/[]?={}`",
         );
     }
+    if own.session_cookie_name.starts_with("__") {
+        return wrong(
+            "SESSION_COOKIE_NAME",
+            "names that begin with `__` are for prefixes: choose one with SESSION_COOKIE_PREFIX",
+        );
+    }
     if !is_clean(&own.session_cookie_path) || !own.session_cookie_path.starts_with('/') {
         return wrong(
             "SESSION_COOKIE_PATH",

@@ -122,9 +122,9 @@ impl Registry {
 
     /// Opens what the settings name.
     pub(crate) fn open(&self, opening: &Opening<'_>) -> Result<Opened> {
-        let engine = last_segment(&opening.own.session_engine);
-        if engine == "cache" {
-            let storage = last_segment(&opening.own.session_storage);
+        let engine = &*opening.own.session_engine;
+        if last_segment(engine) == "cache" {
+            let storage = &*opening.own.session_storage;
             return choose(
                 &self.storages,
                 "SESSION_STORAGE",
@@ -155,7 +155,8 @@ fn choose<'a>(
     built_in: &[&str],
     settings: &Settings,
 ) -> Result<&'a Open> {
-    known.get(name).ok_or_else(|| {
+    let found = known.get(name).or_else(|| known.get(last_segment(name)));
+    found.ok_or_else(|| {
         let names: Vec<_> = built_in
             .iter()
             .copied()

@@ -48,28 +48,31 @@ impl CookieEngine {
     }
 
     fn find(&self, visitor: &Visitor) -> Loaded {
-        let mut carried = false;
+        let (mut dead, mut carried) = (false, false);
         for value in self.cookie.values(visitor) {
             carried = true;
-            if let Some(loaded) = self.open(value) {
-                return loaded;
+            match self.open(value) {
+                Some((header, _, _)) if header.expires <= self.clock.now() => dead = true,
+                Some((header, bytes, data)) => {
+                    let expires_at = clock::time(header.expires);
+                    return Loaded::live(Record::new(None, bytes, expires_at), data);
+                }
+                None => {}
             }
         }
-        Loaded::nothing(carried)
+        // A wrong key in one deployment must not take away what the right one can read.
+        match carried && !dead {
+            true => Loaded::unread(),
+            false => Loaded::nothing(dead),
+        }
     }
 
-    fn open(&self, value: &[u8]) -> Option<Loaded> {
+    fn open(&self, value: &[u8]) -> Option<(Header, Bytes, SessionData)> {
         let bytes = Bytes::from(BASE64URL_NOPAD.decode(value).ok()?);
         let header = Header::read(&bytes)?;
         let json = self.sealer.open(NAME, &header, &bytes)?;
-        if header.expires <= self.clock.now() {
-            return None;
-        }
         let data = SessionData::from_json(&json).ok()?;
-        Some(Loaded::live(
-            Record::new(None, bytes, clock::time(header.expires)),
-            data,
-        ))
+        Some((header, bytes, data))
     }
 
     fn write(&self, mut changes: Changes) -> Result<Commit, SessionError> {

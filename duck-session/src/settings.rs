@@ -217,13 +217,17 @@ impl SessionSettings {
     pub fn from_settings(settings: &Settings) -> Result<Self> {
         let mut own: Self = settings.part()?;
         own.session_dir = settings.resolve(&own.session_dir);
-        if own.session_cookie_age.0.is_zero() {
+        if own.session_cookie_age.0 < Duration::from_secs(1) {
             return Err(settings
                 .error(
                     "SESSION_COOKIE_AGE",
                     "a session lives for at least one second",
                 )
                 .into());
+        }
+        if own.session_store_timeout.0.is_zero() {
+            let message = "the storage needs some time to answer";
+            return Err(settings.error("SESSION_STORE_TIMEOUT", message).into());
         }
         if own.session_cookie_age.0 > LONGEST_AGE {
             let warning = settings.error(

@@ -95,6 +95,9 @@ pub struct Loaded {
     pub data: SessionData,
     /// Whether the request carried a session cookie that leads nowhere and is better removed.
     pub dead_cookie: bool,
+    /// Whether it carried one that cannot be read here, but perhaps will be: sealed with another
+    /// key, or one of two that are alive. Only a logout removes it.
+    pub unread_cookie: bool,
     /// Whether the storage did not answer, and the site prefers an empty session to an error.
     pub unavailable: bool,
 }
@@ -113,6 +116,14 @@ impl Loaded {
     pub fn unavailable() -> Self {
         Self {
             unavailable: true,
+            ..Self::default()
+        }
+    }
+
+    /// No session that can be read here; the cookie stays, unless the visitor logs out.
+    pub fn unread() -> Self {
+        Self {
+            unread_cookie: true,
             ..Self::default()
         }
     }

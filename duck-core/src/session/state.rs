@@ -58,6 +58,8 @@ enum Sent {
     Nothing,
     ToThisSession,
     Nowhere,
+    /// Nobody here can tell: it stays, unless the visitor logs out.
+    Unread,
 }
 
 /// What the response does to the visitor's session cookie.
@@ -72,10 +74,11 @@ pub enum CookieChange {
 
 impl State {
     pub(super) fn fill(&mut self, loaded: Loaded) {
-        self.sent = match (&loaded.record, loaded.dead_cookie) {
-            (Some(_), _) => Sent::ToThisSession,
-            (None, true) => Sent::Nowhere,
-            (None, false) => Sent::Nothing,
+        self.sent = match &loaded.record {
+            Some(_) => Sent::ToThisSession,
+            None if loaded.dead_cookie => Sent::Nowhere,
+            None if loaded.unread_cookie => Sent::Unread,
+            None => Sent::Nothing,
         };
         self.record = loaded.record;
         self.data = loaded.data;
@@ -328,10 +331,11 @@ fn check_limits(
     policy: &SessionPolicy,
 ) -> Result<(), SessionError> {
     let old = data.get(key);
-    let total = data.json_len() - old.map_or(0, |old| key.len() + old.len() + 4)
-        + key.len()
-        + json.len()
-        + 4;
+    let comma = usize::from(!data.is_empty());
+    let total = match old {
+        Some(old) => data.json_len() - old.len() + json.len(),
+        None => data.json_len() + comma + key.len() + json.len() + 3,
+    };
     let too_large = |limit: String| Err(SessionError::TooLarge(limit));
     if total > policy.max_bytes {
         return too_large(format!("SESSION_MAX_BYTES is {}", policy.max_bytes));

@@ -8,8 +8,7 @@ impl<C: Cache> CacheEngine<C> {
     /// one of them was planted, and nobody can tell which.
     pub(super) async fn find(&self, visitor: &Visitor) -> Result<Loaded, SessionError> {
         let mut found = None;
-        let mut dead_cookie = false;
-        let mut keep_cookie = false;
+        let (mut dead, mut moved, mut unreadable) = (false, false, false);
         for id in self.cookie.candidates(visitor).iter() {
             match self.look_up(&id).await? {
                 LookedUp::Live(record, data) if found.is_none() => {
@@ -17,13 +16,18 @@ impl<C: Cache> CacheEngine<C> {
                 }
                 LookedUp::Live(..) => {
                     tracing::warn!(target: "duck_session", "two live sessions in one request: neither is used");
-                    return Ok(Loaded::nothing(false));
+                    return Ok(Loaded::unread());
                 }
-                LookedUp::Dead => dead_cookie = true,
-                LookedUp::KeepCookie => keep_cookie = true,
+                LookedUp::Dead => dead = true,
+                LookedUp::Moved => moved = true,
+                LookedUp::Unreadable => unreadable = true,
             }
         }
-        Ok(found.unwrap_or_else(|| Loaded::nothing(dead_cookie && !keep_cookie)))
+        let nothing = || match unreadable && !moved {
+            true => Loaded::unread(),
+            false => Loaded::nothing(dead && !moved),
+        };
+        Ok(found.unwrap_or_else(nothing))
     }
 
     async fn look_up(&self, id: &SessionId) -> Result<LookedUp, SessionError> {
@@ -39,11 +43,11 @@ impl<C: Cache> CacheEngine<C> {
                 Opened::Dead => {}
                 Opened::Moved(_) => {
                     tracing::warn!(target: "duck_session", "an id came that its session has given up: replayed_old_id");
-                    result = LookedUp::KeepCookie;
+                    result = LookedUp::Moved;
                 }
                 Opened::Unreadable => {
                     tracing::warn!(target: "duck_session", "a session cannot be opened: another SECRET_KEY, or damage");
-                    result = LookedUp::KeepCookie;
+                    result = LookedUp::Unreadable;
                 }
             }
         }
@@ -56,6 +60,8 @@ enum LookedUp {
     Live(Record, SessionData),
     /// Nowhere: the cookie can go.
     Dead,
-    /// Nowhere for now: the browser may hold a newer cookie, or the right key may come back.
-    KeepCookie,
+    /// To a session that got another id: the browser may hold the newer cookie.
+    Moved,
+    /// Nowhere for now: the right key may come back.
+    Unreadable,
 }

@@ -2,6 +2,7 @@
 
 use duck_core::testing::TestResponse;
 use duck_core::text;
+use tokio::time::Instant;
 
 use crate::support::{
     Op, SECRET_PATH, ScriptedCache, id, page, read, scripted, settings, visit_cache,
@@ -82,5 +83,76 @@ async fn an_error_page_of_any_kind_tells_nothing_of_the_storage() {
         for secret in [SECRET_PATH, "broken", &key, &id(&client)] {
             assert!(!seen.contains(secret), "{accept}: {seen}");
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storage_that_hangs_is_waited_for_two_seconds() {
+    let (client, cache) = scripted([]);
+    read(&client, "/login/7").await;
+    for op in [Op::Get, Op::Swap] {
+        for path in ["/set/a/1", "/add/n"] {
+            cache.hang(&[op]);
+            let start = Instant::now();
+            is_503(&client.get(path).await);
+            assert_eq!(start.elapsed().as_secs(), 2, "{op:?} {path}");
+            assert_eq!(read(&client, "/plain").await, "plain");
+            cache.hang(&[]);
+            assert_eq!(read(&client, "/user").await, "7", "it recovers");
+            assert_eq!(read(&client, "/get/a").await, "nothing");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_failed_save_is_a_503_with_nothing_of_the_page_in_it() {
+    let more = [page("/welcome", async |request| {
+        request.session.set("a", 1).await?;
+        let page = text("Your order is placed.").header("x-order", "17")?;
+        Ok(page.cookie(("theme", "dark"))?)
+    })];
+    let (client, cache) = scripted(more);
+    for op in [Op::Swap, Op::Save] {
+        cache.fail(&[op]);
+        let response = client.get("/welcome").await;
+        is_503(&response);
+        assert!(!response.text().contains("order"));
+        assert_eq!(response.header("x-order"), None);
+        cache.fail(&[]);
+        assert_eq!(client.cookie("session_id"), None);
+    }
+    assert_eq!(read(&client, "/welcome").await, "Your order is placed.");
+}
+
+/// Who is told that they are logged out walks away from the machine.
+#[tokio::test]
+async fn a_failed_logout_is_never_reported_as_a_success() {
+    for ops in [&[Op::Swap, Op::Delete][..], &[Op::Save], &[Op::Get]] {
+        let (client, cache) = scripted([]);
+        read(&client, "/login/7").await;
+        cache.fail(ops);
+        let response = client.get("/logout").await;
+        is_503(&response);
+        assert!(!response.text().contains("out"), "{ops:?}");
+        assert!(client.cookie("session_id").is_some());
+        cache.fail(&[]);
+        assert_eq!(read(&client, "/logout").await, "out");
+        assert_eq!(read(&client, "/user").await, "nobody");
+        assert_eq!(cache.len(), 0);
+    }
+}
+
+/// A cache that panics is a failed page, not a dead site.
+#[tokio::test]
+async fn a_cache_that_panics_costs_one_page() {
+    let (client, cache) = scripted([]);
+    read(&client, "/set/a/1").await;
+    for op in [Op::Get, Op::Swap, Op::Save] {
+        cache.panic(&[op]);
+        let response = client.get("/set/a/2").await;
+        assert!(response.status().is_server_error(), "{op:?}");
+        assert_eq!(response.set_cookies(), [""; 0], "{op:?}");
+        cache.panic(&[]);
+        read(&client, "/get/a").await;
     }
 }

@@ -249,3 +249,34 @@ async fn a_changed_record_opens_nothing_and_stays() {
     let response = client.get("/get/a").header("cookie", &cookie).await;
     assert_eq!(response.text(), "\"1\"");
 }
+
+/// Neither is used, for one of them was planted; but a logout ends what the visitor sees.
+#[tokio::test]
+async fn of_two_live_sessions_in_one_request_neither_is_used() {
+    let (client, cache) = scripted([]);
+    let (one, two) = (client.another(), client.another());
+    read(&one, "/login/1").await;
+    read(&two, "/login/2").await;
+    let (one, two) = (id(&one), id(&two));
+    let dead = "A".repeat(43);
+    let ask = async |path: &str, ids: &[&String]| {
+        let pairs: Vec<_> = ids.iter().map(|id| format!("session_id={id}")).collect();
+        let request = client.another();
+        let response = request.get(path).header("cookie", &pairs.join("; ")).await;
+        let cookies = response.set_cookies().into_iter().map(str::to_owned);
+        (response.text().to_owned(), cookies.collect::<Vec<_>>())
+    };
+    for ids in [[&one, &two], [&two, &one]] {
+        assert_eq!(ask("/user", &ids).await, ("nobody".into(), vec![]));
+        let (text, cookies) = ask("/logout", &ids).await;
+        assert_eq!((text.as_str(), cookies.len()), ("out", 1));
+    }
+    for ids in [[&one, &one], [&one, &dead], [&dead, &one]] {
+        assert_eq!(ask("/user", &ids).await, ("1".into(), vec![]));
+    }
+    let many: Vec<String> = (0..9).map(|n| format!("{n}{}", "A".repeat(42))).collect();
+    cache.calls();
+    ask("/user", &many.iter().collect::<Vec<_>>()).await;
+    assert_eq!(cache.calls(), [Op::Get; 4], "four are looked up at most");
+    assert_eq!(cache.len(), 2);
+}

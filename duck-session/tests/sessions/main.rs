@@ -3,9 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod api;
+mod caching;
 mod concurrency;
+mod conformance;
+mod cookies;
 mod failure;
 mod identity;
+mod limits;
 mod load;
+mod processes;
+mod regressions;
+mod sealed_cookie;
+mod settings;
 mod support;
 mod write;

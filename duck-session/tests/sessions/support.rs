@@ -1,7 +1,7 @@
 //! A small site, a cache that obeys a script, and a way to hold things up at a chosen moment.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -204,8 +204,10 @@ struct Script {
     calls: Mutex<Vec<Op>>,
     failing: Mutex<Vec<Op>>,
     hanging: Mutex<Vec<Op>>,
+    panicking: Mutex<Vec<Op>>,
     gates: Mutex<Vec<(Op, When, Gate)>>,
     refuses_replacing: AtomicBool,
+    refuses_creating: AtomicUsize,
 }
 
 /// What a broken storage says, and no visitor may read.
@@ -228,6 +230,10 @@ impl ScriptedCache {
         *self.0.failing.lock().unwrap() = ops.to_vec();
     }
 
+    pub(crate) fn panic(&self, ops: &[Op]) {
+        *self.0.panicking.lock().unwrap() = ops.to_vec();
+    }
+
     pub(crate) fn hang(&self, ops: &[Op]) {
         *self.0.hanging.lock().unwrap() = ops.to_vec();
     }
@@ -235,6 +241,11 @@ impl ScriptedCache {
     /// From now on somebody else is always faster.
     pub(crate) fn refuse_replacing(&self) {
         self.0.refuses_replacing.store(true, Ordering::Relaxed);
+    }
+
+    /// So many times the key of a new record is there already.
+    pub(crate) fn refuse_creating(&self, times: usize) {
+        self.0.refuses_creating.store(times, Ordering::Relaxed);
     }
 
     pub(crate) fn entries(&self) -> HashMap<String, Bytes> {
@@ -259,6 +270,8 @@ impl ScriptedCache {
         if self.0.hanging.lock().unwrap().contains(&op) {
             std::future::pending::<()>().await;
         }
+        let panics = self.0.panicking.lock().unwrap().contains(&op);
+        assert!(!panics, "the cache panics, on purpose");
         if self.0.failing.lock().unwrap().contains(&op) {
             return Err(Error::internal(format!("{SECRET_PATH} is broken")));
         }
@@ -313,6 +326,11 @@ impl Cache for ScriptedCache {
         let refuses = self.0.refuses_replacing.load(Ordering::Relaxed);
         self.run(Op::Swap, |entries| {
             if refuses && expected.is_some() {
+                return false;
+            }
+            let left = self.0.refuses_creating.load(Ordering::Relaxed);
+            if expected.is_none() && left > 0 {
+                self.refuse_creating(left - 1);
                 return false;
             }
             if entries.get(key).map(|value| &value[..]) != expected {

@@ -1,0 +1,114 @@
+//! What shared caches are told: rules 51 to 53.
+
+use duck_core::testing::TestResponse;
+use duck_core::{Error, Request, StatusCode, UrlPattern, path, text};
+
+use crate::support::{page, read, scripted, with_id};
+
+fn shared(path: &str) -> [UrlPattern; 2] {
+    let public = |response: duck_core::Response| {
+        response
+            .header("cache-control", "public, max-age=2592000, s-maxage=9")?
+            .header("vary", "Accept-Encoding")
+    };
+    [
+        page(
+            &format!("{path}/sets"),
+            move |request: Request| async move {
+                request.session.set("a", 1).await?;
+                Ok(public(text("mine"))?)
+            },
+        ),
+        page(
+            &format!("{path}/reads"),
+            move |request: Request| async move {
+                request.session.get::<u8>("a").await?;
+                Ok(public(text("mine"))?)
+            },
+        ),
+    ]
+}
+
+fn all(response: &TestResponse, name: &str) -> Vec<String> {
+    let values = response.headers().get_all(name).iter();
+    values
+        .map(|value| value.to_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_response_with_the_cookie_is_not_cacheable() {
+    let (client, _) = scripted(shared("/public"));
+    let response = client.get("/public/sets").await;
+    assert_eq!(response.set_cookies().len(), 1);
+    assert_eq!(all(&response, "cache-control"), ["no-store"]);
+    assert_eq!(all(&response, "vary"), ["Accept-Encoding", "Cookie"]);
+    let response = client.get("/logout").await;
+    assert!(response.set_cookies()[0].contains("Max-Age=0"));
+    assert_eq!(all(&response, "cache-control"), ["no-store"]);
+    let dead = with_id(&client, &"A".repeat(43));
+    let response = dead.get("/public/reads").await;
+    assert!(response.set_cookies()[0].contains("Max-Age=0"));
+    assert_eq!(all(&response, "cache-control"), ["no-store"]);
+}
+
+#[tokio::test]
+async fn a_page_that_only_reads_keeps_its_caching_and_varies() {
+    let (client, _) = scripted(shared("/public"));
+    read(&client, "/public/sets").await;
+    let response = client.get("/public/reads").await;
+    assert_eq!(response.set_cookies(), [""; 0]);
+    assert_eq!(
+        all(&response, "cache-control"),
+        ["public, max-age=2592000, s-maxage=9"]
+    );
+    assert_eq!(all(&response, "vary"), ["Accept-Encoding", "Cookie"]);
+}
+
+#[tokio::test]
+async fn every_status_varies_once_the_session_was_asked_for() {
+    let (client, _) = scripted([
+        path("/status/<status>", async |request: Request, status: u16| {
+            request.session.get::<u8>("a").await?;
+            Ok::<_, Error>(text("").status(StatusCode::from_u16(status)?))
+        }),
+        page("/error", async |request: Request| {
+            request.session.get::<u8>("a").await?;
+            Err(Error::not_found("on purpose"))
+        }),
+        page("/panic", async |request: Request| {
+            request.session.get::<u8>("a").await?;
+            panic!("on purpose")
+        }),
+    ]);
+    for path in [
+        "/status/200",
+        "/status/302",
+        "/status/304",
+        "/status/404",
+        "/status/500",
+        "/error",
+        "/panic",
+    ] {
+        let response = client.get(path).await;
+        assert_eq!(all(&response, "vary"), ["Cookie"], "{path}");
+        assert_eq!(response.header("cache-control"), None, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_vary_that_says_it_already_is_left_alone() {
+    for vary in ["Cookie", "accept, COOKIE", "*", "Accept-Encoding,cookie ,x"] {
+        let (client, _) = scripted([page("/vary", move |request: Request| async move {
+            request.session.get::<u8>("a").await?;
+            Ok(text("").header("vary", vary)?)
+        })]);
+        assert_eq!(all(&client.get("/vary").await, "vary"), [vary]);
+    }
+    let (client, _) = scripted([page("/vary", async |request: Request| {
+        request.session.get::<u8>("a").await?;
+        Ok(text("").header("vary", "X-Cookie")?)
+    })]);
+    let response = client.get("/vary").await;
+    assert_eq!(all(&response, "vary"), ["X-Cookie", "Cookie"]);
+}

@@ -1,0 +1,412 @@
+//! The cookie, byte for byte, and what comes in its place: rules 41 to 50.
+
+use std::time::Duration;
+
+use duck_core::testing::TestClient;
+use duck_core::{Request, Settings, text};
+use duck_session::{Clock, SessionMiddleware};
+
+use crate::support::{ScriptedCache, id, over, page, read, scripted, settings, visit, with_id};
+
+const REMOVED: &str = "Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
+
+/// The cookie that a page sets, with `ID` for the id and `DATE` for the date.
+async fn sent(client: &TestClient, path: &str) -> String {
+    let response = client.get(path).await;
+    let cookies = response.set_cookies();
+    assert_eq!(cookies.len(), 1, "{path}");
+    let (name, rest) = cookies[0].split_once('=').unwrap();
+    let (value, rest) = rest.split_once(';').unwrap();
+    assert!(value.is_empty() || value.len() == 43);
+    let value = if value.is_empty() { "" } else { "ID" };
+    let rest = match rest.split_once("Expires=") {
+        Some((before, date)) if !cookies[0].contains(REMOVED) => {
+            let (_, after) = date.split_once(';').unwrap();
+            format!("{before}Expires=DATE;{after}")
+        }
+        _ => rest.to_owned(),
+    };
+    format!("{name}={value};{rest}")
+}
+
+#[tokio::test]
+async fn every_attribute_stands_where_it_belongs() {
+    let none = |settings: Settings| settings;
+    type Change = fn(Settings) -> Settings;
+    let table: [(Change, [&str; 2]); 8] = [
+        (
+            none,
+            [
+                "session_id=ID; Path=/; Max-Age=604800; Expires=DATE; HttpOnly; SameSite=Lax",
+                "__Host-session_id=ID; Path=/; Max-Age=604800; Expires=DATE; Secure; HttpOnly; SameSite=Lax",
+            ],
+        ),
+        (
+            |s| s.with("SESSION_COOKIE_PATH", "/set"),
+            [
+                "session_id=ID; Path=/set; Max-Age=604800; Expires=DATE; HttpOnly; SameSite=Lax",
+                "__Secure-session_id=ID; Path=/set; Max-Age=604800; Expires=DATE; Secure; HttpOnly; SameSite=Lax",
+            ],
+        ),
+        (
+            |s| s.with("SESSION_COOKIE_DOMAIN", "example.org"),
+            [
+                "session_id=ID; Path=/; Domain=example.org; Max-Age=604800; Expires=DATE; HttpOnly; SameSite=Lax",
+                "__Secure-session_id=ID; Path=/; Domain=example.org; Max-Age=604800; Expires=DATE; Secure; HttpOnly; SameSite=Lax",
+            ],
+        ),
+        (
+            |s| s.with("SESSION_EXPIRE_AT_BROWSER_CLOSE", true),
+            [
+                "session_id=ID; Path=/; HttpOnly; SameSite=Lax",
+                "__Host-session_id=ID; Path=/; Secure; HttpOnly; SameSite=Lax",
+            ],
+        ),
+        (
+            |s| {
+                s.with("SESSION_COOKIE_SECURE", true)
+                    .with("SESSION_COOKIE_SAMESITE", "None")
+                    .with("SESSION_COOKIE_PARTITIONED", true)
+                    .with("SESSION_EXPIRE_AT_BROWSER_CLOSE", true)
+            },
+            [
+                "session_id=ID; Path=/; Secure; HttpOnly; SameSite=None; Partitioned",
+                "__Host-session_id=ID; Path=/; Secure; HttpOnly; SameSite=None; Partitioned",
+            ],
+        ),
+        (
+            |s| {
+                s.with("SESSION_COOKIE_SECURE", false)
+                    .with("SESSION_COOKIE_HTTPONLY", false)
+                    .with("SESSION_COOKIE_SAMESITE", "Strict")
+                    .with("SESSION_COOKIE_AGE", 60)
+            },
+            [
+                "session_id=ID; Path=/; Max-Age=60; Expires=DATE; SameSite=Strict",
+                "session_id=ID; Path=/; Max-Age=60; Expires=DATE; SameSite=Strict",
+            ],
+        ),
+        (
+            |s| {
+                s.with("SESSION_COOKIE_PREFIX", "none")
+                    .with("SESSION_COOKIE_NAME", "sid")
+            },
+            [
+                "sid=ID; Path=/; Max-Age=604800; Expires=DATE; HttpOnly; SameSite=Lax",
+                "sid=ID; Path=/; Max-Age=604800; Expires=DATE; Secure; HttpOnly; SameSite=Lax",
+            ],
+        ),
+        (
+            |s| s.with("SESSION_COOKIE_AGE", "1000 days"),
+            [
+                "session_id=ID; Path=/; Max-Age=34560000; Expires=DATE; HttpOnly; SameSite=Lax",
+                "__Host-session_id=ID; Path=/; Max-Age=34560000; Expires=DATE; Secure; HttpOnly; SameSite=Lax",
+            ],
+        ),
+    ];
+    for (change, [http, https]) in table {
+        let visitor = || visit(change(settings()), SessionMiddleware::new(), []);
+        assert_eq!(sent(&visitor(), "/set/a/1").await, http);
+        let secure = visitor().https();
+        assert_eq!(sent(&secure, "/set/a/1").await, https);
+        // What removes it has all that set it, and the browser's jar is empty then.
+        let removed = https
+            .replace("=ID;", "=;")
+            .replace("; Max-Age=604800; Expires=DATE", "")
+            .replace("; Max-Age=34560000; Expires=DATE", "")
+            .replace("; Max-Age=60; Expires=DATE", "");
+        let (place, flags) = match removed.find("; Secure").or(removed.find("; SameSite")) {
+            Some(end) => removed.split_at(end),
+            None => unreachable!(),
+        };
+        if !place.contains("/set") {
+            let expected = format!("{place}; {REMOVED}{flags}");
+            assert_eq!(sent(&secure, "/logout").await, expected);
+        }
+    }
+}
+
+/// Over HTTPS a cookie that any subdomain or plain page could have planted is not looked at.
+#[tokio::test]
+async fn over_https_only_the_prefixed_name_is_read() {
+    let (client, _) = scripted([]);
+    let client = client.https();
+    read(&client, "/login/7").await;
+    let id = client.cookie("__Host-session_id").unwrap();
+    for (cookie, user) in [
+        (format!("__Host-session_id={id}"), "7"),
+        (format!("session_id={id}"), "nobody"),
+        (format!("__Secure-session_id={id}"), "nobody"),
+        (format!("__host-session_id={id}"), "nobody"),
+        (format!("x__Host-session_id={id}"), "nobody"),
+        (format!("a=b;__Host-session_id={id};c"), "7"),
+        (format!("session_id=AAA; __Host-session_id={id}"), "7"),
+    ] {
+        let response = client
+            .another()
+            .get("/user")
+            .header("cookie", &cookie)
+            .await;
+        assert_eq!(response.text(), user, "{cookie}");
+    }
+}
+
+/// Only a proxy of ours can say that a request came over HTTPS.
+#[tokio::test]
+async fn a_forwarded_scheme_counts_from_trusted_proxies_only() {
+    let trusting = settings().with("TRUSTED_PROXIES", vec!["10.0.0.1"]);
+    let client = visit(trusting, SessionMiddleware::new(), []);
+    for (peer, name) in [
+        ("10.0.0.1", "__Host-session_id="),
+        ("10.0.0.2", "session_id="),
+    ] {
+        let visitor = client
+            .another()
+            .from_address(format!("{peer}:80").parse().unwrap());
+        let request = visitor.get("/set/a/1").header("x-forwarded-proto", "https");
+        let response = request.await;
+        assert!(response.set_cookies()[0].starts_with(name), "{peer}");
+    }
+}
+
+#[tokio::test]
+async fn several_cookie_headers_are_read_as_one() {
+    let (client, _) = scripted([]);
+    read(&client, "/login/7").await;
+    let response = client
+        .another()
+        .get("/user")
+        .header("cookie", "a=b")
+        .header("cookie", &format!("session_id={}", id(&client)))
+        .header("cookie", "c=d")
+        .await;
+    assert_eq!(response.text(), "7");
+}
+
+/// A visitor whose session ages by `Clock::manual`.
+fn aging(clock: &Clock, age: u64) -> (TestClient, ScriptedCache) {
+    let cache = ScriptedCache::default();
+    let settings = settings()
+        .with("SESSION_STORAGE", "TestCache")
+        .with("SESSION_COOKIE_AGE", i64::try_from(age).unwrap());
+    let left = page("/left", async |request: Request| {
+        Ok(text(
+            request.session.expiry_age().await?.as_millis().to_string(),
+        ))
+    });
+    let client = visit(settings, over(&cache).clock(clock.clone()), [left]);
+    (client, cache)
+}
+
+#[tokio::test]
+async fn a_cookie_never_outlives_its_record_and_follows_when_the_end_moves() {
+    let clock = Clock::manual();
+    let (client, _) = aging(&clock, 600);
+    let mut cookie_ends = 0;
+    let mut resent = 0;
+    for step in 0..200_u64 {
+        let response = client.get(&format!("/set/n/{step}")).await;
+        if let [cookie] = response.set_cookies()[..] {
+            let (_, rest) = cookie.split_once("Max-Age=").unwrap();
+            let age: u64 = rest.split(';').next().unwrap().parse().unwrap();
+            cookie_ends = clock.now() + age * 1000;
+            resent += 1;
+        }
+        let left: u64 = read(&client, "/left").await.parse().unwrap();
+        let record_ends = clock.now() + left;
+        assert!(cookie_ends <= record_ends, "step {step}");
+        assert!(cookie_ends + 1000 > record_ends, "step {step}: too short");
+        assert!(left > 500_000, "step {step}: a visitor who writes stays");
+        clock.advance(Duration::from_millis(7_777));
+    }
+    assert!((20..=35).contains(&resent), "{resent}: once a minute or so");
+}
+
+#[tokio::test]
+async fn reading_moves_neither_the_end_nor_the_cookie() {
+    let clock = Clock::manual();
+    let (client, cache) = aging(&clock, 600);
+    read(&client, "/set/a/1").await;
+    let before = cache.entries();
+    for left in [500_000_u64, 400_000, 300_000] {
+        clock.advance(Duration::from_secs(100));
+        let response = client.get("/left").await;
+        assert_eq!(response.text(), left.to_string());
+        assert_eq!(response.set_cookies(), [""; 0]);
+    }
+    assert_eq!(cache.entries(), before);
+}
+
+#[tokio::test]
+async fn a_cookie_is_removed_where_it_leads_nowhere_and_the_page_looked() {
+    let (client, _) = scripted([]);
+    let unknown = "A".repeat(43);
+    for (path, removed) in [
+        ("/plain", false),
+        ("/get/a", true),
+        ("/logout", true),
+        ("/clear", true),
+        ("/set/a/1", false),
+    ] {
+        let response = with_id(&client, &unknown).get(path).await;
+        let cookies = response.set_cookies();
+        let is_removal = cookies.iter().any(|cookie| cookie.contains(REMOVED));
+        assert_eq!(is_removal, removed, "{path}");
+        assert!(cookies.len() <= 1, "{path}");
+    }
+    for path in ["/logout", "/get/a"] {
+        let response = client.another().get(path).await;
+        assert_eq!(response.set_cookies(), [""; 0], "no cookie came: {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_of_the_sites_with_the_sessions_name_does_not_take_its_place() {
+    let pages = || {
+        [page("/mine", async |request: Request| {
+            request.session.set("a", 1).await?;
+            let response = text("").cookie(("session_id", "mine"))?;
+            Ok(response.cookie(("theme", "dark"))?)
+        })]
+    };
+    let client = visit(settings(), SessionMiddleware::new(), pages());
+    let response = client.get("/mine").await;
+    assert_eq!(response.status(), 200);
+    let cookies = response.set_cookies();
+    assert_eq!(cookies.len(), 2, "{cookies:?}");
+    assert!(cookies.iter().all(|cookie| !cookie.contains("mine")));
+    assert_eq!(read(&client, "/get/a").await, "1");
+    let debug = visit(
+        settings().with("DEBUG", true),
+        SessionMiddleware::new(),
+        pages(),
+    );
+    assert_eq!(debug.get("/mine").await.status(), 500);
+}
+
+/// Whatever comes as a cookie: no page fails, no record appears, nothing outside is touched.
+#[tokio::test]
+async fn no_cookie_a_client_can_send_does_any_harm() {
+    let temp = tempfile::tempdir().unwrap();
+    let outside = temp.path().join("precious");
+    std::fs::create_dir(&outside).unwrap();
+    std::fs::write(outside.join("file"), "precious").unwrap();
+    let dir = temp.path().join("sessions");
+    let on_disk = settings()
+        .with("SESSION_STORAGE", "KeyAsFolderCache")
+        .with("SESSION_DIR", dir.to_str().unwrap());
+    let client = visit(on_disk, SessionMiddleware::new(), []);
+    read(&client, "/login/7").await;
+    let tree = || {
+        let mut found: Vec<_> = walk(temp.path()).collect();
+        found.sort();
+        found
+    };
+    let before = tree();
+    let record = before.iter().find(|path| path.ends_with("record")).unwrap();
+    let handle = record
+        .parent()
+        .unwrap()
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap();
+    let good = "A".repeat(43);
+    let absolute = outside.to_str().unwrap().to_owned();
+    let long = "x".repeat(5 << 10);
+    let huge = "A".repeat(64 << 10);
+    let record_path = record.to_str().unwrap();
+    let values = [
+        ".",
+        "..",
+        "../precious",
+        "../../precious",
+        &absolute,
+        r"C:\x",
+        "CON",
+        "%2e%2e%2f",
+        "x",
+        "\t",
+        &good[..42],
+        &format!("{good}A"),
+        &format!("{}B", &good[..42]),
+        &long,
+        &huge,
+        "дак",
+        "\u{202e}",
+        "\"quoted\"",
+        "\"",
+        "",
+        "=",
+        "==",
+        ";",
+        "a=b",
+        "' OR 1=1 --",
+        "*3\\r\\n$3\\r\\nSET",
+        "v1",
+        "locks",
+        "sweep.lock",
+        handle,
+        record_path,
+        "null",
+        "[]",
+        "{\"a\":1}",
+        "__proto__",
+        &format!("{good},{good}"),
+        &format!(" {good} {good}"),
+    ];
+    let mut headers: Vec<Vec<u8>> = values
+        .iter()
+        .flat_map(|value| {
+            [
+                format!("session_id={value}"),
+                format!("session_id={value}; session_id={good}"),
+                format!("session_id={good}; session_id={value}"),
+                format!("session_id = {value}"),
+                (*value).to_owned(),
+            ]
+        })
+        .map(String::into_bytes)
+        .collect();
+    headers.push(b"session_id=\xff\xfe\xc0\xae".to_vec());
+    headers.push(b"\xff=\xff; session_id=\x80".to_vec());
+    let many = |pair: &dyn Fn(usize) -> String| (0..500).map(pair).collect::<Vec<_>>().join("; ");
+    headers.push(many(&|n| format!("c{n}=v")).into_bytes());
+    headers.push(many(&|n| format!("session_id={n:0>42}A")).into_bytes());
+    headers.push(many(&|_| "session_id".to_owned()).into_bytes());
+    headers.push(vec![b';'; 64 << 10]);
+    for header in headers {
+        let shown = String::from_utf8_lossy(&header[..header.len().min(80)]).into_owned();
+        let Ok(value) = duck_core::HeaderValue::from_bytes(&header) else {
+            continue; // no such header can come in
+        };
+        for path in ["/user", "/get/a", "/logout", "/cycle"] {
+            let mut request = http::Request::new(duck_core::Body::empty());
+            *request.uri_mut() = path.parse().unwrap();
+            request.headers_mut().insert("cookie", value.clone());
+            let site = client.site();
+            let response = site
+                .respond(request, duck_core::Connection::default())
+                .await;
+            assert_eq!(response.status_code(), 200, "{path} {shown}");
+        }
+    }
+    assert_eq!(tree(), before, "a record appeared or went");
+    assert_eq!(std::fs::read(outside.join("file")).unwrap(), b"precious");
+    assert_eq!(read(&client, "/user").await, "7");
+}
+
+fn walk(dir: &std::path::Path) -> Box<dyn Iterator<Item = std::path::PathBuf>> {
+    let entries: Vec<_> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    Box::new(entries.into_iter().flat_map(|path| {
+        let inner: Box<dyn Iterator<Item = _>> = if path.is_dir() {
+            walk(&path)
+        } else {
+            Box::new(std::iter::empty())
+        };
+        std::iter::once(path).chain(inner)
+    }))
+}

@@ -1,0 +1,134 @@
+//! What a session may hold, and what the memory storage gives up first: rules 59 and 61.
+
+use duck_core::{Request, SessionError, path, text};
+use duck_session::SessionMiddleware;
+
+use crate::support::{ScriptedCache, id, page, read, settings, visit, visit_cache, with_id};
+
+fn is_too_large(result: Result<(), SessionError>, limit: &str) {
+    match result {
+        Err(SessionError::TooLarge(text)) => assert!(text.contains(limit), "{text}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn bytes_are_counted_to_the_last_one() {
+    // {"a":"xx…"} is 8 bytes and the text; a second key costs its own text and 7 bytes.
+    let more = [page("/check", async |request: Request| {
+        let session = request.session;
+        let of = |length: usize| "x".repeat(length);
+        is_too_large(session.set("a", of(93)).await, "SESSION_MAX_BYTES");
+        session.set("a", of(92)).await?;
+        is_too_large(session.set("a", of(93)).await, "SESSION_MAX_BYTES is 100");
+        assert_eq!(session.get("a").await?, Some(of(92)), "it is as it was");
+        session.set("a", of(40)).await?;
+        session.set("b", of(45)).await?;
+        is_too_large(session.set("b", of(46)).await, "SESSION_MAX_BYTES");
+        let grow = session
+            .update("b", |text: &mut String| text.push('x'))
+            .await;
+        is_too_large(grow.map(drop), "SESSION_MAX_BYTES");
+        is_too_large(session.set("c", 1).await, "SESSION_MAX_BYTES");
+        session.remove("b").await?;
+        session.set("c", 1).await?;
+        Ok(text(""))
+    })];
+    let settings = settings().with("SESSION_MAX_BYTES", 100);
+    let client = visit_cache(settings, &ScriptedCache::default(), more);
+    read(&client, "/check").await;
+    assert_eq!(read(&client, "/get/c").await, "1");
+}
+
+#[tokio::test]
+async fn keys_and_depth_are_counted_to_the_last_one() {
+    let more = [page("/check", async |request: Request| {
+        let session = request.session;
+        session.login("7").await?;
+        for key in ["a", "b", "c"] {
+            session.set(key, 1).await?;
+        }
+        is_too_large(session.set("d", 1).await, "SESSION_MAX_KEYS is 3");
+        session.set("c", 2).await?;
+        session.remove("a").await?;
+        session.set("d", 1).await?;
+        let nested = |depth: usize| {
+            let text = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+            serde_json::from_str::<serde_json::Value>(&text).unwrap()
+        };
+        session.set("c", nested(3)).await?;
+        session.set("c", nested(4)).await?;
+        is_too_large(session.set("c", nested(5)).await, "SESSION_MAX_DEPTH is 4");
+        session.set("c", "[[[[[[[[").await?;
+        Ok(text(""))
+    })];
+    let settings = settings()
+        .with("SESSION_MAX_KEYS", 3)
+        .with("SESSION_MAX_DEPTH", 4);
+    let client = visit_cache(settings, &ScriptedCache::default(), more);
+    read(&client, "/check").await;
+    assert_eq!(read(&client, "/get/b").await, "1");
+}
+
+#[tokio::test]
+async fn a_page_that_passes_a_limit_leaves_the_stored_session_as_it_was() {
+    let more = [path(
+        "/fill/<length>",
+        async |request: Request, length: usize| {
+            request.session.set("small", 1).await?;
+            request.session.set("large", "x".repeat(length)).await?;
+            Ok::<_, duck_core::Error>(text(""))
+        },
+    )];
+    let client = visit(settings(), SessionMiddleware::new(), more);
+    read(&client, "/set/a/1").await;
+    assert_eq!(client.get("/fill/65536").await.status(), 500);
+    assert_eq!(read(&client, "/get/small").await, "nothing");
+    assert_eq!(read(&client, "/get/a").await, "\"1\"");
+    read(&client, "/fill/65000").await;
+    assert_eq!(read(&client, "/get/small").await, "1");
+}
+
+#[tokio::test]
+async fn many_anonymous_visitors_push_nobody_out_who_is_logged_in() {
+    let small = settings().with("SESSION_MAX_SESSIONS", 100);
+    let client = visit(small, SessionMiddleware::new(), []);
+    let mut users = Vec::new();
+    for user in 0..50 {
+        let visitor = client.another();
+        read(&visitor, "/set/cart/full").await;
+        read(&visitor, &format!("/login/{user}")).await;
+        users.push(visitor);
+    }
+    let mut last = String::new();
+    for _ in 0..2000 {
+        let crawler = client.another();
+        read(&crawler, "/set/a/1").await;
+        last = id(&crawler);
+    }
+    for (user, visitor) in users.iter().enumerate() {
+        assert_eq!(read(visitor, "/user").await, user.to_string());
+        assert_eq!(read(visitor, "/get/cart").await, "\"full\"");
+    }
+    assert_eq!(read(&with_id(&client, &last), "/get/a").await, "\"1\"");
+}
+
+#[tokio::test]
+async fn memory_is_bounded_by_bytes_too() {
+    let small = settings().with("SESSION_MEMORY_BYTES", 64 << 10);
+    let client = visit(small, SessionMiddleware::new(), []);
+    read(&client, "/login/7").await;
+    let big = "x".repeat(4000);
+    let mut visitors = Vec::new();
+    for _ in 0..100 {
+        let visitor = client.another();
+        read(&visitor, &format!("/set/a/{big}")).await;
+        visitors.push(visitor);
+    }
+    let mut alive = 0;
+    for visitor in &visitors {
+        alive += usize::from(visitor.get("/get/a").await.text() != "nothing");
+    }
+    assert!((10..=16).contains(&alive), "{alive} of 4 KB in 64 KB");
+    assert_eq!(read(&client, "/user").await, "7");
+}

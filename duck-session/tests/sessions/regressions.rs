@@ -1,0 +1,276 @@
+//! What other session layers got wrong, each under the name of what happened. More of them stand
+//! with their subjects: `grep` for the name.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::{Mutex, OnceLock};
+
+use duck_core::testing::TestClient;
+use duck_core::{Error, Request, text};
+use duck_session::SessionMiddleware;
+use tracing::field::{Field, Visit};
+
+use crate::support::{
+    Op, ScriptedCache, id, page, read, scripted, settings, visit, visit_cache, with_id,
+};
+
+fn on_disk(dir: &Path) -> TestClient {
+    let settings = settings()
+        .with("SESSION_STORAGE", "KeyAsFolderCache")
+        .with("SESSION_DIR", dir.to_str().unwrap());
+    visit(settings, SessionMiddleware::new(), [])
+}
+
+#[tokio::test]
+async fn an_id_from_a_cookie_never_becomes_a_path() {
+    let temp = tempfile::tempdir().unwrap();
+    let precious = temp.path().join("precious");
+    std::fs::create_dir(&precious).unwrap();
+    let client = on_disk(&temp.path().join("sessions"));
+    for value in ["../precious", precious.to_str().unwrap(), "../written"] {
+        let cookie = format!("session_id={value}");
+        for path in ["/get/a", "/set/a/1", "/logout", "/login/7"] {
+            let response = client.another().get(path).header("cookie", &cookie).await;
+            assert_eq!(response.status(), 200);
+        }
+    }
+    let names = |dir: &Path| std::fs::read_dir(dir).unwrap().count();
+    assert!(precious.is_dir());
+    assert_eq!(names(&precious), 0);
+    assert_eq!(names(temp.path()), 2, "something was written beside");
+}
+
+#[tokio::test]
+async fn a_dot_as_id_wipes_nothing() {
+    let temp = tempfile::tempdir().unwrap();
+    let client = on_disk(&temp.path().join("sessions"));
+    read(&client, "/login/7").await;
+    for value in [".", "./", "", "v1", "..", "*"] {
+        let cookie = format!("session_id={value}");
+        for path in ["/get/a", "/logout", "/clear"] {
+            client.another().get(path).header("cookie", &cookie).await;
+        }
+    }
+    assert_eq!(read(&client, "/user").await, "7");
+}
+
+#[tokio::test]
+async fn logout_ends_the_session() {
+    let (client, cache) = scripted([]);
+    read(&client, "/login/42").await;
+    read(&client, "/set/a/1").await;
+    let old = id(&client);
+    let response = client.get("/logout").await;
+    assert!(response.set_cookies()[0].contains("Max-Age=0"));
+    let replayed = with_id(&client, &old);
+    assert_eq!(read(&replayed, "/user").await, "nobody");
+    assert_eq!(read(&replayed, "/get/a").await, "nothing");
+    assert!(!cache.entries().values().any(|record| record.len() > 200));
+}
+
+#[tokio::test]
+async fn data_of_a_failed_page_is_not_saved() {
+    let (client, cache) = scripted([page("/boom", async |request: Request| {
+        request.session.set("boom", 1).await?;
+        Err(Error::internal("boom"))
+    })]);
+    let response = client.get("/boom").await;
+    assert_eq!(response.status(), 500);
+    assert_eq!(response.set_cookies(), [""; 0]);
+    assert_eq!(cache.len(), 0);
+}
+
+/// Anonymous clients filled the store: with empty records, and with records for unknown ids.
+#[tokio::test]
+async fn visitors_who_set_nothing_fill_no_storage() {
+    let (client, cache) = scripted([]);
+    for n in 0..100 {
+        let id = format!("{n:0>42}A");
+        for path in [
+            "/get/a",
+            "/logout",
+            "/user",
+            "/clear",
+            "/cycle",
+            "/remove/a",
+        ] {
+            with_id(&client, &id).get(path).await;
+        }
+    }
+    assert_eq!(cache.len(), 0);
+}
+
+/// The id of a deleted session was saved again, because the handle still said "changed".
+#[tokio::test]
+async fn a_session_that_was_flushed_is_not_saved_under_its_old_id() {
+    let (client, cache) = scripted([page("/flush", async |request: Request| {
+        request.session.flush().await?;
+        request.session.set_modified(true);
+        Ok(text(""))
+    })]);
+    read(&client, "/set/a/1").await;
+    let old = id(&client);
+    read(&client, "/flush").await;
+    assert_eq!(cache.len(), 0);
+    read(&with_id(&client, &old), "/set/b/2").await;
+    assert_eq!(read(&with_id(&client, &old), "/get/b").await, "nothing");
+}
+
+#[tokio::test]
+async fn save_is_called_after_each_write_and_at_the_end() {
+    let (client, cache) = scripted([]);
+    for (path, calls) in [
+        ("/set/a/1", &[Op::Swap, Op::Save][..]),
+        ("/get/a", &[Op::Get]),
+        ("/set/a/2", &[Op::Get, Op::Swap, Op::Save]),
+        ("/cycle", &[Op::Get, Op::Swap, Op::Save, Op::Swap, Op::Save]),
+        ("/logout", &[Op::Get, Op::Swap, Op::Save]),
+    ] {
+        read(&client, path).await;
+        assert_eq!(cache.calls(), calls, "{path}");
+    }
+    client.site().stop().await;
+    assert_eq!(cache.calls(), [Op::Save]);
+}
+
+/// An id that exists already was given out again, with the other visitor's session.
+#[tokio::test]
+async fn a_new_session_never_takes_the_place_of_another() {
+    let (client, cache) = scripted([]);
+    cache.refuse_creating(3);
+    read(&client, "/set/a/1").await;
+    assert_eq!(
+        cache.calls(),
+        [Op::Swap, Op::Swap, Op::Swap, Op::Swap, Op::Save]
+    );
+    assert_eq!(cache.len(), 1);
+    assert_eq!(read(&client, "/get/a").await, "\"1\"");
+}
+
+/// A cookie or record without encryption was taken, where encryption was asked for.
+#[tokio::test]
+async fn a_record_in_clear_is_never_taken() {
+    let (client, cache) = scripted([]);
+    read(&client, "/set/a/1").await;
+    let (key, record) = cache.entries().into_iter().next().unwrap();
+    for no_key in [false, true] {
+        let mut planted = record[..64].to_vec();
+        if no_key {
+            planted[8..16].fill(0);
+        }
+        planted.extend_from_slice(br#"{"_duck.user":"admin"}"#);
+        cache.put(&key, planted.into());
+        let response = with_id(&client, &id(&client)).get("/user").await;
+        assert_eq!(response.text(), "nobody");
+    }
+}
+
+#[tokio::test]
+async fn a_key_of_any_good_length_works() {
+    for length in [32, 33, 64, 1000] {
+        let settings = settings().with("SECRET_KEY", "k".repeat(length));
+        let client = visit_cache(settings, &ScriptedCache::default(), []);
+        read(&client, "/set/a/1").await;
+        assert_eq!(read(&client, "/get/a").await, "\"1\"");
+    }
+}
+
+/// Everything that any test of this program logs, down to the last detail.
+static LOG: OnceLock<Mutex<String>> = OnceLock::new();
+
+struct WholeLog;
+
+impl tracing::Subscriber for WholeLog {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        span.record(&mut Line);
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>) {
+        values.record(&mut Line);
+    }
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(&mut Line);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+struct Line;
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        let mut log = LOG.get_or_init(Mutex::default).lock().unwrap();
+        writeln!(log, "{field}: {value:?}").unwrap();
+    }
+}
+
+fn file_names(dir: &Path, names: &mut String) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        writeln!(names, "{}", path.display()).unwrap();
+        if path.is_dir() {
+            file_names(&path, names);
+        } else {
+            let bytes = std::fs::read(&path).unwrap();
+            names.push_str(&String::from_utf8_lossy(&bytes));
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_id_is_in_no_log_no_page_and_no_file() {
+    tracing::subscriber::set_global_default(WholeLog).unwrap();
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("sessions");
+    let mut seen = Vec::new();
+    let mut pages = String::new();
+    let clients = [
+        on_disk(&dir),
+        scripted([]).0,
+        visit(settings(), SessionMiddleware::new(), []),
+    ];
+    for client in clients {
+        for path in [
+            "/set/a/1", "/login/7", "/cycle", "/add/n", "/add/a", "/logout", "/login/8",
+        ] {
+            pages.push_str(client.get(path).await.text());
+            if let Some(id) = client.cookie("session_id") {
+                seen.push(id);
+            }
+        }
+        for old in seen.clone() {
+            pages.push_str(with_id(&client, &old).get("/user").await.text());
+        }
+        client.site().stop().await;
+    }
+    let cache = ScriptedCache::default();
+    let debug = visit_cache(settings().with("DEBUG", true), &cache, []);
+    debug.get("/login/9").await;
+    seen.push(id(&debug));
+    for op in [Op::Get, Op::Swap, Op::Save] {
+        cache.fail(&[op]);
+        pages.push_str(debug.get("/set/a/1").await.text());
+        cache.panic(&[op]);
+        pages.push_str(debug.get("/set/a/1").await.text());
+        cache.panic(&[]);
+    }
+    file_names(&dir, &mut pages);
+    let log = LOG.get().unwrap().lock().unwrap().clone();
+    assert!(log.contains("a session ended") && log.contains("replayed_old_id"));
+    assert!(seen.len() > 15);
+    for id in seen {
+        assert!(!log.contains(&id), "in the log");
+        assert!(!pages.contains(&id), "in a page or a file");
+        assert!(!log.contains(&id[..20]) && !pages.contains(&id[..20]));
+    }
+}

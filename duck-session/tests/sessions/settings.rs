@@ -1,0 +1,99 @@
+//! What the settings choose, and what they may not.
+
+use duck_core::App;
+use duck_session::SessionMiddleware;
+use duck_session::cache::InMemoryCache;
+
+use crate::support::{ScriptedCache, over, read, settings, visit};
+
+fn refusal(settings: duck_core::Settings) -> String {
+    let app = App::new(settings).middleware(SessionMiddleware::new());
+    app.build().unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn storages_have_short_names_and_those_of_the_python_duck() {
+    for name in ["InMemoryCache", "duck.utils.caching.InMemoryCache"] {
+        let client = visit(
+            settings().with("SESSION_STORAGE", name),
+            SessionMiddleware::new(),
+            [],
+        );
+        read(&client, "/set/a/1").await;
+        assert_eq!(read(&client, "/get/a").await, "\"1\"", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_with_dots_may_be_registered_too() {
+    let open = |_: &_| Ok(InMemoryCache::new(10, 1 << 20));
+    for (registered, chosen) in [
+        ("shop.caches.Tiny", "shop.caches.Tiny"),
+        ("Tiny", "shop.caches.Tiny"),
+        ("Tiny", "Tiny"),
+    ] {
+        let sessions = SessionMiddleware::new().cache(registered, open);
+        let client = visit(settings().with("SESSION_STORAGE", chosen), sessions, []);
+        read(&client, "/set/a/1").await;
+        assert_eq!(
+            read(&client, "/get/a").await,
+            "\"1\"",
+            "{registered} {chosen}"
+        );
+    }
+}
+
+#[test]
+fn what_does_not_exist_is_refused_by_name() {
+    let error = refusal(settings().with("SESSION_STORAGE", "duck.Redis"));
+    for part in [
+        "SESSION_STORAGE",
+        "duck.Redis",
+        "KeyAsFolderCache",
+        "InMemoryCache",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+    let error = refusal(settings().with("SESSION_ENGINE", "django"));
+    for part in ["SESSION_ENGINE", "django", "cache", "cookie"] {
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+/// What leaves the process is never stored with a key that anybody could guess.
+#[test]
+fn without_a_good_key_nothing_that_leaves_the_process_starts() {
+    for (engine, storage) in [("cache", "TestCache"), ("cookie", "InMemoryCache")] {
+        for key in ["", "short"] {
+            let settings = settings()
+                .with("SECRET_KEY", key)
+                .with("SESSION_STORAGE", storage)
+                .with("SESSION_ENGINE", engine);
+            let app = App::new(settings).middleware(over(&ScriptedCache::default()));
+            let error = app.build().unwrap_err().to_string();
+            assert!(error.contains("SECRET_KEY"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_prefix_is_not_part_of_the_name() {
+    for name in ["__Host-id", "__Secure-id", "__host-id", "__HTTP-id"] {
+        let error = refusal(settings().with("SESSION_COOKIE_NAME", name));
+        assert!(error.contains("SESSION_COOKIE_PREFIX"), "{name}: {error}");
+    }
+}
+
+#[test]
+fn a_storage_that_has_no_time_to_answer_is_refused() {
+    let error = refusal(settings().with("SESSION_STORE_TIMEOUT", 0));
+    assert!(error.contains("SESSION_STORE_TIMEOUT"), "{error}");
+}
+
+#[test]
+fn a_session_too_short_for_any_cookie_is_refused() {
+    for age in ["0s", "500ms"] {
+        let error = refusal(settings().with("SESSION_COOKIE_AGE", age));
+        assert!(error.contains("at least one second"), "{age}: {error}");
+    }
+}
