@@ -13,6 +13,8 @@ use duck_core::{
     SecretKey, SessionData, SessionEngine, SessionError, SessionId, SessionPolicy, Settings,
     Visitor,
 };
+use futures_util::TryFutureExt;
+use futures_util::future::Either;
 use tokio::time::timeout;
 
 use crate::cache::{Cache, Entry};
@@ -81,19 +83,22 @@ impl<C: Cache> CacheEngine<C> {
     }
 
     /// Waits for the storage, but not for ever.
-    async fn within<T>(
+    fn within<T>(
         &self,
-        operation: impl Future<Output = Result<T>>,
-    ) -> Result<T, SessionError> {
+        operation: impl Future<Output = Result<T>> + Send,
+    ) -> impl Future<Output = Result<T, SessionError>> + Send {
         // What is in memory answers at once or never: no timer is needed.
         if C::IN_PROCESS {
-            return operation.await.map_err(store_error);
+            return Either::Left(operation.map_err(store_error));
         }
         // Boxed, so that what waits for memory is not as large as what waits for a disk.
-        match Box::pin(timeout(self.store_timeout, operation)).await {
-            Ok(answer) => answer.map_err(store_error),
-            Err(_) => Err(SessionError::store("SESSION_STORE_TIMEOUT is over")),
-        }
+        let timed = timeout(self.store_timeout, operation);
+        Either::Right(Box::pin(async move {
+            match timed.await {
+                Ok(answer) => answer.map_err(store_error),
+                Err(_) => Err(SessionError::store("SESSION_STORE_TIMEOUT is over")),
+            }
+        }))
     }
 
     async fn fetch(&self, handle: &Handle) -> Result<Option<Bytes>, SessionError> {
@@ -251,8 +256,10 @@ impl<C: Cache> SessionEngine for CacheEngine<C> {
 
     fn commit(
         self: Arc<Self>,
-        changes: Changes,
+        mut changes: Changes,
     ) -> BoxFuture<'static, Result<Commit, SessionError>> {
-        Box::pin(async move { self.write(changes).await })
+        let data = self.data(&mut changes);
+        let record = changes.record.take();
+        Box::pin(async move { self.write(record, data?, &changes).await })
     }
 }

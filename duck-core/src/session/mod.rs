@@ -11,14 +11,13 @@ mod state;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use tokio::sync::OnceCell;
 
 pub use self::changes::{Changes, Identity};
 pub use self::data::SessionData;
@@ -69,10 +68,10 @@ struct Inner {
     visitor: Visitor,
     accessed: AtomicBool,
     /// Whether the session could be loaded, once that was tried.
-    loaded: OnceCell<bool>,
-    /// Held while the session is being saved: one save at a time, and each begins where the last
-    /// one ended.
-    saving: tokio::sync::Mutex<()>,
+    loaded: OnceLock<bool>,
+    /// Held while the session is loaded or saved: one at a time, and each save begins where the
+    /// last one ended.
+    turn: tokio::sync::Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -81,24 +80,27 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits until nobody else loads or saves the session.
+    async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        match self.turn.try_lock() {
+            Ok(turn) => turn,
+            Err(_) => self.turn.lock().await,
+        }
+    }
+
     /// Loads the session once, whether that succeeds or not: on a page of ten parts, a storage
     /// that does not answer is waited for once.
     async fn load(&self) -> Result<(), SessionError> {
-        let mut failure = None;
-        let load = async || match self.engine.load(&self.visitor).await {
-            Ok(loaded) => {
-                self.state().fill(loaded);
-                true
-            }
-            Err(error) => {
-                failure = Some(error);
-                false
-            }
-        };
-        if *self.loaded.get_or_init(load).await {
-            return Ok(());
+        let _turn = self.turn().await;
+        match self.loaded.get() {
+            Some(true) => return Ok(()),
+            Some(false) => return Err(SessionError::store("the session could not be loaded")),
+            None => {}
         }
-        Err(failure.unwrap_or_else(|| SessionError::store("the session could not be loaded")))
+        let loaded = self.engine.load(&self.visitor).await;
+        self.loaded.get_or_init(|| loaded.is_ok());
+        self.state().fill(loaded?);
+        Ok(())
     }
 
     /// Takes no more changes; says whether a save was asked for although nothing differs.
@@ -112,7 +114,7 @@ impl Inner {
 
     /// Saves in the middle of a request.
     async fn save(self: Arc<Self>) -> Result<(), SessionError> {
-        let _one_at_a_time = self.saving.lock().await;
+        let _turn = self.turn().await;
         let changes = {
             let mut state = self.state();
             state.take_failure(true)?;
@@ -451,7 +453,7 @@ impl Session {
         let Some(inner) = &self.0 else {
             return Err(SessionError::Missing);
         };
-        if inner.state().is_quiet() && inner.saving.try_lock().is_ok() {
+        if inner.state().is_quiet() && inner.turn.try_lock().is_ok() {
             return Ok(());
         }
         Finish::new(Box::pin(inner.clone().save())).await
@@ -471,10 +473,7 @@ impl Session {
         if forced {
             inner.load().await?;
         }
-        let _after_all_others = match inner.saving.try_lock() {
-            Ok(nobody_else) => nobody_else,
-            Err(_) => inner.saving.lock().await,
-        };
+        let _turn = inner.turn().await;
         let changes = {
             let mut state = inner.state();
             state.take_failure(keep_data)?;
@@ -498,8 +497,8 @@ impl Session {
             engine,
             visitor,
             accessed: AtomicBool::new(false),
-            loaded: OnceCell::new(),
-            saving: tokio::sync::Mutex::default(),
+            loaded: OnceLock::new(),
+            turn: tokio::sync::Mutex::default(),
             state: Mutex::new(State::default()),
         })))
     }

@@ -34,19 +34,30 @@ enum Tried {
 }
 
 impl<C: Cache> CacheEngine<C> {
-    pub(super) async fn write(&self, mut changes: Changes) -> Result<Commit, SessionError> {
-        let data = match changes.take_data() {
-            Some(data) => data,
-            None => self.replay(&changes)?,
-        };
-        match (changes.record.take(), changes.identity) {
+    /// Writes what a request changed. The rare ways are boxed: what every write moves about stays
+    /// small.
+    pub(super) async fn write(
+        &self,
+        record: Option<Record>,
+        data: SessionData,
+        changes: &Changes,
+    ) -> Result<Commit, SessionError> {
+        match (record, changes.identity) {
             (None, _) => self.begin(data, changes.identity).await,
-            (Some(old), _) if self.is_over(&data) => self.end(&old).await,
-            (Some(old), Identity::End) => self.replace(&old, data).await,
-            (Some(old), Identity::Keep) => self.save(&old, data, &changes).await,
+            (Some(old), _) if self.is_over(&data) => Box::pin(self.end(&old)).await,
+            (Some(old), Identity::Keep) => self.save(&old, data, changes).await,
+            (Some(old), Identity::End) => Box::pin(self.replace(&old, data)).await,
             (Some(old), Identity::Renew | Identity::Login) => {
-                self.renew(&old, data, &changes).await
+                Box::pin(self.renew(&old, data, changes)).await
             }
+        }
+    }
+
+    /// The data to write.
+    pub(super) fn data(&self, changes: &mut Changes) -> Result<SessionData, SessionError> {
+        match changes.take_data() {
+            Some(data) => Ok(data),
+            None => self.replay(changes),
         }
     }
 
@@ -67,10 +78,9 @@ impl<C: Cache> CacheEngine<C> {
 
     /// Whether a session was given an end that has come.
     fn is_over(&self, data: &SessionData) -> bool {
-        data.expiry()
-            .lifetime(&self.policy, clock::time(self.clock.now()))
-            .age
-            .is_zero()
+        let expiry = data.expiry();
+        let lifetime = || expiry.lifetime(&self.policy, clock::time(self.clock.now()));
+        expiry != Expiry::Default && lifetime().age.is_zero()
     }
 
     /// Creates a session, unless it would be empty.
