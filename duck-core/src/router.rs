@@ -106,6 +106,7 @@ impl Router {
     }
 
     #[cfg(not(feature = "regex"))]
+    #[expect(clippy::unused_self, reason = "with the feature it is used")]
     fn find_expression(
         &self,
         _method: &Method,

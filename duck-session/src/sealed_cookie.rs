@@ -61,9 +61,10 @@ impl CookieEngine {
             }
         }
         // A wrong key in one deployment must not take away what the right one can read.
-        match carried && !dead {
-            true => Loaded::unread(),
-            false => Loaded::nothing(dead),
+        if carried && !dead {
+            Loaded::unread()
+        } else {
+            Loaded::nothing(dead)
         }
     }
 

@@ -23,9 +23,12 @@ impl<C: Cache> CacheEngine<C> {
                 LookedUp::Unreadable => unreadable = true,
             }
         }
-        let nothing = || match unreadable && !moved {
-            true => Loaded::unread(),
-            false => Loaded::nothing(dead && !moved),
+        let nothing = || {
+            if unreadable && !moved {
+                Loaded::unread()
+            } else {
+                Loaded::nothing(dead && !moved)
+            }
         };
         Ok(found.unwrap_or_else(nothing))
     }
