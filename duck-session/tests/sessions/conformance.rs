@@ -8,15 +8,16 @@ use std::time::{Duration, Instant};
 use duck_core::testing::TestClient;
 use duck_core::{Bytes, Request, Result, Settings, text};
 use duck_session::SessionMiddleware;
-#[cfg(feature = "dynamic-file")]
-use duck_session::cache::DynamicFileCache;
-use duck_session::cache::{Cache, Entry, InMemoryCache, KeyAsFolderCache};
+use duck_session::cache::{Cache, Entry, InMemoryCache};
 
 use crate::support::{Gate, id, over, page, read, settings, visit, with_id};
 
 /// A cache of a site's own: the five methods, and no thought of concurrency.
 #[derive(Clone, Default)]
-struct TinyCache(Arc<Mutex<HashMap<String, (Vec<u8>, Option<Instant>)>>>);
+struct TinyCache(Arc<Mutex<HashMap<String, TinyEntry>>>);
+
+/// The value, and when its time is over.
+type TinyEntry = (Vec<u8>, Option<Instant>);
 
 impl Cache for TinyCache {
     async fn set(&self, key: &str, value: &[u8], ttl: Option<Duration>) -> Result<()> {
@@ -70,28 +71,6 @@ trait Storage {
 
     fn visitor(dir: &Path, more: impl IntoIterator<Item = duck_core::UrlPattern>) -> TestClient {
         visit(Self::settings(dir), Self::sessions(dir), more)
-    }
-}
-
-struct Folder;
-
-impl Storage for Folder {
-    type Cache = KeyAsFolderCache;
-
-    fn open(dir: &Path) -> KeyAsFolderCache {
-        KeyAsFolderCache::open(dir).unwrap()
-    }
-}
-
-#[cfg(feature = "dynamic-file")]
-struct Dynamic;
-
-#[cfg(feature = "dynamic-file")]
-impl Storage for Dynamic {
-    type Cache = DynamicFileCache;
-
-    fn open(dir: &Path) -> DynamicFileCache {
-        DynamicFileCache::open(dir).unwrap()
     }
 }
 
@@ -186,9 +165,25 @@ macro_rules! suite {
     )*};
 }
 
-suite!(memory: Memory, folder: Folder, custom: Tiny);
-#[cfg(feature = "dynamic-file")]
-suite!(dynamic: Dynamic);
+/// The suite for a storage that keeps files in a folder.
+macro_rules! suite_on_disk {
+    ($name:ident: $cache:ident) => {
+        struct $cache;
+
+        impl Storage for $cache {
+            type Cache = duck_session::cache::$cache;
+
+            fn open(dir: &Path) -> Self::Cache {
+                Self::Cache::open(dir).unwrap()
+            }
+        }
+
+        suite!($name: $cache);
+    };
+}
+
+suite!(memory: Memory, custom: Tiny);
+suite_on_disk!(folder: KeyAsFolderCache);
 
 async fn value(cache: &impl Cache, key: &str) -> Option<Vec<u8>> {
     cache.get(key).await.unwrap().map(Into::into)

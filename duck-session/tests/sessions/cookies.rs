@@ -1,5 +1,6 @@
 //! The cookie, byte for byte, and what comes in its place: rules 41 to 50.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use duck_core::testing::TestClient;
@@ -29,13 +30,13 @@ async fn sent(client: &TestClient, path: &str) -> String {
     format!("{name}={value};{rest}")
 }
 
+type Change = fn(Settings) -> Settings;
+
 #[tokio::test]
 async fn every_attribute_stands_where_it_belongs() {
-    let none = |settings: Settings| settings;
-    type Change = fn(Settings) -> Settings;
     let table: [(Change, [&str; 2]); 8] = [
         (
-            none,
+            |s| s,
             [
                 "session_id=ID; Path=/; Max-Age=604800; Expires=DATE; HttpOnly; SameSite=Lax",
                 "__Host-session_id=ID; Path=/; Max-Age=604800; Expires=DATE; Secure; HttpOnly; SameSite=Lax",
@@ -311,6 +312,30 @@ async fn no_cookie_a_client_can_send_does_any_harm() {
         .unwrap()
         .to_str()
         .unwrap();
+    let headers = hostile_headers(&outside, record, handle);
+    for header in headers {
+        let shown = String::from_utf8_lossy(&header[..header.len().min(80)]).into_owned();
+        let Ok(value) = duck_core::HeaderValue::from_bytes(&header) else {
+            continue; // no such header can come in
+        };
+        for path in ["/user", "/get/a", "/logout", "/cycle"] {
+            let mut request = http::Request::new(duck_core::Body::empty());
+            *request.uri_mut() = path.parse().unwrap();
+            request.headers_mut().insert("cookie", value.clone());
+            let site = client.site();
+            let response = site
+                .respond(request, duck_core::Connection::default())
+                .await;
+            assert_eq!(response.status_code(), 200, "{path} {shown}");
+        }
+    }
+    assert_eq!(tree(), before, "a record appeared or went");
+    assert_eq!(std::fs::read(outside.join("file")).unwrap(), b"precious");
+    assert_eq!(read(&client, "/user").await, "7");
+}
+
+/// `Cookie` headers that no browser sends. `record` is a file of the storage, `handle` a name in it.
+fn hostile_headers(outside: &Path, record: &Path, handle: &str) -> Vec<Vec<u8>> {
     let good = "A".repeat(43);
     let absolute = outside.to_str().unwrap().to_owned();
     let long = "x".repeat(5 << 10);
@@ -375,28 +400,10 @@ async fn no_cookie_a_client_can_send_does_any_harm() {
     headers.push(many(&|n| format!("session_id={n:0>42}A")).into_bytes());
     headers.push(many(&|_| "session_id".to_owned()).into_bytes());
     headers.push(vec![b';'; 64 << 10]);
-    for header in headers {
-        let shown = String::from_utf8_lossy(&header[..header.len().min(80)]).into_owned();
-        let Ok(value) = duck_core::HeaderValue::from_bytes(&header) else {
-            continue; // no such header can come in
-        };
-        for path in ["/user", "/get/a", "/logout", "/cycle"] {
-            let mut request = http::Request::new(duck_core::Body::empty());
-            *request.uri_mut() = path.parse().unwrap();
-            request.headers_mut().insert("cookie", value.clone());
-            let site = client.site();
-            let response = site
-                .respond(request, duck_core::Connection::default())
-                .await;
-            assert_eq!(response.status_code(), 200, "{path} {shown}");
-        }
-    }
-    assert_eq!(tree(), before, "a record appeared or went");
-    assert_eq!(std::fs::read(outside.join("file")).unwrap(), b"precious");
-    assert_eq!(read(&client, "/user").await, "7");
+    headers
 }
 
-fn walk(dir: &std::path::Path) -> Box<dyn Iterator<Item = std::path::PathBuf>> {
+fn walk(dir: &Path) -> Box<dyn Iterator<Item = PathBuf>> {
     let entries: Vec<_> = std::fs::read_dir(dir)
         .unwrap()
         .map(|e| e.unwrap().path())

@@ -115,7 +115,7 @@ async fn a_session_with_nothing_in_it_is_never_created() {
             Ok(text(""))
         }),
         page("/expiry", async |request| {
-            request.session.set_expiry(Duration::from_secs(60)).await?;
+            request.session.set_expiry(Duration::from_mins(1)).await?;
             Ok(text(""))
         }),
         page("/and-empty", async |request| {
