@@ -184,6 +184,8 @@ macro_rules! suite_on_disk {
 
 suite!(memory: Memory, custom: Tiny);
 suite_on_disk!(folder: KeyAsFolderCache);
+#[cfg(feature = "dynamic-file")]
+suite_on_disk!(dynamic_file: DynamicFileCache);
 
 async fn value(cache: &impl Cache, key: &str) -> Option<Vec<u8>> {
     cache.get(key).await.unwrap().map(Into::into)

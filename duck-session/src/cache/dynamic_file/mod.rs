@@ -52,7 +52,7 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(1);
 /// an [`Entry::durable`], or once the next of those is committed. Reads go past the writer and see
 /// whatever was committed.
 ///
-/// Dropping the cache waits until what was asked of it is written.
+/// Clones share one cache. Dropping the last one waits until what was asked of it is written.
 ///
 /// ```
 /// use duck_session::cache::{Cache, DynamicFileCache};
@@ -67,7 +67,10 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(1);
 /// # Ok(())
 /// # }
 /// ```
-pub struct DynamicFileCache {
+#[derive(Clone)]
+pub struct DynamicFileCache(Arc<Inner>);
+
+struct Inner {
     folder: Arc<Folder>,
     /// None only while the cache is dropped.
     queue: Option<mpsc::Sender<Request>>,
@@ -98,12 +101,12 @@ impl DynamicFileCache {
         let writer = Writer::open(Arc::clone(&folder), shard_bytes)?;
         let (sender, queue) = mpsc::channel(QUEUE);
         let thread = writer.start(queue)?;
-        Ok(Self {
+        Ok(Self(Arc::new(Inner {
             folder,
             queue: Some(sender),
             thread: Some(thread),
             saved: Mutex::new(None),
-        })
+        })))
     }
 
     async fn change(&self, change: Change) -> Result<bool> {
@@ -120,14 +123,14 @@ impl DynamicFileCache {
     async fn ask(&self, request: impl FnOnce(Reply) -> Request) -> Result<usize> {
         let stopped = || Failure::new("the thread that writes sessions has stopped");
         let (reply, answer) = oneshot::channel();
-        let queue = self.queue.as_ref().ok_or_else(stopped)?;
+        let queue = self.0.queue.as_ref().ok_or_else(stopped)?;
         queue.send(request(reply)).await.map_err(|_| stopped())?;
         Ok(answer.await.map_err(|_| stopped())??)
     }
 
     /// Whether it is time to copy the log into the shards; if so, it is not for a while.
     fn should_save(&self) -> bool {
-        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut saved = self.0.saved.lock().unwrap_or_else(PoisonError::into_inner);
         let due = saved.is_none_or(|at| at.elapsed() >= SAVE_INTERVAL);
         if due {
             *saved = Some(Instant::now());
@@ -179,7 +182,7 @@ impl Cache for DynamicFileCache {
 
     /// Reads on the thread that asks: it takes microseconds, less than to change threads.
     async fn get(&self, key: &str) -> Result<Option<Bytes>> {
-        let found = self.folder.read(key)?;
+        let found = self.0.folder.read(key)?;
         let live = found.filter(|found| found.expires > expiry::now());
         Ok(live.map(|found| found.value))
     }
@@ -217,7 +220,7 @@ impl Cache for DynamicFileCache {
     }
 }
 
-impl Drop for DynamicFileCache {
+impl Drop for Inner {
     fn drop(&mut self) {
         self.queue = None;
         if let Some(thread) = self.thread.take() {
@@ -230,7 +233,7 @@ impl Drop for DynamicFileCache {
 impl fmt::Debug for DynamicFileCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DynamicFileCache")
-            .field("folder", &self.folder.path())
+            .field("folder", &self.0.folder.path())
             .finish_non_exhaustive()
     }
 }
