@@ -205,6 +205,9 @@ impl Default for SessionSettings {
     }
 }
 
+/// `serde_json` reads no value that is nested deeper.
+const DEEPEST: usize = 127;
+
 /// Browsers keep no cookie for longer.
 pub(crate) const LONGEST_AGE: Duration = Duration::from_hours(400 * 24);
 
@@ -217,28 +220,39 @@ impl SessionSettings {
     pub fn from_settings(settings: &Settings) -> Result<Self> {
         let mut own: Self = settings.part()?;
         own.session_dir = settings.resolve(&own.session_dir);
-        if own.session_cookie_age.0 < Duration::from_secs(1) {
-            return Err(settings
-                .error(
-                    "SESSION_COOKIE_AGE",
-                    "a session lives for at least one second",
-                )
-                .into());
-        }
-        if own.session_store_timeout.0.is_zero() {
-            let message = "the storage needs some time to answer";
-            return Err(settings.error("SESSION_STORE_TIMEOUT", message).into());
-        }
+        own.check()
+            .map_err(|(key, message)| settings.error(key, message))?;
         if own.session_cookie_age.0 > LONGEST_AGE {
-            let warning = settings.error(
-                "SESSION_COOKIE_AGE",
-                "browsers keep no cookie for more than 400 days; taken as that",
-            );
+            let what = "browsers keep no cookie for more than 400 days; taken as that";
+            let warning = settings.error("SESSION_COOKIE_AGE", what);
             tracing::warn!(target: "duck_session", "{warning}");
             own.session_cookie_age = Seconds(LONGEST_AGE);
         }
         own.refuse_served_folder(settings)?;
         Ok(own)
+    }
+
+    /// Values with which no session works.
+    fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        if self.session_cookie_age.0 < Duration::from_secs(1) {
+            return Err((
+                "SESSION_COOKIE_AGE",
+                "a session lives for at least one second",
+            ));
+        }
+        if self.session_store_timeout.0.is_zero() {
+            return Err((
+                "SESSION_STORE_TIMEOUT",
+                "the storage needs some time to answer",
+            ));
+        }
+        if self.session_max_depth > DEEPEST {
+            return Err((
+                "SESSION_MAX_DEPTH",
+                "values nested deeper than 127 cannot be read back",
+            ));
+        }
+        Ok(())
     }
 
     /// Session files must never be sent to a visitor: rule F15.

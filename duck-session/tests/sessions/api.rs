@@ -344,3 +344,15 @@ async fn logging_in_over_an_expiry_keeps_it_for_the_same_user_only() {
     read(&client, "/login/8").await;
     assert_eq!(read(&client, "/age").await, "604800");
 }
+
+#[tokio::test]
+async fn an_update_may_ask_the_session_something_itself() {
+    let (client, _) = scripted([page("/", async |request| {
+        let session = request.session.clone();
+        let change = move |n: &mut u8| *n += 1 + u8::from(session.modified());
+        request.session.set("other", 1).await?;
+        let n = request.session.update("n", change).await?;
+        Ok(text(n.to_string()))
+    })]);
+    assert_eq!(client.get("/").await.text(), "2");
+}

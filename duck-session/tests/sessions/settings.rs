@@ -97,3 +97,9 @@ fn a_session_too_short_for_any_cookie_is_refused() {
         assert!(error.contains("at least one second"), "{age}: {error}");
     }
 }
+
+#[test]
+fn a_depth_that_cannot_be_read_back_is_refused() {
+    let error = refusal(settings().with("SESSION_MAX_DEPTH", 128));
+    assert!(error.contains("SESSION_MAX_DEPTH"), "{error}");
+}

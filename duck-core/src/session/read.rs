@@ -1,0 +1,90 @@
+//! Reading a session.
+
+use serde::de::DeserializeOwned;
+
+use super::state::decode;
+use super::{Session, SessionData, USER};
+use crate::session_error::SessionError;
+
+/// Reading.
+impl Session {
+    /// The value under `key`; `None` if there is none. A stored null is a value: read an
+    /// `Option` to tell.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Value`] when the value is of another type.
+    pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, SessionError> {
+        let json = self.open(key).await?.state().data.get(key).cloned();
+        json.map(|json| decode(key, &json)).transpose()
+    }
+
+    /// Whether there is a value under `key`.
+    pub async fn contains(&self, key: &str) -> Result<bool, SessionError> {
+        Ok(self.open(key).await?.state().data.get(key).is_some())
+    }
+
+    /// All keys that the site has set, in order.
+    pub async fn keys(&self) -> Result<Vec<String>, SessionError> {
+        Ok(self
+            .access()
+            .await?
+            .state()
+            .data
+            .keys()
+            .map(str::to_owned)
+            .collect())
+    }
+
+    /// How many keys the site has set.
+    pub async fn len(&self) -> Result<usize, SessionError> {
+        Ok(self.access().await?.state().data.keys().count())
+    }
+
+    /// Whether the site has set nothing.
+    pub async fn is_empty(&self) -> Result<bool, SessionError> {
+        Ok(self.len().await? == 0)
+    }
+
+    /// Whether the visitor came without a live session.
+    pub async fn is_new(&self) -> Result<bool, SessionError> {
+        Ok(self.access().await?.state().is_new())
+    }
+
+    /// The whole session as one struct: each field is a key.
+    ///
+    /// ```
+    /// # use duck_core::{Request, Result};
+    /// #[derive(Default, serde::Serialize, serde::Deserialize)]
+    /// #[serde(default)]
+    /// struct Visitor {
+    ///     name: Option<String>,
+    ///     visits: u32,
+    /// }
+    ///
+    /// async fn greet(request: Request) -> Result<String> {
+    ///     let mut visitor: Visitor = request.session.to_struct().await?;
+    ///     visitor.visits += 1;
+    ///     request.session.set_struct(&visitor).await?;
+    ///     Ok(format!("visit {}", visitor.visits))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Value`] when a field is missing or of another type; `#[serde(default)]`
+    /// on the struct is for visitors who come for the first time.
+    pub async fn to_struct<T: DeserializeOwned>(&self) -> Result<T, SessionError> {
+        let mut site = SessionData::default();
+        for (key, value) in self.access().await?.state().data.site_entries() {
+            site.set(key, value.clone());
+        }
+        decode("the session", &site.to_json())
+    }
+
+    /// Who is logged in: what [`login`](Self::login) was given.
+    pub async fn user(&self) -> Result<Option<String>, SessionError> {
+        let json = self.access().await?.state().data.get(USER).cloned();
+        json.map(|json| decode(USER, &json)).transpose()
+    }
+}

@@ -1,0 +1,90 @@
+//! Saving a session, which the middleware does by itself.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::finish::Finish;
+use super::{CookieChange, Session};
+use crate::session_error::SessionError;
+
+/// Saving. The middleware does this by itself.
+impl Session {
+    /// Whether the visitor sent a cookie at all. This alone does not count as an access.
+    pub fn is_present(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(|inner| inner.visitor.cookie.is_some())
+    }
+
+    /// Whether this request changed the session since it was last saved.
+    pub fn modified(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(|inner| inner.state().is_dirty())
+    }
+
+    /// Has the session saved, and its lifetime begin again, even if no value changed. `false` takes
+    /// that back; changed values are saved all the same.
+    pub fn set_modified(&self, modified: bool) {
+        if let Some(inner) = &self.0 {
+            inner.accessed.store(true, Ordering::Relaxed);
+            inner.state().forced = modified;
+        }
+    }
+
+    /// Whether the session will be saved when the view has returned. Another name for
+    /// [`modified`](Self::modified), from the Python Duck.
+    pub fn needs_update(&self) -> bool {
+        self.modified()
+    }
+
+    /// Saves now rather than after the view: before a slow request to another service, say. The
+    /// response gets the cookie it needs all the same.
+    ///
+    /// Once the response has left there is nothing to save: changes are refused with
+    /// [`SessionError::Committed`].
+    ///
+    /// # Errors
+    ///
+    /// When the storage fails. The request's changes are lost then, and so is its response: the
+    /// visitor gets the error, whatever the view does with it.
+    pub async fn save(&self) -> Result<(), SessionError> {
+        self.access().await?;
+        let Some(inner) = &self.0 else {
+            return Err(SessionError::Missing);
+        };
+        if inner.state().is_quiet() && inner.turn.try_lock().is_ok() {
+            return Ok(());
+        }
+        Finish::new(Box::pin(inner.clone().save())).await
+    }
+
+    /// Saves for the last time and says what becomes of the cookie. For session middleware; a
+    /// site has no need of it. Without `keep_data`, for a failed page, only logins, logouts and new
+    /// ids are kept. What is set from now on is refused, with [`SessionError::Committed`].
+    pub async fn finish(&self, keep_data: bool) -> Result<Option<CookieChange>, SessionError> {
+        let Some(inner) = &self.0 else {
+            return Ok(None);
+        };
+        let forced = inner.close() && keep_data;
+        if !self.is_accessed() {
+            return Ok(None);
+        }
+        if forced {
+            inner.load().await?;
+        }
+        let _turn = inner.turn().await;
+        let changes = {
+            let mut state = inner.state();
+            state.take_failure(keep_data)?;
+            // Whoever else has a handle may be reading.
+            let is_alone = Arc::strong_count(inner) == 1;
+            state.take_changes(keep_data, is_alone)
+        };
+        if let Some(changes) = changes {
+            let commit = Finish::new(inner.engine.clone().commit(changes)).await;
+            inner.state().note(commit)?;
+        }
+        Ok(inner.state().take_cookie_change())
+    }
+}

@@ -1,0 +1,157 @@
+//! Changing what a session holds.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use super::changes::Write;
+use super::state::{decode, encode};
+use super::{Session, SessionGuard};
+use crate::session_error::SessionError;
+
+/// Writing.
+impl Session {
+    /// Puts `value` under `key`. A value equal to the one that is there is no change.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::TooLarge`] when the session would pass a limit of the settings, and
+    /// [`SessionError::Value`] when the value cannot be JSON (a map with keys that are no strings).
+    pub async fn set<T: Serialize>(&self, key: &str, value: T) -> Result<(), SessionError> {
+        let json = encode(key, &value)?;
+        let inner = self.open(key).await?;
+        inner.state().set(key, json, inner.engine.policy())
+    }
+
+    /// Changes the value under `key`, or the type's default if there is none, and gives it back
+    /// as this request sees it.
+    ///
+    /// Should another request save first, the change is made again on the newer value, so counters
+    /// and lists are exact however many requests overlap. That is why it may run more than once,
+    /// and has to own what it uses.
+    ///
+    /// ```
+    /// # async fn view(request: duck_core::Request) -> duck_core::Result<()> {
+    /// let item = 7_u32;
+    /// request.session.update("cart", move |cart: &mut Vec<u32>| cart.push(item)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get) and [`set`](Self::set).
+    pub async fn update<T>(
+        &self,
+        key: &str,
+        change: impl Fn(&mut T) + Send + Sync + 'static,
+    ) -> Result<T, SessionError>
+    where
+        T: Serialize + DeserializeOwned + Default,
+    {
+        let inner = self.open(key).await?;
+        loop {
+            // The lock is not held meanwhile: the site's code may ask the session something.
+            let before = inner.state().data.get(key).cloned();
+            let mut value = current(key, before.as_ref())?;
+            change(&mut value);
+            let json = encode(key, &value)?;
+            let mut state = inner.state();
+            if state.data.get(key) != before.as_ref() {
+                continue;
+            }
+            let again = |key| {
+                let again = move |key: &str, json: Option<&Bytes>| {
+                    let mut value = current(key, json)?;
+                    change(&mut value);
+                    encode(key, &value)
+                };
+                Write::Update(key, Box::new(again))
+            };
+            state.update(key, json, inner.engine.policy(), again)?;
+            return Ok(value);
+        }
+    }
+
+    /// Lends the value under `key` for changing; `None` if there is none. The change is noticed
+    /// when the guard goes out of scope.
+    ///
+    /// ```
+    /// # async fn view(request: duck_core::Request) -> duck_core::Result<()> {
+    /// if let Some(mut cart) = request.session.get_mut::<Vec<u32>>("cart").await? {
+    ///     cart.retain(|item| *item != 7);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// The whole value is stored: of two requests that change it side by side, the last one counts.
+    /// Where that matters, use [`update`](Self::update).
+    pub async fn get_mut<T>(&self, key: &str) -> Result<Option<SessionGuard<T>>, SessionError>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let Some(json) = self.open(key).await?.state().data.get(key).cloned() else {
+            return Ok(None);
+        };
+        let value = decode(key, &json)?;
+        // Not what is stored: `T` may see less of that than there is.
+        let before = encode(key, &value)?;
+        Ok(Some(SessionGuard::new(self.clone(), key, before, value)))
+    }
+
+    /// Takes the value under `key` out and gives it back.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Value`] when it is of another type; it stays then.
+    pub async fn pop<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, SessionError> {
+        let mut state = self.open(key).await?.state();
+        let Some(json) = state.data.get(key).cloned() else {
+            return Ok(None);
+        };
+        let value = decode(key, &json)?;
+        state.remove(key)?;
+        Ok(Some(value))
+    }
+
+    /// Takes `key` out and says whether it was there. If it was not, nothing changed.
+    pub async fn remove(&self, key: &str) -> Result<bool, SessionError> {
+        Ok(self.open(key).await?.state().remove(key)?.is_some())
+    }
+
+    /// Takes out everything that the site has set. The session stays, and so does its user.
+    pub async fn clear(&self) -> Result<(), SessionError> {
+        self.access().await?.state().clear()
+    }
+
+    /// Stores a struct as [`to_struct`](Self::to_struct) reads it: each field is a key, and keys
+    /// that are no fields stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Value`] when the value is not a struct or map; else as [`set`](Self::set).
+    pub async fn set_struct<T: Serialize>(&self, value: &T) -> Result<(), SessionError> {
+        let json = encode("the session", value)?;
+        let wrong = |source| SessionError::Value {
+            key: "the session".into(),
+            source: Box::new(source),
+        };
+        let fields: BTreeMap<String, &RawValue> = serde_json::from_slice(&json).map_err(wrong)?;
+        for (key, value) in fields {
+            self.set(&key, value).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The value to change: what is there, or the type's default.
+fn current<T: DeserializeOwned + Default>(
+    key: &str,
+    json: Option<&Bytes>,
+) -> Result<T, SessionError> {
+    json.map_or_else(|| Ok(T::default()), |json| decode(key, json))
+}
