@@ -21,6 +21,7 @@ use crate::cache::{Cache, Entry};
 use crate::clock::{self, Clock};
 use crate::cookie::{self, SessionCookie};
 use crate::header::{Header, Kind};
+use crate::lifetime::Lifetimes;
 use crate::locks::KeyedLocks;
 use crate::seal::{Handle, Sealer};
 use crate::settings::{Fsync, OnStoreError, SessionSettings};
@@ -30,11 +31,10 @@ pub(crate) struct CacheEngine<C> {
     cache: C,
     cookie: SessionCookie,
     sealer: Sealer,
-    policy: SessionPolicy,
+    lifetimes: Lifetimes,
     clock: Clock,
     locks: KeyedLocks,
     store_timeout: Duration,
-    touch_interval: u64,
     on_store_error: OnStoreError,
     fsync: Fsync,
     sweep_batch: usize,
@@ -62,11 +62,10 @@ impl<C: Cache> CacheEngine<C> {
             cache,
             cookie: SessionCookie::new(own, settings)?,
             sealer,
-            policy: own.policy(),
+            lifetimes: Lifetimes::new(own),
             clock,
             locks: KeyedLocks::new(),
             store_timeout: own.session_store_timeout.0,
-            touch_interval: clock::millis(own.touch_interval()),
             on_store_error: own.session_on_store_error,
             fsync: own.session_fsync,
             sweep_batch: own.session_sweep_batch,
@@ -168,7 +167,7 @@ impl<C: Cache> CacheEngine<C> {
         let Some(header) = Header::read(record) else {
             return Opened::Unreadable;
         };
-        if header.expires <= self.clock.now() {
+        if self.lifetimes.end(&header) <= self.clock.now() {
             return Opened::Dead;
         }
         let Some(json) = self.sealer.open(handle.as_bytes(), &header, record) else {
@@ -188,10 +187,10 @@ impl<C: Cache> CacheEngine<C> {
         data: &SessionData,
     ) -> Result<Bytes, SessionError> {
         let length = data.json_len();
-        if length > self.policy.max_bytes {
+        if length > self.lifetimes.policy.max_bytes {
             return Err(SessionError::TooLarge(format!(
                 "SESSION_MAX_BYTES is {}",
-                self.policy.max_bytes
+                self.lifetimes.policy.max_bytes
             )));
         }
         self.sealer.seal(
@@ -235,7 +234,7 @@ fn new_cookie(id: SessionId, header: &Header, now: u64) -> NewCookie {
 
 impl<C: Cache> SessionEngine for CacheEngine<C> {
     fn policy(&self) -> &SessionPolicy {
-        &self.policy
+        &self.lifetimes.policy
     }
 
     fn now(&self) -> SystemTime {
@@ -252,6 +251,18 @@ impl<C: Cache> SessionEngine for CacheEngine<C> {
                 (found, _) => found,
             }
         })
+    }
+
+    fn touch(
+        self: Arc<Self>,
+        record: &Record,
+    ) -> Option<BoxFuture<'static, Result<Commit, SessionError>>> {
+        let header = Header::read(&record.bytes)?;
+        if !self.lifetimes.is_touch_due(&header, self.clock.now()) {
+            return None;
+        }
+        let record = record.clone();
+        Some(Box::pin(async move { Ok(self.prolong(&record).await) }))
     }
 
     fn commit(

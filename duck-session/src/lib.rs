@@ -27,6 +27,7 @@ mod clock;
 mod cookie;
 mod engine;
 mod header;
+mod lifetime;
 mod locks;
 mod middleware;
 mod registry;

@@ -6,14 +6,14 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use duck_core::{
-    BoxFuture, Changes, Commit, CookieValue, Expiry, HeaderValue, Identity, Loaded, NewCookie,
-    Record, Result, SecretKey, SessionData, SessionEngine, SessionError, SessionPolicy, Settings,
-    Visitor,
+    BoxFuture, Changes, Commit, CookieValue, HeaderValue, Identity, Loaded, NewCookie, Record,
+    Result, SecretKey, SessionData, SessionEngine, SessionError, SessionPolicy, Settings, Visitor,
 };
 
 use crate::clock::{self, Clock};
 use crate::cookie::{self, SessionCookie};
 use crate::header::{Header, Kind};
+use crate::lifetime::Lifetimes;
 use crate::seal::Sealer;
 use crate::settings::SessionSettings;
 
@@ -30,19 +30,19 @@ const MOST_BYTES: usize = 2_700;
 pub(crate) struct CookieEngine {
     cookie: SessionCookie,
     sealer: Sealer,
-    policy: SessionPolicy,
+    lifetimes: Lifetimes,
     clock: Clock,
 }
 
 impl CookieEngine {
     pub(crate) fn new(own: &SessionSettings, settings: &Settings, clock: Clock) -> Result<Self> {
-        let mut policy = own.policy();
-        policy.max_bytes = policy.max_bytes.min(MOST_BYTES);
+        let mut lifetimes = Lifetimes::new(own);
+        lifetimes.policy.max_bytes = lifetimes.policy.max_bytes.min(MOST_BYTES);
         let sealer = Sealer::sealed(&SecretKey::from_settings(settings)?)?;
         Ok(Self {
             cookie: SessionCookie::new(own, settings)?,
             sealer,
-            policy,
+            lifetimes,
             clock,
         })
     }
@@ -52,9 +52,11 @@ impl CookieEngine {
         for value in self.cookie.values(visitor) {
             carried = true;
             match self.open(value) {
-                Some((header, _, _)) if header.expires <= self.clock.now() => dead = true,
+                Some((header, _, _)) if self.lifetimes.end(&header) <= self.clock.now() => {
+                    dead = true;
+                }
                 Some((header, bytes, data)) => {
-                    let expires_at = clock::time(header.expires);
+                    let expires_at = clock::time(self.lifetimes.end(&header));
                     return Loaded::live(Record::new(None, bytes, expires_at), data);
                 }
                 None => {}
@@ -82,42 +84,56 @@ impl CookieEngine {
             None => self.replay(&changes)?,
         };
         let now = self.clock.now();
-        let expiry = data.expiry();
-        let lifetime = expiry.lifetime(&self.policy, clock::time(now));
-        if (data.is_blank() && (changes.record.is_none() || changes.identity == Identity::End))
-            || lifetime.age.is_zero()
-        {
+        let blank =
+            data.is_blank() && (changes.record.is_none() || changes.identity == Identity::End);
+        if blank || self.lifetimes.is_over(&data, now) {
             return Ok(Commit::Ended);
         }
         let before = changes
             .record
             .as_ref()
             .and_then(|record| Header::read(&record.bytes));
-        let logged_in = changes.identity == Identity::Login;
+        let header = self.header(before, changes.identity, &data, now);
+        self.send(header, data, now)
+    }
+
+    fn header(
+        &self,
+        before: Option<Header>,
+        identity: Identity,
+        data: &SessionData,
+        now: u64,
+    ) -> Header {
         let mut header = Header {
             kind: Kind::Live,
-            persistent: lifetime.persistent,
+            persistent: true,
             key: [0; 8],
             version: before.map_or(0, |before| before.version + 1),
             created: before.map_or(now, |before| before.created),
-            auth: if logged_in {
-                now
-            } else {
-                before.map_or(0, |before| before.auth)
-            },
+            auth: before.map_or(0, |before| before.auth),
             touched: now,
-            expires: now.saturating_add(clock::millis(lifetime.age)),
-            age: if matches!(expiry, Expiry::At(_)) {
-                0
-            } else {
-                clock::millis(lifetime.age)
-            },
+            expires: 0,
+            age: 0,
         };
+        if identity == Identity::Login {
+            header.auth = now;
+        }
+        self.lifetimes.extend(&mut header, data, now, true);
+        header
+    }
+
+    /// Seals a session into a new cookie.
+    fn send(
+        &self,
+        mut header: Header,
+        data: SessionData,
+        now: u64,
+    ) -> Result<Commit, SessionError> {
         let length = data.json_len();
-        if length > self.policy.max_bytes {
+        if length > self.lifetimes.policy.max_bytes {
             return Err(SessionError::TooLarge(format!(
                 "a cookie holds {} bytes",
-                self.policy.max_bytes
+                self.lifetimes.policy.max_bytes
             )));
         }
         let bytes = self
@@ -153,7 +169,7 @@ impl CookieEngine {
 
 impl SessionEngine for CookieEngine {
     fn policy(&self) -> &SessionPolicy {
-        &self.policy
+        &self.lifetimes.policy
     }
 
     fn now(&self) -> SystemTime {
@@ -162,6 +178,21 @@ impl SessionEngine for CookieEngine {
 
     fn load<'a>(&'a self, visitor: &'a Visitor) -> BoxFuture<'a, Result<Loaded, SessionError>> {
         Box::pin(std::future::ready(Ok(self.find(visitor))))
+    }
+
+    fn touch(
+        self: Arc<Self>,
+        record: &Record,
+    ) -> Option<BoxFuture<'static, Result<Commit, SessionError>>> {
+        let header = Header::read(&record.bytes)?;
+        let now = self.clock.now();
+        if !self.lifetimes.is_touch_due(&header, now) {
+            return None;
+        }
+        let json = self.sealer.open(NAME, &header, &record.bytes)?;
+        let data = SessionData::from_json(&json).ok()?;
+        let header = self.header(Some(header), Identity::Keep, &data, now);
+        Some(Box::pin(std::future::ready(self.send(header, data, now))))
     }
 
     fn commit(

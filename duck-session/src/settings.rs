@@ -4,6 +4,8 @@ use std::time::Duration;
 use duck_core::{Result, SessionPolicy, Settings, SettingsError};
 use serde::{Deserialize, Deserializer};
 
+use crate::lifetime;
+
 /// A time in seconds, or in words: `604800`, `"7 days"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seconds(pub Duration);
@@ -128,6 +130,14 @@ pub struct SessionSettings {
     pub session_cookie_name: String,
     /// How long a session lives after its last save.
     pub session_cookie_age: Seconds,
+    /// How long a session lives without a visit; unset, `SESSION_COOKIE_AGE` after the last save is all.
+    pub session_idle_timeout: Option<Seconds>,
+    /// How long a session lives in all, from its first visit or its last login on.
+    pub session_absolute_timeout: Option<Seconds>,
+    /// How often a visit moves the end of a session.
+    pub session_touch_interval: Option<Seconds>,
+    /// Whether every visit counts as a save.
+    pub session_save_every_request: bool,
     /// The cookie's path.
     pub session_cookie_path: String,
     /// The cookie's domain; without one it is for this host alone.
@@ -180,6 +190,10 @@ impl Default for SessionSettings {
             session_dir: "sessions".into(),
             session_cookie_name: "session_id".into(),
             session_cookie_age: Seconds(Duration::from_hours(7 * 24)),
+            session_idle_timeout: None,
+            session_absolute_timeout: None,
+            session_touch_interval: None,
+            session_save_every_request: false,
             session_cookie_path: "/".into(),
             session_cookie_domain: None,
             session_cookie_secure: Secure::Auto,
@@ -240,6 +254,17 @@ impl SessionSettings {
                 "a session lives for at least one second",
             ));
         }
+        for (key, limit) in [
+            ("SESSION_IDLE_TIMEOUT", self.session_idle_timeout),
+            ("SESSION_ABSOLUTE_TIMEOUT", self.session_absolute_timeout),
+        ] {
+            if limit.is_some_and(|limit| limit.0 < Duration::from_secs(1)) {
+                return Err((
+                    key,
+                    "a session lives for at least one second; leave it out for no limit",
+                ));
+            }
+        }
         if self.session_store_timeout.0.is_zero() {
             return Err((
                 "SESSION_STORE_TIMEOUT",
@@ -280,10 +305,15 @@ impl SessionSettings {
         policy
     }
 
-    /// How long a session may go without its end being moved: a minute, or less where it lives
-    /// for less than ten.
+    /// How long a session may go without its end being moved.
     pub(crate) fn touch_interval(&self) -> Duration {
-        (self.session_cookie_age.0 / 10).min(Duration::from_mins(1))
+        let limits = [self.session_idle_timeout, self.session_absolute_timeout];
+        let shortest = limits.into_iter().flatten().map(|limit| limit.0).min();
+        let shortest = shortest.map_or(self.session_cookie_age.0, |limit| {
+            limit.min(self.session_cookie_age.0)
+        });
+        self.session_touch_interval
+            .map_or_else(|| lifetime::touch_interval(shortest), |interval| interval.0)
     }
 }
 

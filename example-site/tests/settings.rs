@@ -8,10 +8,13 @@ use duck_session::{SessionMiddleware, SessionSettings};
 use toml::Value;
 
 /// Keys whose default is not one value.
-const OTHER_DEFAULT: [(&str, &str); 4] = [
+const OTHER_DEFAULT: [(&str, &str); 7] = [
     ("ACCESS_LOG", "as `DEBUG`"),
     ("SECRET_KEY", "unset"),
+    ("SESSION_ABSOLUTE_TIMEOUT", "unset"),
     ("SESSION_COOKIE_DOMAIN", "unset"),
+    ("SESSION_IDLE_TIMEOUT", "unset"),
+    ("SESSION_TOUCH_INTERVAL", "unset"),
     ("WORKERS", "unset"),
 ];
 

@@ -30,6 +30,16 @@ pub trait SessionEngine: Send + Sync + 'static {
     /// record: an id that is not known is never taken on.
     fn load<'a>(&'a self, visitor: &'a Visitor) -> BoxFuture<'a, Result<Loaded, SessionError>>;
 
+    /// Moves the end of a session that was visited and not changed, where that is due. A failure
+    /// to do so is no failure of the request.
+    fn touch(
+        self: Arc<Self>,
+        record: &Record,
+    ) -> Option<BoxFuture<'static, Result<Commit, SessionError>>> {
+        let _ = record;
+        None
+    }
+
     /// Writes what a request changed. The future runs to its end even if the client is gone.
     fn commit(
         self: Arc<Self>,

@@ -30,6 +30,7 @@ pub use self::guard::SessionGuard;
 pub use self::id::SessionId;
 pub use self::state::CookieChange;
 use self::state::{State, Writing, encode};
+use crate::BoxFuture;
 use crate::session_error::SessionError;
 
 /// Under this key a session keeps who is logged in.
@@ -105,6 +106,21 @@ impl Inner {
             state.writing = Writing::Closed;
         }
         state.forced
+    }
+
+    /// What the end of a request has to write: its changes, or that it was there.
+    fn last_commit(
+        &self,
+        changes: Option<Changes>,
+        keep_data: bool,
+    ) -> Option<BoxFuture<'static, Result<Commit, SessionError>>> {
+        if let Some(changes) = changes {
+            return Some(self.engine.clone().commit(changes));
+        }
+        let state = self.state();
+        self.engine
+            .clone()
+            .touch(state.record.as_ref().filter(|_| keep_data)?)
     }
 
     /// Saves in the middle of a request.

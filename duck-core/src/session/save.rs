@@ -81,8 +81,8 @@ impl Session {
             let is_alone = Arc::strong_count(inner) == 1;
             state.take_changes(keep_data, is_alone)
         };
-        if let Some(changes) = changes {
-            let commit = Finish::new(inner.engine.clone().commit(changes)).await;
+        if let Some(commit) = inner.last_commit(changes, keep_data) {
+            let commit = Finish::new(commit).await;
             inner.state().note(commit)?;
         }
         Ok(inner.state().take_cookie_change())

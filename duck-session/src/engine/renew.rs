@@ -33,20 +33,10 @@ impl<C: Cache> CacheEngine<C> {
         let mut one_at_a_time = self.lock_unless_atomic(&handle).await;
         for attempt in 0..MOST_TRIES {
             let now = self.clock.now();
-            if header.expires <= now {
+            if self.lifetimes.end(&header) <= now {
                 return Ok(gone());
             }
-            let new = self.fresh(&data, changes.identity, now);
-            let new = Header {
-                created: header.created,
-                auth: if changes.identity == Identity::Login {
-                    new.auth
-                } else {
-                    header.auth
-                },
-                version: header.version + 1,
-                ..new
-            };
+            let new = self.fresh(&data, changes.identity, now, Some(&header));
             let (id, bytes, new) = self.create(new, &data, changes.identity, now).await?;
             let new_handle = self.sealer.handle(&id);
             let buried = self.bury(&handle, &header, &seen, &new_handle, changes.identity);

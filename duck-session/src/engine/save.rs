@@ -2,13 +2,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use duck_core::{
-    Changes, Commit, Expiry, Identity, NewCookie, Record, SessionData, SessionError, SessionId,
+    Changes, Commit, Identity, NewCookie, Record, SessionData, SessionError, SessionId,
 };
 use tokio::sync::MutexGuard;
 
 use super::{CacheEngine, Opened, new_cookie, record};
 use crate::cache::Cache;
-use crate::clock;
 use crate::header::{Header, Kind};
 use crate::seal::Handle;
 
@@ -44,7 +43,9 @@ impl<C: Cache> CacheEngine<C> {
     ) -> Result<Commit, SessionError> {
         match (record, changes.identity) {
             (None, _) => self.begin(data, changes.identity).await,
-            (Some(old), _) if self.is_over(&data) => Box::pin(self.end(&old)).await,
+            (Some(old), _) if self.lifetimes.is_over(&data, self.clock.now()) => {
+                Box::pin(self.end(&old)).await
+            }
             (Some(old), Identity::Keep) => self.save(&old, data, changes).await,
             (Some(old), Identity::End) => Box::pin(self.replace(&old, data)).await,
             (Some(old), Identity::Renew | Identity::Login) => {
@@ -76,20 +77,13 @@ impl<C: Cache> CacheEngine<C> {
         Ok(data)
     }
 
-    /// Whether a session was given an end that has come.
-    fn is_over(&self, data: &SessionData) -> bool {
-        let expiry = data.expiry();
-        let lifetime = || expiry.lifetime(&self.policy, clock::time(self.clock.now()));
-        expiry != Expiry::Default && lifetime().age.is_zero()
-    }
-
     /// Creates a session, unless it would be empty.
     pub(super) async fn begin(
         &self,
         data: SessionData,
         identity: Identity,
     ) -> Result<Commit, SessionError> {
-        if data.is_blank() || self.is_over(&data) {
+        if data.is_blank() || self.lifetimes.is_over(&data, self.clock.now()) {
             return Ok(if identity == Identity::End {
                 Commit::Ended
             } else {
@@ -97,7 +91,7 @@ impl<C: Cache> CacheEngine<C> {
             });
         }
         let now = self.clock.now();
-        let header = self.fresh(&data, identity, now);
+        let header = self.fresh(&data, identity, now, None);
         let (id, bytes, header) = self.create(header, &data, identity, now).await?;
         tracing::debug!(target: "duck_session", "a session was created");
         let cookie = Some(new_cookie(id, &header, now));
@@ -130,45 +124,72 @@ impl<C: Cache> CacheEngine<C> {
         }
     }
 
-    /// The header of a session that begins now.
-    pub(super) fn fresh(&self, data: &SessionData, identity: Identity, now: u64) -> Header {
-        let logged_in = identity == Identity::Login || data.get("_duck.user").is_some();
+    /// The header of a session that begins now, or goes on from `old` under a new id.
+    pub(super) fn fresh(
+        &self,
+        data: &SessionData,
+        identity: Identity,
+        now: u64,
+        old: Option<&Header>,
+    ) -> Header {
+        let logged_in = match old {
+            Some(_) => identity == Identity::Login,
+            None => identity == Identity::Login || data.get("_duck.user").is_some(),
+        };
         let mut header = Header {
             kind: Kind::Live,
             persistent: true,
             key: [0; 8],
-            version: 0,
-            created: now,
-            auth: if logged_in { now } else { 0 },
+            version: old.map_or(0, |old| old.version + 1),
+            created: old.map_or(now, |old| old.created),
+            auth: if logged_in {
+                now
+            } else {
+                old.map_or(0, |old| old.auth)
+            },
             touched: now,
             expires: 0,
             age: 0,
         };
-        self.extend(&mut header, data, now, true);
+        self.lifetimes.extend(&mut header, data, now, true);
         header
     }
 
-    /// Moves the end of a session, where that is due, and says whether the cookie has to follow.
-    fn extend(&self, header: &mut Header, data: &SessionData, now: u64, forced: bool) -> bool {
-        let expiry = data.expiry();
-        let lifetime = expiry.lifetime(&self.policy, clock::time(now));
-        let fixed = matches!(expiry, Expiry::At(_));
-        let age = if fixed {
-            0
-        } else {
-            clock::millis(lifetime.age)
-        };
-        let expires = now.saturating_add(clock::millis(lifetime.age));
-        let changed = header.age != age
-            || header.persistent != lifetime.persistent
-            || (fixed && header.expires != expires);
-        let due = !fixed && now.saturating_sub(header.touched) >= self.touch_interval;
-        if !(changed || due || forced) {
-            return false;
+    /// Moves the end of a session that was visited and not changed. It cannot revert anything: if
+    /// the record is no longer what was seen, somebody else has moved its end. A storage that
+    /// cannot write lets the session live on until its end as it was.
+    pub(super) async fn prolong(&self, old: &Record) -> Commit {
+        match self.try_prolong(old).await {
+            Ok(commit) => commit,
+            Err(error) => {
+                tracing::warn!(target: "duck_session", %error, "the end of a session could not be moved");
+                Commit::Unchanged
+            }
         }
-        (header.age, header.persistent) = (age, lifetime.persistent);
-        (header.touched, header.expires) = (now, expires);
-        changed || lifetime.persistent
+    }
+
+    async fn try_prolong(&self, old: &Record) -> Result<Commit, SessionError> {
+        let id = old
+            .id
+            .ok_or(SessionError::Unsupported("the record has no id"))?;
+        let (handle, _) = self.place(old)?;
+        let Opened::Live(header, data) = self.open(&handle, &old.bytes) else {
+            return Ok(Commit::Unchanged);
+        };
+        let mut version = Version {
+            seen: old.bytes.clone(),
+            header,
+            data,
+        };
+        let _one_at_a_time = self.lock_unless_atomic(&handle).await;
+        match self.try_save(&id, &handle, &mut version, true).await? {
+            Tried::Written(record, cookie) => Ok(Commit::Saved {
+                record,
+                data: version.data,
+                cookie,
+            }),
+            Tried::Overtaken | Tried::Over => Ok(Commit::Unchanged),
+        }
     }
 
     /// Writes the changes over the record they were made on, or over a newer one.
@@ -190,7 +211,10 @@ impl<C: Cache> CacheEngine<C> {
         if !C::ATOMIC {
             return Box::pin(self.save_in_turn(&id, &handle, Some(version), changes)).await;
         }
-        match self.try_save(&id, &handle, &mut version, changes).await? {
+        match self
+            .try_save(&id, &handle, &mut version, changes.forced)
+            .await?
+        {
             Tried::Written(record, cookie) => Ok(Commit::Saved {
                 record,
                 data: version.data,
@@ -222,7 +246,10 @@ impl<C: Cache> CacheEngine<C> {
                     None => return Ok(gone()),
                 },
             };
-            match self.try_save(id, handle, &mut version, changes).await? {
+            match self
+                .try_save(id, handle, &mut version, changes.forced)
+                .await?
+            {
                 Tried::Written(record, cookie) => {
                     return Ok(Commit::Saved {
                         record,
@@ -243,15 +270,15 @@ impl<C: Cache> CacheEngine<C> {
         id: &SessionId,
         handle: &Handle,
         version: &mut Version,
-        changes: &Changes,
+        forced: bool,
     ) -> Result<Tried, SessionError> {
         let now = self.clock.now();
         let Version { seen, header, data } = version;
-        if header.expires <= now {
+        if self.lifetimes.end(header) <= now {
             return Ok(Tried::Over);
         }
         header.version += 1;
-        let send_cookie = self.extend(header, data, now, changes.forced);
+        let send_cookie = self.lifetimes.extend(header, data, now, forced);
         let bytes = self.seal(handle, header, data)?;
         let entry = self.entry(&bytes, header, Identity::Keep, now);
         if !self.swap(handle, Some(seen), entry).await? {

@@ -16,4 +16,5 @@ mod regressions;
 mod sealed_cookie;
 mod settings;
 mod support;
+mod timeouts;
 mod write;

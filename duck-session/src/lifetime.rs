@@ -1,0 +1,107 @@
+//! When a session ends: after its last save, after its last visit, or whatever happens.
+
+use std::time::Duration;
+
+use duck_core::{Expiry, SessionData, SessionPolicy};
+
+use crate::clock::{self, millis};
+use crate::header::Header;
+use crate::settings::SessionSettings;
+
+/// The limits of the settings. Times are milliseconds.
+#[derive(Debug)]
+pub(crate) struct Lifetimes {
+    pub(crate) policy: SessionPolicy,
+    /// Without a visit.
+    idle: Option<u64>,
+    /// From the first visit or the last login on, whatever happens.
+    absolute: Option<u64>,
+    /// How long a session may go without its end being moved.
+    touch: u64,
+    /// Whether every visit counts as a save.
+    save_every_request: bool,
+}
+
+impl Lifetimes {
+    pub(crate) fn new(own: &SessionSettings) -> Self {
+        let limit = |setting: Option<crate::Seconds>| setting.map(|limit| millis(limit.0));
+        Self {
+            policy: own.policy(),
+            idle: limit(own.session_idle_timeout),
+            absolute: limit(own.session_absolute_timeout),
+            touch: millis(own.touch_interval()),
+            save_every_request: own.session_save_every_request,
+        }
+    }
+
+    /// When a record ends: rules 12 and 14. Limits count though the record was written before they
+    /// were set.
+    pub(crate) fn end(&self, header: &Header) -> u64 {
+        let since = if header.auth > 0 {
+            header.auth
+        } else {
+            header.created
+        };
+        let after = |start: u64, limit: Option<u64>| {
+            limit.map_or(u64::MAX, |limit| start.saturating_add(limit))
+        };
+        header
+            .expires
+            .min(after(header.touched, self.idle))
+            .min(after(since, self.absolute))
+    }
+
+    /// Whether a session was given an end that has come.
+    pub(crate) fn is_over(&self, data: &SessionData, now: u64) -> bool {
+        let expiry = data.expiry();
+        expiry != Expiry::Default
+            && expiry
+                .lifetime(&self.policy, clock::time(now))
+                .age
+                .is_zero()
+    }
+
+    /// Whether a visit alone moves the end of a session: rule 18.
+    pub(crate) fn is_touch_due(&self, header: &Header, now: u64) -> bool {
+        self.save_every_request || (self.idle.is_some() && self.is_stale(header, now))
+    }
+
+    /// A clock that was set back does not make a session last longer: rule 66.
+    fn is_stale(&self, header: &Header, now: u64) -> bool {
+        now.abs_diff(header.touched) >= self.touch
+    }
+
+    /// Moves the end of a session, where that is due, and says whether the cookie has to follow.
+    pub(crate) fn extend(
+        &self,
+        header: &mut Header,
+        data: &SessionData,
+        now: u64,
+        forced: bool,
+    ) -> bool {
+        let expiry = data.expiry();
+        let lifetime = expiry.lifetime(&self.policy, clock::time(now));
+        let fixed = matches!(expiry, Expiry::At(_));
+        let mut moved = Header {
+            age: if fixed { 0 } else { millis(lifetime.age) },
+            persistent: lifetime.persistent,
+            touched: now,
+            expires: now.saturating_add(millis(lifetime.age)),
+            ..*header
+        };
+        moved.expires = self.end(&moved);
+        let changed = (header.age, header.persistent) != (moved.age, moved.persistent)
+            || (fixed && header.expires != moved.expires);
+        if !(changed || forced || self.is_stale(header, now)) {
+            return false;
+        }
+        let follows = changed || (moved.persistent && header.expires != moved.expires);
+        *header = moved;
+        follows
+    }
+}
+
+/// `SESSION_TOUCH_INTERVAL`, where it is not set: a minute, or less where a limit is short.
+pub(crate) fn touch_interval(shortest: Duration) -> Duration {
+    (shortest / 10).min(Duration::from_mins(1))
+}

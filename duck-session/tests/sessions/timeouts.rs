@@ -1,0 +1,188 @@
+//! Idle and absolute timeouts, and visits that move the end of a session.
+
+use std::time::Duration;
+
+use duck_core::testing::TestClient;
+use duck_core::{App, Settings};
+use duck_session::{Clock, SessionMiddleware};
+
+use crate::support::{Op, ScriptedCache, over, settings, urls};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn visitor(settings: Settings) -> (TestClient, Clock) {
+    let clock = Clock::manual();
+    let sessions = SessionMiddleware::new().clock(clock.clone());
+    let app = App::new(settings).middleware(sessions).urls(urls());
+    (TestClient::new(app), clock)
+}
+
+async fn reads(site: &TestClient) -> String {
+    site.get("/get/key").await.text().to_owned()
+}
+
+#[tokio::test]
+async fn without_a_visit_a_session_ends_and_with_visits_it_lives_on() {
+    let (site, clock) = visitor(settings().with("SESSION_IDLE_TIMEOUT", 600));
+    site.get("/set/key/1").await;
+    let value = reads(&site).await;
+    for _ in 0..20 {
+        clock.advance(9 * MINUTE);
+        assert_eq!(reads(&site).await, value, "a visit every nine minutes");
+    }
+    clock.advance(10 * MINUTE);
+    assert_ne!(reads(&site).await, value, "ten minutes without one");
+}
+
+#[tokio::test]
+async fn a_page_that_asks_for_no_session_is_no_visit() {
+    let (site, clock) = visitor(settings().with("SESSION_IDLE_TIMEOUT", 600));
+    site.get("/set/key/1").await;
+    let value = reads(&site).await;
+    clock.advance(9 * MINUTE);
+    assert_eq!(site.get("/plain").await.set_cookies().len(), 0);
+    clock.advance(MINUTE);
+    assert_ne!(reads(&site).await, value);
+}
+
+#[tokio::test]
+async fn a_visit_moves_the_cookie_with_the_record_and_not_at_every_request() {
+    let (site, clock) = visitor(settings().with("SESSION_IDLE_TIMEOUT", 600));
+    let first = site.get("/set/key/1").await;
+    assert!(
+        first.set_cookies()[0].contains("Max-Age=600;"),
+        "{:?}",
+        first.set_cookies()
+    );
+    clock.advance(Duration::from_secs(59));
+    assert!(
+        site.get("/get/key").await.set_cookies().is_empty(),
+        "not due yet"
+    );
+    clock.advance(Duration::from_secs(1));
+    let later = site.get("/get/key").await;
+    assert!(
+        later.set_cookies()[0].contains("Max-Age=600;"),
+        "{:?}",
+        later.set_cookies()
+    );
+}
+
+#[tokio::test]
+async fn no_visit_moves_the_absolute_end_and_a_login_does() {
+    let limits = settings()
+        .with("SESSION_IDLE_TIMEOUT", 600)
+        .with("SESSION_ABSOLUTE_TIMEOUT", 1800);
+    let (site, clock) = visitor(limits);
+    site.get("/set/key/1").await;
+    let value = reads(&site).await;
+    for _ in 0..5 {
+        clock.advance(5 * MINUTE);
+        assert_eq!(reads(&site).await, value);
+        site.get("/cycle").await; // a new id is no new session
+    }
+    site.get("/login/ada").await;
+    clock.advance(9 * MINUTE);
+    assert_eq!(
+        reads(&site).await,
+        value,
+        "the clock began again with the login"
+    );
+    for _ in 0..4 {
+        clock.advance(5 * MINUTE);
+        site.get("/set/other/2").await;
+    }
+    clock.advance(MINUTE);
+    assert_ne!(reads(&site).await, value, "half an hour after the login");
+}
+
+#[tokio::test]
+async fn a_limit_holds_for_sessions_from_before_it_was_set() {
+    let cache = ScriptedCache::default();
+    let clock = Clock::manual();
+    let site = |settings: Settings| {
+        let sessions = over(&cache).clock(clock.clone());
+        let app = App::new(settings.with("SESSION_STORAGE", "TestCache")).middleware(sessions);
+        TestClient::new(app.urls(urls()))
+    };
+    let before = site(settings());
+    before.get("/set/key/1").await;
+    let value = reads(&before).await;
+    clock.advance(15 * MINUTE);
+    let after = site(settings().with("SESSION_IDLE_TIMEOUT", 600));
+    after.set_cookie("session_id", &before.cookie("session_id").unwrap());
+    assert_ne!(reads(&after).await, value);
+}
+
+#[tokio::test]
+async fn every_request_counts_as_a_save_where_the_site_wants_it() {
+    let wanted = settings()
+        .with("SESSION_SAVE_EVERY_REQUEST", true)
+        .with("SESSION_COOKIE_AGE", 600);
+    let (site, clock) = visitor(wanted);
+    site.get("/set/key/1").await;
+    let value = reads(&site).await;
+    for _ in 0..5 {
+        clock.advance(9 * MINUTE);
+        let page = site.get("/get/key").await;
+        assert_eq!(page.text(), value);
+        assert_eq!(page.set_cookies().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_visit_reverts_nothing_and_a_storage_that_cannot_write_ends_nothing() {
+    let cache = ScriptedCache::default();
+    let clock = Clock::manual();
+    let settings = settings()
+        .with("SESSION_IDLE_TIMEOUT", 600)
+        .with("SESSION_STORAGE", "TestCache");
+    let app = App::new(settings)
+        .middleware(over(&cache).clock(clock.clone()))
+        .urls(urls());
+    let site = TestClient::new(app);
+    site.get("/set/key/1").await;
+    let value = reads(&site).await;
+    clock.advance(2 * MINUTE);
+    cache.fail(&[Op::Swap]);
+    let page = site.get("/get/key").await;
+    assert_eq!(
+        (page.status().as_u16(), page.text()),
+        (200, &*value),
+        "reading goes on"
+    );
+    assert!(
+        page.set_cookies().is_empty(),
+        "and the cookie says no more than the record"
+    );
+    cache.fail(&[]);
+    clock.advance(2 * MINUTE);
+    assert_eq!(site.get("/get/key").await.set_cookies().len(), 1);
+}
+
+#[tokio::test]
+async fn a_clock_that_steps_back_makes_no_session_last_longer() {
+    let (site, clock) = visitor(settings().with("SESSION_ABSOLUTE_TIMEOUT", 1800));
+    site.get("/set/key/1").await;
+    let value = reads(&site).await;
+    clock.step_back(Duration::from_secs(600));
+    site.get("/set/other/2").await;
+    clock.advance(Duration::from_secs(600) + 30 * MINUTE);
+    assert_ne!(reads(&site).await, value);
+}
+
+#[tokio::test]
+async fn a_sealed_cookie_slides_too() {
+    let engine = settings()
+        .with("SESSION_ENGINE", "cookie")
+        .with("SESSION_IDLE_TIMEOUT", 600);
+    let (site, clock) = visitor(engine);
+    site.get("/set/key/1").await;
+    let value = reads(&site).await;
+    for _ in 0..5 {
+        clock.advance(9 * MINUTE);
+        assert_eq!(reads(&site).await, value);
+    }
+    clock.advance(10 * MINUTE);
+    assert_ne!(reads(&site).await, value);
+}
