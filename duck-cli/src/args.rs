@@ -44,9 +44,6 @@ pub(crate) enum Command {
     /// Look for mistakes in the site and its settings
     #[command(disable_help_flag = true)]
     Check(Rest),
-    /// Count, list, show or end the site's sessions
-    #[command(disable_help_flag = true)]
-    Sessions(Rest),
     /// Any other command is the site's own.
     #[command(external_subcommand)]
     Other(Vec<OsString>),

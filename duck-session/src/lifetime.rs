@@ -66,9 +66,15 @@ impl Lifetimes {
         self.save_every_request || (self.idle.is_some() && self.is_stale(header, now))
     }
 
-    /// A clock that was set back does not make a session last longer: rule 66.
+    /// Whether the end of a session has not been moved for a while: for less long where the session's
+    /// own age is short. A clock that was set back does not make a session last longer: rule 66.
     fn is_stale(&self, header: &Header, now: u64) -> bool {
-        now.abs_diff(header.touched) >= self.touch
+        let tenth = if header.age == 0 {
+            u64::MAX
+        } else {
+            header.age / 10
+        };
+        now.abs_diff(header.touched) >= self.touch.min(tenth)
     }
 
     /// Moves the end of a session, where that is due, and says whether the cookie has to follow.

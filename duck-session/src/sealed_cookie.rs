@@ -36,6 +36,10 @@ pub(crate) struct CookieEngine {
 
 impl CookieEngine {
     pub(crate) fn new(own: &SessionSettings, settings: &Settings, clock: Clock) -> Result<Self> {
+        refuse_sliding(own).map_err(|key| {
+            let why = "needs a storage: a visit would send the whole session again, and undo what another request did";
+            settings.error(key, why)
+        })?;
         let mut lifetimes = Lifetimes::new(own);
         lifetimes.policy.max_bytes = lifetimes.policy.max_bytes.min(MOST_BYTES);
         let sealer = Sealer::sealed(&SecretKey::from_settings(settings)?)?;
@@ -84,15 +88,16 @@ impl CookieEngine {
             None => self.replay(&changes)?,
         };
         let now = self.clock.now();
-        let blank =
-            data.is_blank() && (changes.record.is_none() || changes.identity == Identity::End);
-        if blank || self.lifetimes.is_over(&data, now) {
-            return Ok(Commit::Ended);
+        let ends = changes.identity == Identity::End;
+        let before = changes.record.as_ref().filter(|_| !ends);
+        let before = before.and_then(|record| Header::read(&record.bytes));
+        if (data.is_blank() && before.is_none()) || self.lifetimes.is_over(&data, now) {
+            return Ok(if ends || changes.record.is_some() {
+                Commit::Ended
+            } else {
+                Commit::Unchanged
+            });
         }
-        let before = changes
-            .record
-            .as_ref()
-            .and_then(|record| Header::read(&record.bytes));
         let header = self.header(before, changes.identity, &data, now);
         self.send(header, data, now)
     }
@@ -115,7 +120,7 @@ impl CookieEngine {
             expires: 0,
             age: 0,
         };
-        if identity == Identity::Login {
+        if identity == Identity::Login || (before.is_none() && data.get("_duck.user").is_some()) {
             header.auth = now;
         }
         self.lifetimes.extend(&mut header, data, now, true);
@@ -167,6 +172,21 @@ impl CookieEngine {
     }
 }
 
+/// The settings that would have a mere visit write.
+fn refuse_sliding(own: &SessionSettings) -> Result<(), &'static str> {
+    match own {
+        SessionSettings {
+            session_idle_timeout: Some(_),
+            ..
+        } => Err("SESSION_IDLE_TIMEOUT"),
+        SessionSettings {
+            session_save_every_request: true,
+            ..
+        } => Err("SESSION_SAVE_EVERY_REQUEST"),
+        _ => Ok(()),
+    }
+}
+
 impl SessionEngine for CookieEngine {
     fn policy(&self) -> &SessionPolicy {
         &self.lifetimes.policy
@@ -178,21 +198,6 @@ impl SessionEngine for CookieEngine {
 
     fn load<'a>(&'a self, visitor: &'a Visitor) -> BoxFuture<'a, Result<Loaded, SessionError>> {
         Box::pin(std::future::ready(Ok(self.find(visitor))))
-    }
-
-    fn touch(
-        self: Arc<Self>,
-        record: &Record,
-    ) -> Option<BoxFuture<'static, Result<Commit, SessionError>>> {
-        let header = Header::read(&record.bytes)?;
-        let now = self.clock.now();
-        if !self.lifetimes.is_touch_due(&header, now) {
-            return None;
-        }
-        let json = self.sealer.open(NAME, &header, &record.bytes)?;
-        let data = SessionData::from_json(&json).ok()?;
-        let header = self.header(Some(header), Identity::Keep, &data, now);
-        Some(Box::pin(std::future::ready(self.send(header, data, now))))
     }
 
     fn commit(

@@ -1,4 +1,5 @@
-//! The commands that only the site can answer: `duck routes`, `duck check`, `duck sessions …`.
+//! The commands that only the site can answer: `duck routes`, `duck check`, and those it
+//! has of its own.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;

@@ -42,6 +42,14 @@ impl Write {
         Ok(())
     }
 
+    /// The one key it concerns; `None` where it concerns all.
+    pub(crate) fn key(&self) -> Option<&Key> {
+        match self {
+            Self::Set(key, _) | Self::Update(key, _) | Self::Remove(key) => Some(key),
+            Self::Clear | Self::Reset => None,
+        }
+    }
+
     /// Whether it is part of a login: kept even where the page fails.
     pub(crate) fn is_identity(&self) -> bool {
         match self {

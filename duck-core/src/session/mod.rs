@@ -120,7 +120,7 @@ impl Inner {
         let state = self.state();
         self.engine
             .clone()
-            .touch(state.record.as_ref().filter(|_| keep_data)?)
+            .touch(state.visited().filter(|_| keep_data)?)
     }
 
     /// Saves in the middle of a request.

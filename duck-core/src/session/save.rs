@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::finish::Finish;
+use super::state::Writing;
 use super::{CookieChange, Session};
 use crate::session_error::SessionError;
 
@@ -24,11 +25,12 @@ impl Session {
     }
 
     /// Has the session saved, and its lifetime begin again, even if no value changed. `false` takes
-    /// that back; changed values are saved all the same.
+    /// that back; changed values are saved all the same. Once the response has left it does nothing.
     pub fn set_modified(&self, modified: bool) {
         if let Some(inner) = &self.0 {
             inner.accessed.store(true, Ordering::Relaxed);
-            inner.state().forced = modified;
+            let mut state = inner.state();
+            state.forced = modified && state.writing == Writing::Open;
         }
     }
 

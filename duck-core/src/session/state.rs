@@ -245,10 +245,7 @@ impl State {
     /// What is to be written, if anything. Without `keep_data` only what concerns the id is; the
     /// `last` time the data itself goes along, else a copy.
     pub(super) fn take_changes(&mut self, keep_data: bool, last: bool) -> Option<Changes> {
-        if !self.has_changes() {
-            self.writes.clear();
-        }
-        self.originals.clear();
+        self.drop_idle_writes();
         let mut writes = std::mem::take(&mut self.writes);
         let mut forced = std::mem::take(&mut self.forced);
         if !keep_data {
@@ -256,9 +253,20 @@ impl State {
             forced = false;
         }
         let identity = std::mem::take(&mut self.identity);
-        let nothing = writes.is_empty() && !forced && identity == Identity::Keep;
-        if nothing || self.fate == Fate::Gone {
+        if writes.is_empty() && !forced && identity == Identity::Keep {
             return None;
+        }
+        if self.fate == Fate::Gone {
+            // Nothing begins in place of a session that is over. But a logout goes through: it may
+            // live on under an id that another request gave it.
+            let record = self.record.take().filter(|_| identity == Identity::End)?;
+            return Some(Changes::new(
+                Some(record),
+                identity,
+                false,
+                None,
+                Writes::new(),
+            ));
         }
         let data = match (keep_data, last) {
             (false, _) => None,
@@ -294,9 +302,7 @@ impl State {
                 self.record = None;
                 self.cookie = (self.sent != Sent::Nothing).then_some(CookieChange::Remove);
             }
-            Ok(Commit::Gone) => {
-                (self.fate, self.record, self.cookie) = (Fate::Gone, None, None);
-            }
+            Ok(Commit::Gone) => (self.fate, self.cookie) = (Fate::Gone, None),
             Err(error) => {
                 self.fate = Fate::Lost;
                 return Err(error);
@@ -307,11 +313,40 @@ impl State {
 
     /// Goes on from what was saved, with what was written since the save began on top.
     fn take_over(&mut self, saved: SessionData) -> Result<(), SessionError> {
+        if self.identity == Identity::End {
+            return Ok(()); // a logout came meanwhile: what was saved ends with the rest
+        }
         self.data = saved;
+        for (key, original) in &mut self.originals {
+            *original = self.data.get(key.as_str()).cloned();
+        }
+        if self.writes.iter().any(|write| write.key().is_none()) {
+            self.remember_all();
+        }
         let writes = &self.writes;
         writes
             .iter()
             .try_for_each(|write| write.apply(&mut self.data))
+    }
+
+    /// Forgets writes to keys that hold again what they held before.
+    fn drop_idle_writes(&mut self) {
+        if !self.has_changes() {
+            self.writes.clear();
+        } else if self.writes.iter().all(|write| write.key().is_some()) {
+            let (data, originals) = (&self.data, &self.originals);
+            let differs = |key: &Key| {
+                let original = originals.iter().find(|(known, _)| known == key);
+                original.is_none_or(|(_, original)| data.get(key.as_str()) != original.as_ref())
+            };
+            self.writes.retain(|write| write.key().is_none_or(differs));
+        }
+        self.originals.clear();
+    }
+
+    /// The record whose end a mere visit may move.
+    pub(super) fn visited(&self) -> Option<&Record> {
+        self.record.as_ref().filter(|_| self.fate == Fate::Fine)
     }
 
     /// The cookie the response needs, all commits of the request taken together.

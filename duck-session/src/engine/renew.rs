@@ -52,8 +52,11 @@ impl<C: Cache> CacheEngine<C> {
                 }
                 Ok(false) => self.delete(&new_handle).await?,
                 Err(error) => {
-                    // The old session stays as it was. If the new record stays too, nobody knows its id.
-                    self.delete(&new_handle).await.unwrap_or_default();
+                    // A storage that did not answer may have written all the same: the new record goes
+                    // only if the old one is there. If it stays, nobody knows its id.
+                    if let Ok(Some(_)) = self.newer(&handle).await {
+                        self.delete(&new_handle).await.unwrap_or_default();
+                    }
                     return Err(error);
                 }
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use duck_core::testing::TestClient;
-use duck_core::{App, Settings};
+use duck_core::{App, Request, Result, Settings, path};
 use duck_session::{Clock, SessionMiddleware};
 
 use crate::support::{Op, ScriptedCache, over, settings, urls};
@@ -13,8 +13,20 @@ const MINUTE: Duration = Duration::from_secs(60);
 fn visitor(settings: Settings) -> (TestClient, Clock) {
     let clock = Clock::manual();
     let sessions = SessionMiddleware::new().clock(clock.clone());
-    let app = App::new(settings).middleware(sessions).urls(urls());
-    (TestClient::new(app), clock)
+    let expire_in = async |request: Request, seconds: u64| -> Result<&'static str> {
+        request
+            .session
+            .set_expiry(Duration::from_secs(seconds))
+            .await?;
+        Ok("")
+    };
+    let urls = urls()
+        .into_iter()
+        .chain([path("/expire-in/<seconds>", expire_in)]);
+    (
+        TestClient::new(App::new(settings).middleware(sessions).urls(urls)),
+        clock,
+    )
 }
 
 async fn reads(site: &TestClient) -> String {
@@ -172,17 +184,33 @@ async fn a_clock_that_steps_back_makes_no_session_last_longer() {
 }
 
 #[tokio::test]
-async fn a_sealed_cookie_slides_too() {
-    let engine = settings()
-        .with("SESSION_ENGINE", "cookie")
-        .with("SESSION_IDLE_TIMEOUT", 600);
-    let (site, clock) = visitor(engine);
+async fn a_short_session_of_its_own_slides_with_every_tenth_of_its_age() {
+    let (site, clock) = visitor(settings());
     site.get("/set/key/1").await;
     let value = reads(&site).await;
-    for _ in 0..5 {
-        clock.advance(9 * MINUTE);
-        assert_eq!(reads(&site).await, value);
+    site.get("/expire-in/30").await;
+    for write in 0..9 {
+        clock.advance(Duration::from_secs(10));
+        site.get(&format!("/set/other/{write}")).await;
+        assert_eq!(reads(&site).await, value, "write {write}");
     }
-    clock.advance(10 * MINUTE);
+    clock.advance(Duration::from_secs(30));
     assert_ne!(reads(&site).await, value);
+}
+
+#[test]
+fn a_visit_cannot_write_a_sealed_cookie() {
+    for key in ["SESSION_IDLE_TIMEOUT", "SESSION_SAVE_EVERY_REQUEST"] {
+        let settings = settings().with("SESSION_ENGINE", "cookie");
+        let settings = match key {
+            "SESSION_IDLE_TIMEOUT" => settings.with(key, 600),
+            _ => settings.with(key, true),
+        };
+        let app = App::new(settings).middleware(SessionMiddleware::new());
+        let error = app.build().unwrap_err().to_string();
+        assert!(
+            error.contains(key) && error.contains("needs a storage"),
+            "{error}"
+        );
+    }
 }

@@ -517,3 +517,92 @@ async fn a_value_seen_through_a_narrower_type_keeps_its_other_fields() {
     assert_eq!(cache.calls(), [Op::Get], "looking is no change");
     assert_eq!(read(&client, "/get/value").await, r#"{"a":1,"b":2}"#);
 }
+
+#[tokio::test]
+async fn a_logout_during_a_save_of_the_same_request_is_final() {
+    let cache = ScriptedCache::default();
+    let script = cache.clone();
+    let page = page("/beside", move |request: Request| {
+        let gate = script.hold(Op::Swap, When::Before);
+        async move {
+            request.session.set("a", 1).await?;
+            let session = request.session.clone();
+            let saving = tokio::spawn(async move { session.save().await });
+            gate.reached().await;
+            request.session.logout().await?;
+            gate.open();
+            saving.await.unwrap()?;
+            Ok(text("You are logged out."))
+        }
+    });
+    let client = visit_cache(settings(), &cache, [page]);
+    read(&client, "/login/7").await;
+    let response = client.get("/beside").await;
+    assert!(
+        response.set_cookies()[0].contains("Max-Age=0"),
+        "{:?}",
+        response.set_cookies()
+    );
+    assert_eq!(cache.len(), 0, "nothing of the session is left");
+}
+
+#[tokio::test]
+async fn a_logout_after_a_save_that_found_nothing_follows_the_session_to_its_new_id() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let (client, _) = scripted([page("/slow", move |request: Request| {
+        let gate = held.clone();
+        async move {
+            request.session.set("a", 1).await?;
+            gate.pass().await;
+            request.session.save().await?;
+            request.session.logout().await?;
+            Ok(text("You are logged out."))
+        }
+    })]);
+    read(&client, "/login/7").await;
+    let tab = with_id(&client, &id(&client));
+    let (_, ()) = tokio::join!(tab.get("/slow").into_future(), async {
+        gate.reached().await;
+        read(&client, "/cycle").await;
+        gate.open();
+    });
+    assert_ne!(
+        read(&client, "/user").await,
+        "7",
+        "the new id is logged out too"
+    );
+}
+
+#[tokio::test]
+async fn a_value_set_back_over_what_others_wrote_is_written() {
+    let cache = ScriptedCache::default();
+    let (script, start) = (cache.clone(), Gate::new());
+    let begin = start.clone();
+    let page = page("/there-and-back", move |request: Request| {
+        let (script, begin) = (script.clone(), begin.clone());
+        async move {
+            let session = request.session.clone();
+            session.set("y", 1).await?; // here x is 0
+            begin.pass().await; // and now it is 3
+            let gate = script.hold(Op::Swap, When::Before);
+            let saving = session.clone();
+            let saving = tokio::spawn(async move { saving.save().await });
+            gate.reached().await;
+            session.set("x", "5").await?;
+            gate.open();
+            saving.await.unwrap()?;
+            session.set("x", "0").await?;
+            Ok(text(""))
+        }
+    });
+    let client = visit_cache(settings(), &cache, [page]);
+    read(&client, "/set/x/0").await;
+    let tab = with_id(&client, &id(&client));
+    let (_, ()) = tokio::join!(tab.get("/there-and-back").into_future(), async {
+        start.reached().await;
+        read(&client, "/set/x/3").await;
+        start.open();
+    });
+    assert_eq!(read(&client, "/get/x").await, "\"0\"");
+}

@@ -1,4 +1,4 @@
-//! The program: `run`, `routes`, `check`, `sessions`; `{{ name }} --help` lists them.
+//! The program: `run`, `routes`, `check`, `secret`; `{{ name }} --help` lists them.
 
 fn main() -> duck::ExitCode {
     {{ crate_name }}::app().run()
