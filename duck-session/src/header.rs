@@ -17,8 +17,10 @@ pub(crate) struct Header {
     /// Which key the record is sealed with; zeros where it is not.
     pub(crate) key: [u8; 8],
     /// Counts the writes.
-    pub(crate) version: u64,
+    pub(crate) version: u32,
     pub(crate) created: u64,
+    /// When the session got its id, to the second.
+    pub(crate) issued: u64,
     /// When somebody last logged in; 0 for nobody.
     pub(crate) auth: u64,
     /// When the record was last touched: its end is counted from here.
@@ -41,8 +43,9 @@ impl Header {
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&[self.kind as u8, u8::from(self.persistent), 0, 0]);
         bytes.extend_from_slice(&self.key);
+        bytes.extend_from_slice(&self.version.to_le_bytes());
+        bytes.extend_from_slice(&seconds_between(self.created, self.issued).to_le_bytes());
         for number in [
-            self.version,
             self.created,
             self.auth,
             self.touched,
@@ -64,23 +67,27 @@ impl Header {
             1 => Kind::Moved,
             _ => return None,
         };
-        let number = |index: usize| {
-            let start = 16 + 8 * index;
-            header[start..start + 8]
-                .try_into()
-                .map(u64::from_le_bytes)
-                .ok()
+        let small = |start: usize| {
+            let bytes = header[start..start + 4].try_into();
+            bytes.map(u32::from_le_bytes).ok()
         };
+        let number = |index: usize| {
+            let start = 24 + 8 * index;
+            let bytes = header[start..start + 8].try_into();
+            bytes.map(u64::from_le_bytes).ok()
+        };
+        let created = number(0)?;
         Some(Self {
             kind,
             persistent: header[5] == 1,
             key: header[8..16].try_into().ok()?,
-            version: number(0)?,
-            created: number(1)?,
-            auth: number(2)?,
-            touched: number(3)?,
-            expires: number(4)?,
-            age: number(5)?,
+            version: small(16)?,
+            created,
+            issued: created.saturating_add(u64::from(small(20)?) * 1000),
+            auth: number(1)?,
+            touched: number(2)?,
+            expires: number(3)?,
+            age: number(4)?,
         })
     }
 
@@ -90,6 +97,10 @@ impl Header {
         let entry = Entry::new(record).ttl(ttl);
         if durable { entry.durable() } else { entry }
     }
+}
+
+fn seconds_between(earlier: u64, later: u64) -> u32 {
+    u32::try_from(later.saturating_sub(earlier) / 1000).unwrap_or(u32::MAX)
 }
 
 /// Whether a record is of somebody who is logged in: a full cache gives up others first.
@@ -109,6 +120,7 @@ mod tests {
             key: [7; 8],
             version: 1,
             created: 2,
+            issued: 5002,
             auth: 3,
             touched: 4,
             expires: u64::MAX,

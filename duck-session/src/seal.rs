@@ -9,19 +9,23 @@ use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use data_encoding::HEXLOWER;
 use duck_core::{Error, Result, SecretKey, SessionError, SessionId};
 use hkdf::Hkdf;
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 use crate::header::{self, Header};
 
 const NONCE: usize = 24;
+
+/// Hashed before an id, so that its handle is the hash of nothing else. With the id it fills one
+/// block.
+const HANDLE: &[u8; 12] = b"duck handle:";
 
 /// The name under which a cache knows a session: never the id itself, where it leaves the process.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Handle {
     /// The id, within this process.
     Id(SessionId),
-    /// Its hash under a key of ours, in hexadecimal.
+    /// Its hash, in hexadecimal. No key goes into it: an id is 256 random bits, which nobody guesses
+    /// from a hash, and so a session keeps its place when `SECRET_KEY` changes.
     Hash(ArrayString<64>),
 }
 
@@ -63,7 +67,6 @@ pub(crate) enum Sealer {
 /// What comes of one `SECRET_KEY`.
 pub(crate) struct Ring {
     id: [u8; 8],
-    names: Hmac<Sha256>,
     cipher: XChaCha20Poly1305,
 }
 
@@ -78,23 +81,11 @@ impl Ring {
             Ok::<_, Error>(key)
         };
         let id = expand(b"key id")?;
-        let names = Hmac::new_from_slice(&expand(b"handle")?)
-            .map_err(|error| Error::internal(error.to_string()))?;
         let cipher = XChaCha20Poly1305::new(&Key::from(expand(b"record")?));
         Ok(Self {
             id: std::array::from_fn(|index| id[index]),
-            names,
             cipher,
         })
-    }
-
-    fn handle(&self, id: &SessionId) -> Handle {
-        let mut mac = self.names.clone();
-        mac.update(id.reveal().as_bytes());
-        let mut hash = [0; 64];
-        HEXLOWER.encode_mut(&mac.finalize().into_bytes(), &mut hash);
-        // Hexadecimal is ASCII, and as long as there is room.
-        Handle::Hash(ArrayString::from_byte_string(&hash).unwrap_or_default())
     }
 }
 
@@ -107,30 +98,17 @@ impl Sealer {
             .map(Self::Sealed)
     }
 
-    /// The names a session may be kept under: one for each key.
-    pub(crate) fn handles(&self, id: &SessionId) -> impl Iterator<Item = Handle> {
-        let rings: &[Ring] = match self {
-            Self::Open => &[],
-            Self::Sealed(rings) => rings,
-        };
-        let open = rings.is_empty().then_some(Handle::Id(*id));
-        open.into_iter()
-            .chain(rings.iter().map(move |ring| ring.handle(id)))
-    }
-
-    /// The name a new session is kept under.
+    /// The name a session is kept under.
     pub(crate) fn handle(&self, id: &SessionId) -> Handle {
         match self {
             Self::Open => Handle::Id(*id),
-            Self::Sealed(rings) => rings[0].handle(id),
-        }
-    }
-
-    /// The name that a record with this header is kept under.
-    pub(crate) fn handle_of(&self, id: &SessionId, header: &Header) -> Handle {
-        match self {
-            Self::Open => Handle::Id(*id),
-            Self::Sealed(rings) => ring_of(rings, header).handle(id),
+            Self::Sealed(_) => {
+                let hash = Sha256::new_with_prefix(HANDLE).chain_update(id.reveal_bytes());
+                let mut text = [0; 64];
+                HEXLOWER.encode_mut(&hash.finalize(), &mut text);
+                // Hexadecimal is ASCII, and as long as there is room.
+                Handle::Hash(ArrayString::from_byte_string(&text).unwrap_or_default())
+            }
         }
     }
 
@@ -149,12 +127,9 @@ impl Sealer {
             write_data(&mut record);
             return Ok(record.into());
         };
-        // A record that is known under an old key's name stays under it until it gets a new id.
-        let ring = if header.key == [0; 8] {
-            &rings[0]
-        } else {
-            ring_of(rings, header)
-        };
+        // What an older key sealed stays with it until it gets a new id: servers that do not know the
+        // new key yet read on.
+        let ring = ring_of(rings, header);
         header.key = ring.id;
         let mut record = Vec::with_capacity(header::LENGTH + NONCE + length + 16);
         header.write(&mut record);
@@ -195,7 +170,8 @@ impl Sealer {
     }
 }
 
-/// The keys a record was sealed with; for one sealed with keys we do not have, the current ones.
+/// The key a record was sealed with; for a new one, and for one sealed with a key we do not have,
+/// the current one.
 fn ring_of<'a>(rings: &'a [Ring], header: &Header) -> &'a Ring {
     rings
         .iter()
@@ -239,6 +215,7 @@ mod tests {
             version: 1,
             created: 1,
             auth: 0,
+            issued: 1,
             touched: 1,
             expires: 2,
             age: 1,

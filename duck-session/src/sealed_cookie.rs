@@ -115,6 +115,7 @@ impl CookieEngine {
             key: [0; 8],
             version: before.map_or(0, |before| before.version + 1),
             created: before.map_or(now, |before| before.created),
+            issued: now,
             auth: before.map_or(0, |before| before.auth),
             touched: now,
             expires: 0,

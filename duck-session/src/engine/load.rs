@@ -34,27 +34,22 @@ impl<C: Cache> CacheEngine<C> {
     }
 
     async fn look_up(&self, id: &SessionId) -> Result<LookedUp, SessionError> {
-        let mut result = LookedUp::Dead;
-        for handle in self.sealer.handles(id) {
-            let Some(bytes) = self.fetch(&handle).await? else {
-                continue;
-            };
-            match self.open(&handle, &bytes) {
-                Opened::Live(header, data) => {
-                    return Ok(LookedUp::Live(record(*id, bytes, &header), data));
-                }
-                Opened::Dead => {}
-                Opened::Moved(_) => {
-                    tracing::warn!(target: "duck_session", "an id came that its session has given up: replayed_old_id");
-                    result = LookedUp::Moved;
-                }
-                Opened::Unreadable => {
-                    tracing::warn!(target: "duck_session", "a session cannot be opened: another SECRET_KEY, or damage");
-                    result = LookedUp::Unreadable;
-                }
+        let handle = self.sealer.handle(id);
+        let Some(bytes) = self.fetch(&handle).await? else {
+            return Ok(LookedUp::Dead);
+        };
+        Ok(match self.open(&handle, &bytes) {
+            Opened::Live(header, data) => LookedUp::Live(record(*id, bytes, &header), data),
+            Opened::Dead => LookedUp::Dead,
+            Opened::Moved(_) => {
+                tracing::warn!(target: "duck_session", "an id came that its session has given up: replayed_old_id");
+                LookedUp::Moved
             }
-        }
-        Ok(result)
+            Opened::Unreadable => {
+                tracing::warn!(target: "duck_session", "a session cannot be opened: another SECRET_KEY, or damage");
+                LookedUp::Unreadable
+            }
+        })
     }
 }
 

@@ -142,6 +142,7 @@ impl<C: Cache> CacheEngine<C> {
             key: [0; 8],
             version: old.map_or(0, |old| old.version + 1),
             created: old.map_or(now, |old| old.created),
+            issued: now,
             auth: if logged_in {
                 now
             } else {
@@ -387,7 +388,7 @@ impl<C: Cache> CacheEngine<C> {
             .ok_or(SessionError::Unsupported("the record has no id"))?;
         let header = Header::read(&record.bytes)
             .ok_or(SessionError::Unsupported("the record is not this engine's"))?;
-        Ok((self.sealer.handle_of(id, &header), header))
+        Ok((self.sealer.handle(id), header))
     }
 }
 
