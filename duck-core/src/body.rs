@@ -34,6 +34,8 @@ enum Kind {
     #[default]
     Empty,
     Full(Bytes),
+    /// As the site made it: [`Bytes`] of it would take an allocation more.
+    Owned(Vec<u8>),
     Incoming(Incoming),
     Stream(BoxBody),
 }
@@ -86,6 +88,17 @@ impl Body {
         matches!(self.0, Kind::Incoming(_) | Kind::Stream(_))
     }
 
+    /// The whole of it, where it is as the site made it. Nothing is left then.
+    pub(crate) fn take_owned(&mut self) -> Option<Vec<u8>> {
+        match std::mem::take(&mut self.0) {
+            Kind::Owned(bytes) => Some(bytes),
+            other => {
+                self.0 = other;
+                None
+            }
+        }
+    }
+
     /// How many bytes there are, when that is known beforehand.
     pub fn len(&self) -> Option<u64> {
         http_body::Body::size_hint(self).exact()
@@ -105,12 +118,18 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let whole = |bytes| Poll::Ready(Some(Ok(Frame::data(bytes))));
         match &mut self.0 {
             Kind::Empty => Poll::Ready(None),
             Kind::Full(bytes) => {
                 let bytes = std::mem::take(bytes);
                 self.0 = Kind::Empty;
-                Poll::Ready(Some(Ok(Frame::data(bytes))))
+                whole(bytes)
+            }
+            Kind::Owned(bytes) => {
+                let bytes = std::mem::take(bytes).into();
+                self.0 = Kind::Empty;
+                whole(bytes)
             }
             Kind::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
             Kind::Stream(body) => body.as_mut().poll_frame(cx),
@@ -120,7 +139,7 @@ impl http_body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Empty => true,
-            Kind::Full(_) => false,
+            Kind::Full(_) | Kind::Owned(_) => false,
             Kind::Incoming(body) => body.is_end_stream(),
             Kind::Stream(body) => body.is_end_stream(),
         }
@@ -130,6 +149,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Owned(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Incoming(body) => body.size_hint(),
             Kind::Stream(body) => body.size_hint(),
         }
@@ -148,13 +168,17 @@ impl From<Bytes> for Body {
 
 impl From<Vec<u8>> for Body {
     fn from(bytes: Vec<u8>) -> Self {
-        Bytes::from(bytes).into()
+        if bytes.is_empty() {
+            Self::empty()
+        } else {
+            Self(Kind::Owned(bytes))
+        }
     }
 }
 
 impl From<String> for Body {
     fn from(text: String) -> Self {
-        Bytes::from(text).into()
+        text.into_bytes().into()
     }
 }
 

@@ -49,12 +49,9 @@ impl Response {
     }
 
     /// 200 with a body of this media type.
-    pub(crate) fn of_type(media_type: &'static str, body: impl Into<Body>) -> Self {
+    fn of_type(media_type: HeaderValue, body: impl Into<Body>) -> Self {
         let mut response = Self::new(StatusCode::OK);
-        response
-            .0
-            .headers
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        response.0.headers.insert(header::CONTENT_TYPE, media_type);
         response.0.body = body.into();
         response
     }
@@ -240,17 +237,26 @@ impl fmt::Debug for Response {
 
 /// A page of HTML.
 pub fn html(page: impl Into<Body>) -> Response {
-    Response::of_type("text/html; charset=utf-8", page)
+    Response::of_type(
+        const { HeaderValue::from_static("text/html; charset=utf-8") },
+        page,
+    )
 }
 
 /// Plain text.
 pub fn text(text: impl Into<Body>) -> Response {
-    Response::of_type("text/plain; charset=utf-8", text)
+    Response::of_type(
+        const { HeaderValue::from_static("text/plain; charset=utf-8") },
+        text,
+    )
 }
 
 /// Bytes without a type that browsers would show: `application/octet-stream`.
 pub fn bytes(bytes: impl Into<Bytes>) -> Response {
-    Response::of_type("application/octet-stream", bytes.into())
+    Response::of_type(
+        const { HeaderValue::from_static("application/octet-stream") },
+        bytes.into(),
+    )
 }
 
 /// Anything that serde can write as JSON.
@@ -265,7 +271,7 @@ pub fn bytes(bytes: impl Into<Bytes>) -> Response {
 #[track_caller]
 pub fn json<T: Serialize + ?Sized>(value: &T) -> Response {
     match serde_json::to_vec(value) {
-        Ok(json) => Response::of_type("application/json", json),
+        Ok(json) => Response::of_type(const { HeaderValue::from_static("application/json") }, json),
         Err(error) => Response::from_error(error.into()),
     }
 }
@@ -278,7 +284,7 @@ where
     S: Stream<Item = Result<Bytes, E>> + Send + 'static,
     E: Into<BoxError> + 'static,
 {
-    Response::of_type(media_type, Body::stream(pieces))
+    Response::of_type(HeaderValue::from_static(media_type), Body::stream(pieces))
 }
 
 fn header_pair<V>(name: &str, value: V) -> Result<(HeaderName, HeaderValue), ResponseError>

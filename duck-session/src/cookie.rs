@@ -63,7 +63,7 @@ impl SessionCookie {
     }
 
     fn form(&self, visitor: &Visitor) -> &Form {
-        if visitor.secure {
+        if visitor.is_secure() {
             &self.secure
         } else {
             &self.plain
@@ -113,14 +113,8 @@ impl SessionCookie {
     /// What the visitor's cookies of this name say: several, where somebody planted a second one.
     pub(crate) fn values<'a>(&'a self, visitor: &'a Visitor) -> impl Iterator<Item = &'a [u8]> {
         let name = self.name(visitor).as_bytes();
-        let mut rest = visitor.cookie.as_ref().map(HeaderValue::as_bytes);
-        let pairs = std::iter::from_fn(move || {
-            let header = rest?;
-            let end = memchr::memchr(b';', header);
-            rest = end.map(|end| &header[end + 1..]);
-            Some(&header[..end.unwrap_or(header.len())])
-        });
-        pairs.filter_map(move |pair| pair.trim_ascii().strip_prefix(name)?.strip_prefix(b"="))
+        let pairs = visitor.cookies().flat_map(pairs);
+        pairs.filter_map(move |pair| pair.strip_prefix(name)?.strip_prefix(b"="))
     }
 
     /// The different well-formed ids among them.
@@ -131,6 +125,17 @@ impl SessionCookie {
         }
         candidates
     }
+}
+
+/// The `name=value` pairs of a `Cookie` header.
+fn pairs(header: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(header);
+    std::iter::from_fn(move || {
+        let header = rest?;
+        let end = memchr::memchr(b';', header);
+        rest = end.map(|end| &header[end + 1..]);
+        Some(header[..end.unwrap_or(header.len())].trim_ascii())
+    })
 }
 
 /// The ids a visitor presents.

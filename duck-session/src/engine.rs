@@ -4,6 +4,7 @@ mod load;
 mod renew;
 mod save;
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -81,6 +82,11 @@ impl<C: Cache> CacheEngine<C> {
         self.cache.save().await
     }
 
+    /// Whether changes leave a session where it is, alive.
+    fn is_plain(&self, changes: &Changes, data: &SessionData) -> bool {
+        changes.identity == Identity::Keep && !self.lifetimes.is_over(data, &self.clock)
+    }
+
     /// Waits for the storage, but not for ever.
     fn within<T>(
         &self,
@@ -100,8 +106,11 @@ impl<C: Cache> CacheEngine<C> {
         }))
     }
 
-    async fn fetch(&self, handle: &Handle) -> Result<Option<Bytes>, SessionError> {
-        self.within(self.cache.get(handle.as_str())).await
+    fn fetch<'a>(
+        &'a self,
+        handle: &'a Handle,
+    ) -> impl Future<Output = Result<Option<Bytes>, SessionError>> + Send + 'a {
+        self.within(self.cache.get(handle.as_str()))
     }
 
     /// A record as the cache takes it.
@@ -120,38 +129,37 @@ impl<C: Cache> CacheEngine<C> {
         header.entry(record, now, durable)
     }
 
-    async fn swap(
-        &self,
-        handle: &Handle,
-        expected: Option<&[u8]>,
-        new: Entry<'_>,
-    ) -> Result<bool, SessionError> {
-        self.within(async {
-            let swapped = self
-                .cache
-                .compare_and_swap(handle.as_str(), expected, Some(new))
-                .await?;
-            if swapped {
-                self.cache.save().await?;
-            }
-            Ok(swapped)
-        })
-        .await
+    /// Stores a record if what is there still is what was seen.
+    fn swap<'a>(
+        &'a self,
+        handle: &'a Handle,
+        expected: Option<&'a [u8]>,
+        new: Entry<'a>,
+    ) -> impl Future<Output = Result<bool, SessionError>> + Send + 'a {
+        self.within(self.exchange(handle, expected, Some(new)))
     }
 
     /// Removes a record if it still is what was seen.
-    async fn swap_out(&self, handle: &Handle, seen: &Bytes) -> Result<bool, SessionError> {
-        self.within(async {
-            let swapped = self
-                .cache
-                .compare_and_swap(handle.as_str(), Some(seen), None)
-                .await?;
-            if swapped {
-                self.cache.save().await?;
-            }
-            Ok(swapped)
-        })
-        .await
+    fn swap_out<'a>(
+        &'a self,
+        handle: &'a Handle,
+        seen: &'a Bytes,
+    ) -> impl Future<Output = Result<bool, SessionError>> + Send + 'a {
+        self.within(self.exchange(handle, Some(seen), None))
+    }
+
+    async fn exchange(
+        &self,
+        handle: &Handle,
+        expected: Option<&[u8]>,
+        new: Option<Entry<'_>>,
+    ) -> Result<bool> {
+        let swap = self.cache.compare_and_swap(handle.as_str(), expected, new);
+        let swapped = swap.await?;
+        if swapped {
+            self.cache.save().await?;
+        }
+        Ok(swapped)
     }
 
     async fn delete(&self, handle: &Handle) -> Result<(), SessionError> {
@@ -269,8 +277,19 @@ impl<C: Cache> SessionEngine for CacheEngine<C> {
         self: Arc<Self>,
         mut changes: Changes,
     ) -> BoxFuture<'static, Result<Commit, SessionError>> {
-        let data = self.data(&mut changes);
+        let data = match self.data(&mut changes) {
+            Ok(data) => data,
+            Err(error) => return Box::pin(ready(Err(error))),
+        };
         let record = changes.record.take();
-        Box::pin(async move { self.write(record, data?, &changes).await })
+        // What most requests do has a future of its own: the smaller it is, the less is moved about.
+        match record {
+            Some(old) if self.is_plain(&changes, &data) => match self.version(&old, data) {
+                Ok(mut version) => Box::pin(async move { self.save(&mut version, &changes).await }),
+                Err(error) => Box::pin(ready(Err(error))),
+            },
+            Some(old) => Box::pin(async move { self.write(&old, data, &changes).await }),
+            None => Box::pin(async move { self.begin(data, changes.identity).await }),
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use duck_core::{Expiry, SessionData, SessionPolicy};
 
-use crate::clock::{self, millis};
+use crate::clock::{self, Clock, millis};
 use crate::header::Header;
 use crate::settings::SessionSettings;
 
@@ -52,11 +52,12 @@ impl Lifetimes {
     }
 
     /// Whether a session was given an end that has come.
-    pub(crate) fn is_over(&self, data: &SessionData, now: u64) -> bool {
+    pub(crate) fn is_over(&self, data: &SessionData, clock: &Clock) -> bool {
+        // Most sessions have no end of their own, and need not ask what time it is.
         let expiry = data.expiry();
         expiry != Expiry::Default
             && expiry
-                .lifetime(&self.policy, clock::time(now))
+                .lifetime(&self.policy, clock::time(clock.now()))
                 .age
                 .is_zero()
     }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use duck_core::{
     CookieChange, Error, HeaderValue, IntoResponse, Middleware, Next, Request, Response, Result,
-    Session, SessionEngine, SessionError, Setup, Visitor,
+    Session, SessionEngine, SessionError, Setup,
 };
 use http::header::{self, Entry, HeaderMap};
 use tokio::time::sleep;
@@ -137,8 +137,7 @@ impl Middleware for SessionMiddleware {
         let Some(started) = &self.started else {
             return Err(SessionError::Missing.into());
         };
-        let visitor = Visitor::new(cookie_header(request.headers()), request.is_secure());
-        let session = Session::new(started.engine.clone(), visitor);
+        let session = Session::new(started.engine.clone(), request.visitor());
         let response = next
             .run(request.clone().with_session(session.clone()))
             .await;
@@ -229,21 +228,6 @@ impl Started {
     }
 }
 
-/// The cookies of a request as one header: HTTP/2 may split them (RFC 9113, 8.2.3).
-fn cookie_header(headers: &HeaderMap) -> Option<HeaderValue> {
-    let mut all = headers.get_all(header::COOKIE).iter();
-    let first = all.next()?;
-    let Some(second) = all.next() else {
-        return Some(first.clone());
-    };
-    let mut joined = first.as_bytes().to_vec();
-    for more in std::iter::once(second).chain(all) {
-        joined.extend_from_slice(b"; ");
-        joined.extend_from_slice(more.as_bytes());
-    }
-    HeaderValue::from_maybe_shared(bytes::Bytes::from(joined)).ok()
-}
-
 /// The page depends on the session, so on the cookie: rule 51.
 fn vary_by_cookie(headers: &mut HeaderMap) {
     let names = |value: &HeaderValue| {
@@ -254,7 +238,7 @@ fn vary_by_cookie(headers: &mut HeaderMap) {
     };
     match headers.entry(header::VARY) {
         Entry::Vacant(place) => {
-            place.insert(HeaderValue::from_static("Cookie"));
+            place.insert(const { HeaderValue::from_static("Cookie") });
         }
         Entry::Occupied(place) if place.iter().any(names) => {}
         Entry::Occupied(mut place) => place.append(HeaderValue::from_static("Cookie")),

@@ -91,7 +91,7 @@ impl CookieEngine {
         let ends = changes.identity == Identity::End;
         let before = changes.record.as_ref().filter(|_| !ends);
         let before = before.and_then(|record| Header::read(&record.bytes));
-        if (data.is_blank() && before.is_none()) || self.lifetimes.is_over(&data, now) {
+        if (data.is_blank() && before.is_none()) || self.lifetimes.is_over(&data, &self.clock) {
             return Ok(if ends || changes.record.is_some() {
                 Commit::Ended
             } else {

@@ -23,7 +23,7 @@ use crate::pattern;
 use crate::proxies::Connection;
 use crate::request_error::RequestError;
 use crate::route::{Found, RouteInfo};
-use crate::session::Session;
+use crate::session::{Appearance, Session, Visitor};
 use crate::settings::Settings;
 
 /// What a visitor asked for, and everything a view needs to answer.
@@ -150,19 +150,18 @@ impl Request {
     /// Whether the visitor's connection is encrypted: by this server, or by a proxy named in
     /// `TRUSTED_PROXIES` that says so.
     pub fn is_secure(&self) -> bool {
-        self.inner
-            .context
-            .proxies
-            .is_secure(self.inner.connection, self.headers())
+        self.inner.is_secure()
     }
 
     /// The visitor's address, as seen by the outermost proxy named in `TRUSTED_PROXIES`; `None`
     /// in tests without a socket.
     pub fn client_ip(&self) -> Option<IpAddr> {
-        self.inner
-            .context
-            .proxies
-            .client_ip(self.inner.connection, self.headers())
+        self.inner.address()
+    }
+
+    /// Who asks, for session middleware and engines.
+    pub fn visitor(&self) -> Visitor {
+        Visitor::of(self.inner.clone())
     }
 
     /// Whether the client takes this media type, by its `Accept` header (RFC 9110, 12.5.1).
@@ -269,6 +268,22 @@ impl Request {
     /// A value that was attached with [`insert`](Self::insert).
     pub fn get<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
         self.inner.values.get()
+    }
+}
+
+impl Appearance for Inner {
+    fn headers(&self) -> &HeaderMap {
+        &self.head.headers
+    }
+
+    fn is_secure(&self) -> bool {
+        let proxies = &self.context.proxies;
+        proxies.is_secure(self.connection, &self.head.headers)
+    }
+
+    fn address(&self) -> Option<IpAddr> {
+        let proxies = &self.context.proxies;
+        proxies.client_ip(self.connection, &self.head.headers)
     }
 }
 

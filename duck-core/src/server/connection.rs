@@ -20,6 +20,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use super::vitals::{Deadlines, TICK, Verdict, Vitals};
 use super::watched::Watched;
+use super::wire::Wire;
 use crate::body::{Body, BoxError};
 use crate::limits::Limits;
 use crate::proxies::Connection;
@@ -106,13 +107,13 @@ impl Client {
     async fn respond(
         self: Arc<Self>,
         request: hyper::Request<Incoming>,
-    ) -> Result<http::Response<Body>, Infallible> {
+    ) -> Result<http::Response<Wire>, Infallible> {
         let suspect = self
             .vitals
             .request_arrives(request.version() == Version::HTTP_2);
         if let Err(what) = check(&request, suspect) {
             tracing::debug!(target: "duck", what, "a request was refused");
-            return Ok(refuse(what));
+            return Ok(refuse(what).map(Wire));
         }
         let mut work = Work::begin(self.vitals.clone());
         let response = self
@@ -121,10 +122,10 @@ impl Client {
             .await
             .into_http();
         if response.body().is_made_while_sent() {
-            Ok(response.map(|body| Body::new(Watching { body, work })))
+            Ok(response.map(|body| Wire(Body::new(Watching { body, work }))))
         } else {
             work.end();
-            Ok(response)
+            Ok(response.map(Wire))
         }
     }
 }

@@ -4,6 +4,7 @@ mod connection;
 mod heads;
 mod vitals;
 mod watched;
+mod wire;
 
 use std::future::Future;
 use std::io;

@@ -27,11 +27,12 @@ impl Write {
     pub(crate) fn apply(&self, data: &mut SessionData) -> Result<(), SessionError> {
         match self {
             Self::Set(key, json) => {
-                data.put(key.clone(), json.clone());
+                data.put(data.place(key.as_str()), || key.clone(), json.clone());
             }
             Self::Update(key, change) => {
-                let json = change(key.as_str(), data.get(key.as_str()))?;
-                data.put(key.clone(), json);
+                let place = data.place(key.as_str());
+                let json = change(key.as_str(), data.at(place))?;
+                data.put(place, || key.clone(), json);
             }
             Self::Remove(key) => {
                 data.remove(key.as_str());

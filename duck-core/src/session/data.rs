@@ -26,6 +26,10 @@ impl Key {
     }
 }
 
+/// Where a key is in a [`SessionData`], or where it belongs, as long as that does not change.
+#[derive(Clone, Copy)]
+pub(crate) struct Place(Result<usize, usize>);
+
 /// What a session holds: keys, each with a value in JSON.
 ///
 /// Values stay as text until a view asks for one, so a request that reads one key of thirty
@@ -89,31 +93,41 @@ impl SessionData {
 
     /// Puts JSON text under `key` and says whether that changed anything.
     pub fn set(&mut self, key: &str, json: Bytes) -> bool {
-        match self.find(key) {
-            Ok(index) if self.entries[index].1 == json => false,
+        let place = self.place(key);
+        let changes = self.at(place) != Some(&json);
+        if changes {
+            self.put(place, || Key::new(key), json);
+        }
+        changes
+    }
+
+    /// Where `key` is, or where it belongs.
+    pub(crate) fn place(&self, key: &str) -> Place {
+        Place(self.find(key))
+    }
+
+    /// The JSON text at a place; `None` where the key is not there.
+    pub(crate) fn at(&self, place: Place) -> Option<&Bytes> {
+        place.0.ok().map(|index| &self.entries[index].1)
+    }
+
+    /// Puts JSON text at a place; gives the key, and the text it replaces.
+    pub(crate) fn put(
+        &mut self,
+        place: Place,
+        key: impl FnOnce() -> Key,
+        json: Bytes,
+    ) -> (&Key, Option<Bytes>) {
+        match place.0 {
             Ok(index) => {
-                self.entries[index].1 = json;
-                true
+                let (key, value) = &mut self.entries[index];
+                (key, Some(std::mem::replace(value, json)))
             }
             Err(index) => {
-                self.entries.insert(index, (Key::new(key), json));
-                true
+                self.entries.insert(index, (key(), json));
+                (&self.entries[index].0, None)
             }
         }
-    }
-
-    /// The same with a key that can be shared.
-    pub(crate) fn put(&mut self, key: Key, json: Bytes) {
-        match self.find(key.as_str()) {
-            Ok(index) => self.entries[index].1 = json,
-            Err(index) => self.entries.insert(index, (key, json)),
-        }
-    }
-
-    /// `key` in the memory of this session, where it is there.
-    pub(crate) fn key(&self, key: &str) -> Key {
-        self.find(key)
-            .map_or_else(|_| Key::new(key), |index| self.entries[index].0.clone())
     }
 
     /// Takes `key` out, with its JSON text if it was there.

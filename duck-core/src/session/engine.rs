@@ -10,6 +10,7 @@ use http::HeaderValue;
 use super::changes::Changes;
 use super::data::SessionData;
 use super::id::SessionId;
+use super::visitor::Visitor;
 use crate::BoxFuture;
 use crate::session_error::SessionError;
 
@@ -72,26 +73,6 @@ impl Default for SessionPolicy {
             max_keys: 256,
             max_depth: 32,
         }
-    }
-}
-
-/// What a request shows of its visitor: enough to find the session.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct Visitor {
-    /// The `Cookie` header; several are joined as HTTP/2 asks (RFC 9113, 8.2.3).
-    pub cookie: Option<HeaderValue>,
-    /// Whether the request came over HTTPS, perhaps through a trusted proxy.
-    pub secure: bool,
-}
-
-impl Visitor {
-    /// A visitor with this `Cookie` header.
-    pub fn new(mut cookie: Option<HeaderValue>, secure: bool) -> Self {
-        if let Some(cookie) = &mut cookie {
-            cookie.set_sensitive(true); // so that `Debug` does not print it
-        }
-        Self { cookie, secure }
     }
 }
 

@@ -11,6 +11,7 @@ mod identity;
 mod read;
 mod save;
 mod state;
+mod visitor;
 mod write;
 
 use std::fmt;
@@ -23,13 +24,15 @@ use serde::Serialize;
 pub use self::changes::{Changes, Identity};
 pub use self::data::SessionData;
 pub use self::engine::{
-    Commit, CookieValue, Loaded, NewCookie, Record, SessionEngine, SessionPolicy, Visitor,
+    Commit, CookieValue, Loaded, NewCookie, Record, SessionEngine, SessionPolicy,
 };
 pub use self::expiry::{Expiry, Lifetime};
 pub use self::guard::SessionGuard;
 pub use self::id::SessionId;
 pub use self::state::CookieChange;
 use self::state::{State, Writing, encode};
+pub(crate) use self::visitor::Appearance;
+pub use self::visitor::Visitor;
 use crate::BoxFuture;
 use crate::session_error::SessionError;
 

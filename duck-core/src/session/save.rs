@@ -14,7 +14,7 @@ impl Session {
     pub fn is_present(&self) -> bool {
         self.0
             .as_ref()
-            .is_some_and(|inner| inner.visitor.cookie.is_some())
+            .is_some_and(|inner| inner.visitor.sends_cookies())
     }
 
     /// Whether this request changed the session since it was last saved.
@@ -75,12 +75,16 @@ impl Session {
         if forced {
             inner.load().await?;
         }
-        let _turn = inner.turn().await;
+        // Whoever else has a handle may be saving, or reading.
+        let is_alone = Arc::strong_count(inner) == 1;
+        let _turn = if is_alone {
+            None
+        } else {
+            Some(inner.turn().await)
+        };
         let changes = {
             let mut state = inner.state();
             state.take_failure(keep_data)?;
-            // Whoever else has a handle may be reading.
-            let is_alone = Arc::strong_count(inner) == 1;
             state.take_changes(keep_data, is_alone)
         };
         if let Some(commit) = inner.last_commit(changes, keep_data) {

@@ -149,13 +149,14 @@ impl State {
         policy: &SessionPolicy,
     ) -> Result<Option<Key>, SessionError> {
         self.check_open()?;
-        let original = self.data.get(key).cloned();
-        if original.as_ref() == Some(&json) {
+        let place = self.data.place(key);
+        let original = self.data.at(place);
+        if original == Some(&json) {
             return Ok(None);
         }
-        check_limits(&self.data, key, &json, policy)?;
-        self.data.set(key, json);
-        let key = self.data.key(key);
+        check_limits(&self.data, key, original, &json, policy)?;
+        let (key, original) = self.data.put(place, || Key::new(key), json);
+        let key = key.clone();
         self.remember(&key, original);
         Ok(Some(key))
     }
@@ -333,7 +334,7 @@ impl State {
     fn drop_idle_writes(&mut self) {
         if !self.has_changes() {
             self.writes.clear();
-        } else if self.writes.iter().all(|write| write.key().is_some()) {
+        } else if self.writes.len() > 1 && self.writes.iter().all(|write| write.key().is_some()) {
             let (data, originals) = (&self.data, &self.originals);
             let differs = |key: &Key| {
                 let original = originals.iter().find(|(known, _)| known == key);
@@ -362,10 +363,10 @@ impl State {
 fn check_limits(
     data: &SessionData,
     key: &str,
+    old: Option<&Bytes>,
     json: &Bytes,
     policy: &SessionPolicy,
 ) -> Result<(), SessionError> {
-    let old = data.get(key);
     let comma = usize::from(!data.is_empty());
     let total = match old {
         Some(old) => data.json_len() - old.len() + json.len(),

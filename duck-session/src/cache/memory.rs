@@ -9,7 +9,7 @@ use duck_core::{Result, SessionError};
 use hashbrown::DefaultHashBuilder;
 use tokio::time::Instant;
 
-use self::shard::{NEVER, Record, Shard};
+use self::shard::{NEVER, Place, Record, Shard};
 use super::{Cache, Entry};
 
 mod shard;
@@ -109,7 +109,7 @@ impl InMemoryCache {
         lock(&self.shards[(hash >> 40) as usize & (self.shards.len() - 1)])
     }
 
-    fn record(&self, key: &str, value: &[u8], ttl: Option<Duration>) -> Result<Record> {
+    fn record(&self, key: &str, value: &[u8], ttl: Option<Duration>, now: u64) -> Result<Record> {
         if key.len() + value.len() + OVERHEAD > self.max_bytes {
             let limit = format!("the memory storage holds {} bytes in all", self.max_bytes);
             return Err(SessionError::TooLarge(limit).into());
@@ -117,7 +117,7 @@ impl InMemoryCache {
         Ok(Record::new(
             key.as_bytes(),
             value,
-            ttl.map_or(NEVER, |ttl| self.now().saturating_add(millis(ttl))),
+            ttl.map_or(NEVER, |ttl| now.saturating_add(millis(ttl))),
             (self.keeps_longer)(value),
         ))
     }
@@ -129,7 +129,9 @@ impl InMemoryCache {
 
     fn write(&self, key: &str, record: Record) {
         let hash = self.hash(key);
-        self.put(self.lock(hash), hash, record);
+        let shard = self.lock(hash);
+        let place = shard.place(hash, key.as_bytes());
+        self.put(shard, place, hash, record);
     }
 
     fn remove(&self, key: &str) {
@@ -138,14 +140,15 @@ impl InMemoryCache {
         self.count_removed(old);
     }
 
-    fn swap(&self, key: &str, expected: Option<&[u8]>, new: Option<Record>) -> bool {
+    fn swap(&self, key: &str, expected: Option<&[u8]>, new: Option<Record>, now: u64) -> bool {
         let hash = self.hash(key);
         let mut shard = self.lock(hash);
-        if !is_same(shard.peek(hash, key.as_bytes(), || self.now()), expected) {
+        let place = shard.place(hash, key.as_bytes());
+        if !is_same(place.and_then(|place| shard.peek(place, now)), expected) {
             return false;
         }
         if let Some(record) = new {
-            self.put(shard, hash, record);
+            self.put(shard, place, hash, record);
         } else {
             let old = shard.remove(hash, key.as_bytes());
             drop(shard);
@@ -154,13 +157,19 @@ impl InMemoryCache {
         true
     }
 
-    fn put(&self, mut shard: MutexGuard<'_, Shard>, hash: u64, record: Record) {
+    fn put(
+        &self,
+        mut shard: MutexGuard<'_, Shard>,
+        place: Option<Place>,
+        hash: u64,
+        record: Record,
+    ) {
         let expires = record.expires();
         // Counted before anyone can remove it, so that the sums never pass below zero.
         self.entries.fetch_add(1, Ordering::Relaxed);
         self.bytes
             .fetch_add(record.len() + OVERHEAD, Ordering::Relaxed);
-        let old = shard.put(hash, record);
+        let old = shard.put(place, hash, record);
         drop(shard);
         self.count_removed(old);
         self.expects(expires);
@@ -245,7 +254,7 @@ impl Cache for InMemoryCache {
     const IN_PROCESS: bool = true;
 
     async fn set(&self, key: &str, value: &[u8], ttl: Option<Duration>) -> Result<()> {
-        self.write(key, self.record(key, value, ttl)?);
+        self.write(key, self.record(key, value, ttl, self.now())?);
         Ok(())
     }
 
@@ -272,10 +281,11 @@ impl Cache for InMemoryCache {
         expected: Option<&[u8]>,
         new: Option<Entry<'_>>,
     ) -> Result<bool> {
+        let now = self.now();
         let record = new
-            .map(|entry| self.record(key, entry.value, entry.ttl))
+            .map(|entry| self.record(key, entry.value, entry.ttl, now))
             .transpose()?;
-        Ok(self.swap(key, expected, record))
+        Ok(self.swap(key, expected, record, now))
     }
 
     async fn remove_expired(&self, limit: usize) -> Result<usize> {

@@ -1,6 +1,13 @@
-use duck_core::CookieValue;
+use duck_core::{CookieValue, HeaderMap};
+use http::header;
 
 use super::*;
+
+fn visitor(cookies: Option<&str>, secure: bool) -> Visitor {
+    let value = cookies.map(|cookies| HeaderValue::from_str(cookies).unwrap());
+    let headers = value.map(|value| (header::COOKIE, value));
+    Visitor::new(HeaderMap::from_iter(headers), secure)
+}
 
 fn cookie(toml: &str) -> Result<SessionCookie> {
     let settings = Settings::from_toml(toml).unwrap();
@@ -14,7 +21,7 @@ fn set(toml: &str, secure: bool) -> String {
     let new = NewCookie::new(CookieValue::Text(HeaderValue::from_static("ID")), None);
     let header = cookie(toml)
         .unwrap()
-        .set(&new, &Visitor::new(None, secure), SystemTime::now())
+        .set(&new, &visitor(None, secure), SystemTime::now())
         .unwrap();
     header.to_str().unwrap().to_owned()
 }
@@ -54,7 +61,7 @@ fn a_lifetime_is_said_twice_and_agrees() {
     );
     let header = cookie("")
         .unwrap()
-        .set(&new, &Visitor::default(), SystemTime::now())
+        .set(&new, &visitor(None, false), SystemTime::now())
         .unwrap();
     let text = header.to_str().unwrap();
     assert!(text.contains("; Max-Age=60; Expires="), "{text}");
@@ -65,7 +72,7 @@ fn a_lifetime_is_said_twice_and_agrees() {
 fn removal_has_the_attributes_it_was_set_with() {
     let cookie = cookie("SESSION_COOKIE_PATH = '/app'").unwrap();
     assert_eq!(
-        cookie.remove(&Visitor::new(None, true)).unwrap(),
+        cookie.remove(&visitor(None, true)).unwrap(),
         "__Secure-session_id=; Path=/app; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Secure; HttpOnly; SameSite=Lax"
     );
 }
@@ -119,7 +126,7 @@ fn cookies_that_cannot_work_are_refused_by_name() {
 #[test]
 fn only_whole_ids_are_candidates_and_four_at_most() {
     let id = |byte: u8| SessionId::from_bytes([byte; 32]);
-    let header = |text: String| Visitor::new(Some(HeaderValue::try_from(text).unwrap()), false);
+    let header = |text: String| visitor(Some(&text), false);
     let pair = |byte: u8| format!("session_id={}", id(byte).reveal());
     let cookie = cookie("").unwrap();
     let found = |text: String| cookie.candidates(&header(text)).iter().collect::<Vec<_>>();

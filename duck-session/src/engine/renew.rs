@@ -1,7 +1,6 @@
-use bytes::Bytes;
-use duck_core::{Changes, Commit, Identity, Record, SessionData, SessionError};
+use duck_core::{Changes, Commit, Identity, SessionData, SessionError};
 
-use super::save::{MOST_TRIES, gone};
+use super::save::{MOST_TRIES, Version, gone};
 use super::{CacheEngine, new_cookie, record};
 use crate::cache::Cache;
 use crate::header::{Header, Kind};
@@ -24,29 +23,25 @@ impl<C: Cache> CacheEngine<C> {
     /// on the way leaves the visitor the session they had.
     pub(super) async fn renew(
         &self,
-        old: &Record,
-        mut data: SessionData,
+        mut old: Version,
         changes: &Changes,
     ) -> Result<Commit, SessionError> {
-        let (handle, mut header) = self.place(old)?;
-        let mut seen = old.bytes.clone();
-        let mut one_at_a_time = self.lock_unless_atomic(&handle).await;
+        let mut one_at_a_time = self.lock_unless_atomic(&old.handle).await;
         for attempt in 0..MOST_TRIES {
             let now = self.clock.now();
-            if self.lifetimes.end(&header) <= now {
+            if self.lifetimes.end(&old.header) <= now {
                 return Ok(gone());
             }
-            let new = self.fresh(&data, changes.identity, now, Some(&header));
-            let (id, bytes, new) = self.create(new, &data, changes.identity, now).await?;
+            let new = self.fresh(&old.data, changes.identity, now, Some(&old.header));
+            let (id, bytes, new) = self.create(new, &old.data, changes.identity, now).await?;
             let new_handle = self.sealer.handle(&id);
-            let buried = self.bury(&handle, &header, &seen, &new_handle, changes.identity);
-            match buried.await {
+            match self.bury(&old, &new_handle, changes.identity).await {
                 Ok(true) => {
                     tracing::info!(target: "duck_session", "a session got a new id");
                     let cookie = Some(new_cookie(id, &new, now));
                     return Ok(Commit::Saved {
                         record: record(id, bytes, &new),
-                        data,
+                        data: old.data,
                         cookie,
                     });
                 }
@@ -54,19 +49,19 @@ impl<C: Cache> CacheEngine<C> {
                 Err(error) => {
                     // A storage that did not answer may have written all the same: the new record goes
                     // only if the old one is there. If it stays, nobody knows its id.
-                    if let Ok(Some(_)) = self.newer(&handle).await {
+                    if let Ok(Some(_)) = self.newer(&old).await {
                         self.delete(&new_handle).await.unwrap_or_default();
                     }
                     return Err(error);
                 }
             }
-            self.stand_in_line(&handle, &mut one_at_a_time, attempt)
+            self.stand_in_line(&old.handle, &mut one_at_a_time, attempt)
                 .await;
-            let Some(newer) = self.newer(&handle).await? else {
+            let Some(newer) = self.newer(&old).await? else {
                 return Ok(gone());
             };
-            (seen, header, data) = (newer.seen, newer.header, newer.data);
-            changes.apply(&mut data)?;
+            old = newer;
+            changes.apply(&mut old.data)?;
         }
         Err(SessionError::Conflict)
     }
@@ -75,9 +70,7 @@ impl<C: Cache> CacheEngine<C> {
     /// cannot compare and swap in one step, the caller holds the lock.
     async fn bury(
         &self,
-        handle: &Handle,
-        header: &Header,
-        seen: &Bytes,
+        old: &Version,
         new_handle: &Handle,
         identity: Identity,
     ) -> Result<bool, SessionError> {
@@ -85,16 +78,16 @@ impl<C: Cache> CacheEngine<C> {
         let expires = now + TOMBSTONE;
         let mut header = Header {
             kind: Kind::Moved,
-            version: header.version + 1,
+            version: old.header.version + 1,
             expires,
             auth: 0,
-            ..*header
+            ..old.header
         };
         let mut data = SessionData::default();
         let text = serde_json::to_vec(new_handle.as_str()).map_err(SessionError::store)?;
         data.set(MOVED_TO, text.into());
-        let tombstone = self.seal(handle, &mut header, &data)?;
+        let tombstone = self.seal(&old.handle, &mut header, &data)?;
         let entry = self.entry(&tombstone, &header, identity, now);
-        self.swap(handle, Some(seen), entry).await
+        self.swap(&old.handle, Some(&old.seen), entry).await
     }
 }

@@ -18,6 +18,8 @@ pub(super) const MOST_TRIES: u32 = 32;
 
 /// A session as it was seen, and what is to become of it.
 pub(super) struct Version {
+    pub(super) id: SessionId,
+    pub(super) handle: Handle,
     pub(super) seen: Bytes,
     pub(super) header: Header,
     pub(super) data: SessionData,
@@ -33,25 +35,39 @@ enum Tried {
 }
 
 impl<C: Cache> CacheEngine<C> {
-    /// Writes what a request changed. The rare ways are boxed: what every write moves about stays
-    /// small.
+    /// Writes what a request changed: all but the plain [`save`](Self::save) of a session that stays.
     pub(super) async fn write(
         &self,
-        record: Option<Record>,
+        old: &Record,
         data: SessionData,
         changes: &Changes,
     ) -> Result<Commit, SessionError> {
-        match (record, changes.identity) {
-            (None, _) => self.begin(data, changes.identity).await,
-            (Some(old), _) if self.lifetimes.is_over(&data, self.clock.now()) => {
-                Box::pin(self.end(&old)).await
-            }
-            (Some(old), Identity::Keep) => self.save(&old, data, changes).await,
-            (Some(old), Identity::End) => Box::pin(self.replace(&old, data)).await,
-            (Some(old), Identity::Renew | Identity::Login) => {
-                Box::pin(self.renew(&old, data, changes)).await
+        if self.lifetimes.is_over(&data, &self.clock) {
+            return self.end(old).await;
+        }
+        match changes.identity {
+            Identity::End => self.replace(old, data).await,
+            Identity::Keep => self.save(&mut self.version(old, data)?, changes).await,
+            Identity::Renew | Identity::Login => {
+                self.renew(self.version(old, data)?, changes).await
             }
         }
+    }
+
+    /// A record that is to hold other data.
+    pub(super) fn version(
+        &self,
+        record: &Record,
+        data: SessionData,
+    ) -> Result<Version, SessionError> {
+        let (id, handle, header) = self.place(record)?;
+        Ok(Version {
+            id,
+            handle,
+            seen: record.bytes.clone(),
+            header,
+            data,
+        })
     }
 
     /// The data to write.
@@ -66,7 +82,7 @@ impl<C: Cache> CacheEngine<C> {
     fn replay(&self, changes: &Changes) -> Result<SessionData, SessionError> {
         let mut data = match &changes.record {
             Some(old) if changes.identity != Identity::End => {
-                let (handle, header) = self.place(old)?;
+                let (_, handle, header) = self.place(old)?;
                 let json = self.sealer.open(handle.as_bytes(), &header, &old.bytes);
                 json.and_then(|json| SessionData::from_json(&json).ok())
                     .unwrap_or_default()
@@ -83,7 +99,7 @@ impl<C: Cache> CacheEngine<C> {
         data: SessionData,
         identity: Identity,
     ) -> Result<Commit, SessionError> {
-        if data.is_blank() || self.lifetimes.is_over(&data, self.clock.now()) {
+        if data.is_blank() || self.lifetimes.is_over(&data, &self.clock) {
             return Ok(if identity == Identity::End {
                 Commit::Ended
             } else {
@@ -170,58 +186,30 @@ impl<C: Cache> CacheEngine<C> {
     }
 
     async fn try_prolong(&self, old: &Record) -> Result<Commit, SessionError> {
-        let id = old
-            .id
-            .ok_or(SessionError::Unsupported("the record has no id"))?;
-        let (handle, _) = self.place(old)?;
-        let Opened::Live(header, data) = self.open(&handle, &old.bytes) else {
+        let (_, handle, _) = self.place(old)?;
+        let Opened::Live(_, data) = self.open(&handle, &old.bytes) else {
             return Ok(Commit::Unchanged);
         };
-        let mut version = Version {
-            seen: old.bytes.clone(),
-            header,
-            data,
-        };
+        let mut version = self.version(old, data)?;
         let _one_at_a_time = self.lock_unless_atomic(&handle).await;
-        match self.try_save(&id, &handle, &mut version, true).await? {
-            Tried::Written(record, cookie) => Ok(Commit::Saved {
-                record,
-                data: version.data,
-                cookie,
-            }),
+        match self.try_save(&mut version, true).await? {
+            Tried::Written(record, cookie) => Ok(saved(record, &mut version, cookie)),
             Tried::Overtaken | Tried::Over => Ok(Commit::Unchanged),
         }
     }
 
     /// Writes the changes over the record they were made on, or over a newer one.
-    async fn save(
+    pub(super) async fn save(
         &self,
-        old: &Record,
-        data: SessionData,
+        version: &mut Version,
         changes: &Changes,
     ) -> Result<Commit, SessionError> {
-        let id = old
-            .id
-            .ok_or(SessionError::Unsupported("the record has no id"))?;
-        let (handle, header) = self.place(old)?;
-        let mut version = Version {
-            seen: old.bytes.clone(),
-            header,
-            data,
-        };
         if !C::ATOMIC {
-            return Box::pin(self.save_in_turn(&id, &handle, Some(version), changes)).await;
+            return Box::pin(self.save_in_turn(version, changes, false)).await;
         }
-        match self
-            .try_save(&id, &handle, &mut version, changes.forced)
-            .await?
-        {
-            Tried::Written(record, cookie) => Ok(Commit::Saved {
-                record,
-                data: version.data,
-                cookie,
-            }),
-            Tried::Overtaken => Box::pin(self.save_in_turn(&id, &handle, None, changes)).await,
+        match self.try_save(version, changes.forced).await? {
+            Tried::Written(record, cookie) => Ok(saved(record, version, cookie)),
+            Tried::Overtaken => Box::pin(self.save_in_turn(version, changes, true)).await,
             Tried::Over => Ok(gone()),
         }
     }
@@ -230,51 +218,40 @@ impl<C: Cache> CacheEngine<C> {
     /// each other here, so that only other processes can be.
     async fn save_in_turn(
         &self,
-        id: &SessionId,
-        handle: &Handle,
-        mut first: Option<Version>,
+        version: &mut Version,
         changes: &Changes,
+        mut overtaken: bool,
     ) -> Result<Commit, SessionError> {
+        let handle = version.handle;
         let _one_at_a_time = self.locks.lock(handle.as_str()).await;
         for attempt in 0..MOST_TRIES {
-            let mut version = match first.take() {
-                Some(version) => version,
-                None => match self.newer(handle).await? {
-                    Some(mut newer) => {
-                        changes.apply(&mut newer.data)?;
-                        newer
-                    }
-                    None => return Ok(gone()),
-                },
-            };
-            match self
-                .try_save(id, handle, &mut version, changes.forced)
-                .await?
-            {
-                Tried::Written(record, cookie) => {
-                    return Ok(Commit::Saved {
-                        record,
-                        data: version.data,
-                        cookie,
-                    });
-                }
+            if overtaken {
+                let Some(newer) = self.newer(version).await? else {
+                    return Ok(gone());
+                };
+                *version = newer;
+                changes.apply(&mut version.data)?;
+            }
+            match self.try_save(version, changes.forced).await? {
+                Tried::Written(record, cookie) => return Ok(saved(record, version, cookie)),
                 Tried::Overtaken => self.back_off(attempt).await,
                 Tried::Over => return Ok(gone()),
             }
+            overtaken = true;
         }
         Err(SessionError::Conflict)
     }
 
     /// Swaps a record for the one that was seen.
-    async fn try_save(
-        &self,
-        id: &SessionId,
-        handle: &Handle,
-        version: &mut Version,
-        forced: bool,
-    ) -> Result<Tried, SessionError> {
+    async fn try_save(&self, version: &mut Version, forced: bool) -> Result<Tried, SessionError> {
         let now = self.clock.now();
-        let Version { seen, header, data } = version;
+        let Version {
+            id,
+            handle,
+            seen,
+            header,
+            data,
+        } = version;
         if self.lifetimes.end(header) <= now {
             return Ok(Tried::Over);
         }
@@ -289,13 +266,19 @@ impl<C: Cache> CacheEngine<C> {
         Ok(Tried::Written(record(*id, bytes, header), cookie))
     }
 
-    /// The record as somebody else left it; `None` if the session is over.
-    pub(super) async fn newer(&self, handle: &Handle) -> Result<Option<Version>, SessionError> {
-        let Some(seen) = self.fetch(handle).await? else {
+    /// A session as somebody else left it; `None` if it is over.
+    pub(super) async fn newer(&self, old: &Version) -> Result<Option<Version>, SessionError> {
+        let Some(seen) = self.fetch(&old.handle).await? else {
             return Ok(None);
         };
-        Ok(match self.open(handle, &seen) {
-            Opened::Live(header, data) => Some(Version { seen, header, data }),
+        Ok(match self.open(&old.handle, &seen) {
+            Opened::Live(header, data) => Some(Version {
+                id: old.id,
+                handle: old.handle,
+                seen,
+                header,
+                data,
+            }),
             Opened::Moved(_) | Opened::Dead | Opened::Unreadable => None,
         })
     }
@@ -332,7 +315,7 @@ impl<C: Cache> CacheEngine<C> {
 
     /// Ends a session, also where another request gave it a new id meanwhile.
     async fn end(&self, old: &Record) -> Result<Commit, SessionError> {
-        let (handle, _) = self.place(old)?;
+        let (_, handle, _) = self.place(old)?;
         let mut next = self.remove(&handle, Some(old.bytes.clone())).await?;
         while let Some(handle) = next {
             next = self.remove(&handle, None).await?;
@@ -380,15 +363,22 @@ impl<C: Cache> CacheEngine<C> {
         }
     }
 
-    /// Where a record is kept, and its header.
-    pub(super) fn place(&self, record: &Record) -> Result<(Handle, Header), SessionError> {
+    /// The id of a record, where it is kept, and its header.
+    fn place(&self, record: &Record) -> Result<(SessionId, Handle, Header), SessionError> {
         let id = record
             .id
-            .as_ref()
             .ok_or(SessionError::Unsupported("the record has no id"))?;
         let header = Header::read(&record.bytes)
             .ok_or(SessionError::Unsupported("the record is not this engine's"))?;
-        Ok((self.sealer.handle(id), header))
+        Ok((id, self.sealer.handle(&id), header))
+    }
+}
+
+fn saved(record: Record, version: &mut Version, cookie: Option<NewCookie>) -> Commit {
+    Commit::Saved {
+        record,
+        data: std::mem::take(&mut version.data),
+        cookie,
     }
 }
 

@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 
 use duck_core::{
-    CookieValue, HeaderValue, Loaded, NewCookie, Record, Request, SessionData, SessionId, Visitor,
-    text,
+    CookieValue, HeaderMap, HeaderValue, Loaded, NewCookie, Record, Request, SessionData,
+    SessionId, Visitor, text,
 };
 
 use crate::support::{Op, id, page, read, scripted, with_id};
@@ -34,7 +34,10 @@ async fn what_can_be_printed_shows_no_id_and_no_data() {
     );
     let shown = format!(
         "{:?} {:?} {record:?} {:?}",
-        Visitor::new(Some(value.clone()), true),
+        Visitor::new(
+            HeaderMap::from_iter([("cookie".parse().unwrap(), value.clone())]),
+            true
+        ),
         NewCookie::new(CookieValue::Text(value), None),
         Loaded::live(record.clone(), SessionData::default()),
     );

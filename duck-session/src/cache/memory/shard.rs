@@ -73,6 +73,10 @@ const EMPTY: List = List {
     oldest: NONE,
 };
 
+/// The slot of a key, until something else is stored or removed.
+#[derive(Clone, Copy)]
+pub(super) struct Place(u32);
+
 pub(super) struct Shard {
     hasher: DefaultHashBuilder,
     index: HashTable<u32>,
@@ -111,16 +115,22 @@ impl Shard {
         Some(value)
     }
 
-    /// The live value, without counting as a use.
-    pub(super) fn peek(&self, hash: u64, key: &[u8], now: impl Fn() -> u64) -> Option<&[u8]> {
-        let record = &self.slots[self.find(hash, key)? as usize].record;
-        record.is_live(now).then(|| record.value())
+    /// Where the key is, if it is here.
+    pub(super) fn place(&self, hash: u64, key: &[u8]) -> Option<Place> {
+        self.find(hash, key).map(Place)
     }
 
-    /// Stores the record and gives back the bytes of the one it replaces.
-    pub(super) fn put(&mut self, hash: u64, record: Record) -> Option<Bytes> {
+    /// The live value at a place, without counting as a use.
+    pub(super) fn peek(&self, place: Place, now: u64) -> Option<&[u8]> {
+        let record = &self.slots[place.0 as usize].record;
+        record.is_live(|| now).then(|| record.value())
+    }
+
+    /// Stores the record, at the place of its key if it has one, and gives back the bytes of the
+    /// one it replaces.
+    pub(super) fn put(&mut self, place: Option<Place>, hash: u64, record: Record) -> Option<Bytes> {
         self.next_expiry = self.next_expiry.min(record.expires);
-        let Some(at) = self.find(hash, record.key()) else {
+        let Some(Place(at)) = place else {
             self.insert(hash, record);
             return None;
         };

@@ -18,9 +18,9 @@ fn put(cache: &InMemoryCache, key: &str, value: &[u8]) {
 }
 
 fn has(cache: &InMemoryCache, key: &str) -> bool {
-    lock(&cache.shards[0])
-        .peek(cache.hash(key), key.as_bytes(), || cache.now())
-        .is_some()
+    let shard = lock(&cache.shards[0]);
+    let place = shard.place(cache.hash(key), key.as_bytes());
+    place.is_some_and(|place| shard.peek(place, cache.now()).is_some())
 }
 
 fn get(cache: &InMemoryCache, key: &str) -> Option<Bytes> {
