@@ -51,7 +51,7 @@ impl<C: Cache> CacheEngine<C> {
         let sealer = if C::IN_PROCESS {
             Sealer::Open
         } else {
-            Sealer::sealed(&SecretKey::from_settings(settings)?)?
+            Sealer::sealed(&SecretKey::from_settings(settings)?, own.session_encrypt)?
         };
         if !C::ATOMIC {
             tracing::info!(
@@ -178,13 +178,11 @@ impl<C: Cache> CacheEngine<C> {
         if self.lifetimes.end(&header) <= self.clock.now() {
             return Opened::Dead;
         }
-        let Some(json) = self.sealer.open(handle.as_bytes(), &header, record) else {
-            return Opened::Unreadable;
-        };
-        match (header.kind, SessionData::from_json(&json)) {
-            (Kind::Live, Ok(data)) => Opened::Live(header, data),
-            (Kind::Moved, Ok(data)) => Opened::Moved(renew::moved_to(&data)),
-            (_, Err(_)) => Opened::Unreadable,
+        let data = self.sealer.open(handle.as_bytes(), &header, record);
+        match (header.kind, data) {
+            (Kind::Live, Some(data)) => Opened::Live(header, data),
+            (Kind::Moved, Some(data)) => Opened::Moved(renew::moved_to(&data)),
+            (_, None) => Opened::Unreadable,
         }
     }
 
@@ -194,19 +192,13 @@ impl<C: Cache> CacheEngine<C> {
         header: &mut Header,
         data: &SessionData,
     ) -> Result<Bytes, SessionError> {
-        let length = data.json_len();
-        if length > self.lifetimes.policy.max_bytes {
+        if data.json_len() > self.lifetimes.policy.max_bytes {
             return Err(SessionError::TooLarge(format!(
                 "SESSION_MAX_BYTES is {}",
                 self.lifetimes.policy.max_bytes
             )));
         }
-        self.sealer.seal(
-            handle.as_bytes(),
-            header,
-            |bytes| data.write_json(bytes),
-            length,
-        )
+        self.sealer.seal(handle.as_bytes(), header, data)
     }
 }
 

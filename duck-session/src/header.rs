@@ -14,6 +14,8 @@ pub(crate) struct Header {
     pub(crate) kind: Kind,
     /// Whether the cookie outlives the browser.
     pub(crate) persistent: bool,
+    /// Whether the data is not encrypted, only proven.
+    pub(crate) readable: bool,
     /// Which key the record is sealed with; zeros where it is not.
     pub(crate) key: [u8; 8],
     /// Counts the writes.
@@ -41,7 +43,12 @@ pub(crate) enum Kind {
 impl Header {
     pub(crate) fn write(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&[self.kind as u8, u8::from(self.persistent), 0, 0]);
+        bytes.extend_from_slice(&[
+            self.kind as u8,
+            u8::from(self.persistent),
+            u8::from(self.readable),
+            0,
+        ]);
         bytes.extend_from_slice(&self.key);
         bytes.extend_from_slice(&self.version.to_le_bytes());
         bytes.extend_from_slice(&seconds_between(self.created, self.issued).to_le_bytes());
@@ -80,6 +87,7 @@ impl Header {
         Some(Self {
             kind,
             persistent: header[5] == 1,
+            readable: header[6] == 1,
             key: header[8..16].try_into().ok()?,
             version: small(16)?,
             created,
@@ -117,6 +125,7 @@ mod tests {
         let header = Header {
             kind: Kind::Moved,
             persistent: true,
+            readable: true,
             key: [7; 8],
             version: 1,
             created: 2,

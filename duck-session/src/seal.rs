@@ -7,13 +7,14 @@ use bytes::Bytes;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use data_encoding::HEXLOWER;
-use duck_core::{Error, Result, SecretKey, SessionError, SessionId};
+use duck_core::{Error, Result, SecretKey, SessionData, SessionError, SessionId};
 use hkdf::Hkdf;
 use sha2::{Digest, Sha256};
 
 use crate::header::{self, Header};
 
 const NONCE: usize = 24;
+const TAG: usize = 16;
 
 /// Hashed before an id, so that its handle is the hash of nothing else. With the id it fills one
 /// block.
@@ -60,8 +61,9 @@ impl fmt::Debug for Handle {
 pub(crate) enum Sealer {
     /// They never leave the process.
     Open,
-    /// They are sealed with the first key; all open.
-    Sealed(Vec<Ring>),
+    /// They are sealed with the first key; all open. Without `encrypt` the data stays readable, but
+    /// nobody without the key can change it or put it elsewhere.
+    Sealed { rings: Vec<Ring>, encrypt: bool },
 }
 
 /// What comes of one `SECRET_KEY`.
@@ -90,19 +92,16 @@ impl Ring {
 }
 
 impl Sealer {
-    pub(crate) fn sealed(secret: &SecretKey) -> Result<Self> {
-        secret
-            .all()
-            .map(Ring::new)
-            .collect::<Result<_>>()
-            .map(Self::Sealed)
+    pub(crate) fn sealed(secret: &SecretKey, encrypt: bool) -> Result<Self> {
+        let rings = secret.all().map(Ring::new).collect::<Result<_>>()?;
+        Ok(Self::Sealed { rings, encrypt })
     }
 
     /// The name a session is kept under.
     pub(crate) fn handle(&self, id: &SessionId) -> Handle {
         match self {
             Self::Open => Handle::Id(*id),
-            Self::Sealed(_) => {
+            Self::Sealed { .. } => {
                 let hash = Sha256::new_with_prefix(HANDLE).chain_update(id.reveal_bytes());
                 let mut text = [0; 64];
                 HEXLOWER.encode_mut(&hash.finalize(), &mut text);
@@ -118,55 +117,91 @@ impl Sealer {
         &self,
         name: &[u8],
         header: &mut Header,
-        write_data: impl FnOnce(&mut Vec<u8>),
-        length: usize,
+        data: &SessionData,
     ) -> Result<Bytes, SessionError> {
-        let Self::Sealed(rings) = self else {
+        let length = data.stored_len();
+        let Self::Sealed { rings, encrypt } = self else {
             let mut record = Vec::with_capacity(header::LENGTH + length);
             header.write(&mut record);
-            write_data(&mut record);
+            data.write(&mut record);
             return Ok(record.into());
         };
         // What an older key sealed stays with it until it gets a new id: servers that do not know the
         // new key yet read on.
         let ring = ring_of(rings, header);
         header.key = ring.id;
-        let mut record = Vec::with_capacity(header::LENGTH + NONCE + length + 16);
+        header.readable = !encrypt;
+        let mut record = Vec::with_capacity(header::LENGTH + NONCE + length + TAG);
         header.write(&mut record);
-        let mut data = Vec::with_capacity(length);
-        write_data(&mut data);
+        let mut clear = Vec::with_capacity(length);
+        data.write(&mut clear);
         let mut nonce = [0; NONCE];
         getrandom::fill(&mut nonce).map_err(SessionError::store)?;
-        let payload = Payload {
-            msg: &data,
-            aad: &bound_to(name, &record),
-        };
-        let sealed = ring
-            .cipher
-            .encrypt(&XNonce::from(nonce), payload)
-            .map_err(|_| SessionError::store("a record could not be sealed"))?;
+        let sealed = ring.close(&nonce, name, &record, &clear, *encrypt)?;
         record.extend_from_slice(&nonce);
+        if !encrypt {
+            record.extend_from_slice(&clear);
+        }
         record.extend_from_slice(&sealed);
         Ok(record.into())
     }
 
     /// The data of a record; `None` where it was not sealed by us, under this name, as it is now.
-    pub(crate) fn open(&self, name: &[u8], header: &Header, record: &Bytes) -> Option<Bytes> {
-        let Self::Sealed(rings) = self else {
-            return Some(record.slice(header::LENGTH..));
+    pub(crate) fn open(&self, name: &[u8], header: &Header, record: &Bytes) -> Option<SessionData> {
+        let Self::Sealed { rings, .. } = self else {
+            return SessionData::read(&record.slice(header::LENGTH..));
         };
         let ring = rings.iter().find(|ring| ring.id == header.key)?;
         let (clear, rest) = record.split_at_checked(header::LENGTH)?;
         let (nonce, sealed) = rest.split_at_checked(NONCE)?;
-        let nonce: [u8; NONCE] = nonce.try_into().ok()?;
-        let payload = Payload {
-            msg: sealed,
-            aad: &bound_to(name, clear),
+        let data = ring.open(nonce.try_into().ok()?, name, clear, sealed, header.readable)?;
+        SessionData::read(&data)
+    }
+}
+
+impl Ring {
+    /// Seals data to a name and a header: the data encrypted, or only what proves it.
+    fn close(
+        &self,
+        nonce: &[u8; NONCE],
+        name: &[u8],
+        header: &[u8],
+        data: &[u8],
+        encrypt: bool,
+    ) -> Result<Vec<u8>, SessionError> {
+        let (msg, shown) = if encrypt {
+            (data, &[][..])
+        } else {
+            (&[][..], data)
         };
-        ring.cipher
-            .decrypt(&XNonce::from(nonce), payload)
-            .ok()
-            .map(Bytes::from)
+        let aad = &[name, header, shown].concat();
+        self.cipher
+            .encrypt(&XNonce::from(*nonce), Payload { msg, aad })
+            .map_err(|_| SessionError::store("a record could not be sealed"))
+    }
+
+    fn open(
+        &self,
+        nonce: [u8; NONCE],
+        name: &[u8],
+        header: &[u8],
+        sealed: &[u8],
+        readable: bool,
+    ) -> Option<Bytes> {
+        let hidden = if readable {
+            sealed.len().checked_sub(TAG)?
+        } else {
+            0
+        };
+        let (shown, msg) = sealed.split_at(hidden);
+        let aad = &[name, header, shown].concat();
+        let payload = Payload { msg, aad };
+        let data = self.cipher.decrypt(&XNonce::from(nonce), payload).ok()?;
+        Some(if readable {
+            Bytes::copy_from_slice(shown)
+        } else {
+            data.into()
+        })
     }
 }
 
@@ -179,16 +214,11 @@ fn ring_of<'a>(rings: &'a [Ring], header: &Header) -> &'a Ring {
         .unwrap_or(&rings[0])
 }
 
-/// What the seal covers besides the data.
-fn bound_to(name: &[u8], header: &[u8]) -> Vec<u8> {
-    [name, header].concat()
-}
-
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open => f.write_str("Open"),
-            Self::Sealed(rings) => write!(f, "Sealed({} keys)", rings.len()),
+            Self::Sealed { rings, .. } => write!(f, "Sealed({} keys)", rings.len()),
         }
     }
 }
@@ -200,8 +230,12 @@ mod tests {
     use duck_core::Settings;
 
     fn sealer(toml: &str) -> Sealer {
-        Sealer::sealed(&SecretKey::from_settings(&Settings::from_toml(toml).unwrap()).unwrap())
-            .unwrap()
+        make(toml, true)
+    }
+
+    fn make(toml: &str, encrypt: bool) -> Sealer {
+        let settings = Settings::from_toml(toml).unwrap();
+        Sealer::sealed(&SecretKey::from_settings(&settings).unwrap(), encrypt).unwrap()
     }
 
     const ONE: &str = "SECRET_KEY = 'one key of more than thirty-two bytes'";
@@ -211,6 +245,7 @@ mod tests {
         Header {
             kind: Kind::Live,
             persistent: true,
+            readable: false,
             key: [0; 8],
             version: 1,
             created: 1,
@@ -222,46 +257,55 @@ mod tests {
         }
     }
 
-    fn record(sealer: &Sealer) -> Bytes {
-        sealer
-            .seal(
-                b"name",
-                &mut header(),
-                |data| data.extend_from_slice(b"{\"a\":1}"),
-                7,
-            )
-            .unwrap()
+    fn data() -> SessionData {
+        let mut data = SessionData::default();
+        data.set("colour", "\"green\"".into());
+        data
     }
 
-    fn open(sealer: &Sealer, name: &[u8], record: &Bytes) -> Option<Bytes> {
+    fn record(sealer: &Sealer) -> Bytes {
+        sealer.seal(b"name", &mut header(), &data()).unwrap()
+    }
+
+    fn open(sealer: &Sealer, name: &[u8], record: &Bytes) -> Option<SessionData> {
         sealer.open(name, &Header::read(record)?, record)
+    }
+
+    fn shows_data(record: &Bytes) -> bool {
+        record.windows(5).any(|bytes| bytes == b"green")
     }
 
     #[test]
     fn a_record_opens_under_its_own_name_only() {
-        let sealer = sealer(ONE);
-        let record = record(&sealer);
-        assert_eq!(open(&sealer, b"name", &record).unwrap(), "{\"a\":1}");
-        assert_eq!(open(&sealer, b"other", &record), None);
-        assert!(
-            !record.windows(3).any(|bytes| bytes == b"\"a\""),
-            "the data is not readable"
-        );
+        for encrypt in [true, false] {
+            let sealer = make(ONE, encrypt);
+            let record = record(&sealer);
+            assert_eq!(open(&sealer, b"name", &record), Some(data()));
+            assert_eq!(open(&sealer, b"other", &record), None);
+            assert_eq!(shows_data(&record), !encrypt);
+        }
     }
 
     #[test]
     fn any_flipped_byte_and_any_cut_is_noticed() {
-        let sealer = sealer(ONE);
-        let record = record(&sealer);
-        for place in 0..record.len() {
-            let mut bytes = record.to_vec();
-            bytes[place] ^= 1;
-            assert_eq!(open(&sealer, b"name", &bytes.into()), None, "byte {place}");
-            assert_eq!(
-                open(&sealer, b"name", &record.slice(..place)),
-                None,
-                "cut at {place}"
-            );
+        for encrypt in [true, false] {
+            let sealer = make(ONE, encrypt);
+            let record = record(&sealer);
+            for place in 0..record.len() {
+                let mut bytes = record.to_vec();
+                bytes[place] ^= 1;
+                assert_eq!(open(&sealer, b"name", &bytes.into()), None, "byte {place}");
+                let cut = record.slice(..place);
+                assert_eq!(open(&sealer, b"name", &cut), None, "cut at {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_written_before_encryption_was_switched_opens() {
+        for encrypt in [true, false] {
+            let record = record(&make(ONE, encrypt));
+            assert_eq!(open(&make(ONE, !encrypt), b"name", &record), Some(data()));
         }
     }
 

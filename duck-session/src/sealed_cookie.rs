@@ -42,7 +42,7 @@ impl CookieEngine {
         })?;
         let mut lifetimes = Lifetimes::new(own);
         lifetimes.policy.max_bytes = lifetimes.policy.max_bytes.min(MOST_BYTES);
-        let sealer = Sealer::sealed(&SecretKey::from_settings(settings)?)?;
+        let sealer = Sealer::sealed(&SecretKey::from_settings(settings)?, true)?;
         Ok(Self {
             cookie: SessionCookie::new(own, settings)?,
             sealer,
@@ -77,8 +77,7 @@ impl CookieEngine {
     fn open(&self, value: &[u8]) -> Option<(Header, Bytes, SessionData)> {
         let bytes = Bytes::from(BASE64URL_NOPAD.decode(value).ok()?);
         let header = Header::read(&bytes)?;
-        let json = self.sealer.open(NAME, &header, &bytes)?;
-        let data = SessionData::from_json(&json).ok()?;
+        let data = self.sealer.open(NAME, &header, &bytes)?;
         Some((header, bytes, data))
     }
 
@@ -112,6 +111,7 @@ impl CookieEngine {
         let mut header = Header {
             kind: Kind::Live,
             persistent: true,
+            readable: false,
             key: [0; 8],
             version: before.map_or(0, |before| before.version + 1),
             created: before.map_or(now, |before| before.created),
@@ -135,16 +135,13 @@ impl CookieEngine {
         data: SessionData,
         now: u64,
     ) -> Result<Commit, SessionError> {
-        let length = data.json_len();
-        if length > self.lifetimes.policy.max_bytes {
+        if data.json_len() > self.lifetimes.policy.max_bytes {
             return Err(SessionError::TooLarge(format!(
                 "a cookie holds {} bytes",
                 self.lifetimes.policy.max_bytes
             )));
         }
-        let bytes = self
-            .sealer
-            .seal(NAME, &mut header, |bytes| data.write_json(bytes), length)?;
+        let bytes = self.sealer.seal(NAME, &mut header, &data)?;
         let value =
             HeaderValue::try_from(BASE64URL_NOPAD.encode(&bytes)).map_err(SessionError::store)?;
         let max_age = cookie::max_age(header.expires, now, header.persistent);
@@ -164,9 +161,9 @@ impl CookieEngine {
             .as_ref()
             .filter(|_| changes.identity != Identity::End)
             && let Some(header) = Header::read(&record.bytes)
-            && let Some(json) = self.sealer.open(NAME, &header, &record.bytes)
+            && let Some(opened) = self.sealer.open(NAME, &header, &record.bytes)
         {
-            data = SessionData::from_json(&json).unwrap_or_default();
+            data = opened;
         }
         changes.apply(&mut data)?;
         Ok(data)

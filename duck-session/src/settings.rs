@@ -174,6 +174,8 @@ pub struct SessionSettings {
     pub session_on_store_error: OnStoreError,
     /// Which writes wait for the disk.
     pub session_fsync: Fsync,
+    /// Whether what leaves the process is encrypted, and not only proven to be unchanged.
+    pub session_encrypt: bool,
     /// How often expired sessions are removed; 0 for never.
     pub session_sweep_interval: Seconds,
     /// How many at once.
@@ -212,6 +214,7 @@ impl Default for SessionSettings {
             session_store_timeout: Seconds(Duration::from_secs(2)),
             session_on_store_error: OnStoreError::Closed,
             session_fsync: Fsync::Security,
+            session_encrypt: true,
             session_sweep_interval: Seconds(Duration::from_mins(1)),
             session_sweep_batch: 1000,
             session_cache_control: "no-store".into(),

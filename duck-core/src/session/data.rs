@@ -1,9 +1,6 @@
-use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
 
 /// Keys that begin with this are the framework's own.
 const RESERVED: &str = "_duck";
@@ -40,20 +37,56 @@ pub struct SessionData {
 }
 
 impl SessionData {
-    /// Reads a JSON object. The values share `json`'s memory.
+    /// Reads what [`write`](Self::write) wrote; `None` where it is anything else. Keys and values
+    /// share its memory, and no value is looked into.
     ///
-    /// # Errors
+    /// ```
+    /// use duck_core::{Bytes, SessionData};
     ///
-    /// When it is not a JSON object.
-    pub fn from_json(json: &Bytes) -> serde_json::Result<Self> {
+    /// let mut data = SessionData::default();
+    /// data.set("visits", Bytes::from_static(b"3"));
+    /// let mut stored = Vec::new();
+    /// data.write(&mut stored);
+    /// assert_eq!(SessionData::read(&stored.into()), Some(data));
+    /// assert_eq!(SessionData::read(&Bytes::from_static(b"no session")), None);
+    /// ```
+    pub fn read(stored: &Bytes) -> Option<Self> {
         let mut data = Self::default();
-        let mut reader = serde_json::Deserializer::from_slice(json);
-        reader.deserialize_map(Entries {
-            json,
-            data: &mut data,
-        })?;
-        reader.end()?;
-        Ok(data)
+        let mut rest = &stored[..];
+        while !rest.is_empty() {
+            let (key, value) = (length(&mut rest)?, length(&mut rest)?);
+            let (key, after) = rest.split_at_checked(key)?;
+            let (value, after) = after.split_at_checked(value)?;
+            std::str::from_utf8(key).ok()?;
+            let key = Key(stored.slice_ref(key));
+            if data.entries.last().is_some_and(|(last, _)| *last >= key) {
+                return None;
+            }
+            data.entries.push((key, stored.slice_ref(value)));
+            rest = after;
+        }
+        Some(data)
+    }
+
+    /// Appends the session as it is stored: for each key its length, the length of its value (seven
+    /// bits a byte, the lowest first), the key and the value. To read one takes a fraction of what
+    /// JSON does.
+    pub fn write(&self, stored: &mut Vec<u8>) {
+        for (key, value) in &self.entries {
+            write_length(key.0.len(), stored);
+            write_length(value.len(), stored);
+            stored.extend_from_slice(&key.0);
+            stored.extend_from_slice(value);
+        }
+    }
+
+    /// How many bytes [`write`](Self::write) appends.
+    pub fn stored_len(&self) -> usize {
+        let length = |(key, value): &(Key, Bytes)| {
+            let (key, value) = (key.0.len(), value.len());
+            length_len(key) + length_len(value) + key + value
+        };
+        self.entries.iter().map(length).sum()
     }
 
     /// The session as a JSON object.
@@ -63,8 +96,7 @@ impl SessionData {
         json
     }
 
-    /// Appends the session as a JSON object.
-    pub fn write_json(&self, json: &mut Vec<u8>) {
+    fn write_json(&self, json: &mut Vec<u8>) {
         json.push(b'{');
         for (index, (key, value)) in self.entries.iter().enumerate() {
             if index > 0 {
@@ -77,7 +109,8 @@ impl SessionData {
         json.push(b'}');
     }
 
-    /// How long [`to_json`](Self::to_json) will be: exact where no key needs an escape.
+    /// How long the session is as JSON, which is what limits count: exact where no key needs an
+    /// escape. Stored, it is hardly ever longer.
     pub fn json_len(&self) -> usize {
         let entries = self
             .entries
@@ -181,24 +214,22 @@ impl SessionData {
         self.entries
             .binary_search_by(|(other, _)| other.0.as_ref().cmp(key.as_bytes()))
     }
-
-    /// Adds an entry as it stands in a document; the last of two equal keys counts.
-    fn push(&mut self, key: Key, value: Bytes) {
-        match self.entries.last() {
-            Some((last, _)) if *last >= key => {
-                match self.entries.binary_search_by(|(other, _)| other.cmp(&key)) {
-                    Ok(index) => self.entries[index].1 = value,
-                    Err(index) => self.entries.insert(index, (key, value)),
-                }
-            }
-            _ => self.entries.push((key, value)),
-        }
-    }
 }
 
 /// Whether a key is the framework's own.
 pub(crate) fn is_reserved(key: &[u8]) -> bool {
     key.starts_with(RESERVED.as_bytes())
+}
+
+/// How many bytes [`write_length`] takes.
+fn length_len(length: usize) -> usize {
+    match length {
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        0x4000..0x20_0000 => 3,
+        0x20_0000..0x1000_0000 => 4,
+        _ => 5,
+    }
 }
 
 fn write_string(text: &[u8], json: &mut Vec<u8>) {
@@ -215,35 +246,27 @@ fn write_string(text: &[u8], json: &mut Vec<u8>) {
     }
 }
 
-/// Reads a JSON object without parsing its values.
-struct Entries<'a> {
-    json: &'a Bytes,
-    data: &'a mut SessionData,
-}
-
-impl<'de> Visitor<'de> for Entries<'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some((key, value)) = map.next_entry::<KeyText<'de>, &'de RawValue>()? {
-            let key = match key.0 {
-                Cow::Borrowed(key) => self.json.slice_ref(key.as_bytes()),
-                Cow::Owned(key) => Bytes::from(key),
-            };
-            self.data
-                .push(Key(key), self.json.slice_ref(value.get().as_bytes()));
+/// Takes a length off the front.
+fn length(rest: &mut &[u8]) -> Option<usize> {
+    let mut length = 0_u32;
+    for shift in [0, 7, 14, 21, 28] {
+        let (first, after) = rest.split_first()?;
+        *rest = after;
+        length |= u32::from(first & 0x7f) << shift;
+        if first & 0x80 == 0 {
+            return usize::try_from(length).ok();
         }
-        Ok(())
     }
+    None
 }
 
-/// `Cow` itself always reads as owned.
-#[derive(serde::Deserialize)]
-struct KeyText<'a>(#[serde(borrow)] Cow<'a, str>);
+fn write_length(mut length: usize, stored: &mut Vec<u8>) {
+    while length > 0x7f {
+        stored.push(length.to_le_bytes()[0] | 0x80);
+        length >>= 7;
+    }
+    stored.push(length.to_le_bytes()[0]);
+}
 
 impl fmt::Debug for SessionData {
     /// Keys only: the values are the visitor's.
@@ -256,32 +279,54 @@ impl fmt::Debug for SessionData {
 mod tests {
     use super::*;
 
+    fn stored(data: &SessionData) -> Bytes {
+        let mut stored = Vec::new();
+        data.write(&mut stored);
+        assert_eq!(stored.len(), data.stored_len());
+        stored.into()
+    }
+
     #[test]
     fn reads_what_it_writes() {
         let mut data = SessionData::default();
+        assert_eq!(SessionData::read(&Bytes::new()).unwrap(), data);
         assert!(data.set("b", "1".into()));
         assert!(data.set("a \"quoted\"\n", "{\"x\":[1,2]}".into()));
         assert!(!data.set("b", "1".into()));
-        let json = Bytes::from(data.to_json());
-        assert_eq!(&json[..], br#"{"a \"quoted\"\n":{"x":[1,2]},"b":1}"#);
-        assert_eq!(SessionData::from_json(&json).unwrap(), data);
+        assert_eq!(data.to_json(), br#"{"a \"quoted\"\n":{"x":[1,2]},"b":1}"#);
+        for length in [127, 128, 16_383, 16_384, 70_000] {
+            data.set(&"k".repeat(length), vec![b'7'; length].into());
+            assert_eq!(SessionData::read(&stored(&data)).unwrap(), data);
+        }
     }
 
     #[test]
-    fn unordered_and_repeated_keys_are_put_in_order() {
-        let data = SessionData::from_json(&Bytes::from_static(br#"{"b":1,"a":2,"b":3}"#)).unwrap();
-        assert_eq!(data.to_json(), br#"{"a":2,"b":3}"#);
-    }
-
-    #[test]
-    fn refuses_what_is_no_object() {
-        for bad in ["", "[]", "{", r#"{"a":}"#, r#"{"a":1} x"#, "\u{0}", "{1:2}"] {
+    fn refuses_what_it_did_not_write() {
+        let mut data = SessionData::default();
+        data.set("a", "1".into());
+        data.set("b", "[]".into());
+        let whole = stored(&data);
+        let ends: Vec<_> = (0..=whole.len())
+            .filter(|end| SessionData::read(&whole.slice(..*end)).is_some())
+            .collect();
+        assert_eq!(
+            ends,
+            [0, 4, whole.len()],
+            "a cut is noticed within an entry"
+        );
+        for bad in [
+            &b"\x01\x01b1\x01\x01a1"[..],
+            b"\x01\x01a1\x01\x01a2",
+            b"\x01\x01\xff1",
+            b"\xff\xff\xff\xff\xff\x01",
+            b"\x80",
+            b"\x7f\x01a",
+        ] {
             assert!(
-                SessionData::from_json(&Bytes::from_static(bad.as_bytes())).is_err(),
+                SessionData::read(&Bytes::from_static(bad)).is_none(),
                 "{bad:?}"
             );
         }
-        assert!(SessionData::from_json(&Bytes::from_static(b"{\"\xff\":1}")).is_err());
     }
 
     #[test]

@@ -83,9 +83,8 @@ impl<C: Cache> CacheEngine<C> {
         let mut data = match &changes.record {
             Some(old) if changes.identity != Identity::End => {
                 let (_, handle, header) = self.place(old)?;
-                let json = self.sealer.open(handle.as_bytes(), &header, &old.bytes);
-                json.and_then(|json| SessionData::from_json(&json).ok())
-                    .unwrap_or_default()
+                let data = self.sealer.open(handle.as_bytes(), &header, &old.bytes);
+                data.unwrap_or_default()
             }
             _ => SessionData::default(),
         };
@@ -155,6 +154,7 @@ impl<C: Cache> CacheEngine<C> {
         let mut header = Header {
             kind: Kind::Live,
             persistent: true,
+            readable: false,
             key: [0; 8],
             version: old.map_or(0, |old| old.version + 1),
             created: old.map_or(now, |old| old.created),

@@ -8,7 +8,7 @@ use duck_core::{
     SessionId, Visitor, text,
 };
 
-use crate::support::{Op, id, page, read, scripted, with_id};
+use crate::support::{Op, ScriptedCache, id, page, read, scripted, settings, visit_cache, with_id};
 
 #[tokio::test]
 async fn every_id_is_43_characters_of_the_alphabet_and_another_one() {
@@ -282,4 +282,25 @@ async fn of_two_live_sessions_in_one_request_neither_is_used() {
     ask("/user", &many.iter().collect::<Vec<_>>()).await;
     assert_eq!(cache.calls(), [Op::Get; 4], "four are looked up at most");
     assert_eq!(cache.len(), 2);
+}
+
+/// What the storage holds with and without `SESSION_ENCRYPT`, and that the visitor is known on when
+/// it is switched.
+#[tokio::test]
+async fn encryption_can_be_switched_while_sessions_live() {
+    let cache = ScriptedCache::default();
+    let shows = |cache: &ScriptedCache| {
+        let entries = format!("{:?}", cache.entries());
+        entries.contains("chartreuse") || entries.contains("99, 104, 97, 114, 116")
+    };
+    let plain = settings().with("SESSION_ENCRYPT", false);
+    let visitor = visit_cache(plain.clone(), &cache, []);
+    read(&visitor, "/set/colour/chartreuse").await;
+    assert!(shows(&cache), "the data is readable");
+    let sealed = visit_cache(settings(), &cache, []);
+    sealed.set_cookie("session_id", &id(&visitor));
+    assert_eq!(read(&sealed, "/get/colour").await, "\"chartreuse\"");
+    read(&sealed, "/set/other/1").await;
+    assert!(!shows(&cache), "the data is encrypted with the next save");
+    assert_eq!(read(&visitor, "/get/other").await, "\"1\"");
 }
