@@ -107,7 +107,8 @@ pub use secret::SecretKey;
 pub use server::serve;
 pub use session::{
     Changes, Commit, CookieChange, CookieValue, Expiry, Identity, Lifetime, Loaded, NewCookie,
-    Record, Session, SessionData, SessionEngine, SessionGuard, SessionId, SessionPolicy, Visitor,
+    Record, Revoked, Session, SessionData, SessionEngine, SessionGuard, SessionId, SessionPolicy,
+    UserSession, Visitor,
 };
 pub use session_error::SessionError;
 pub use settings::{Settings, SettingsError};

@@ -6,7 +6,8 @@ use http::StatusCode;
 /// What can go wrong with `request.session`.
 ///
 /// `?` in a view turns it into a response: 503 when the storage did not answer, 409 when a
-/// [conflict](Self::Conflict) could not be settled, else 500.
+/// [conflict](Self::Conflict) could not be settled, 403 for [too many](Self::TooMany) sessions of a
+/// user, else 500.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SessionError {
@@ -29,6 +30,8 @@ pub enum SessionError {
     },
     /// Keys that begin with `_duck` are the framework's own.
     ReservedKey(String),
+    /// The user is logged in as often as `SESSION_MAX_SESSIONS_PER_USER` lets them be.
+    TooMany,
     /// The engine keeps nothing that could do what was asked; the text says what.
     Unsupported(&'static str),
 }
@@ -44,6 +47,7 @@ impl SessionError {
         match self {
             Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Conflict => StatusCode::CONFLICT,
+            Self::TooMany => StatusCode::FORBIDDEN,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -61,6 +65,7 @@ impl fmt::Display for SessionError {
             Self::ReservedKey(key) => {
                 write!(f, "the key {key:?} is reserved: it begins with `_duck`")
             }
+            Self::TooMany => f.write_str("the user has as many sessions as the settings allow"),
             Self::Unsupported(what) => f.write_str(what),
         }
     }

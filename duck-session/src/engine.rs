@@ -1,8 +1,15 @@
 //! The built-in engine: sessions over a [`Cache`], with compare-and-swap and merge by key.
 
+mod bonds;
+mod breaker;
+mod create_rate;
+mod hold;
+mod line;
 mod load;
 mod renew;
 mod save;
+mod tombstone;
+mod users;
 
 use std::future::ready;
 use std::sync::Arc;
@@ -11,30 +18,47 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use duck_core::{
     BoxFuture, Changes, Commit, CookieValue, Error, Identity, Loaded, NewCookie, Record, Result,
-    SecretKey, SessionData, SessionEngine, SessionError, SessionId, SessionPolicy, Settings,
-    Visitor,
+    Revoked, SecretKey, SessionData, SessionEngine, SessionError, SessionId, SessionPolicy,
+    UserSession, Visitor,
 };
 use futures_util::TryFutureExt;
 use futures_util::future::Either;
 use tokio::time::timeout;
 
+use self::bonds::Bonds;
+use self::breaker::Breaker;
+use self::create_rate::CreateRate;
+use self::hold::Holds;
+use self::tombstone::Tombstone;
 use crate::cache::{Cache, Entry};
 use crate::clock::{self, Clock};
 use crate::cookie::{self, SessionCookie};
 use crate::header::{Header, Kind};
 use crate::lifetime::Lifetimes;
 use crate::locks::KeyedLocks;
+use crate::opening::Opening;
 use crate::seal::{Handle, Sealer};
-use crate::settings::{Fsync, OnStoreError, SessionSettings};
+use crate::settings::{Conflict, Fsync, OnLimit, OnStoreError, SessionSettings};
 
 /// Keeps sessions in a cache.
 pub(crate) struct CacheEngine<C> {
-    cache: C,
+    cache: Arc<C>,
+    /// Where users' lists are. In memory that is a cache of its own: they are not to take the room of
+    /// sessions.
+    lists: Arc<C>,
     cookie: SessionCookie,
     sealer: Sealer,
     lifetimes: Lifetimes,
     clock: Clock,
     locks: KeyedLocks,
+    list_locks: KeyedLocks,
+    holds: Holds<C>,
+    conflict: Conflict,
+    bonds: Bonds,
+    breaker: Breaker,
+    create_rate: CreateRate,
+    most_per_user: Option<usize>,
+    on_limit: OnLimit,
     store_timeout: Duration,
     on_store_error: OnStoreError,
     fsync: Fsync,
@@ -43,11 +67,10 @@ pub(crate) struct CacheEngine<C> {
 
 impl<C: Cache> CacheEngine<C> {
     pub(crate) fn new(
-        cache: C,
-        own: &SessionSettings,
-        settings: &Settings,
-        clock: Clock,
+        open: impl Fn(&SessionSettings) -> Result<C>,
+        opening: &Opening<'_>,
     ) -> Result<Self> {
+        let (own, settings) = (opening.own, opening.settings);
         let sealer = if C::IN_PROCESS {
             Sealer::Open
         } else {
@@ -59,22 +82,43 @@ impl<C: Cache> CacheEngine<C> {
                 "this cache has no compare_and_swap of its own: parallel writes are safe within one process only"
             );
         }
+        let cache = Arc::new(open(own)?);
+        let lists = if C::IN_PROCESS {
+            Arc::new(open(own)?)
+        } else {
+            Arc::clone(&cache)
+        };
         Ok(Self {
-            cache,
             cookie: SessionCookie::new(own, settings)?,
             sealer,
             lifetimes: Lifetimes::new(own),
-            clock,
+            clock: opening.clock.clone(),
             locks: KeyedLocks::new(),
+            list_locks: KeyedLocks::new(),
+            holds: Holds::new(Arc::clone(&cache), own.session_lock_timeout.0),
+            conflict: own.session_conflict,
+            bonds: Bonds {
+                bind: own.session_bind,
+                auth_hash: opening.auth_hash.cloned(),
+            },
+            breaker: Breaker::new(),
+            create_rate: CreateRate::new(own.session_create_rate),
+            most_per_user: own.session_max_sessions_per_user,
+            on_limit: own.session_on_limit,
             store_timeout: own.session_store_timeout.0,
             on_store_error: own.session_on_store_error,
             fsync: own.session_fsync,
             sweep_batch: own.session_sweep_batch,
+            cache,
+            lists,
         })
     }
 
     /// Removes some expired sessions and says how many.
     pub(crate) async fn sweep(&self) -> Result<usize> {
+        if C::IN_PROCESS {
+            self.lists.remove_expired(self.sweep_batch).await?;
+        }
         self.cache.remove_expired(self.sweep_batch).await
     }
 
@@ -83,11 +127,19 @@ impl<C: Cache> CacheEngine<C> {
     }
 
     /// Whether changes leave a session where it is, alive.
-    fn is_plain(&self, changes: &Changes, data: &SessionData) -> bool {
-        changes.identity == Identity::Keep && !self.lifetimes.is_over(data, &self.clock)
+    fn is_plain(&self, old: &Record, changes: &Changes, data: &SessionData) -> bool {
+        changes.identity == Identity::Keep
+            && !self.lifetimes.is_over(data, &self.clock)
+            && !self.is_renewal_due(old)
     }
 
-    /// Waits for the storage, but not for ever.
+    fn is_renewal_due(&self, record: &Record) -> bool {
+        self.lifetimes.renews()
+            && Header::read(&record.bytes)
+                .is_some_and(|header| self.lifetimes.is_renewal_due(&header, self.clock.now()))
+    }
+
+    /// Waits for the storage, but not for ever, and not while it keeps failing.
     fn within<T>(
         &self,
         operation: impl Future<Output = Result<T>> + Send,
@@ -99,10 +151,18 @@ impl<C: Cache> CacheEngine<C> {
         // Boxed, so that what waits for memory is not as large as what waits for a disk.
         let timed = timeout(self.store_timeout, operation);
         Either::Right(Box::pin(async move {
-            match timed.await {
+            if !self.breaker.lets_pass() {
+                return Err(SessionError::store("the session storage keeps failing"));
+            }
+            let answer = match timed.await {
                 Ok(answer) => answer.map_err(store_error),
                 Err(_) => Err(SessionError::store("SESSION_STORE_TIMEOUT is over")),
+            };
+            match &answer {
+                Err(SessionError::Store(_)) => self.breaker.failed(),
+                _ => self.breaker.succeeded(),
             }
+            answer
         }))
     }
 
@@ -136,7 +196,7 @@ impl<C: Cache> CacheEngine<C> {
         expected: Option<&'a [u8]>,
         new: Entry<'a>,
     ) -> impl Future<Output = Result<bool, SessionError>> + Send + 'a {
-        self.within(self.exchange(handle, expected, Some(new)))
+        self.within(exchange(&*self.cache, handle, expected, Some(new)))
     }
 
     /// Removes a record if it still is what was seen.
@@ -145,21 +205,7 @@ impl<C: Cache> CacheEngine<C> {
         handle: &'a Handle,
         seen: &'a Bytes,
     ) -> impl Future<Output = Result<bool, SessionError>> + Send + 'a {
-        self.within(self.exchange(handle, Some(seen), None))
-    }
-
-    async fn exchange(
-        &self,
-        handle: &Handle,
-        expected: Option<&[u8]>,
-        new: Option<Entry<'_>>,
-    ) -> Result<bool> {
-        let swap = self.cache.compare_and_swap(handle.as_str(), expected, new);
-        let swapped = swap.await?;
-        if swapped {
-            self.cache.save().await?;
-        }
-        Ok(swapped)
+        self.within(exchange(&*self.cache, handle, Some(seen), None))
     }
 
     async fn delete(&self, handle: &Handle) -> Result<(), SessionError> {
@@ -175,14 +221,15 @@ impl<C: Cache> CacheEngine<C> {
         let Some(header) = Header::read(record) else {
             return Opened::Unreadable;
         };
-        if self.lifetimes.end(&header) <= self.clock.now() {
+        let now = self.clock.now();
+        if self.lifetimes.end(&header) <= now {
             return Opened::Dead;
         }
         let data = self.sealer.open(handle.as_bytes(), &header, record);
         match (header.kind, data) {
             (Kind::Live, Some(data)) => Opened::Live(header, data),
-            (Kind::Moved, Some(data)) => Opened::Moved(renew::moved_to(&data)),
-            (_, None) => Opened::Unreadable,
+            (Kind::Moved, Some(data)) => Opened::Moved(Tombstone::read(&data)),
+            (Kind::List, _) | (_, None) => Opened::Unreadable,
         }
     }
 
@@ -202,11 +249,25 @@ impl<C: Cache> CacheEngine<C> {
     }
 }
 
+async fn exchange<C: Cache>(
+    cache: &C,
+    handle: &Handle,
+    expected: Option<&[u8]>,
+    new: Option<Entry<'_>>,
+) -> Result<bool> {
+    let swap = cache.compare_and_swap(handle.as_str(), expected, new);
+    let swapped = swap.await?;
+    if swapped {
+        cache.save().await?;
+    }
+    Ok(swapped)
+}
+
 /// What became of looking into a record.
 enum Opened {
     Live(Header, SessionData),
     /// The session got another id, and is kept there now.
-    Moved(Option<Handle>),
+    Moved(Tombstone),
     /// Its time is over.
     Dead,
     /// Sealed with a key we do not have, damaged, or of a format we do not know. It is left where it
@@ -257,6 +318,12 @@ impl<C: Cache> SessionEngine for CacheEngine<C> {
         self: Arc<Self>,
         record: &Record,
     ) -> Option<BoxFuture<'static, Result<Commit, SessionError>>> {
+        if self.is_renewal_due(record) {
+            let record = record.clone();
+            return Some(Box::pin(
+                async move { Ok(self.renew_visited(&record).await) },
+            ));
+        }
         let header = Header::read(&record.bytes)?;
         if !self.lifetimes.is_touch_due(&header, self.clock.now()) {
             return None;
@@ -267,21 +334,43 @@ impl<C: Cache> SessionEngine for CacheEngine<C> {
 
     fn commit(
         self: Arc<Self>,
+        visitor: &Visitor,
         mut changes: Changes,
     ) -> BoxFuture<'static, Result<Commit, SessionError>> {
         let data = match self.data(&mut changes) {
             Ok(data) => data,
             Err(error) => return Box::pin(ready(Err(error))),
         };
-        let record = changes.record.take();
         // What most requests do has a future of its own: the smaller it is, the less is moved about.
-        match record {
-            Some(old) if self.is_plain(&changes, &data) => match self.version(&old, data) {
+        match changes.record.take() {
+            Some(old) if self.is_plain(&old, &changes, &data) => match self.version(&old, data) {
                 Ok(mut version) => Box::pin(async move { self.save(&mut version, &changes).await }),
                 Err(error) => Box::pin(ready(Err(error))),
             },
-            Some(old) => Box::pin(async move { self.write(&old, data, &changes).await }),
-            None => Box::pin(async move { self.begin(data, changes.identity).await }),
+            Some(old) => {
+                let visitor = visitor.clone();
+                Box::pin(async move { self.write(&old, data, &changes, &visitor).await })
+            }
+            None => {
+                let visitor = visitor.clone();
+                Box::pin(async move { self.begin(data, changes.identity, &visitor).await })
+            }
         }
+    }
+
+    fn sessions_of<'a>(
+        &'a self,
+        user: &'a str,
+        current: Option<&'a Record>,
+    ) -> BoxFuture<'a, Result<Vec<UserSession>, SessionError>> {
+        Box::pin(self.list_sessions(user, current))
+    }
+
+    fn revoke<'a>(
+        &'a self,
+        user: &'a str,
+        which: Revoked<'a>,
+    ) -> BoxFuture<'a, Result<usize, SessionError>> {
+        Box::pin(self.revoke_sessions(user, which))
     }
 }

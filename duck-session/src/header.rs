@@ -38,6 +38,8 @@ pub(crate) enum Kind {
     Live,
     /// What is left where a session had its id until it got a new one.
     Moved,
+    /// Which sessions a user has.
+    List,
 }
 
 impl Header {
@@ -72,6 +74,7 @@ impl Header {
         let kind = match header[4] {
             0 => Kind::Live,
             1 => Kind::Moved,
+            2 => Kind::List,
             _ => return None,
         };
         let small = |start: usize| {

@@ -30,11 +30,16 @@ mod header;
 mod lifetime;
 mod locks;
 mod middleware;
+mod opening;
 mod registry;
 mod seal;
 mod sealed_cookie;
 mod settings;
+mod upkeep;
 
 pub use clock::Clock;
 pub use middleware::SessionMiddleware;
-pub use settings::{Fsync, OnStoreError, Prefix, SameSite, Seconds, Secure, SessionSettings};
+pub use settings::{
+    Bind, Conflict, Fsync, OnLimit, OnStoreError, Prefix, SameSite, Seconds, Secure,
+    SessionSettings,
+};

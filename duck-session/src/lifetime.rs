@@ -16,6 +16,10 @@ pub(crate) struct Lifetimes {
     idle: Option<u64>,
     /// From the first visit or the last login on, whatever happens.
     absolute: Option<u64>,
+    /// How long a session keeps one id.
+    renewal: Option<u64>,
+    /// How long the one before leads to it.
+    pub(crate) grace: u64,
     /// How long a session may go without its end being moved.
     touch: u64,
     /// Whether every visit counts as a save.
@@ -29,6 +33,8 @@ impl Lifetimes {
             policy: own.policy(),
             idle: limit(own.session_idle_timeout),
             absolute: limit(own.session_absolute_timeout),
+            renewal: limit(own.session_renewal_interval),
+            grace: millis(own.session_renewal_grace.0),
             touch: millis(own.touch_interval()),
             save_every_request: own.session_save_every_request,
         }
@@ -49,6 +55,29 @@ impl Lifetimes {
             .expires
             .min(after(header.touched, self.idle))
             .min(after(since, self.absolute))
+    }
+
+    /// Whether ids are renewed in time at all.
+    pub(crate) fn renews(&self) -> bool {
+        self.renewal.is_some()
+    }
+
+    /// Whether a session has had its id for long enough.
+    pub(crate) fn is_renewal_due(&self, header: &Header, now: u64) -> bool {
+        self.renewal
+            .is_some_and(|interval| now.saturating_sub(header.issued) >= interval)
+    }
+
+    /// How long a user's list of sessions stays beyond the sessions on it.
+    pub(crate) fn span(&self) -> u64 {
+        millis(self.policy.cookie_age)
+    }
+
+    /// Whether the end of a session moved so far that its user's list has to stay longer. Until it
+    /// does, the list stays as it is: see [`span`](Self::span).
+    pub(crate) fn passes_span(&self, header: &Header, before: u64) -> bool {
+        let spans = |end: u64| end.saturating_sub(header.auth) / self.span().max(1);
+        spans(header.expires) > spans(before)
     }
 
     /// Whether a session was given an end that has come.

@@ -6,13 +6,14 @@ use duck_core::{
     Session, SessionEngine, SessionError, Setup,
 };
 use http::header::{self, Entry, HeaderMap};
-use tokio::time::sleep;
 
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::cookie::SessionCookie;
-use crate::registry::{Opened, Opening, Registry, Upkeep};
+use crate::opening::{AuthHash, Opening};
+use crate::registry::{Opened, Registry};
 use crate::settings::SessionSettings;
+use crate::upkeep;
 
 /// Gives every request its session, and saves what changed.
 ///
@@ -43,14 +44,19 @@ use crate::settings::SessionSettings;
 pub struct SessionMiddleware {
     registry: Registry,
     clock: Clock,
+    auth_hash: Option<AuthHash>,
     started: Option<Started>,
 }
+
+/// What a browser is to forget at a logout: <https://www.w3.org/TR/clear-site-data/>.
+const CLEARED: &str = "\"cookies\", \"storage\"";
 
 /// What is known once the settings are.
 struct Started {
     engine: Arc<dyn SessionEngine>,
     cookie: SessionCookie,
     cache_control: HeaderValue,
+    clear_site_data: bool,
     save_on_error: bool,
     debug: bool,
 }
@@ -61,6 +67,7 @@ impl SessionMiddleware {
         Self {
             registry: Registry::new(),
             clock: Clock::default(),
+            auth_hash: None,
             started: None,
         }
     }
@@ -94,6 +101,28 @@ impl SessionMiddleware {
         self
     }
 
+    /// Ends the sessions of a user when something about the user changes: mostly the hash of the
+    /// password. `find` is asked for it at a login, and again at every request that asks for the
+    /// session; where it says something else by then, or nothing, the session is over.
+    ///
+    /// ```
+    /// # async fn password_hash_of(user: &str) -> duck_core::Result<Option<String>> { Ok(None) }
+    /// use duck_session::SessionMiddleware;
+    ///
+    /// let sessions = SessionMiddleware::new()
+    ///     .auth_hash(async |user: String| password_hash_of(&user).await);
+    /// ```
+    ///
+    /// Only a hash of what it says is stored. With the cookie engine it is not asked.
+    #[must_use]
+    pub fn auth_hash<F>(mut self, find: impl Fn(String) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Option<String>>> + Send + 'static,
+    {
+        self.auth_hash = Some(Arc::new(move |user| Box::pin(find(user))));
+        self
+    }
+
     /// Tells the time by another clock: tests let days pass with [`Clock::manual`].
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
@@ -117,16 +146,18 @@ impl Middleware for SessionMiddleware {
             own: &own,
             settings: &settings,
             clock: &self.clock,
+            auth_hash: self.auth_hash.as_ref(),
         };
         let Opened { engine, upkeep } = self.registry.open(&opening)?;
         if let Some(upkeep) = upkeep {
-            keep_in_order(setup, &upkeep, &own);
+            upkeep::keep_in_order(setup, &upkeep, &own, &self.clock);
         }
         setup.banner("sessions", summary(&own));
         self.started = Some(Started {
             engine,
             cookie,
             cache_control: HeaderValue::try_from(&own.session_cache_control)?,
+            clear_site_data: own.session_clear_site_data,
             save_on_error: own.session_save_on_error,
             debug: settings.is_debug(),
         });
@@ -173,15 +204,21 @@ impl Started {
         session: &Session,
         response: &mut Response,
     ) {
-        let cookie = match (change, session.visitor()) {
-            (Some(CookieChange::Set(cookie)), Some(visitor)) => {
-                self.cookie.set(&cookie, visitor, self.engine.now())
-            }
-            (Some(CookieChange::Remove), Some(visitor)) => self.cookie.remove(visitor),
-            _ => None,
+        let (Some(change), Some(visitor)) = (change, session.visitor()) else {
+            return;
+        };
+        let headers = response.headers_mut();
+        if self.clear_site_data && matches!(change, CookieChange::LogOut) {
+            headers.insert(
+                "clear-site-data",
+                const { HeaderValue::from_static(CLEARED) },
+            );
+        }
+        let cookie = match change {
+            CookieChange::Set(cookie) => self.cookie.set(&cookie, visitor, self.engine.now()),
+            _ => self.cookie.remove(visitor),
         };
         let Some(cookie) = cookie else { return };
-        let headers = response.headers_mut();
         if headers.get(header::CACHE_CONTROL).is_some_and(is_shared) {
             let route = request.route_path().unwrap_or_default();
             tracing::warn!(target: "duck_session", route, "a page for shared caches set the session cookie: it is sent as private");
@@ -250,45 +287,6 @@ fn is_shared(value: &HeaderValue) -> bool {
     value
         .to_str()
         .is_ok_and(|text| text.contains("public") || text.contains("s-maxage"))
-}
-
-/// Removes expired sessions now and then, and writes out what a cache holds back when the site stops.
-fn keep_in_order(setup: &mut Setup<'_>, upkeep: &Arc<dyn Upkeep>, own: &SessionSettings) {
-    let (pause, batch) = (own.session_sweep_interval.0, own.session_sweep_batch);
-    if !pause.is_zero() {
-        let upkeep = upkeep.clone();
-        setup.background(move || {
-            let upkeep = upkeep.clone();
-            async move {
-                loop {
-                    sleep(pause).await;
-                    sweep(&*upkeep, batch).await;
-                }
-            }
-        });
-    }
-    let upkeep = upkeep.clone();
-    setup.on_stop(move || {
-        let upkeep = upkeep.clone();
-        async move {
-            if let Err(error) = upkeep.save().await {
-                tracing::error!(target: "duck_session", cause = error.chain(), "the session cache could not be saved");
-            }
-        }
-    });
-}
-
-/// Sweeps until there is little left. An error ends this pass, not the next.
-async fn sweep(upkeep: &dyn Upkeep, batch: usize) {
-    loop {
-        match upkeep.sweep().await {
-            Ok(removed) if removed > 0 && removed >= batch => {}
-            Ok(_) => return,
-            Err(error) => {
-                return tracing::warn!(target: "duck_session", cause = error.chain(), "expired sessions could not be removed");
-            }
-        }
-    }
 }
 
 /// `KeyAsFolderCache   sessions   7 days`

@@ -3,42 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use duck_core::{BoxFuture, Result, SessionEngine, Settings};
+use duck_core::{Result, SessionEngine, Settings};
 
 use crate::cache::{Cache, InMemoryCache, KeyAsFolderCache};
-use crate::clock::Clock;
 use crate::engine::CacheEngine;
 use crate::header;
+use crate::opening::Opening;
 use crate::sealed_cookie::CookieEngine;
 use crate::settings::{Fsync, SessionSettings};
-
-/// What opening an engine takes.
-pub(crate) struct Opening<'a> {
-    pub(crate) own: &'a SessionSettings,
-    pub(crate) settings: &'a Settings,
-    pub(crate) clock: &'a Clock,
-}
+use crate::upkeep::Upkeep;
 
 /// An engine, and what keeps its storage in order.
 pub(crate) struct Opened {
     pub(crate) engine: Arc<dyn SessionEngine>,
     pub(crate) upkeep: Option<Arc<dyn Upkeep>>,
-}
-
-/// What is done with a storage beside requests.
-pub(crate) trait Upkeep: Send + Sync {
-    fn sweep(&self) -> BoxFuture<'_, Result<usize>>;
-    fn save(&self) -> BoxFuture<'_, Result<()>>;
-}
-
-impl<C: Cache> Upkeep for CacheEngine<C> {
-    fn sweep(&self) -> BoxFuture<'_, Result<usize>> {
-        Box::pin(self.sweep())
-    }
-
-    fn save(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.save_cache())
-    }
 }
 
 type Open = Box<dyn Fn(&Opening<'_>) -> Result<Opened> + Send + Sync>;
@@ -91,13 +69,7 @@ impl Registry {
         open: impl Fn(&SessionSettings) -> Result<C> + Send + Sync + 'static,
     ) {
         let open: Open = Box::new(move |opening| {
-            let engine = CacheEngine::new(
-                open(opening.own)?,
-                opening.own,
-                opening.settings,
-                opening.clock.clone(),
-            )?;
-            let engine = Arc::new(engine);
+            let engine = Arc::new(CacheEngine::new(&open, opening)?);
             Ok(Opened {
                 engine: engine.clone(),
                 upkeep: Some(engine),

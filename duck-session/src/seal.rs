@@ -6,9 +6,10 @@ use arrayvec::ArrayString;
 use bytes::Bytes;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use duck_core::{Error, Result, SecretKey, SessionData, SessionError, SessionId};
 use hkdf::Hkdf;
+use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
 use crate::header::{self, Header};
@@ -21,7 +22,7 @@ const TAG: usize = 16;
 const HANDLE: &[u8; 12] = b"duck handle:";
 
 /// The name under which a cache knows a session: never the id itself, where it leaves the process.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Handle {
     /// The id, within this process.
     Id(SessionId),
@@ -42,6 +43,14 @@ impl Handle {
         self.as_str().as_bytes()
     }
 
+    /// What it is called outside of the engine: its hash, also within this process. It opens nothing.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Id(id) => hash(id.reveal_bytes()).to_string(),
+            Self::Hash(hash) => hash.to_string(),
+        }
+    }
+
     /// The handle that has this text.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         match SessionId::parse(text.as_bytes()) {
@@ -57,6 +66,25 @@ impl fmt::Debug for Handle {
     }
 }
 
+/// The first six characters of the name, for the log: enough to tell two sessions apart.
+impl fmt::Display for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name()[..6])
+    }
+}
+
+fn hash(id: &[u8]) -> ArrayString<64> {
+    let hash = Sha256::new_with_prefix(HANDLE).chain_update(id);
+    hexadecimal(&hash.finalize())
+}
+
+fn hexadecimal(hash: &[u8]) -> ArrayString<64> {
+    let mut text = [0; 64];
+    HEXLOWER.encode_mut(hash, &mut text);
+    // Hexadecimal is ASCII, and as long as there is room.
+    ArrayString::from_byte_string(&text).unwrap_or_default()
+}
+
 /// How records are kept from those who can see the storage.
 pub(crate) enum Sealer {
     /// They never leave the process.
@@ -69,6 +97,7 @@ pub(crate) enum Sealer {
 /// What comes of one `SECRET_KEY`.
 pub(crate) struct Ring {
     id: [u8; 8],
+    users: Hmac<Sha256>,
     cipher: XChaCha20Poly1305,
 }
 
@@ -83,11 +112,19 @@ impl Ring {
             Ok::<_, Error>(key)
         };
         let id = expand(b"key id")?;
+        let users = Hmac::new_from_slice(&expand(b"user")?)
+            .map_err(|error| Error::internal(error.to_string()))?;
         let cipher = XChaCha20Poly1305::new(&Key::from(expand(b"record")?));
         Ok(Self {
             id: std::array::from_fn(|index| id[index]),
+            users,
             cipher,
         })
+    }
+
+    fn user_handle(&self, user: &str) -> Handle {
+        let mac = self.users.clone().chain_update(user);
+        Handle::Hash(hexadecimal(&mac.finalize().into_bytes()))
     }
 }
 
@@ -101,14 +138,55 @@ impl Sealer {
     pub(crate) fn handle(&self, id: &SessionId) -> Handle {
         match self {
             Self::Open => Handle::Id(*id),
-            Self::Sealed { .. } => {
-                let hash = Sha256::new_with_prefix(HANDLE).chain_update(id.reveal_bytes());
-                let mut text = [0; 64];
-                HEXLOWER.encode_mut(&hash.finalize(), &mut text);
-                // Hexadecimal is ASCII, and as long as there is room.
-                Handle::Hash(ArrayString::from_byte_string(&text).unwrap_or_default())
-            }
+            Self::Sealed { .. } => Handle::Hash(hash(id.reveal_bytes())),
         }
+    }
+
+    /// The name a user's list of sessions is kept under. A user's name can be guessed, so a key goes
+    /// into it.
+    pub(crate) fn user_handle(&self, user: &str) -> Handle {
+        match self {
+            Self::Open => Handle::Hash(hexadecimal(&Sha256::digest(user))),
+            Self::Sealed { rings, .. } => rings[0].user_handle(user),
+        }
+    }
+
+    /// The names it may be kept under: one for each key.
+    pub(crate) fn user_handles(&self, user: &str) -> Vec<Handle> {
+        match self {
+            Self::Open => vec![self.user_handle(user)],
+            Self::Sealed { rings, .. } => rings.iter().map(|ring| ring.user_handle(user)).collect(),
+        }
+    }
+
+    /// A new id, readable for whoever has the old one and for nobody else.
+    pub(crate) fn wrap_id(&self, old: &SessionId, new: &SessionId) -> Result<String, SessionError> {
+        if matches!(self, Self::Open) {
+            return Ok(new.reveal().to_owned());
+        }
+        let mut nonce = [0; NONCE];
+        getrandom::fill(&mut nonce).map_err(SessionError::store)?;
+        let sealed = wrapping_key(old)
+            .and_then(|cipher| {
+                cipher
+                    .encrypt(&XNonce::from(nonce), new.reveal_bytes())
+                    .ok()
+            })
+            .ok_or_else(|| SessionError::store("an id could not be sealed"))?;
+        Ok(BASE64URL_NOPAD.encode(&[&nonce[..], &sealed].concat()))
+    }
+
+    /// What [`wrap_id`](Self::wrap_id) made; `None` with another id.
+    pub(crate) fn unwrap_id(&self, old: &SessionId, wrapped: &str) -> Option<SessionId> {
+        if matches!(self, Self::Open) {
+            return SessionId::parse(wrapped.as_bytes());
+        }
+        let bytes = BASE64URL_NOPAD.decode(wrapped.as_bytes()).ok()?;
+        let (nonce, sealed) = bytes.split_first_chunk::<NONCE>()?;
+        let id = wrapping_key(old)?
+            .decrypt(&XNonce::from(*nonce), sealed)
+            .ok()?;
+        SessionId::parse(&id)
     }
 
     /// The record: header and data. `name` is what the record is kept under; opened under another
@@ -203,6 +281,14 @@ impl Ring {
             data.into()
         })
     }
+}
+
+/// What an old id seals its successor with.
+fn wrapping_key(old: &SessionId) -> Option<XChaCha20Poly1305> {
+    let mut key = [0; 32];
+    let derive = Hkdf::<Sha256>::new(Some(b"duck-session next id"), old.reveal_bytes());
+    derive.expand(b"key", &mut key).ok()?;
+    Some(XChaCha20Poly1305::new(&Key::from(key)))
 }
 
 /// The key a record was sealed with; for a new one, and for one sealed with a key we do not have,

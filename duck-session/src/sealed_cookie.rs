@@ -53,12 +53,11 @@ impl CookieEngine {
 
     fn find(&self, visitor: &Visitor) -> Loaded {
         let (mut dead, mut carried) = (false, false);
+        let now = self.clock.now();
         for value in self.cookie.values(visitor) {
             carried = true;
             match self.open(value) {
-                Some((header, _, _)) if self.lifetimes.end(&header) <= self.clock.now() => {
-                    dead = true;
-                }
+                Some((header, _, _)) if self.lifetimes.end(&header) <= now => dead = true,
                 Some((header, bytes, data)) => {
                     let expires_at = clock::time(self.lifetimes.end(&header));
                     return Loaded::live(Record::new(None, bytes, expires_at), data);
@@ -200,6 +199,7 @@ impl SessionEngine for CookieEngine {
 
     fn commit(
         self: Arc<Self>,
+        _visitor: &Visitor,
         changes: Changes,
     ) -> BoxFuture<'static, Result<Commit, SessionError>> {
         Box::pin(std::future::ready(self.write(changes)))

@@ -111,6 +111,43 @@ pub enum Fsync {
     All,
 }
 
+/// `SESSION_CONFLICT`: what happens when two requests of a visitor change the session side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Conflict {
+    /// Both changes count: key by key, and an `update` counts on.
+    #[default]
+    Merge,
+    /// The second one to save fails with 409.
+    Fail,
+    /// The second one to save stands over all that the first one did.
+    LastWriteWins,
+    /// The second one waits until the first is done.
+    Lock,
+}
+
+/// `SESSION_ON_LIMIT`: what a login does to a user who has as many sessions as allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnLimit {
+    /// The one that was not seen for the longest time ends.
+    #[default]
+    EvictOldest,
+    /// The login fails with 403.
+    Refuse,
+}
+
+/// `SESSION_BIND`: what a session is bound to besides its cookie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bind {
+    /// Nothing.
+    #[default]
+    None,
+    /// What the browser calls itself, without its version.
+    Ua,
+}
+
 /// The settings of sessions, as `settings.toml` has them.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE", default)]
@@ -134,6 +171,10 @@ pub struct SessionSettings {
     pub session_idle_timeout: Option<Seconds>,
     /// How long a session lives in all, from its first visit or its last login on.
     pub session_absolute_timeout: Option<Seconds>,
+    /// After how long a session gets a new id by itself.
+    pub session_renewal_interval: Option<Seconds>,
+    /// How long the id before still leads to it, for requests that were on their way.
+    pub session_renewal_grace: Seconds,
     /// How often a visit moves the end of a session.
     pub session_touch_interval: Option<Seconds>,
     /// Whether every visit counts as a save.
@@ -154,6 +195,14 @@ pub struct SessionSettings {
     pub session_cookie_partitioned: bool,
     /// Whether sessions end with the browser.
     pub session_expire_at_browser_close: bool,
+    /// What happens when requests change a session side by side.
+    pub session_conflict: Conflict,
+    /// How long a request waits for another one of its session, with `lock`.
+    pub session_lock_timeout: Seconds,
+    /// What a session is bound to besides its cookie.
+    pub session_bind: Bind,
+    /// Whether a logout has the browser forget what else it keeps of the site.
+    pub session_clear_site_data: bool,
     /// Whether data is saved although the page failed.
     pub session_save_on_error: bool,
     /// Bytes of JSON in a session.
@@ -164,6 +213,12 @@ pub struct SessionSettings {
     pub session_max_depth: usize,
     /// How many sessions `InMemoryCache` keeps.
     pub session_max_sessions: usize,
+    /// How many sessions a user may have.
+    pub session_max_sessions_per_user: Option<usize>,
+    /// What a login beyond that does.
+    pub session_on_limit: OnLimit,
+    /// How many sessions an address may begin in a minute without logging in.
+    pub session_create_rate: Option<u32>,
     /// How many bytes `InMemoryCache` keeps.
     pub session_memory_bytes: usize,
     /// How large a file of `DynamicFileCache` grows before another is begun.
@@ -176,6 +231,8 @@ pub struct SessionSettings {
     pub session_fsync: Fsync,
     /// Whether what leaves the process is encrypted, and not only proven to be unchanged.
     pub session_encrypt: bool,
+    /// How far apart the clocks of servers may be, and how long a clock that jumped is distrusted.
+    pub session_clock_skew: Seconds,
     /// How often expired sessions are removed; 0 for never.
     pub session_sweep_interval: Seconds,
     /// How many at once.
@@ -194,6 +251,8 @@ impl Default for SessionSettings {
             session_cookie_age: Seconds(Duration::from_hours(7 * 24)),
             session_idle_timeout: None,
             session_absolute_timeout: None,
+            session_renewal_interval: None,
+            session_renewal_grace: Seconds(Duration::from_secs(30)),
             session_touch_interval: None,
             session_save_every_request: false,
             session_cookie_path: "/".into(),
@@ -204,17 +263,25 @@ impl Default for SessionSettings {
             session_cookie_prefix: Prefix::Auto,
             session_cookie_partitioned: false,
             session_expire_at_browser_close: false,
+            session_conflict: Conflict::Merge,
+            session_lock_timeout: Seconds(Duration::from_secs(5)),
+            session_bind: Bind::None,
+            session_clear_site_data: false,
             session_save_on_error: false,
             session_max_bytes: 65_536,
             session_max_keys: 256,
             session_max_depth: 32,
             session_max_sessions: 1_000_000,
+            session_max_sessions_per_user: None,
+            session_on_limit: OnLimit::EvictOldest,
+            session_create_rate: None,
             session_memory_bytes: 256 * 1024 * 1024,
             session_shard_bytes: 1024 * 1024 * 1024,
             session_store_timeout: Seconds(Duration::from_secs(2)),
             session_on_store_error: OnStoreError::Closed,
             session_fsync: Fsync::Security,
             session_encrypt: true,
+            session_clock_skew: Seconds(Duration::from_mins(5)),
             session_sweep_interval: Seconds(Duration::from_mins(1)),
             session_sweep_batch: 1000,
             session_cache_control: "no-store".into(),
@@ -268,10 +335,41 @@ impl SessionSettings {
                 ));
             }
         }
-        if self.session_store_timeout.0.is_zero() {
-            return Err((
+        for (key, time, why) in [
+            (
                 "SESSION_STORE_TIMEOUT",
+                self.session_store_timeout,
                 "the storage needs some time to answer",
+            ),
+            (
+                "SESSION_LOCK_TIMEOUT",
+                self.session_lock_timeout,
+                "requests need some time to let others go on",
+            ),
+        ] {
+            if time.0.is_zero() {
+                return Err((key, why));
+            }
+        }
+        if self
+            .session_renewal_interval
+            .is_some_and(|interval| interval.0 <= self.session_renewal_grace.0)
+        {
+            return Err((
+                "SESSION_RENEWAL_INTERVAL",
+                "must be longer than SESSION_RENEWAL_GRACE, or ids are renewed faster than they are given up",
+            ));
+        }
+        if self.session_max_sessions_per_user == Some(0) {
+            return Err((
+                "SESSION_MAX_SESSIONS_PER_USER",
+                "nobody could log in; leave it out for no limit",
+            ));
+        }
+        if self.session_create_rate == Some(0) {
+            return Err((
+                "SESSION_CREATE_RATE",
+                "no session could begin; leave it out for no limit",
             ));
         }
         if self.session_max_depth > DEEPEST {

@@ -1,6 +1,8 @@
 //! The port between `request.session` and whatever keeps sessions.
 
+use std::any::Any;
 use std::fmt;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -10,6 +12,7 @@ use http::HeaderValue;
 use super::changes::Changes;
 use super::data::SessionData;
 use super::id::SessionId;
+use super::user_session::UserSession;
 use super::visitor::Visitor;
 use crate::BoxFuture;
 use crate::session_error::SessionError;
@@ -41,11 +44,48 @@ pub trait SessionEngine: Send + Sync + 'static {
         None
     }
 
-    /// Writes what a request changed. The future runs to its end even if the client is gone.
+    /// Writes what a request of this visitor changed. The future runs to its end even if the client
+    /// is gone.
     fn commit(
         self: Arc<Self>,
+        visitor: &Visitor,
         changes: Changes,
     ) -> BoxFuture<'static, Result<Commit, SessionError>>;
+
+    /// The live sessions of a user, the newest first; `current` is the one that asks.
+    fn sessions_of<'a>(
+        &'a self,
+        user: &'a str,
+        current: Option<&'a Record>,
+    ) -> BoxFuture<'a, Result<Vec<UserSession>, SessionError>> {
+        let _ = (user, current);
+        Box::pin(ready(Err(NO_INDEX)))
+    }
+
+    /// Ends sessions of a user and says how many.
+    fn revoke<'a>(
+        &'a self,
+        user: &'a str,
+        which: Revoked<'a>,
+    ) -> BoxFuture<'a, Result<usize, SessionError>> {
+        let _ = (user, which);
+        Box::pin(ready(Err(NO_INDEX)))
+    }
+}
+
+const NO_INDEX: SessionError =
+    SessionError::Unsupported("this session engine does not know which sessions a user has");
+
+/// Which sessions of a user are to end.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Revoked<'a> {
+    /// All.
+    All,
+    /// All but this one.
+    AllBut(&'a Record),
+    /// The one of this [name](UserSession::name).
+    One(&'a str),
 }
 
 /// What a session may hold, and for how long.
@@ -77,7 +117,7 @@ impl Default for SessionPolicy {
 }
 
 /// What an engine found for a visitor.
-#[derive(Debug, Default)]
+#[derive(Default)]
 #[non_exhaustive]
 pub struct Loaded {
     /// The live record, if there is one.
@@ -91,6 +131,11 @@ pub struct Loaded {
     pub unread_cookie: bool,
     /// Whether the storage did not answer, and the site prefers an empty session to an error.
     pub unavailable: bool,
+    /// The cookie that the visitor is to get in any case: the one they sent leads here only for a
+    /// little while longer.
+    pub cookie: Option<Box<NewCookie>>,
+    /// What keeps other requests of the visitor waiting, until it is dropped.
+    pub hold: Option<Box<dyn Any + Send>>,
 }
 
 impl Loaded {
@@ -125,6 +170,15 @@ impl Loaded {
             dead_cookie,
             ..Self::default()
         }
+    }
+}
+
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded")
+            .field("record", &self.record)
+            .field("data", &self.data)
+            .finish_non_exhaustive()
     }
 }
 

@@ -27,7 +27,7 @@ const LAST: &[u8; 16] = b"AEIMQUYcgkosw048";
 ///
 /// It opens the session to whoever has it, so it is never written to a log or a file;
 /// [`reveal`](Self::reveal) is the one way to its text.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SessionId(ArrayString<LENGTH>);
 
 impl SessionId {

@@ -11,6 +11,7 @@ mod identity;
 mod read;
 mod save;
 mod state;
+mod user_session;
 mod visitor;
 mod write;
 
@@ -24,13 +25,14 @@ use serde::Serialize;
 pub use self::changes::{Changes, Identity};
 pub use self::data::SessionData;
 pub use self::engine::{
-    Commit, CookieValue, Loaded, NewCookie, Record, SessionEngine, SessionPolicy,
+    Commit, CookieValue, Loaded, NewCookie, Record, Revoked, SessionEngine, SessionPolicy,
 };
 pub use self::expiry::{Expiry, Lifetime};
 pub use self::guard::SessionGuard;
 pub use self::id::SessionId;
 pub use self::state::CookieChange;
 use self::state::{State, Writing, encode};
+pub use self::user_session::UserSession;
 pub(crate) use self::visitor::Appearance;
 pub use self::visitor::Visitor;
 use crate::BoxFuture;
@@ -118,7 +120,7 @@ impl Inner {
         keep_data: bool,
     ) -> Option<BoxFuture<'static, Result<Commit, SessionError>>> {
         if let Some(changes) = changes {
-            return Some(self.engine.clone().commit(changes));
+            return Some(self.engine.clone().commit(&self.visitor, changes));
         }
         let state = self.state();
         self.engine
@@ -137,7 +139,7 @@ impl Inner {
         let Some(changes) = changes else {
             return Ok(());
         };
-        let commit = self.engine.clone().commit(changes).await;
+        let commit = self.engine.clone().commit(&self.visitor, changes).await;
         self.state().note(commit)
     }
 }

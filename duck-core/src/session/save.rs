@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::finish::Finish;
 use super::state::Writing;
-use super::{CookieChange, Session};
+use super::{Commit, CookieChange, Session};
 use crate::session_error::SessionError;
 
 /// Saving. The middleware does this by itself.
@@ -87,10 +87,13 @@ impl Session {
             state.take_failure(keep_data)?;
             state.take_changes(keep_data, is_alone)
         };
-        if let Some(commit) = inner.last_commit(changes, keep_data) {
-            let commit = Finish::new(commit).await;
-            inner.state().note(commit)?;
-        }
-        Ok(inner.state().take_cookie_change())
+        let commit = match inner.last_commit(changes, keep_data) {
+            Some(commit) => Finish::new(commit).await,
+            None => Ok(Commit::Unchanged),
+        };
+        let mut state = inner.state();
+        state.let_go();
+        state.note(commit)?;
+        Ok(state.take_cookie_change())
     }
 }

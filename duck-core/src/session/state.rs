@@ -1,5 +1,6 @@
 //! What one request knows of its session, and what it did to it.
 
+use std::any::Any;
 use std::io::Cursor;
 
 use bytes::Bytes;
@@ -25,6 +26,8 @@ pub(super) struct State {
     fate: Fate,
     sent: Sent,
     cookie: Option<CookieChange>,
+    /// Keeps other requests of the visitor waiting: see `SESSION_CONFLICT`.
+    hold: Option<Box<dyn Any + Send>>,
     /// What a guard could not store.
     failure: Option<SessionError>,
 }
@@ -68,8 +71,10 @@ enum Sent {
 pub enum CookieChange {
     /// It gets a value.
     Set(NewCookie),
-    /// It is removed.
+    /// It is removed: it leads nowhere.
     Remove,
+    /// It is removed: the visitor logged out.
+    LogOut,
 }
 
 impl State {
@@ -82,6 +87,8 @@ impl State {
         };
         self.record = loaded.record;
         self.data = loaded.data;
+        self.cookie = loaded.cookie.map(|cookie| CookieChange::Set(*cookie));
+        self.hold = loaded.hold;
         if loaded.unavailable {
             self.writing = Writing::Unavailable;
         }
@@ -301,7 +308,7 @@ impl State {
             }
             Ok(Commit::Ended) => {
                 self.record = None;
-                self.cookie = (self.sent != Sent::Nothing).then_some(CookieChange::Remove);
+                self.cookie = (self.sent != Sent::Nothing).then_some(CookieChange::LogOut);
             }
             Ok(Commit::Gone) => (self.fate, self.cookie) = (Fate::Gone, None),
             Err(error) => {
@@ -348,6 +355,11 @@ impl State {
     /// The record whose end a mere visit may move.
     pub(super) fn visited(&self) -> Option<&Record> {
         self.record.as_ref().filter(|_| self.fate == Fate::Fine)
+    }
+
+    /// Lets other requests of the visitor go on.
+    pub(super) fn let_go(&mut self) {
+        self.hold = None;
     }
 
     /// The cookie the response needs, all commits of the request taken together.

@@ -1,43 +1,105 @@
-use duck_core::{Changes, Commit, Identity, SessionData, SessionError};
+use duck_core::{Changes, Commit, Identity, Record, SessionError, SessionId, Visitor};
 
+use super::line::Line;
+use super::load::MOST_MOVES;
 use super::save::{MOST_TRIES, Version, gone};
-use super::{CacheEngine, new_cookie, record};
+use super::tombstone::Tombstone;
+use super::{CacheEngine, Opened, new_cookie, record};
 use crate::cache::Cache;
 use crate::header::{Header, Kind};
-use crate::seal::Handle;
 
 /// How long it is remembered that an id was given up: rule 33.
 const TOMBSTONE: u64 = 60_000;
 
-/// Under this key a tombstone says where the session is now: logging out in a request that still
-/// knows the old id ends it there.
-const MOVED_TO: &str = "_duck.moved";
+/// Why a session gets a new id.
+#[derive(Clone, Copy, PartialEq)]
+enum Reason {
+    /// The site asked for it: the old id dies at once.
+    Asked(Identity),
+    /// The old one has been in use for long enough: it leads to the new one for a while.
+    Time,
+}
 
-pub(super) fn moved_to(data: &SessionData) -> Option<Handle> {
-    let text: &str = serde_json::from_slice(data.get(MOVED_TO)?).ok()?;
-    Handle::parse(text)
+impl Reason {
+    fn identity(self) -> Identity {
+        match self {
+            Self::Asked(identity) => identity,
+            Self::Time => Identity::Renew,
+        }
+    }
 }
 
 impl<C: Cache> CacheEngine<C> {
-    /// Gives a session a new id: the new record is there before the old one goes, so a failure
-    /// on the way leaves the visitor the session they had.
+    /// Gives a session a new id, because the site asked for it.
     pub(super) async fn renew(
         &self,
-        mut old: Version,
+        old: Version,
+        changes: &Changes,
+        visitor: &Visitor,
+    ) -> Result<Commit, SessionError> {
+        let reason = Reason::Asked(changes.identity);
+        self.move_on(old, Some(changes), reason, Some(visitor))
+            .await
+    }
+
+    /// Saves changes under a new id, because the old one has been in use for long enough.
+    pub(super) async fn renew_in_time(
+        &self,
+        old: Version,
         changes: &Changes,
     ) -> Result<Commit, SessionError> {
-        let mut one_at_a_time = self.lock_unless_atomic(&old.handle).await;
+        self.move_on(old, Some(changes), Reason::Time, None).await
+    }
+
+    /// The same for a session that was only visited. If that fails, it lives on as it was.
+    pub(super) async fn renew_visited(&self, old: &Record) -> Commit {
+        let renewed = async {
+            let (_, handle, _) = self.place(old)?;
+            let Opened::Live(_, data) = self.open(&handle, &old.bytes) else {
+                return Ok(Commit::Unchanged);
+            };
+            let old = self.version(old, data)?;
+            self.move_on(old, None, Reason::Time, None).await
+        };
+        match renewed.await {
+            // Nothing was to be written, so nothing is lost.
+            Ok(Commit::Gone) => Commit::Unchanged,
+            Ok(commit) => commit,
+            Err(error) => {
+                tracing::warn!(target: "duck_session", %error, "the id of a session could not be renewed");
+                Commit::Unchanged
+            }
+        }
+    }
+
+    /// Gives a session a new id: the new record is there before the old one goes, so a failure
+    /// on the way leaves the visitor the session they had.
+    async fn move_on(
+        &self,
+        mut old: Version,
+        changes: Option<&Changes>,
+        reason: Reason,
+        visitor: Option<&Visitor>,
+    ) -> Result<Commit, SessionError> {
+        let sent = old.id;
+        let mut line = Line::new(old.handle, self.lock_unless_atomic(&old.handle).await);
         for attempt in 0..MOST_TRIES {
             let now = self.clock.now();
             if self.lifetimes.end(&old.header) <= now {
                 return Ok(gone());
             }
-            let new = self.fresh(&old.data, changes.identity, now, Some(&old.header));
-            let (id, bytes, new) = self.create(new, &old.data, changes.identity, now).await?;
-            let new_handle = self.sealer.handle(&id);
-            match self.bury(&old, &new_handle, changes.identity).await {
+            if let Some(visitor) = visitor.filter(|_| reason == Reason::Asked(Identity::Login)) {
+                self.bonds.sign(&mut old.data, visitor).await?;
+                self.make_room(&old.data, Some(&old.handle)).await?;
+            }
+            let new = self.fresh(&old.data, reason.identity(), now, Some(&old.header));
+            let from = Some(&old.handle);
+            let created = self.create(new, &old.data, reason.identity(), from, visitor);
+            let (id, bytes, new) = created.await?;
+            match self.bury(&old, &id, reason).await {
                 Ok(true) => {
-                    tracing::info!(target: "duck_session", "a session got a new id");
+                    tracing::info!(target: "duck_session", session = %self.sealer.handle(&id), "a session got a new id");
+                    self.strike(&old.data, &old.handle).await;
                     let cookie = Some(new_cookie(id, &new, now));
                     return Ok(Commit::Saved {
                         record: record(id, bytes, &new),
@@ -45,25 +107,61 @@ impl<C: Cache> CacheEngine<C> {
                         cookie,
                     });
                 }
-                Ok(false) => self.delete(&new_handle).await?,
+                Ok(false) => self.take_back(&id, &old).await?,
                 Err(error) => {
                     // A storage that did not answer may have written all the same: the new record goes
                     // only if the old one is there. If it stays, nobody knows its id.
                     if let Ok(Some(_)) = self.newer(&old).await {
-                        self.delete(&new_handle).await.unwrap_or_default();
+                        self.take_back(&id, &old).await.unwrap_or_default();
                     }
                     return Err(error);
                 }
             }
-            self.stand_in_line(&old.handle, &mut one_at_a_time, attempt)
-                .await;
-            let Some(newer) = self.newer(&old).await? else {
+            let Some(newer) = self.newer_in_turn(&old, &mut line, attempt).await? else {
                 return Ok(gone());
             };
             old = newer;
-            changes.apply(&mut old.data)?;
+            if let Some(changes) = changes {
+                changes.apply(&mut old.data)?;
+            }
+            if reason == Reason::Time && old.id != sent {
+                // Another request was faster to renew: this one goes on with what it made.
+                drop(line);
+                return self.go_on_as(&mut old, changes).await;
+            }
         }
         Err(SessionError::Conflict)
+    }
+
+    /// Saves under the id that another request gave the session. The visitor of this one still has to
+    /// be told of it.
+    async fn go_on_as(
+        &self,
+        version: &mut Version,
+        changes: Option<&Changes>,
+    ) -> Result<Commit, SessionError> {
+        let newest = || Some(new_cookie(version.id, &version.header, self.clock.now()));
+        let Some(changes) = changes else {
+            return Ok(Commit::Saved {
+                record: record(version.id, version.seen.clone(), &version.header),
+                cookie: newest(),
+                data: std::mem::take(&mut version.data),
+            });
+        };
+        let told = newest();
+        let mut commit = Box::pin(self.save(version, changes)).await?;
+        if let Commit::Saved { cookie, .. } = &mut commit {
+            *cookie = cookie.take().or(told);
+        }
+        Ok(commit)
+    }
+
+    /// Removes a record whose session did not move there after all.
+    async fn take_back(&self, id: &SessionId, old: &Version) -> Result<(), SessionError> {
+        let handle = self.sealer.handle(id);
+        self.delete(&handle).await?;
+        self.strike(&old.data, &handle).await;
+        Ok(())
     }
 
     /// Puts a tombstone in the place of a record, if it still is what was seen. Where the cache
@@ -71,23 +169,56 @@ impl<C: Cache> CacheEngine<C> {
     async fn bury(
         &self,
         old: &Version,
-        new_handle: &Handle,
-        identity: Identity,
+        new: &SessionId,
+        reason: Reason,
     ) -> Result<bool, SessionError> {
         let now = self.clock.now();
-        let expires = now + TOMBSTONE;
+        let mut tombstone = Tombstone::new(self.sealer.handle(new));
+        let mut stays = TOMBSTONE;
+        if reason == Reason::Time {
+            let grace = self.lifetimes.grace;
+            tombstone = tombstone.with_grace(self.sealer.wrap_id(&old.id, new)?, now + grace);
+            stays = stays.max(grace);
+        }
         let mut header = Header {
             kind: Kind::Moved,
-            version: old.header.version + 1,
-            expires,
+            version: old.header.version.wrapping_add(1),
+            expires: now + stays,
             auth: 0,
             ..old.header
         };
-        let mut data = SessionData::default();
-        let text = serde_json::to_vec(new_handle.as_str()).map_err(SessionError::store)?;
-        data.set(MOVED_TO, text.into());
-        let tombstone = self.seal(&old.handle, &mut header, &data)?;
-        let entry = self.entry(&tombstone, &header, identity, now);
+        let bytes = self.seal(&old.handle, &mut header, &tombstone.write())?;
+        let entry = self.entry(&bytes, &header, reason.identity(), now);
         self.swap(&old.handle, Some(&old.seen), entry).await
+    }
+
+    /// A session as it is now, wherever it went since it was seen as `old`.
+    pub(super) async fn newer(&self, old: &Version) -> Result<Option<Version>, SessionError> {
+        let mut id = old.id;
+        for _ in 0..MOST_MOVES {
+            let handle = self.sealer.handle(&id);
+            let Some(seen) = self.fetch(&handle).await? else {
+                return Ok(None);
+            };
+            match self.open(&handle, &seen) {
+                Opened::Live(header, data) => {
+                    return Ok(Some(Version {
+                        id,
+                        handle,
+                        seen,
+                        header,
+                        data,
+                    }));
+                }
+                Opened::Moved(tombstone) => {
+                    match tombstone.next(&id, &self.sealer, self.clock.now()) {
+                        Some(next) => id = next,
+                        None => return Ok(None),
+                    }
+                }
+                Opened::Dead | Opened::Unreadable => return Ok(None),
+            }
+        }
+        Ok(None)
     }
 }

@@ -1,15 +1,16 @@
-use std::time::Duration;
-
 use bytes::Bytes;
 use duck_core::{
-    Changes, Commit, Identity, NewCookie, Record, SessionData, SessionError, SessionId,
+    Changes, Commit, Identity, NewCookie, Record, SessionData, SessionError, SessionId, Visitor,
 };
 use tokio::sync::MutexGuard;
 
+use super::line::Line;
+use super::users::user;
 use super::{CacheEngine, Opened, new_cookie, record};
 use crate::cache::Cache;
 use crate::header::{Header, Kind};
 use crate::seal::Handle;
+use crate::settings::Conflict;
 
 /// How often a write is tried again when others were faster. Of two processes that write one
 /// session without a pause each wins half of the rounds: with 8 tries (rule 25) one in some hundred
@@ -35,21 +36,24 @@ enum Tried {
 }
 
 impl<C: Cache> CacheEngine<C> {
-    /// Writes what a request changed: all but the plain [`save`](Self::save) of a session that stays.
+    /// Writes what a request changed: all but the plain [`save`](Self::save) of a session that stays
+    /// where it is.
     pub(super) async fn write(
         &self,
         old: &Record,
         data: SessionData,
         changes: &Changes,
+        visitor: &Visitor,
     ) -> Result<Commit, SessionError> {
         if self.lifetimes.is_over(&data, &self.clock) {
             return self.end(old).await;
         }
         match changes.identity {
-            Identity::End => self.replace(old, data).await,
-            Identity::Keep => self.save(&mut self.version(old, data)?, changes).await,
+            Identity::End => self.replace(old, data, visitor).await,
+            Identity::Keep => self.renew_in_time(self.version(old, data)?, changes).await,
             Identity::Renew | Identity::Login => {
-                self.renew(self.version(old, data)?, changes).await
+                let old = self.version(old, data)?;
+                self.renew(old, changes, visitor).await
             }
         }
     }
@@ -95,20 +99,31 @@ impl<C: Cache> CacheEngine<C> {
     /// Creates a session, unless it would be empty.
     pub(super) async fn begin(
         &self,
-        data: SessionData,
+        mut data: SessionData,
         identity: Identity,
+        visitor: &Visitor,
     ) -> Result<Commit, SessionError> {
-        if data.is_blank() || self.lifetimes.is_over(&data, &self.clock) {
-            return Ok(if identity == Identity::End {
+        let nothing = || {
+            if identity == Identity::End {
                 Commit::Ended
             } else {
                 Commit::Unchanged
-            });
+            }
+        };
+        if data.is_blank() || self.lifetimes.is_over(&data, &self.clock) {
+            return Ok(nothing());
+        }
+        if user(&data).is_none() && !self.create_rate.allows(visitor.address()) {
+            tracing::warn!(target: "duck_session", event = "suspicious.create_rate", "too many new sessions from one address: this one is not kept");
+            return Ok(nothing());
         }
         let now = self.clock.now();
+        self.bonds.sign(&mut data, visitor).await?;
+        self.make_room(&data, None).await?;
         let header = self.fresh(&data, identity, now, None);
-        let (id, bytes, header) = self.create(header, &data, identity, now).await?;
-        tracing::debug!(target: "duck_session", "a session was created");
+        let created = self.create(header, &data, identity, None, Some(visitor));
+        let (id, bytes, header) = created.await?;
+        tracing::debug!(target: "duck_session", session = %self.sealer.handle(&id), "a session was created");
         let cookie = Some(new_cookie(id, &header, now));
         Ok(Commit::Saved {
             record: record(id, bytes, &header),
@@ -117,22 +132,27 @@ impl<C: Cache> CacheEngine<C> {
         })
     }
 
-    /// Stores a record under an id that is not there yet.
+    /// Stores a record under an id that is not there yet. `from` is where its session was before.
     pub(super) async fn create(
         &self,
         mut header: Header,
         data: &SessionData,
         identity: Identity,
-        now: u64,
+        from: Option<&Handle>,
+        visitor: Option<&Visitor>,
     ) -> Result<(SessionId, Bytes, Header), SessionError> {
         loop {
             let mut random = [0; 32];
             getrandom::fill(&mut random).map_err(SessionError::store)?;
             let id = SessionId::from_bytes(random);
             let handle = self.sealer.handle(&id);
+            if header.auth > 0 {
+                let enlisted = self.enlist(data, &handle, &header, from, visitor);
+                Box::pin(enlisted).await?;
+            }
             let bytes = self.seal(&handle, &mut header, data)?;
             // No lock, whatever the cache: nobody else knows this id.
-            let entry = self.entry(&bytes, &header, identity, now);
+            let entry = self.entry(&bytes, &header, identity, header.touched);
             if self.swap(&handle, None, entry).await? {
                 return Ok((id, bytes, header));
             }
@@ -149,7 +169,7 @@ impl<C: Cache> CacheEngine<C> {
     ) -> Header {
         let logged_in = match old {
             Some(_) => identity == Identity::Login,
-            None => identity == Identity::Login || data.get("_duck.user").is_some(),
+            None => identity == Identity::Login || user(data).is_some(),
         };
         let mut header = Header {
             kind: Kind::Live,
@@ -205,46 +225,88 @@ impl<C: Cache> CacheEngine<C> {
         changes: &Changes,
     ) -> Result<Commit, SessionError> {
         if !C::ATOMIC {
-            return Box::pin(self.save_in_turn(version, changes, false)).await;
+            return Box::pin(self.save_in_turn(version, changes)).await;
         }
         match self.try_save(version, changes.forced).await? {
             Tried::Written(record, cookie) => Ok(saved(record, version, cookie)),
-            Tried::Overtaken => Box::pin(self.save_in_turn(version, changes, true)).await,
+            Tried::Overtaken => Box::pin(self.save_after_others(version, changes, None)).await,
             Tried::Over => Ok(gone()),
         }
     }
 
-    /// Makes the changes again on what others saved, until nobody is faster. Those who lost wait for
-    /// each other here, so that only other processes can be.
+    /// The same for a cache that cannot compare and swap in one step.
     async fn save_in_turn(
         &self,
         version: &mut Version,
         changes: &Changes,
-        mut overtaken: bool,
     ) -> Result<Commit, SessionError> {
-        let handle = version.handle;
-        let _one_at_a_time = self.locks.lock(handle.as_str()).await;
+        let turn = self.lock_unless_atomic(&version.handle).await;
+        match self.try_save(version, changes.forced).await? {
+            Tried::Written(record, cookie) => Ok(saved(record, version, cookie)),
+            Tried::Overtaken => self.save_after_others(version, changes, turn).await,
+            Tried::Over => Ok(gone()),
+        }
+    }
+
+    /// Writes on top of what others saved, until nobody is faster, as `SESSION_CONFLICT` wants it.
+    /// Those who lost wait for each other here, so that only other processes can be.
+    async fn save_after_others<'a>(
+        &'a self,
+        version: &mut Version,
+        changes: &Changes,
+        turn: Option<MutexGuard<'a, ()>>,
+    ) -> Result<Commit, SessionError> {
+        let mut line = Line::new(version.handle, turn);
+        let sent = version.id;
         for attempt in 0..MOST_TRIES {
-            if overtaken {
-                let Some(newer) = self.newer(version).await? else {
-                    return Ok(gone());
-                };
-                *version = newer;
-                changes.apply(&mut version.data)?;
+            let Some(newer) = self.newer_in_turn(version, &mut line, attempt).await? else {
+                return Ok(gone());
+            };
+            match self.conflict {
+                Conflict::Fail => return Err(SessionError::Conflict),
+                Conflict::LastWriteWins => {
+                    let ours = std::mem::take(&mut version.data);
+                    *version = Version {
+                        data: ours,
+                        ..newer
+                    };
+                }
+                Conflict::Merge | Conflict::Lock => {
+                    *version = newer;
+                    changes.apply(&mut version.data)?;
+                }
             }
             match self.try_save(version, changes.forced).await? {
-                Tried::Written(record, cookie) => return Ok(saved(record, version, cookie)),
-                Tried::Overtaken => self.back_off(attempt).await,
+                Tried::Written(record, cookie) => {
+                    // It may have moved on to another id meanwhile.
+                    let moved = || self.cookie_for(version);
+                    let cookie = cookie.or_else(|| (version.id != sent).then(moved));
+                    return Ok(saved(record, version, cookie));
+                }
+                Tried::Overtaken => {}
                 Tried::Over => return Ok(gone()),
             }
-            overtaken = true;
         }
         Err(SessionError::Conflict)
+    }
+
+    fn cookie_for(&self, version: &Version) -> NewCookie {
+        new_cookie(version.id, &version.header, self.clock.now())
     }
 
     /// Swaps a record for the one that was seen.
     async fn try_save(&self, version: &mut Version, forced: bool) -> Result<Tried, SessionError> {
         let now = self.clock.now();
+        let header = &mut version.header;
+        if self.lifetimes.end(header) <= now {
+            return Ok(Tried::Over);
+        }
+        header.version = header.version.wrapping_add(1);
+        let before = header.expires;
+        let send_cookie = self.lifetimes.extend(header, &version.data, now, forced);
+        if header.auth > 0 && self.lifetimes.passes_span(header, before) {
+            Box::pin(self.stay_listed(version)).await?;
+        }
         let Version {
             id,
             handle,
@@ -252,11 +314,6 @@ impl<C: Cache> CacheEngine<C> {
             header,
             data,
         } = version;
-        if self.lifetimes.end(header) <= now {
-            return Ok(Tried::Over);
-        }
-        header.version += 1;
-        let send_cookie = self.lifetimes.extend(header, data, now, forced);
         let bytes = self.seal(handle, header, data)?;
         let entry = self.entry(&bytes, header, Identity::Keep, now);
         if !self.swap(handle, Some(seen), entry).await? {
@@ -266,62 +323,30 @@ impl<C: Cache> CacheEngine<C> {
         Ok(Tried::Written(record(*id, bytes, header), cookie))
     }
 
-    /// A session as somebody else left it; `None` if it is over.
-    pub(super) async fn newer(&self, old: &Version) -> Result<Option<Version>, SessionError> {
-        let Some(seen) = self.fetch(&old.handle).await? else {
-            return Ok(None);
-        };
-        Ok(match self.open(&old.handle, &seen) {
-            Opened::Live(header, data) => Some(Version {
-                id: old.id,
-                handle: old.handle,
-                seen,
-                header,
-                data,
-            }),
-            Opened::Moved(_) | Opened::Dead | Opened::Unreadable => None,
-        })
-    }
-
-    /// Those who lost wait for each other, and then a little, by chance: two processes must not
-    /// keep in step.
-    pub(super) async fn stand_in_line<'a>(
-        &'a self,
-        handle: &Handle,
-        one_at_a_time: &mut Option<MutexGuard<'a, ()>>,
-        attempt: u32,
-    ) {
-        if one_at_a_time.is_none() {
-            *one_at_a_time = Some(self.locks.lock(handle.as_str()).await);
-        } else {
-            self.back_off(attempt).await;
-        }
-    }
-
-    /// Waits a little, by chance: two processes must not keep in step.
-    async fn back_off(&self, attempt: u32) {
-        let pause = fastrand::u64(50..500 << attempt.min(6));
-        tokio::time::sleep(Duration::from_micros(pause)).await;
-    }
-
-    /// A cache that cannot compare and swap in one step is kept to one writer a key.
-    pub(super) async fn lock_unless_atomic(&self, handle: &Handle) -> Option<MutexGuard<'_, ()>> {
-        if C::ATOMIC {
-            None
-        } else {
-            Some(self.locks.lock(handle.as_str()).await)
-        }
-    }
-
     /// Ends a session, also where another request gave it a new id meanwhile.
     async fn end(&self, old: &Record) -> Result<Commit, SessionError> {
-        let (_, handle, _) = self.place(old)?;
-        let mut next = self.remove(&handle, Some(old.bytes.clone())).await?;
+        let (_, handle, header) = self.place(old)?;
+        self.end_at(handle, Some(old.bytes.clone())).await?;
+        if header.auth > 0
+            && let Opened::Live(_, data) = self.open(&handle, &old.bytes)
+        {
+            self.strike(&data, &handle).await;
+        }
+        tracing::info!(target: "duck_session", session = %handle, "a session ended");
+        Ok(Commit::Ended)
+    }
+
+    /// Removes what is kept under a handle, last seen as these bytes, and whatever became of it.
+    pub(super) async fn end_at(
+        &self,
+        handle: Handle,
+        seen: Option<Bytes>,
+    ) -> Result<(), SessionError> {
+        let mut next = self.remove(&handle, seen).await?;
         while let Some(handle) = next {
             next = self.remove(&handle, None).await?;
         }
-        tracing::info!(target: "duck_session", "a session ended");
-        Ok(Commit::Ended)
+        Ok(())
     }
 
     /// Removes a record, last seen as these bytes. If the session has moved on, says where to: the
@@ -331,7 +356,7 @@ impl<C: Cache> CacheEngine<C> {
         handle: &Handle,
         mut seen: Option<Bytes>,
     ) -> Result<Option<Handle>, SessionError> {
-        let mut one_at_a_time = self.lock_unless_atomic(handle).await;
+        let mut line = Line::new(*handle, self.lock_unless_atomic(handle).await);
         for attempt in 0..MOST_TRIES {
             if let Some(bytes) = &seen
                 && self.swap_out(handle, bytes).await?
@@ -339,13 +364,12 @@ impl<C: Cache> CacheEngine<C> {
                 return Ok(None);
             }
             if attempt > 0 {
-                self.stand_in_line(handle, &mut one_at_a_time, attempt)
-                    .await;
+                self.stand_in_line(&self.locks, &mut line, attempt).await;
             }
             seen = self.fetch(handle).await?;
             match seen.as_ref().map(|bytes| self.open(handle, bytes)) {
                 None => return Ok(None),
-                Some(Opened::Moved(to)) => return Ok(to),
+                Some(Opened::Moved(tombstone)) => return Ok(tombstone.to),
                 Some(_) => {}
             }
         }
@@ -355,16 +379,24 @@ impl<C: Cache> CacheEngine<C> {
     }
 
     /// Ends a session and begins another with what was set since.
-    async fn replace(&self, old: &Record, data: SessionData) -> Result<Commit, SessionError> {
+    async fn replace(
+        &self,
+        old: &Record,
+        data: SessionData,
+        visitor: &Visitor,
+    ) -> Result<Commit, SessionError> {
         let ended = self.end(old).await?;
-        match self.begin(data, Identity::End).await? {
+        match self.begin(data, Identity::End, visitor).await? {
             saved @ Commit::Saved { .. } => Ok(saved),
             _ => Ok(ended),
         }
     }
 
     /// The id of a record, where it is kept, and its header.
-    fn place(&self, record: &Record) -> Result<(SessionId, Handle, Header), SessionError> {
+    pub(super) fn place(
+        &self,
+        record: &Record,
+    ) -> Result<(SessionId, Handle, Header), SessionError> {
         let id = record
             .id
             .ok_or(SessionError::Unsupported("the record has no id"))?;

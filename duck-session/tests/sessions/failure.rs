@@ -2,13 +2,16 @@
 
 use duck_core::testing::TestResponse;
 use duck_core::text;
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use crate::support::{
     Op, SECRET_PATH, ScriptedCache, id, page, read, scripted, settings, visit_cache,
 };
 
 const ALL: [Op; 4] = [Op::Get, Op::Delete, Op::Swap, Op::Save];
+
+/// After so long a storage that kept failing is asked again: rule 57.
+const LEFT_ALONE: Duration = Duration::from_secs(10);
 
 fn is_503(response: &TestResponse) {
     assert_eq!(response.status(), 503);
@@ -56,7 +59,7 @@ async fn an_open_site_serves_an_empty_session_that_cannot_be_written() {
     assert_eq!(read(&client, "/get/a").await, "\"1\"");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_page_whose_session_cannot_be_read_is_a_503_and_the_others_are_served() {
     let (client, cache) = scripted([]);
     read(&client, "/set/a/1").await;
@@ -67,6 +70,7 @@ async fn a_page_whose_session_cannot_be_read_is_a_503_and_the_others_are_served(
     }
     assert_eq!(read(&client, "/plain").await, "plain");
     cache.fail(&[]);
+    tokio::time::sleep(LEFT_ALONE).await;
     assert_eq!(read(&client, "/get/a").await, "\"1\"");
     assert_eq!(id(&client), before);
 }
@@ -125,7 +129,7 @@ async fn a_failed_save_is_a_503_with_nothing_of_the_page_in_it() {
 }
 
 /// Who is told that they are logged out walks away from the machine.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_failed_logout_is_never_reported_as_a_success() {
     for ops in [&[Op::Swap, Op::Delete][..], &[Op::Save], &[Op::Get]] {
         let (client, cache) = scripted([]);
@@ -155,4 +159,29 @@ async fn a_cache_that_panics_costs_one_page() {
         cache.panic(&[]);
         read(&client, "/get/a").await;
     }
+}
+
+/// Nobody waits for a storage that keeps failing; one request after the other tries again.
+#[tokio::test(start_paused = true)]
+async fn a_storage_that_keeps_failing_is_left_alone_and_comes_back_by_itself() {
+    let (client, cache) = scripted([]);
+    read(&client, "/set/a/1").await;
+    cache.hang(&[Op::Get]);
+    for _ in 0..5 {
+        is_503(&client.get("/get/a").await);
+    }
+    cache.calls();
+    let start = Instant::now();
+    for _ in 0..100 {
+        is_503(&client.get("/get/a").await);
+    }
+    assert_eq!(start.elapsed(), Duration::ZERO, "nobody waits");
+    assert_eq!(cache.calls(), [], "nobody asks");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    is_503(&client.get("/get/a").await);
+    assert_eq!(cache.calls(), [Op::Get], "one tries");
+    cache.hang(&[]);
+    tokio::time::sleep(LEFT_ALONE).await;
+    assert_eq!(read(&client, "/get/a").await, "\"1\"");
+    assert_eq!(read(&client, "/add/n").await, "1");
 }

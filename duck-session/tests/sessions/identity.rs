@@ -211,12 +211,12 @@ async fn records_swapped_between_sessions_open_neither() {
     let (client, cache) = scripted([]);
     let admin = client.another();
     read(&admin, "/login/admin").await;
-    let key = cache.entries().into_keys().next().unwrap();
+    let key = cache.sessions().into_keys().next().unwrap();
     let record = cache.entries()[&key].clone();
     let attacker = client.another();
     read(&attacker, "/set/a/1").await;
     let other = cache
-        .entries()
+        .sessions()
         .into_keys()
         .find(|other| *other != key)
         .unwrap();

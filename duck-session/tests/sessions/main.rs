@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod api;
+mod bonds;
 mod caching;
 mod concurrency;
+mod conflict;
 mod conformance;
 mod cookies;
 mod failure;
@@ -13,8 +15,10 @@ mod limits;
 mod load;
 mod processes;
 mod regressions;
+mod renewal;
 mod sealed_cookie;
 mod settings;
 mod support;
 mod timeouts;
+mod users;
 mod write;

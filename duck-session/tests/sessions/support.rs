@@ -9,8 +9,8 @@ use duck_core::testing::TestClient;
 use duck_core::{
     App, BoxFuture, Bytes, Error, Request, Response, Result, Settings, UrlPattern, path, text,
 };
-use duck_session::SessionMiddleware;
 use duck_session::cache::{Cache, Entry};
+use duck_session::{Clock, SessionMiddleware};
 use tokio::sync::Semaphore;
 
 pub(crate) const KEY: &str = "a key for tests of more than thirty-two bytes";
@@ -252,8 +252,21 @@ impl ScriptedCache {
         self.0.entries.lock().unwrap().clone()
     }
 
+    /// What is stored of sessions: them, and what is left where they were. Not users' lists.
+    pub(crate) fn sessions(&self) -> HashMap<String, Bytes> {
+        let mut entries = self.entries();
+        // Neither lists of users nor notes of locks.
+        entries.retain(|key, record| key.len() == 64 && record.get(4) != Some(&2));
+        entries
+    }
+
+    /// How many [`sessions`](Self::sessions) there are.
     pub(crate) fn len(&self) -> usize {
-        self.0.entries.lock().unwrap().len()
+        self.sessions().len()
+    }
+
+    pub(crate) fn remove(&self, key: &str) {
+        self.0.entries.lock().unwrap().remove(key);
     }
 
     pub(crate) fn put(&self, key: &str, value: Bytes) {
@@ -348,4 +361,69 @@ impl Cache for ScriptedCache {
         })
         .await
     }
+}
+
+/// A cache with the five methods and no more.
+#[derive(Clone, Default)]
+pub(crate) struct FiveMethods(Arc<Mutex<HashMap<String, Bytes>>>);
+
+impl Cache for FiveMethods {
+    async fn set(&self, key: &str, value: &[u8], _ttl: Option<Duration>) -> Result<()> {
+        let value = Bytes::copy_from_slice(value);
+        self.0.lock().unwrap().insert(key.to_owned(), value);
+        tokio::task::yield_now().await;
+        Ok(())
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Bytes>> {
+        tokio::task::yield_now().await;
+        Ok(self.0.lock().unwrap().get(key).cloned())
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        self.0.lock().unwrap().remove(key);
+        Ok(())
+    }
+
+    async fn clear(&self) -> Result<()> {
+        self.0.lock().unwrap().clear();
+        Ok(())
+    }
+}
+
+/// A site on one kind of storage, as a visitor who has not been there.
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    pub(crate) client: TestClient,
+    /// Removed with it.
+    #[expect(dead_code, reason = "the folder lasts as long as the site")]
+    dir: tempfile::TempDir,
+}
+
+/// The same site on every kind of storage; the clock is `clock`.
+pub(crate) fn on_every_storage(
+    settings: &Settings,
+    clock: &Clock,
+    more: impl Fn() -> Vec<UrlPattern>,
+) -> Vec<Kind> {
+    let names = [
+        "InMemoryCache",
+        "KeyAsFolderCache",
+        #[cfg(feature = "dynamic-file")]
+        "DynamicFileCache",
+        "FiveMethods",
+    ];
+    let kind = |name: &'static str| {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = settings
+            .clone()
+            .with("SESSION_STORAGE", name)
+            .with("SESSION_DIR", dir.path().join("sessions").to_str().unwrap());
+        let sessions = SessionMiddleware::new()
+            .clock(clock.clone())
+            .cache("FiveMethods", |_| Ok(FiveMethods::default()));
+        let client = visit(settings, sessions, more());
+        Kind { name, client, dir }
+    };
+    names.into_iter().map(kind).collect()
 }

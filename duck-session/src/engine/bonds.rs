@@ -1,0 +1,78 @@
+//! What a session is bound to besides its cookie: the browser that began it, the password that was
+//! good when its user logged in.
+
+use data_encoding::BASE64URL_NOPAD;
+use duck_core::{Bytes, SessionData, SessionError, Visitor};
+use sha2::{Digest, Sha256};
+
+use super::store_error;
+use super::users::user;
+use crate::opening::AuthHash;
+use crate::settings::Bind;
+
+/// Under these keys a session keeps them, as hashes.
+const AGENT: &str = "_duck.agent";
+const AUTH: &str = "_duck.auth";
+
+/// The bonds that the settings and the site ask for.
+pub(super) struct Bonds {
+    pub(super) bind: Bind,
+    pub(super) auth_hash: Option<AuthHash>,
+}
+
+impl Bonds {
+    /// Binds a session that begins, or whose user logs in.
+    pub(super) async fn sign(
+        &self,
+        data: &mut SessionData,
+        visitor: &Visitor,
+    ) -> Result<(), SessionError> {
+        if self.bind == Bind::Ua {
+            data.set(AGENT, agent(visitor));
+        }
+        if let (Some(auth_hash), Some(user)) = (&self.auth_hash, user(data)) {
+            match auth_hash(user).await.map_err(store_error)? {
+                Some(hash) => data.set(AUTH, hashed(&hash)),
+                None => data.remove(AUTH).is_some(),
+            };
+        }
+        Ok(())
+    }
+
+    /// Whether a session still holds for this visitor.
+    pub(super) async fn hold(
+        &self,
+        data: &SessionData,
+        visitor: &Visitor,
+    ) -> Result<bool, SessionError> {
+        if self.bind == Bind::Ua
+            && data
+                .get(AGENT)
+                .is_some_and(|bound| *bound != agent(visitor))
+        {
+            tracing::warn!(target: "duck_session", event = "suspicious.other_browser", "a session came from another browser than it began in");
+            return Ok(false);
+        }
+        let (Some(auth_hash), Some(user)) = (&self.auth_hash, user(data)) else {
+            return Ok(true);
+        };
+        let now = auth_hash(user).await.map_err(store_error)?;
+        Ok(now.is_some_and(|hash| data.get(AUTH) == Some(&hashed(&hash))))
+    }
+}
+
+/// What a browser calls itself, without its version: that changes under a session.
+fn agent(visitor: &Visitor) -> Bytes {
+    let name: String = visitor
+        .agent()
+        .unwrap_or_default()
+        .chars()
+        .filter(|letter| !letter.is_ascii_digit() && *letter != '.')
+        .collect();
+    hashed(&name)
+}
+
+/// Hashed, so that a comparison of two tells nothing of what they are made of.
+fn hashed(text: &str) -> Bytes {
+    format!("\"{}\"", BASE64URL_NOPAD.encode(&Sha256::digest(text))).into()
+}

@@ -1,0 +1,84 @@
+//! Those who write one session, one after the other.
+
+use std::time::Duration;
+
+use duck_core::SessionError;
+use tokio::sync::MutexGuard;
+
+use super::CacheEngine;
+use super::save::Version;
+use crate::cache::Cache;
+use crate::locks::KeyedLocks;
+use crate::seal::Handle;
+
+/// A place among those who write under one handle, from the moment on that one has to wait.
+pub(super) struct Line<'a> {
+    pub(super) handle: Handle,
+    turn: Option<MutexGuard<'a, ()>>,
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn new(handle: Handle, turn: Option<MutexGuard<'a, ()>>) -> Self {
+        Self { handle, turn }
+    }
+}
+
+impl<C: Cache> CacheEngine<C> {
+    /// A cache that cannot compare and swap in one step is kept to one writer a key.
+    pub(super) async fn lock_unless_atomic(&self, handle: &Handle) -> Option<MutexGuard<'_, ()>> {
+        if C::ATOMIC {
+            return None;
+        }
+        Some(self.locks.lock(handle.as_str()).await)
+    }
+
+    /// The same for users' lists. They have locks of their own: a list is written in the turn of a
+    /// session.
+    pub(super) async fn lock_list_unless_atomic(
+        &self,
+        name: &Handle,
+    ) -> Option<MutexGuard<'_, ()>> {
+        if C::ATOMIC {
+            return None;
+        }
+        Some(self.list_locks.lock(name.as_str()).await)
+    }
+
+    /// Those who lost wait for each other, and then a little, by chance: two processes must not
+    /// keep in step.
+    pub(super) async fn stand_in_line<'a>(
+        &self,
+        locks: &'a KeyedLocks,
+        line: &mut Line<'a>,
+        attempt: u32,
+    ) {
+        if line.turn.is_none() {
+            line.turn = Some(locks.lock(line.handle.as_str()).await);
+        } else {
+            let pause = fastrand::u64(50..500 << attempt.min(6));
+            tokio::time::sleep(Duration::from_micros(pause)).await;
+        }
+    }
+
+    /// Stands in line, and gives the session as it is then, wherever it went; `None` if it is over.
+    pub(super) async fn newer_in_turn<'a>(
+        &'a self,
+        old: &Version,
+        line: &mut Line<'a>,
+        attempt: u32,
+    ) -> Result<Option<Version>, SessionError> {
+        self.stand_in_line(&self.locks, line, attempt).await;
+        loop {
+            let newer = self.newer(old).await?;
+            let moved = newer.as_ref().map(|version| version.handle);
+            match moved.filter(|handle| *handle != line.handle) {
+                None => return Ok(newer),
+                Some(handle) => {
+                    // Who writes it now stands in another line. Never in two at once: they may be one.
+                    line.turn = None;
+                    *line = Line::new(handle, Some(self.locks.lock(handle.as_str()).await));
+                }
+            }
+        }
+    }
+}

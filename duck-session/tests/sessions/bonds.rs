@@ -1,0 +1,160 @@
+//! What a session is bound to besides its cookie, and what else guards a site: rules 36, 40, 60 and
+//! `SESSION_BIND`.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use duck_core::testing::TestClient;
+use duck_core::{App, Error, Result, Settings};
+use duck_session::SessionMiddleware;
+
+use crate::support::{id, read, settings, urls, visit, with_id};
+
+/// A site whose users have passwords that a test can change.
+fn with_passwords(hash: &Arc<Mutex<Result<Option<String>, ()>>>) -> TestClient {
+    let hash = Arc::clone(hash);
+    let sessions = SessionMiddleware::new().auth_hash(move |user: String| {
+        let hash = hash.lock().unwrap().clone();
+        async move {
+            let hash = hash.map_err(|()| Error::internal("the table of users is locked"))?;
+            Ok(hash.map(|hash| format!("{hash} of {user}")))
+        }
+    });
+    visit(settings(), sessions, [])
+}
+
+#[tokio::test]
+async fn a_new_password_ends_the_sessions_that_the_old_one_began() {
+    let hash = Arc::new(Mutex::new(Ok(Some("argon2 one".to_owned()))));
+    let client = with_passwords(&hash);
+    let (one, two, anonymous) = (client.another(), client.another(), client.another());
+    read(&anonymous, "/set/cart/full").await;
+    for visitor in [&one, &two] {
+        read(visitor, "/login/ada").await;
+        assert_eq!(read(visitor, "/user").await, "ada");
+    }
+    read(&two, "/cycle").await;
+    assert_eq!(
+        read(&two, "/user").await,
+        "ada",
+        "a new id is bound as the old one was"
+    );
+
+    *hash.lock().unwrap() = Ok(Some("argon2 two".to_owned()));
+    let response = one.get("/user").await;
+    assert_eq!(response.text(), "nobody");
+    assert_eq!(response.set_cookies().len(), 1, "the dead cookie goes");
+    assert_eq!(read(&two, "/user").await, "nobody");
+    assert_eq!(read(&anonymous, "/get/cart").await, "\"full\"");
+    read(&one, "/login/ada").await;
+    assert_eq!(read(&one, "/user").await, "ada");
+
+    *hash.lock().unwrap() = Ok(None);
+    assert_eq!(read(&one, "/user").await, "nobody", "the user is gone");
+}
+
+#[tokio::test]
+async fn who_cannot_be_asked_for_the_password_lets_nobody_in() {
+    let hash = Arc::new(Mutex::new(Ok(Some("one".to_owned()))));
+    let client = with_passwords(&hash);
+    read(&client, "/login/ada").await;
+    *hash.lock().unwrap() = Err(());
+    let response = client.get("/user").await;
+    assert_eq!(response.status(), 503);
+    assert!(!response.text().contains("locked"), "{}", response.text());
+    assert_eq!(response.set_cookies(), [""; 0]);
+    *hash.lock().unwrap() = Ok(Some("one".to_owned()));
+    assert_eq!(read(&client, "/user").await, "ada");
+}
+
+async fn user_in(client: &TestClient, browser: &str) -> String {
+    let response = client.get("/user").header("user-agent", browser).await;
+    response.text().to_owned()
+}
+
+#[tokio::test]
+async fn a_session_can_be_bound_to_the_browser_it_began_in() {
+    for (bind, seen_elsewhere) in [("ua", "nobody"), ("none", "ada")] {
+        let bound = settings().with("SESSION_BIND", bind);
+        let client = visit(bound, SessionMiddleware::new(), []);
+        let login = client
+            .get("/login/ada")
+            .header("user-agent", "Duckfox/12.1 (X11)");
+        assert_eq!(login.await.status(), 200);
+        let sent = id(&client);
+        assert_eq!(
+            user_in(&client, "Duckfox/13.0 (X11)").await,
+            "ada",
+            "an update"
+        );
+        let thief = with_id(&client, &sent);
+        assert_eq!(user_in(&thief, "curl/8.0").await, seen_elsewhere, "{bind}");
+        assert_eq!(
+            user_in(&client, "Duckfox/13.0 (X11)").await,
+            "ada",
+            "{bind}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_logout_can_have_the_browser_forget_the_site() {
+    let client = visit(
+        settings().with("SESSION_CLEAR_SITE_DATA", true),
+        SessionMiddleware::new(),
+        [],
+    );
+    let response = client.get("/login/ada").await;
+    assert_eq!(response.header("clear-site-data"), None);
+    let response = client.get("/logout").await;
+    assert_eq!(
+        response.header("clear-site-data"),
+        Some("\"cookies\", \"storage\"")
+    );
+    assert_eq!(response.set_cookies().len(), 1);
+
+    let dead = with_id(&client, &"A".repeat(43));
+    let response = dead.get("/user").await;
+    assert_eq!(response.set_cookies().len(), 1, "a dead cookie goes");
+    assert_eq!(response.header("clear-site-data"), None, "and nothing else");
+
+    let quiet = visit(settings(), SessionMiddleware::new(), []);
+    read(&quiet, "/login/ada").await;
+    assert_eq!(quiet.get("/logout").await.header("clear-site-data"), None);
+}
+
+fn site_for(address: &str, settings: &Settings) -> TestClient {
+    let app = App::new(settings.clone()).middleware(SessionMiddleware::new());
+    let peer: SocketAddr = address.parse().unwrap();
+    TestClient::new(app.urls(urls())).from_address(peer)
+}
+
+#[tokio::test]
+async fn one_address_begins_only_so_many_sessions_in_a_minute() {
+    let limited = settings().with("SESSION_CREATE_RATE", 3);
+    let crawler = site_for("192.0.2.7:4000", &limited);
+    let known = crawler.another();
+    read(&known, "/set/cart/full").await;
+    for _ in 0..2 {
+        assert_eq!(
+            crawler.another().get("/set/a/1").await.set_cookies().len(),
+            1
+        );
+    }
+    let response = crawler.another().get("/set/a/1").await;
+    assert_eq!(response.status(), 200, "the page is served");
+    assert_eq!(response.set_cookies(), [""; 0], "the session is not kept");
+    assert_eq!(
+        read(&known, "/add/n").await,
+        "1",
+        "those who have one go on"
+    );
+    assert_eq!(read(&known, "/get/cart").await, "\"full\"");
+    let user = crawler.another();
+    read(&user, "/login/ada").await;
+    assert_eq!(read(&user, "/user").await, "ada", "logins are no crawlers");
+    let elsewhere = crawler
+        .another()
+        .from_address("192.0.2.8:4000".parse().unwrap());
+    assert_eq!(elsewhere.get("/set/a/1").await.set_cookies().len(), 1);
+}

@@ -1,0 +1,314 @@
+//! Which sessions a user has, and ending them: rules 36, 38, 39 and the limit for each user.
+
+use std::time::Duration;
+
+use duck_core::{Request, UrlPattern, path, text};
+use duck_session::Clock;
+
+use crate::support::{
+    Kind, Op, ScriptedCache, When, id, on_every_storage, over, page, read, settings, visit, with_id,
+};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Pages as an account page has them.
+fn pages() -> Vec<UrlPattern> {
+    vec![
+        page("/sessions", async |request| {
+            let mut lines = String::new();
+            for session in request.session.sessions().await? {
+                let here = if session.is_current { " here" } else { "" };
+                let agent = session.agent.unwrap_or_else(|| "?".into());
+                lines += &format!("{} {agent}{here}\n", session.name);
+            }
+            Ok(text(lines))
+        }),
+        path("/revoke/<name>", async |request: Request, name: String| {
+            request
+                .session
+                .revoke(&name)
+                .await
+                .map(|done| done.to_string())
+        }),
+        path(
+            "/revoke-user/<user>",
+            async |request: Request, user: String| {
+                request
+                    .session
+                    .revoke_user(&user)
+                    .await
+                    .map(|count| count.to_string())
+            },
+        ),
+        path("/count/<user>", async |request: Request, user: String| {
+            request
+                .session
+                .sessions_of(&user)
+                .await
+                .map(|list| list.len().to_string())
+        }),
+        page("/revoke-others", async |request| {
+            Ok(text(request.session.revoke_others().await?.to_string()))
+        }),
+    ]
+}
+
+fn names(listing: &str) -> Vec<String> {
+    let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+    listing.lines().map(name).collect()
+}
+
+#[tokio::test]
+async fn a_user_sees_their_sessions_and_not_those_of_others() {
+    let clock = Clock::manual();
+    for Kind { name, client, .. } in on_every_storage(&settings(), &clock, pages) {
+        let (laptop, phone, other) = (client.another(), client.another(), client.another());
+        let login = laptop.get("/login/ada").header("user-agent", "Laptop/1.0");
+        assert_eq!(login.await.status(), 200);
+        clock.advance(Duration::from_secs(5));
+        let login = phone.get("/login/ada").header("user-agent", "Phone/2.0");
+        assert_eq!(login.await.status(), 200);
+        read(&other, "/login/eve").await;
+        assert_eq!(
+            read(&client, "/sessions").await,
+            "",
+            "{name}: nobody has none"
+        );
+
+        let seen = read(&laptop, "/sessions").await;
+        let lines: Vec<_> = seen.lines().collect();
+        assert_eq!(lines.len(), 2, "{name}: {seen}");
+        assert!(
+            lines[0].ends_with(" Phone/2.0"),
+            "{name}: the newest first: {seen}"
+        );
+        assert!(lines[1].ends_with(" Laptop/1.0 here"), "{name}: {seen}");
+        for secret in [id(&laptop), id(&phone)] {
+            assert!(!seen.contains(&secret), "{name}: an id is shown");
+        }
+        assert_eq!(names(&read(&other, "/sessions").await).len(), 1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_ends_one_of_their_sessions_and_never_anothers() {
+    for Kind { name, client, .. } in on_every_storage(&settings(), &Clock::default(), pages) {
+        let (laptop, phone, other) = (client.another(), client.another(), client.another());
+        read(&laptop, "/login/ada").await;
+        read(&phone, "/login/ada").await;
+        read(&other, "/login/eve").await;
+        let evil = names(&read(&other, "/sessions").await).remove(0);
+        let seen = read(&laptop, "/sessions").await;
+        let lost = names(&seen);
+        let lost = lost
+            .iter()
+            .zip(seen.lines())
+            .find(|(_, line)| !line.ends_with("here"));
+        let lost = lost.expect("the phone").0;
+        assert_eq!(
+            read(&laptop, &format!("/revoke/{evil}")).await,
+            "false",
+            "{name}"
+        );
+        assert_eq!(read(&other, "/user").await, "eve", "{name}");
+        assert_eq!(
+            read(&client, &format!("/revoke/{lost}")).await,
+            "false",
+            "{name}: nobody"
+        );
+        for bad in ["x", "..", "%00", &"a".repeat(64)] {
+            assert_eq!(
+                read(&laptop, &format!("/revoke/{bad}")).await,
+                "false",
+                "{name} {bad}"
+            );
+        }
+        assert_eq!(
+            read(&laptop, &format!("/revoke/{lost}")).await,
+            "true",
+            "{name}"
+        );
+        let response = phone.get("/user").await;
+        assert_eq!(response.text(), "nobody", "{name}");
+        assert_eq!(read(&laptop, "/user").await, "ada", "{name}");
+        assert_eq!(names(&read(&laptop, "/sessions").await).len(), 1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn revoke_others_keeps_this_one() {
+    for Kind { name, client, .. } in on_every_storage(&settings(), &Clock::default(), pages) {
+        let visitors: Vec<_> = (0..4).map(|_| client.another()).collect();
+        for visitor in &visitors {
+            read(visitor, "/set/cart/full").await;
+            read(visitor, "/login/ada").await;
+        }
+        assert_eq!(read(&visitors[0], "/revoke-others").await, "3", "{name}");
+        assert_eq!(read(&visitors[0], "/get/cart").await, "\"full\"", "{name}");
+        for visitor in &visitors[1..] {
+            assert_eq!(read(visitor, "/user").await, "nobody", "{name}");
+        }
+        assert_eq!(read(&visitors[0], "/revoke-others").await, "0", "{name}");
+        assert_eq!(read(&client, "/revoke-others").await, "0", "{name}: nobody");
+    }
+}
+
+#[tokio::test]
+async fn revoke_user_ends_all_of_theirs_under_whatever_id() {
+    for Kind { name, client, .. } in on_every_storage(&settings(), &Clock::default(), pages) {
+        let (one, two, other) = (client.another(), client.another(), client.another());
+        read(&one, "/login/ada").await;
+        read(&one, "/cycle").await;
+        read(&two, "/login/ada").await;
+        read(&two, "/login/ada").await;
+        read(&other, "/login/ad").await;
+        assert_eq!(read(&client, "/count/ada").await, "2", "{name}");
+        assert_eq!(read(&client, "/revoke-user/ada").await, "2", "{name}");
+        assert_eq!(read(&one, "/user").await, "nobody", "{name}");
+        assert_eq!(read(&two, "/user").await, "nobody", "{name}");
+        assert_eq!(read(&other, "/user").await, "ad", "{name}");
+        assert_eq!(read(&client, "/revoke-user/ada").await, "0", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_logout_and_another_users_login_leave_the_list() {
+    for Kind { name, client, .. } in on_every_storage(&settings(), &Clock::default(), pages) {
+        let visitor = client.another();
+        read(&visitor, "/login/ada").await;
+        read(&visitor, "/login/eve").await;
+        assert_eq!(read(&client, "/count/ada").await, "0", "{name}");
+        assert_eq!(read(&client, "/count/eve").await, "1", "{name}");
+        read(&visitor, "/logout").await;
+        assert_eq!(read(&client, "/count/eve").await, "0", "{name}");
+    }
+}
+
+/// What a request under way would save is not saved: it cannot bring the session back.
+#[tokio::test]
+async fn a_slow_write_does_not_undo_a_revocation() {
+    let cache = ScriptedCache::default();
+    let client = visit(
+        settings().with("SESSION_STORAGE", "TestCache"),
+        over(&cache),
+        pages(),
+    );
+    let victim = client.another();
+    for slow in ["/set/a/1", "/cycle", "/login/ada"] {
+        read(&victim, "/login/ada").await;
+        let gate = cache.hold(Op::Swap, When::Before);
+        let late = with_id(&victim, &id(&victim));
+        tokio::join!(late.get(slow), async {
+            gate.reached().await;
+            read(&client, "/revoke-user/ada").await;
+            gate.open();
+        });
+        assert_eq!(read(&victim, "/user").await, "nobody", "{slow}");
+        assert_eq!(read(&late, "/user").await, "nobody", "{slow}");
+        victim.clear_cookies();
+    }
+}
+
+/// A list lasts for as long as what is on it, however often the end of a session is moved.
+#[tokio::test]
+async fn a_session_that_is_used_for_a_year_is_still_on_the_list() {
+    let clock = Clock::manual();
+    for Kind { name, client, .. } in on_every_storage(&settings(), &clock, pages) {
+        let visitor = client.another();
+        read(&visitor, "/login/ada").await;
+        for _ in 0..73 {
+            clock.advance(5 * DAY);
+            read(&visitor, "/add/n").await;
+        }
+        assert_eq!(read(&visitor, "/user").await, "ada", "{name}");
+        assert_eq!(read(&client, "/revoke-user/ada").await, "1", "{name}");
+        assert_eq!(read(&visitor, "/user").await, "nobody", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_over_does_not_pile_up_on_the_list() {
+    let clock = Clock::manual();
+    let cache = ScriptedCache::default();
+    let client = visit(
+        settings().with("SESSION_STORAGE", "TestCache"),
+        over(&cache).clock(clock.clone()),
+        pages(),
+    );
+    let longest = |cache: &ScriptedCache| {
+        let records = cache.entries();
+        let lists = records.values().filter(|record| record.get(4) == Some(&2));
+        lists.map(duck_core::Bytes::len).max().unwrap()
+    };
+    for _ in 0..500 {
+        let visitor = client.another();
+        read(&visitor, "/login/ada").await;
+        clock.advance(8 * DAY);
+        // A storage that forgets what is over, as all that come with Duck do.
+        for (key, record) in cache.sessions() {
+            let expires = u64::from_le_bytes(record[48..56].try_into().unwrap());
+            if expires < clock.now() {
+                cache.remove(&key);
+            }
+        }
+    }
+    assert!(longest(&cache) < 32 * 200, "{} bytes", longest(&cache));
+}
+
+#[tokio::test]
+async fn a_login_too_many_ends_the_session_not_seen_for_longest() {
+    let clock = Clock::manual();
+    let limited = settings()
+        .with("SESSION_MAX_SESSIONS_PER_USER", 2)
+        .with("SESSION_SAVE_EVERY_REQUEST", true);
+    for Kind { name, client, .. } in on_every_storage(&limited, &clock, pages) {
+        let visitors: Vec<_> = (0..3).map(|_| client.another()).collect();
+        for visitor in &visitors[..2] {
+            read(visitor, "/login/ada").await;
+            clock.advance(Duration::from_secs(60));
+        }
+        read(&visitors[0], "/user").await;
+        clock.advance(Duration::from_secs(60));
+        read(&visitors[2], "/login/ada").await;
+        assert_eq!(read(&visitors[1], "/user").await, "nobody", "{name}");
+        assert_eq!(read(&visitors[0], "/user").await, "ada", "{name}");
+        assert_eq!(read(&visitors[2], "/user").await, "ada", "{name}");
+        read(&visitors[2], "/login/ada").await;
+        assert_eq!(
+            read(&visitors[0], "/user").await,
+            "ada",
+            "{name}: a new id is no session more"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_login_too_many_can_be_refused() {
+    let limited = settings()
+        .with("SESSION_MAX_SESSIONS_PER_USER", 1)
+        .with("SESSION_ON_LIMIT", "refuse");
+    for Kind { name, client, .. } in on_every_storage(&limited, &Clock::default(), pages) {
+        let (one, two) = (client.another(), client.another());
+        read(&one, "/login/ada").await;
+        let response = two.get("/login/ada").await;
+        assert_eq!(response.status(), 403, "{name}");
+        assert_eq!(response.set_cookies(), [""; 0], "{name}");
+        assert_eq!(read(&one, "/user").await, "ada", "{name}");
+        read(&one, "/logout").await;
+        assert_eq!(read(&two, "/login/ada").await, "in", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_cookie_engine_says_that_it_cannot() {
+    let client = visit(
+        settings().with("SESSION_ENGINE", "cookie"),
+        duck_session::SessionMiddleware::new(),
+        pages(),
+    );
+    read(&client, "/login/ada").await;
+    for path in ["/sessions", "/revoke-others", "/revoke-user/ada"] {
+        assert_eq!(client.get(path).await.status(), 500, "{path}");
+    }
+    assert_eq!(read(&client, "/user").await, "ada");
+}
