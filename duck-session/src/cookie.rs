@@ -114,17 +114,28 @@ impl SessionCookie {
     pub(crate) fn values<'a>(&'a self, visitor: &'a Visitor) -> impl Iterator<Item = &'a [u8]> {
         let name = self.name(visitor).as_bytes();
         let pairs = visitor.cookies().flat_map(pairs);
-        pairs.filter_map(move |pair| pair.strip_prefix(name)?.strip_prefix(b"="))
+        pairs.filter_map(move |pair| value_of(name, pair))
     }
 
     /// The different well-formed ids among them.
     pub(crate) fn candidates(&self, visitor: &Visitor) -> Candidates {
         let mut candidates = Candidates::default();
-        for id in self.values(visitor).filter_map(SessionId::parse) {
-            candidates.add(id);
+        let name = self.name(visitor).as_bytes();
+        for header in visitor.cookies() {
+            for value in pairs(header).filter_map(|pair| value_of(name, pair)) {
+                match SessionId::parse(value) {
+                    Some(id) => candidates.add(id),
+                    None => candidates.malformed = true,
+                }
+            }
         }
         candidates
     }
+}
+
+/// The value in a pair of this name.
+fn value_of<'a>(name: &[u8], pair: &'a [u8]) -> Option<&'a [u8]> {
+    pair.strip_prefix(name)?.strip_prefix(b"=")
 }
 
 /// The `name=value` pairs of a `Cookie` header.
@@ -141,6 +152,8 @@ fn pairs(header: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// The ids a visitor presents.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {
+    /// Whether there was something else under the name.
+    pub(crate) malformed: bool,
     ids: [Option<SessionId>; MOST_CANDIDATES],
 }
 

@@ -23,7 +23,7 @@ use duck_core::{
 };
 use futures_util::TryFutureExt;
 use futures_util::future::Either;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use self::bonds::Bonds;
 use self::breaker::Breaker;
@@ -34,6 +34,7 @@ use crate::cache::{Cache, Entry};
 use crate::clock::{self, Clock};
 use crate::cookie::{self, SessionCookie};
 use crate::header::{Header, Kind};
+use crate::journal;
 use crate::lifetime::Lifetimes;
 use crate::locks::KeyedLocks;
 use crate::opening::Opening;
@@ -154,13 +155,17 @@ impl<C: Cache> CacheEngine<C> {
             if !self.breaker.lets_pass() {
                 return Err(SessionError::store("the session storage keeps failing"));
             }
+            let start = Instant::now();
             let answer = match timed.await {
                 Ok(answer) => answer.map_err(store_error),
                 Err(_) => Err(SessionError::store("SESSION_STORE_TIMEOUT is over")),
             };
-            match &answer {
-                Err(SessionError::Store(_)) => self.breaker.failed(),
-                _ => self.breaker.succeeded(),
+            let failed = matches!(answer, Err(SessionError::Store(_)));
+            journal::answered(start.elapsed(), failed);
+            if failed {
+                self.breaker.failed();
+            } else {
+                self.breaker.succeeded();
             }
             answer
         }))

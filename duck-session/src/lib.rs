@@ -27,6 +27,7 @@ mod clock;
 mod cookie;
 mod engine;
 mod header;
+mod journal;
 mod lifetime;
 mod locks;
 mod middleware;

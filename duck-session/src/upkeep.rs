@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 use crate::cache::Cache;
 use crate::clock::{Clock, millis};
 use crate::engine::CacheEngine;
+use crate::journal;
 use crate::settings::SessionSettings;
 
 /// An engine's storage, as far as it has to be kept in order.
@@ -80,9 +81,7 @@ async fn sweep(upkeep: &dyn Upkeep, batch: usize) {
             }
         }
     }
-    if removed > 0 {
-        tracing::debug!(target: "duck_session", removed, "expired sessions were removed");
-    }
+    journal::swept(removed);
 }
 
 /// Keeps a clock that is wrong from costing every session: rule 68.

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::store_error;
 use super::users::user;
+use crate::journal::Event;
 use crate::opening::AuthHash;
 use crate::settings::Bind;
 
@@ -39,6 +40,11 @@ impl Bonds {
         Ok(())
     }
 
+    /// Whether there are any.
+    pub(super) fn exist(&self) -> bool {
+        self.bind != Bind::None || self.auth_hash.is_some()
+    }
+
     /// Whether a session still holds for this visitor.
     pub(super) async fn hold(
         &self,
@@ -50,14 +56,18 @@ impl Bonds {
                 .get(AGENT)
                 .is_some_and(|bound| *bound != agent(visitor))
         {
-            tracing::warn!(target: "duck_session", event = "suspicious.other_browser", "a session came from another browser than it began in");
+            Event::OtherBrowser.tell(None);
             return Ok(false);
         }
         let (Some(auth_hash), Some(user)) = (&self.auth_hash, user(data)) else {
             return Ok(true);
         };
         let now = auth_hash(user).await.map_err(store_error)?;
-        Ok(now.is_some_and(|hash| data.get(AUTH) == Some(&hashed(&hash))))
+        let holds = now.is_some_and(|hash| data.get(AUTH) == Some(&hashed(&hash)));
+        if !holds {
+            Event::AuthChanged.tell(None);
+        }
+        Ok(holds)
     }
 }
 

@@ -6,6 +6,7 @@ use duck_core::{Loaded, NewCookie, Record, SessionData, SessionError, SessionId,
 use super::{CacheEngine, Opened, new_cookie, record};
 use crate::cache::Cache;
 use crate::header::Header;
+use crate::journal::Event;
 use crate::seal::Handle;
 use crate::settings::Conflict;
 
@@ -14,7 +15,7 @@ pub(super) const MOST_MOVES: usize = 4;
 
 /// What became of looking for one id.
 enum LookedUp {
-    Live(Box<Found>),
+    Live(Found),
     /// Nowhere: the cookie can go.
     Dead,
     /// To a session that got another id: the browser may hold the newer cookie.
@@ -28,14 +29,14 @@ struct Found {
     record: Record,
     data: SessionData,
     /// For a visitor who came with the id before.
-    cookie: Option<NewCookie>,
+    cookie: Option<Box<NewCookie>>,
     hold: Option<Box<dyn Any + Send>>,
 }
 
 impl From<Found> for Loaded {
     fn from(found: Found) -> Self {
         let mut loaded = Self::live(found.record, found.data);
-        loaded.cookie = found.cookie.map(Box::new);
+        loaded.cookie = found.cookie;
         loaded.hold = found.hold;
         loaded
     }
@@ -47,11 +48,16 @@ impl<C: Cache> CacheEngine<C> {
     pub(super) async fn find(&self, visitor: &Visitor) -> Result<Loaded, SessionError> {
         let mut found = None;
         let (mut dead, mut moved, mut unreadable) = (false, false, false);
-        for id in self.cookie.candidates(visitor).iter() {
-            match self.look_up(id, visitor).await? {
+        Event::Loaded.tell(None);
+        let candidates = self.cookie.candidates(visitor);
+        if candidates.malformed {
+            Event::Malformed.tell(None);
+        }
+        for id in candidates.iter() {
+            match self.look_up(&id, visitor).await? {
                 LookedUp::Live(live) if found.is_none() => found = Some(live),
                 LookedUp::Live(_) => {
-                    tracing::warn!(target: "duck_session", event = "suspicious.duplicate_cookie", "two live sessions in one request: neither is used");
+                    Event::DuplicateCookie.tell(None);
                     return Ok(Loaded::unread());
                 }
                 LookedUp::Dead => dead = true,
@@ -60,22 +66,48 @@ impl<C: Cache> CacheEngine<C> {
             }
         }
         Ok(match found {
-            Some(found) => (*found).into(),
+            Some(found) => found.into(),
             None if unreadable && !moved => Loaded::unread(),
             None => Loaded::nothing(dead && !moved),
         })
     }
 
-    async fn look_up(&self, sent: SessionId, visitor: &Visitor) -> Result<LookedUp, SessionError> {
+    async fn look_up(&self, id: &SessionId, visitor: &Visitor) -> Result<LookedUp, SessionError> {
+        let handle = self.sealer.handle(id);
+        let Some(bytes) = self.fetch(&handle).await? else {
+            Event::Unknown.tell(None);
+            return Ok(LookedUp::Dead);
+        };
+        match self.open(&handle, &bytes) {
+            Opened::Live(header, data)
+                if self.conflict != Conflict::Lock && !self.bonds.exist() =>
+            {
+                Ok(LookedUp::Live(Found {
+                    record: record(*id, bytes, &header),
+                    data,
+                    cookie: None,
+                    hold: None,
+                }))
+            }
+            // Boxed, as all that is rare: what every load moves about stays small.
+            opened => Box::pin(self.look_closer(*id, bytes, opened, visitor)).await,
+        }
+    }
+
+    /// What there is to a record besides that it is alive.
+    async fn look_closer(
+        &self,
+        sent: SessionId,
+        mut bytes: Bytes,
+        mut opened: Opened,
+        visitor: &Visitor,
+    ) -> Result<LookedUp, SessionError> {
         let mut id = sent;
         let mut hold = None;
         let mut moves = 0;
-        while moves < MOST_MOVES {
+        loop {
             let handle = self.sealer.handle(&id);
-            let Some(bytes) = self.fetch(&handle).await? else {
-                return Ok(LookedUp::Dead);
-            };
-            match self.open(&handle, &bytes) {
+            match opened {
                 Opened::Live(..) if self.conflict == Conflict::Lock && hold.is_none() => {
                     // What is there may be another by the time it is this request's turn.
                     hold = Some(self.holds.take(&handle).await?);
@@ -84,33 +116,39 @@ impl<C: Cache> CacheEngine<C> {
                     if !self.bonds.hold(&data, visitor).await? {
                         return Ok(LookedUp::Dead);
                     }
-                    let now = self.clock.now();
-                    return Ok(LookedUp::Live(Box::new(Found {
+                    let newest = || Box::new(new_cookie(id, &header, self.clock.now()));
+                    return Ok(LookedUp::Live(Found {
+                        cookie: (id != sent).then(newest),
                         record: record(id, bytes, &header),
                         data,
-                        cookie: (id != sent).then(|| new_cookie(id, &header, now)),
                         hold,
-                    })));
+                    }));
                 }
                 Opened::Dead => {
                     self.bury_dead(&handle, &bytes).await;
                     return Ok(LookedUp::Dead);
                 }
                 Opened::Moved(tombstone) => {
-                    let Some(next) = tombstone.next(&id, &self.sealer, self.clock.now()) else {
-                        tracing::warn!(target: "duck_session", event = "suspicious.replayed_old_id", session = %handle, "an id came that its session has given up");
+                    let next = tombstone.next(&id, &self.sealer, self.clock.now());
+                    let Some(next) = next.filter(|_| moves < MOST_MOVES) else {
+                        Event::ReplayedOldId.tell(Some(&handle));
                         return Ok(LookedUp::Moved);
                     };
                     (id, hold) = (next, None);
                     moves += 1;
                 }
                 Opened::Unreadable => {
-                    tracing::warn!(target: "duck_session", session = %handle, "a session cannot be opened: another SECRET_KEY, or damage");
+                    Event::Unreadable.tell(Some(&handle));
                     return Ok(LookedUp::Unreadable);
                 }
             }
+            let handle = self.sealer.handle(&id);
+            let Some(newer) = self.fetch(&handle).await? else {
+                return Ok(LookedUp::Dead);
+            };
+            opened = self.open(&handle, &newer);
+            bytes = newer;
         }
-        Ok(LookedUp::Moved)
     }
 
     /// What was seen dead does not come back when the clock is set back: rule 67. A record that is not
@@ -121,7 +159,7 @@ impl<C: Cache> CacheEngine<C> {
         if opened.is_none() {
             return;
         }
-        tracing::info!(target: "duck_session", session = %handle, "a session has expired");
+        Event::Expired.tell(Some(handle));
         if let Err(error) = self.swap_out(handle, seen).await {
             tracing::debug!(target: "duck_session", %error, "an expired session is left for the sweep");
         }

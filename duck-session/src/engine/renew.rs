@@ -7,6 +7,7 @@ use super::tombstone::Tombstone;
 use super::{CacheEngine, Opened, new_cookie, record};
 use crate::cache::Cache;
 use crate::header::{Header, Kind};
+use crate::journal::Event;
 
 /// How long it is remembered that an id was given up: rule 33.
 const TOMBSTONE: u64 = 60_000;
@@ -89,8 +90,8 @@ impl<C: Cache> CacheEngine<C> {
                 return Ok(gone());
             }
             if let Some(visitor) = visitor.filter(|_| reason == Reason::Asked(Identity::Login)) {
-                self.bonds.sign(&mut old.data, visitor).await?;
-                self.make_room(&old.data, Some(&old.handle)).await?;
+                self.prepare(&mut old.data, Some(&old.handle), visitor)
+                    .await?;
             }
             let new = self.fresh(&old.data, reason.identity(), now, Some(&old.header));
             let from = Some(&old.handle);
@@ -98,7 +99,11 @@ impl<C: Cache> CacheEngine<C> {
             let (id, bytes, new) = created.await?;
             match self.bury(&old, &id, reason).await {
                 Ok(true) => {
-                    tracing::info!(target: "duck_session", session = %self.sealer.handle(&id), "a session got a new id");
+                    let event = match reason {
+                        Reason::Asked(Identity::Login) => Event::LoggedIn,
+                        _ => Event::Renewed,
+                    };
+                    event.tell(Some(&self.sealer.handle(&id)));
                     self.strike(&old.data, &old.handle).await;
                     let cookie = Some(new_cookie(id, &new, now));
                     return Ok(Commit::Saved {

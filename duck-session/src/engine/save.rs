@@ -9,6 +9,7 @@ use super::users::user;
 use super::{CacheEngine, Opened, new_cookie, record};
 use crate::cache::Cache;
 use crate::header::{Header, Kind};
+use crate::journal::Event;
 use crate::seal::Handle;
 use crate::settings::Conflict;
 
@@ -114,22 +115,42 @@ impl<C: Cache> CacheEngine<C> {
             return Ok(nothing());
         }
         if user(&data).is_none() && !self.create_rate.allows(visitor.address()) {
-            tracing::warn!(target: "duck_session", event = "suspicious.create_rate", "too many new sessions from one address: this one is not kept");
+            Event::CreateRate.tell(None);
             return Ok(nothing());
         }
         let now = self.clock.now();
-        self.bonds.sign(&mut data, visitor).await?;
-        self.make_room(&data, None).await?;
+        self.prepare(&mut data, None, visitor).await?;
         let header = self.fresh(&data, identity, now, None);
         let created = self.create(header, &data, identity, None, Some(visitor));
         let (id, bytes, header) = created.await?;
-        tracing::debug!(target: "duck_session", session = %self.sealer.handle(&id), "a session was created");
+        let event = if header.auth > 0 {
+            Event::LoggedIn
+        } else {
+            Event::Created
+        };
+        event.tell(Some(&self.sealer.handle(&id)));
         let cookie = Some(new_cookie(id, &header, now));
         Ok(Commit::Saved {
             record: record(id, bytes, &header),
             data,
             cookie,
         })
+    }
+
+    /// Does what has to come before a session begins, or its user logs in: mostly nothing.
+    pub(super) async fn prepare(
+        &self,
+        data: &mut SessionData,
+        old: Option<&Handle>,
+        visitor: &Visitor,
+    ) -> Result<(), SessionError> {
+        if self.bonds.exist() {
+            Box::pin(self.bonds.sign(data, visitor)).await?;
+        }
+        if let Some(most) = self.most_per_user {
+            Box::pin(self.make_room(data, old, most)).await?;
+        }
+        Ok(())
     }
 
     /// Stores a record under an id that is not there yet. `from` is where its session was before.
@@ -213,7 +234,10 @@ impl<C: Cache> CacheEngine<C> {
         let mut version = self.version(old, data)?;
         let _one_at_a_time = self.lock_unless_atomic(&handle).await;
         match self.try_save(&mut version, true).await? {
-            Tried::Written(record, cookie) => Ok(saved(record, &mut version, cookie)),
+            Tried::Written(record, cookie) => {
+                Event::Touched.tell(None);
+                Ok(saved(record, &mut version, cookie))
+            }
             Tried::Overtaken | Tried::Over => Ok(Commit::Unchanged),
         }
     }
@@ -263,7 +287,10 @@ impl<C: Cache> CacheEngine<C> {
                 return Ok(gone());
             };
             match self.conflict {
-                Conflict::Fail => return Err(SessionError::Conflict),
+                Conflict::Fail => {
+                    Event::Conflict.tell(Some(&line.handle));
+                    return Err(SessionError::Conflict);
+                }
                 Conflict::LastWriteWins => {
                     let ours = std::mem::take(&mut version.data);
                     *version = Version {
@@ -274,6 +301,7 @@ impl<C: Cache> CacheEngine<C> {
                 Conflict::Merge | Conflict::Lock => {
                     *version = newer;
                     changes.apply(&mut version.data)?;
+                    Event::Merged.tell(None);
                 }
             }
             match self.try_save(version, changes.forced).await? {
@@ -287,6 +315,7 @@ impl<C: Cache> CacheEngine<C> {
                 Tried::Over => return Ok(gone()),
             }
         }
+        Event::Conflict.tell(Some(&line.handle));
         Err(SessionError::Conflict)
     }
 
@@ -319,6 +348,7 @@ impl<C: Cache> CacheEngine<C> {
         if !self.swap(handle, Some(seen), entry).await? {
             return Ok(Tried::Overtaken);
         }
+        Event::Saved.tell(None);
         let cookie = send_cookie.then(|| new_cookie(*id, header, now));
         Ok(Tried::Written(record(*id, bytes, header), cookie))
     }
@@ -332,7 +362,7 @@ impl<C: Cache> CacheEngine<C> {
         {
             self.strike(&data, &handle).await;
         }
-        tracing::info!(target: "duck_session", session = %handle, "a session ended");
+        Event::Ended.tell(Some(&handle));
         Ok(Commit::Ended)
     }
 
@@ -416,6 +446,6 @@ fn saved(record: Record, version: &mut Version, cookie: Option<NewCookie>) -> Co
 
 /// The session ended while the request ran: what it wrote is not brought back to life.
 pub(super) fn gone() -> Commit {
-    tracing::info!(target: "duck_session", "a session ended while a request was changing it: write_after_delete");
+    Event::WriteAfterDelete.tell(None);
     Commit::Gone
 }

@@ -13,6 +13,7 @@ use super::{CacheEngine, Opened, exchange};
 use crate::cache::{Cache, Entry};
 use crate::clock;
 use crate::header::{Header, Kind};
+use crate::journal::Event;
 use crate::seal::Handle;
 use crate::settings::OnLimit;
 
@@ -95,8 +96,9 @@ impl<C: Cache> CacheEngine<C> {
         &self,
         data: &SessionData,
         old: Option<&Handle>,
+        most: usize,
     ) -> Result<(), SessionError> {
-        let (Some(most), Some(user)) = (self.most_per_user, user(data)) else {
+        let Some(user) = user(data) else {
             return Ok(());
         };
         let mut others = self.live(&user).await?;
@@ -110,7 +112,7 @@ impl<C: Cache> CacheEngine<C> {
         others.sort_by_key(|listed| listed.header.touched);
         for listed in &others[..=others.len() - most] {
             self.end_at(listed.handle, None).await?;
-            tracing::info!(target: "duck_session", session = %listed.handle, "a session made room for another of its user");
+            Event::MadeRoom.tell(Some(&listed.handle));
         }
         Ok(())
     }
@@ -153,7 +155,7 @@ impl<C: Cache> CacheEngine<C> {
             };
             if is_meant {
                 self.end_at(listed.handle, None).await?;
-                tracing::info!(target: "duck_session", session = %listed.handle, "a session was revoked");
+                Event::Revoked.tell(Some(&listed.handle));
                 count += 1;
             }
         }

@@ -11,6 +11,8 @@ mod conformance;
 mod cookies;
 mod failure;
 mod identity;
+#[cfg(feature = "metrics")]
+mod journal;
 mod limits;
 mod load;
 mod processes;
