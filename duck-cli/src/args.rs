@@ -44,6 +44,9 @@ pub(crate) enum Command {
     /// Look for mistakes in the site and its settings
     #[command(disable_help_flag = true)]
     Check(Rest),
+    /// Look at the site's sessions, end them, move them
+    #[command(disable_help_flag = true)]
+    Sessions(Rest),
     /// Any other command is the site's own.
     #[command(external_subcommand)]
     Other(Vec<OsString>),

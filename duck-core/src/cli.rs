@@ -1,9 +1,11 @@
 //! The commands of a site's own binary.
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::app::App;
@@ -41,14 +43,21 @@ enum Command {
     },
     /// Print a new secret key
     Secret,
+    /// A command that a part of the site has.
+    #[command(external_subcommand)]
+    Other(Vec<OsString>),
 }
 
 impl App {
-    /// Runs the site's command line: `run` (the default), `routes`, `check`, `secret`.
+    /// Runs the site's command line: `run` (the default), `routes`, `check`, `secret`, and what
+    /// its parts add with [`Setup::command`](crate::Setup::command).
     ///
     /// What goes wrong is printed to standard error; the exit code is 1 then, and 2 for a command
     /// that is not understood.
     pub fn run(self) -> ExitCode {
+        if matches!(std::env::args_os().nth(1), Some(first) if first == "--help" || first == "-h") {
+            return help(self);
+        }
         let args = match Args::try_parse() {
             Ok(args) => args,
             Err(usage) => {
@@ -57,7 +66,7 @@ impl App {
                 return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
             }
         };
-        log_to_stderr();
+        log_to_stderr(&args);
         match answer(self, args.command.unwrap_or(Command::Run { address: None })) {
             Ok(code) => code,
             Err(error) => {
@@ -77,13 +86,62 @@ fn answer(app: App, command: Command) -> Result<ExitCode> {
         Command::Routes { json } => print!("{}", routes(&app.build()?.0.routes, json)),
         Command::Check { deploy } => return Ok(check(&app.build()?, deploy)),
         Command::Secret => println!("{}", SecretKey::generate()?),
+        Command::Other(line) => return run_command(&app.build()?, line),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the framework has to say goes to standard error; `RUST_LOG` chooses how much.
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+/// Runs a command of one of the site's parts, and stops the site as a server would.
+fn run_command(site: &Site, mut line: Vec<OsString>) -> Result<ExitCode> {
+    let arguments = line.split_off(1);
+    let name = line.pop().unwrap_or_default();
+    let name = name.to_string_lossy();
+    let commands = &site.0.hooks.commands;
+    let Some(command) = commands.iter().find(|command| name == command.name) else {
+        let own = Args::command();
+        let names = own.get_subcommands().map(clap::Command::get_name);
+        let names: Vec<_> = names
+            .chain(commands.iter().map(|command| command.name))
+            .collect();
+        eprintln!(
+            "error: there is no command {name:?}; this site has {}",
+            names.join(", ")
+        );
+        return Ok(ExitCode::from(2));
+    };
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().build()?.block_on(async {
+        let code = (command.run)(arguments).await;
+        site.stop().await;
+        code
+    })
+}
+
+/// The help, with the commands of the site's parts. Of a site that cannot be built only those that
+/// every site has are known: `check` says what is wrong with it.
+fn help(app: App) -> ExitCode {
+    let program = std::env::args_os().next().unwrap_or_default();
+    let program = Path::new(&program).file_name().unwrap_or_default();
+    let mut args = Args::command().bin_name(program.to_string_lossy());
+    let parts = app.build().map(|site| site.0.hooks.commands.clone());
+    for part in parts.unwrap_or_default() {
+        if args.find_subcommand(part.name).is_none() {
+            args = args.subcommand(clap::Command::new(part.name).about(part.about));
+        }
+    }
+    // Where it cannot be printed there is nobody to read it.
+    let _ = args.print_help();
+    ExitCode::SUCCESS
+}
+
+/// What the framework has to say goes to standard error; `RUST_LOG` chooses how much. Somebody who
+/// asks for one thing wants that, and what is wrong.
+fn log_to_stderr(args: &Args) {
+    let usual = match args.command {
+        Some(Command::Other(_)) => "warn",
+        _ => "info",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())

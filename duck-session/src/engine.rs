@@ -1,5 +1,7 @@
 //! The built-in engine: sessions over a [`Cache`], with compare-and-swap and merge by key.
 
+#[cfg(feature = "commands")]
+pub(crate) mod administration;
 mod bonds;
 mod breaker;
 mod create_rate;
@@ -8,6 +10,8 @@ mod line;
 mod load;
 mod renew;
 mod save;
+#[cfg(feature = "commands")]
+pub(crate) mod stored;
 mod tombstone;
 mod users;
 

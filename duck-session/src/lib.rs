@@ -24,6 +24,8 @@
 
 pub mod cache;
 mod clock;
+#[cfg(feature = "commands")]
+mod commands;
 mod cookie;
 mod engine;
 mod header;

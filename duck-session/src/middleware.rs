@@ -11,7 +11,7 @@ use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::cookie::SessionCookie;
 use crate::opening::{AuthHash, Opening};
-use crate::registry::{Opened, Registry};
+use crate::registry::Registry;
 use crate::settings::SessionSettings;
 use crate::upkeep;
 
@@ -148,13 +148,24 @@ impl Middleware for SessionMiddleware {
             clock: &self.clock,
             auth_hash: self.auth_hash.as_ref(),
         };
-        let Opened { engine, upkeep } = self.registry.open(&opening)?;
-        if let Some(upkeep) = upkeep {
+        let opened = self.registry.open(&opening)?;
+        if let Some(upkeep) = opened.upkeep {
             upkeep::keep_in_order(setup, &upkeep, &own, &self.clock);
         }
         setup.banner("sessions", summary(&own));
+        #[cfg(feature = "commands")]
+        crate::commands::add(
+            setup,
+            crate::commands::Sessions {
+                opened: opened.administration,
+                registry: std::mem::take(&mut self.registry),
+                settings: settings.clone(),
+                own: own.clone(),
+                clock: self.clock.clone(),
+            },
+        );
         self.started = Some(Started {
-            engine,
+            engine: opened.engine,
             cookie,
             cache_control: HeaderValue::try_from(&own.session_cache_control)?,
             clear_site_data: own.session_clear_site_data,

@@ -7,6 +7,8 @@ use duck_core::{Result, SessionEngine, Settings};
 
 use crate::cache::{Cache, InMemoryCache, KeyAsFolderCache};
 use crate::engine::CacheEngine;
+#[cfg(feature = "commands")]
+use crate::engine::administration::Administration;
 use crate::header;
 use crate::opening::Opening;
 use crate::sealed_cookie::CookieEngine;
@@ -17,11 +19,44 @@ use crate::upkeep::Upkeep;
 pub(crate) struct Opened {
     pub(crate) engine: Arc<dyn SessionEngine>,
     pub(crate) upkeep: Option<Arc<dyn Upkeep>>,
+    /// Who looks after what is stored, or why nobody can.
+    #[cfg(feature = "commands")]
+    pub(crate) administration: Result<Arc<dyn Administration>, &'static str>,
+}
+
+impl Opened {
+    fn over_cache<C: Cache>(engine: CacheEngine<C>) -> Self {
+        let engine = Arc::new(engine);
+        Self {
+            engine: engine.clone(),
+            upkeep: Some(engine.clone()),
+            #[cfg(feature = "commands")]
+            administration: if C::IN_PROCESS {
+                Err(
+                    "this storage is in the memory of the running site: no other process sees a session in it",
+                )
+            } else {
+                Ok(engine)
+            },
+        }
+    }
+
+    /// An engine that has no cache, and what that means to somebody who looks for one.
+    fn without_cache(engine: Arc<dyn SessionEngine>, reason: &'static str) -> Self {
+        let _ = reason;
+        Self {
+            engine,
+            upkeep: None,
+            #[cfg(feature = "commands")]
+            administration: Err(reason),
+        }
+    }
 }
 
 type Open = Box<dyn Fn(&Opening<'_>) -> Result<Opened> + Send + Sync>;
 
 /// All storages and engines there are.
+#[derive(Default)]
 pub(crate) struct Registry {
     storages: BTreeMap<String, Open>,
     engines: BTreeMap<String, Open>,
@@ -30,10 +65,7 @@ pub(crate) struct Registry {
 impl Registry {
     /// Those that come with Duck.
     pub(crate) fn new() -> Self {
-        let mut registry = Self {
-            storages: BTreeMap::new(),
-            engines: BTreeMap::new(),
-        };
+        let mut registry = Self::default();
         registry.add_cache("InMemoryCache", |own| {
             let cache = InMemoryCache::new(own.session_max_sessions, own.session_memory_bytes);
             Ok(cache.with_priority(header::is_logged_in))
@@ -54,10 +86,8 @@ impl Registry {
             Box::new(|opening| {
                 let engine =
                     CookieEngine::new(opening.own, opening.settings, opening.clock.clone())?;
-                Ok(Opened {
-                    engine: Arc::new(engine),
-                    upkeep: None,
-                })
+                let reason = "SESSION_ENGINE is \"cookie\": each session is in its visitor's browser, and nowhere else";
+                Ok(Opened::without_cache(Arc::new(engine), reason))
             }),
         );
         registry
@@ -69,11 +99,8 @@ impl Registry {
         open: impl Fn(&SessionSettings) -> Result<C> + Send + Sync + 'static,
     ) {
         let open: Open = Box::new(move |opening| {
-            let engine = Arc::new(CacheEngine::new(&open, opening)?);
-            Ok(Opened {
-                engine: engine.clone(),
-                upkeep: Some(engine),
-            })
+            let engine = CacheEngine::new(&open, opening)?;
+            Ok(Opened::over_cache(engine))
         });
         self.storages.insert(name.to_owned(), open);
     }
@@ -84,12 +111,16 @@ impl Registry {
         open: impl Fn(&SessionSettings) -> Result<Arc<dyn SessionEngine>> + Send + Sync + 'static,
     ) {
         let open: Open = Box::new(move |opening| {
-            Ok(Opened {
-                engine: open(opening.own)?,
-                upkeep: None,
-            })
+            let reason = "SESSION_ENGINE is one of the site's own: it keeps its sessions where only it can see them";
+            Ok(Opened::without_cache(open(opening.own)?, reason))
         });
         self.engines.insert(name.to_owned(), open);
+    }
+
+    /// What `SESSION_STORAGE` may be.
+    #[cfg(feature = "commands")]
+    pub(crate) fn storages(&self) -> Vec<&str> {
+        self.storages.keys().map(String::as_str).collect()
     }
 
     /// Opens what the settings name.
@@ -116,7 +147,7 @@ impl Registry {
 }
 
 /// The original writes `duck.utils.caching.KeyAsFolderCache`.
-fn last_segment(name: &str) -> &str {
+pub(crate) fn last_segment(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
 }
 

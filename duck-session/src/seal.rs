@@ -51,6 +51,14 @@ impl Handle {
         }
     }
 
+    /// The hash that a storage outside of the process knows a session by.
+    #[cfg(feature = "commands")]
+    pub(crate) fn parse_hash(text: &str) -> Option<Self> {
+        let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let hash = ArrayString::from(text).ok().map(Self::Hash);
+        hash.filter(|_| text.len() == 64 && text.bytes().all(is_hex))
+    }
+
     /// The handle that has this text.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         match SessionId::parse(text.as_bytes()) {
@@ -187,6 +195,27 @@ impl Sealer {
             .decrypt(&XNonce::from(*nonce), sealed)
             .ok()?;
         SessionId::parse(&id)
+    }
+
+    /// Whether there is a key for what has this header.
+    #[cfg(feature = "commands")]
+    pub(crate) fn has_key(&self, header: &Header) -> bool {
+        match self {
+            Self::Open => true,
+            Self::Sealed { rings, .. } => rings.iter().any(|ring| ring.id == header.key),
+        }
+    }
+
+    /// Whether what has this header is sealed as a new record is: with the same key, and encrypted
+    /// or not.
+    #[cfg(feature = "commands")]
+    pub(crate) fn is_current(&self, header: &Header) -> bool {
+        match self {
+            Self::Open => true,
+            Self::Sealed { rings, encrypt } => {
+                rings[0].id == header.key && header.readable != *encrypt
+            }
+        }
     }
 
     /// The record: header and data. `name` is what the record is kept under; opened under another

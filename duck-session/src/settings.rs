@@ -382,7 +382,7 @@ impl SessionSettings {
     }
 
     /// Session files must never be sent to a visitor: rule F15.
-    fn refuse_served_folder(&self, settings: &Settings) -> Result<(), SettingsError> {
+    pub(crate) fn refuse_served_folder(&self, settings: &Settings) -> Result<(), SettingsError> {
         let served = settings
             .get::<PathBuf>("STATIC_DIR")?
             .unwrap_or_else(|| "static".into());

@@ -42,6 +42,8 @@ mod guide {
     mod security {}
     #[doc = include_str!("../../docs/deploying.md")]
     mod deploying {}
+    #[doc = include_str!("../../docs/operating.md")]
+    mod operating {}
     #[doc = include_str!("../../docs/from-python-duck.md")]
     mod from_python_duck {}
 }

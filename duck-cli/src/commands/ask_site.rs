@@ -1,5 +1,5 @@
-//! The commands that only the site can answer: `duck routes`, `duck check`, and those it
-//! has of its own.
+//! The commands that only the site can answer: `duck routes`, `duck check`, `duck sessions`, and
+//! those it has of its own.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;

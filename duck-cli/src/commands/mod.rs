@@ -18,6 +18,7 @@ pub(crate) fn run(command: Command) -> Result {
         Command::Secret => secret::run(),
         Command::Routes(rest) => ask_site::run(command_line("routes", rest.args)),
         Command::Check(rest) => ask_site::run(command_line("check", rest.args)),
+        Command::Sessions(rest) => ask_site::run(command_line("sessions", rest.args)),
         Command::Other(args) => ask_site::run(args),
     }
 }

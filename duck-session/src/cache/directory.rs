@@ -3,9 +3,11 @@
 //! It is opened once. All that follows is relative to that descriptor and follows no symbolic
 //! link, so it stays inside whatever happens to the path meanwhile.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -156,15 +158,45 @@ impl Directory {
 
     /// The names in here. Those that are not UTF-8 are none of ours and left out.
     pub(crate) fn names(&self) -> io::Result<Vec<String>> {
+        let names = self.all_names()?.into_iter();
+        Ok(names.filter_map(|name| name.into_string().ok()).collect())
+    }
+
+    /// The names in here, whoever made them.
+    pub(crate) fn all_names(&self) -> io::Result<Vec<OsString>> {
         let mut names = Vec::new();
         for entry in Dir::read_from(&self.fd)? {
-            if let Ok(name) = entry?.file_name().to_str()
-                && !matches!(name, "." | "..")
-            {
+            let entry = entry?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if name != "." && name != ".." {
                 names.push(name.to_owned());
             }
         }
         Ok(names)
+    }
+
+    /// Who may do what here.
+    #[cfg(feature = "commands")]
+    pub(crate) fn mode(&self) -> io::Result<u32> {
+        Ok(rustix::fs::fstat(&self.fd)?.st_mode & 0o777)
+    }
+
+    /// Leaves this directory to its owner alone.
+    #[cfg(feature = "commands")]
+    pub(crate) fn narrow(&self) -> io::Result<()> {
+        Ok(rustix::fs::fchmod(&self.fd, FOLDER_MODE)?)
+    }
+
+    /// Leaves a file to its owner alone. It is not opened for that: closing it again would give up
+    /// the locks that SQLite has on it.
+    #[cfg(feature = "commands")]
+    pub(crate) fn narrow_file(&self, name: &str) -> io::Result<()> {
+        Ok(rustix::fs::chmodat(
+            &self.fd,
+            name,
+            FILE_MODE,
+            AtFlags::empty(),
+        )?)
     }
 
     /// Makes what was created, renamed and removed in here outlive a power cut.

@@ -8,9 +8,12 @@ use duck_core::Result;
 
 use self::name::Name;
 use self::store::{NewRecord, Store};
-use super::{Cache, Entry};
+use super::{Cache, Entry, Page, wrong_cursor};
 
+#[cfg(feature = "commands")]
+mod check;
 mod name;
+mod page;
 mod record;
 mod store;
 mod sweep;
@@ -123,5 +126,12 @@ impl Cache for KeyAsFolderCache {
     async fn remove_expired(&self, limit: usize) -> Result<usize> {
         self.blocking(move |store| store.remove_expired(limit))
             .await
+    }
+
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Page> {
+        let after = after
+            .map(|name| Name::parse(name).ok_or_else(wrong_cursor))
+            .transpose()?;
+        self.blocking(move |store| store.page(after, limit)).await
     }
 }

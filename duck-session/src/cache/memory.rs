@@ -10,8 +10,9 @@ use hashbrown::DefaultHashBuilder;
 use tokio::time::Instant;
 
 use self::shard::{NEVER, Place, Record, Shard};
-use super::{Cache, Entry};
+use super::{Cache, Entry, Page};
 
+mod page;
 mod shard;
 
 /// What an entry takes besides its key and its value: a slot, a place in the index, and what the
@@ -290,6 +291,10 @@ impl Cache for InMemoryCache {
 
     async fn remove_expired(&self, limit: usize) -> Result<usize> {
         Ok(self.sweep(limit))
+    }
+
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Page> {
+        self.list(after, limit)
     }
 }
 

@@ -3,17 +3,22 @@
 mod directory;
 #[cfg(feature = "dynamic-file")]
 mod dynamic_file;
+#[cfg(feature = "commands")]
+pub(crate) mod files;
 mod folder;
+mod leftover;
 mod memory;
+mod page;
 
 use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
-use duck_core::Result;
+use duck_core::{Result, SessionError};
 
 pub use self::folder::KeyAsFolderCache;
 pub use self::memory::InMemoryCache;
+pub use self::page::{Listed, Page};
 
 #[cfg(feature = "dynamic-file")]
 pub use self::dynamic_file::{DynamicFileCache, DynamicFileOptions};
@@ -91,6 +96,49 @@ pub trait Cache: Send + Sync + 'static {
         let _ = limit;
         async { Ok(0) }
     }
+
+    /// Up to `limit` of the entries, for whoever looks after a site: `after` is `None` for the first
+    /// page, and then the [`next`](Page::next) of the one before. What stays stored from the first
+    /// page to the last is on exactly one of them, whatever comes and goes meanwhile; an entry whose
+    /// time is over may be among them while it is still there. A page may be short, or empty,
+    /// without being the last.
+    ///
+    /// The default is an error: without this method sessions work, and the site's `sessions` command
+    /// cannot look at them.
+    ///
+    /// ```
+    /// use duck_session::cache::{Cache, InMemoryCache};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> duck_core::Result<()> {
+    /// let cache = InMemoryCache::default();
+    /// for key in ["a", "b", "c"] {
+    ///     cache.set(key, b"value", None).await?;
+    /// }
+    /// let (mut keys, mut after) = (Vec::new(), None);
+    /// loop {
+    ///     let page = cache.page(after.as_deref(), 2).await?;
+    ///     keys.extend(page.entries.into_iter().map(|entry| entry.key));
+    ///     after = page.next;
+    ///     if after.is_none() {
+    ///         break;
+    ///     }
+    /// }
+    /// keys.sort();
+    /// assert_eq!(keys, ["a", "b", "c"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn page(&self, after: Option<&str>, limit: usize) -> impl Future<Output = Result<Page>> + Send {
+        let _ = (after, limit);
+        let why = "this cache cannot list what it holds: it has no method `page`";
+        async move { Err(SessionError::Unsupported(why).into()) }
+    }
+}
+
+/// What a cache says of an `after` that was never one of its `next`s.
+fn wrong_cursor() -> SessionError {
+    SessionError::Unsupported("a page begins where another one ended, and nowhere else")
 }
 
 /// What [`Cache::compare_and_swap`] stores.

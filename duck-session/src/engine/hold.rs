@@ -90,6 +90,12 @@ impl<C: Cache> Holds<C> {
     }
 }
 
+/// Whether this is the note of a request, and no record: those are longer.
+#[cfg(feature = "commands")]
+pub(super) fn is_note(stored: &[u8]) -> bool {
+    stored.len() == size_of::<Uuid>()
+}
+
 fn took_too_long() -> SessionError {
     SessionError::store("SESSION_LOCK_TIMEOUT is over: another request works on the session")
 }

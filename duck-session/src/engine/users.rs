@@ -7,6 +7,8 @@
 use bytes::Bytes;
 use duck_core::{Identity, Record, Revoked, SessionData, SessionError, UserSession, Visitor};
 
+#[cfg(feature = "commands")]
+use super::administration::Resealed;
 use super::line::Line;
 use super::save::{MOST_TRIES, Version};
 use super::{CacheEngine, Opened, exchange};
@@ -226,6 +228,60 @@ impl<C: Cache> CacheEngine<C> {
             }
         }
         Ok(over)
+    }
+
+    /// Puts what is on a list, whose name comes from an older key, on the list that the current key
+    /// names, and removes it.
+    #[cfg(feature = "commands")]
+    pub(super) async fn rename_list(&self, name: &Handle) -> Result<Resealed, SessionError> {
+        for _ in 0..MOST_TRIES {
+            let Some((seen, _, list)) = self.list(name).await? else {
+                return Ok(Resealed::Gone);
+            };
+            let mut renamed = true;
+            for (key, agent) in list.site_entries() {
+                renamed &= self.enlist_again(name, key, agent).await?;
+            }
+            if !renamed {
+                return Ok(Resealed::NotNeeded);
+            }
+            if self.swap_list(name, Some(&seen), None).await? {
+                return Ok(Resealed::Done);
+            }
+        }
+        Err(SessionError::Conflict)
+    }
+
+    /// Puts a session that is on the list `from` on the one that the current key names; says no if
+    /// that is the same.
+    #[cfg(feature = "commands")]
+    async fn enlist_again(
+        &self,
+        from: &Handle,
+        key: &str,
+        agent: &Bytes,
+    ) -> Result<bool, SessionError> {
+        let Some(handle) = Handle::parse(key) else {
+            return Ok(true);
+        };
+        let Some((header, data)) = self.live_at(&handle).await? else {
+            return Ok(true);
+        };
+        let Some(user) = user(&data) else {
+            return Ok(true);
+        };
+        let name = self.sealer.user_handle(&user);
+        if name == *from {
+            return Ok(false);
+        }
+        let covered = header.expires.saturating_add(self.lifetimes.span());
+        self.edit_list(&name, covered, |list| {
+            if list.get(key).is_none() {
+                list.set(key, agent.clone());
+            }
+        })
+        .await?;
+        Ok(true)
     }
 
     /// A user's list, as it is stored and opened.

@@ -173,7 +173,7 @@ fn file_name(number: u32) -> String {
 }
 
 /// The number in the name of a shard; other files have none.
-fn number(path: &Path) -> Option<u32> {
+pub(super) fn number(path: &Path) -> Option<u32> {
     let name = path.file_name()?.to_str()?;
     let digits = name.strip_prefix("shard-")?.strip_suffix(".sqlite")?;
     let number = digits.parse().ok()?;

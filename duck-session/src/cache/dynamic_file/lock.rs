@@ -13,7 +13,7 @@ use super::failure::Failure;
 /// How long a process waits for the others that share the folder.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
-const NAME: &str = "shards.lock";
+pub(super) const NAME: &str = "shards.lock";
 
 /// Says what the file is for to whoever finds it.
 const HEADER: &[u8] =

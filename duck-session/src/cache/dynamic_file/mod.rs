@@ -1,5 +1,7 @@
 //! [`DynamicFileCache`]: sessions in SQLite files that grow to a size and go when they are empty.
 
+#[cfg(feature = "commands")]
+mod check;
 mod connection;
 mod entries;
 mod expiry;
@@ -9,6 +11,7 @@ mod group;
 mod lane;
 mod lock;
 mod operation;
+mod page;
 mod reserve;
 mod shard;
 mod writer;
@@ -26,9 +29,10 @@ use tokio::sync::{mpsc, oneshot};
 use self::failure::Failure;
 use self::folder::Folder;
 use self::operation::{Change, Reply, Request, Task};
+use self::page::Cursor;
 use self::writer::Writer;
 use super::directory::Directory;
-use super::{Cache, Entry};
+use super::{Cache, Entry, Page, wrong_cursor};
 
 /// How large a shard grows where nothing else is said: 1 GiB.
 const SHARD_BYTES: u64 = 1 << 30;
@@ -217,6 +221,15 @@ impl Cache for DynamicFileCache {
 
     async fn remove_expired(&self, limit: usize) -> Result<usize> {
         self.carry_out(Task::RemoveExpired(limit)).await
+    }
+
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Page> {
+        let after = after
+            .map(|cursor| Cursor::parse(cursor).ok_or_else(wrong_cursor))
+            .transpose()?;
+        let folder = Arc::clone(&self.0.folder);
+        let page = tokio::task::spawn_blocking(move || folder.page(after, limit));
+        Ok(page.await??)
     }
 }
 

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, fallocate};
 
+pub(super) const NAME: &str = "shards.reserve";
+
 /// As much as a shard may grow when its log is copied into it.
 const MOST: u64 = 5 << 20;
 const LEAST: u64 = 64 << 10;
@@ -21,7 +23,7 @@ pub(super) struct Reserve {
 impl Reserve {
     pub(super) fn new(folder: &Path) -> Self {
         Self {
-            path: folder.join("shards.reserve"),
+            path: folder.join(NAME),
         }
     }
 

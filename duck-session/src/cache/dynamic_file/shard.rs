@@ -82,28 +82,37 @@ impl Shard {
 
     /// The entry under `key`, expired or not.
     pub(super) fn read(&self, key: &str) -> Result<Option<Found>, Failure> {
+        let found = self.with_reader(|connection| select(connection, key))?;
+        Ok(found.flatten())
+    }
+
+    /// What `work` reads; `None` if the shard is gone.
+    pub(super) fn with_reader<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, Failure> {
         let mut reader = self.reader();
-        let found = self.read_with(&mut reader, key);
-        if found.is_err() {
+        let read = self.read_with(&mut reader, work);
+        if read.is_err() {
             // The next reader starts afresh, in case the trouble was with the connection.
             *reader = None;
             if !self.path.exists() {
                 return Ok(None);
             }
         }
-        found
+        read.map(Some)
     }
 
-    fn read_with(
+    fn read_with<T>(
         &self,
         reader: &mut Option<Connection>,
-        key: &str,
-    ) -> Result<Option<Found>, Failure> {
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Failure> {
         let connection = match reader {
             Some(connection) => connection,
             None => reader.insert(connection::open_to_read(&self.path)?),
         };
-        select(connection, key).map_err(Failure::at(&self.path, "read"))
+        work(connection).map_err(Failure::at(&self.path, "read"))
     }
 
     /// A connection nobody uses, else the first one that comes free.

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 ///
 /// The engine's keys are such names already. Any other key is hashed, so that no text from outside
 /// reaches a path.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Name(String);
 
 impl Name {

@@ -11,6 +11,7 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 
@@ -43,6 +44,25 @@ impl Found {
     }
 }
 
+/// What is stored in place of a record, whether or not its time is over.
+#[derive(Debug)]
+pub(super) enum Stored {
+    Nothing,
+    Garbage,
+    Record { value: Bytes, expires: u64 },
+}
+
+impl Stored {
+    fn at(self, now: u64) -> Found {
+        match self {
+            Self::Nothing => Found::Nothing,
+            Self::Garbage => Found::Garbage,
+            Self::Record { expires, .. } if is_past(expires, now) => Found::Expired,
+            Self::Record { value, .. } => Found::Value(value),
+        }
+    }
+}
+
 /// The bytes of a record file.
 pub(super) fn encode(value: &[u8], expires: u64) -> io::Result<Vec<u8>> {
     if value.len() > MAX_VALUE {
@@ -59,20 +79,25 @@ pub(super) fn encode(value: &[u8], expires: u64) -> io::Result<Vec<u8>> {
     .concat())
 }
 
-/// Reads the record at `path`.
+/// Reads the record at `path`, if its time is not over.
 pub(super) fn read(root: &Directory, path: &str, now: u64) -> io::Result<Found> {
+    Ok(read_stored(root, path)?.at(now))
+}
+
+/// Reads the record at `path`.
+pub(super) fn read_stored(root: &Directory, path: &str) -> io::Result<Stored> {
     let Some(mut file) = present(root.file(path))? else {
-        return Ok(Found::Nothing);
+        return Ok(Stored::Nothing);
     };
     let len = file_len(&file)?;
     if len > HEADER + MAX_VALUE {
-        return Ok(Found::Garbage);
+        return Ok(Stored::Garbage);
     }
     let mut bytes = vec![0; len];
     match file.read_exact(&mut bytes) {
-        Ok(()) => Ok(decode(bytes.into(), now)),
+        Ok(()) => Ok(decode(bytes.into())),
         // Somebody shortens it while we read; we never do.
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(Found::Garbage),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(Stored::Garbage),
         Err(error) => Err(error),
     }
 }
@@ -90,6 +115,21 @@ pub(super) fn is_expired(folder: &Directory, now: u64) -> io::Result<bool> {
     }
 }
 
+/// Whether the file in a key's folder is no record. Only the header is read.
+#[cfg(feature = "commands")]
+pub(super) fn is_garbage(folder: &Directory) -> io::Result<bool> {
+    let Some(mut file) = present(folder.file(NAME))? else {
+        return Ok(false);
+    };
+    let len = file_len(&file)?;
+    let mut header = [0; HEADER];
+    match file.read_exact(&mut header) {
+        Ok(()) => Ok(parse(header).is_none_or(|(value, _)| value != len - HEADER)),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
 /// `None` where there is no such file or folder.
 pub(super) fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
@@ -102,15 +142,16 @@ fn file_len(file: &File) -> io::Result<usize> {
     usize::try_from(rustix::fs::fstat(file)?.st_size).map_err(io::Error::other)
 }
 
-fn decode(mut bytes: Bytes, now: u64) -> Found {
+fn decode(mut bytes: Bytes) -> Stored {
     match bytes.first_chunk().and_then(|header| parse(*header)) {
-        Some((len, _)) if len != bytes.len() - HEADER => Found::Garbage,
-        Some((_, expires)) if is_past(expires, now) => Found::Expired,
-        Some(_) => {
+        Some((len, expires)) if len == bytes.len() - HEADER => {
             bytes.advance(HEADER);
-            Found::Value(bytes)
+            Stored::Record {
+                value: bytes,
+                expires,
+            }
         }
-        None => Found::Garbage,
+        _ => Stored::Garbage,
     }
 }
 
@@ -122,6 +163,11 @@ fn parse(header: [u8; HEADER]) -> Option<(usize, u64)> {
     (magic == u32::from_be_bytes(MAGIC)).then_some((len as usize, expires))
 }
 
+/// How long a record that expires then has left; `None` is for ever.
+pub(super) fn left(expires: u64, now: u64) -> Option<Duration> {
+    (expires != 0).then(|| Duration::from_millis(expires.saturating_sub(now)))
+}
+
 fn is_past(expires: u64, now: u64) -> bool {
     expires != 0 && expires <= now
 }
@@ -129,6 +175,10 @@ fn is_past(expires: u64, now: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn decode(bytes: Bytes, now: u64) -> Found {
+        super::decode(bytes).at(now)
+    }
 
     fn record(value: &[u8], expires: u64) -> Bytes {
         encode(value, expires).unwrap().into()

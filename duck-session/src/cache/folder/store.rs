@@ -23,6 +23,10 @@ pub(super) const TEMP_PREFIX: &str = ".tmp-";
 
 pub(super) const SWEEP_LOCK: &str = "sweep.lock";
 
+/// The folder of all records, and of their format.
+pub(super) const VERSION: &str = "v1";
+pub(super) const LOCKS: &str = "locks";
+
 /// A record to be written.
 pub(super) struct NewRecord {
     bytes: Vec<u8>,
@@ -46,8 +50,11 @@ enum Place {
 
 #[derive(Debug)]
 pub(super) struct Store {
+    /// `SESSION_DIR` itself.
+    #[cfg(feature = "commands")]
+    pub(super) outer: Directory,
     pub(super) root: Directory,
-    locks: Directory,
+    pub(super) locks: Directory,
     /// The bucket where the next sweep goes on.
     pub(super) next_bucket: AtomicU8,
     pub(super) sync_deletes: bool,
@@ -58,8 +65,8 @@ impl Store {
     /// nobody from logging out.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let outer = Directory::open(path)?;
-        let root = outer.open_inner(path, "v1")?;
-        let locks = root.open_inner(&path.join("v1"), "locks")?;
+        let root = outer.open_inner(path, VERSION)?;
+        let locks = root.open_inner(&path.join(VERSION), LOCKS)?;
         let mut is_new = false;
         for bucket in buckets() {
             is_new |= root.make_folder(&bucket)?;
@@ -72,6 +79,8 @@ impl Store {
             outer.sync()?;
         }
         Ok(Self {
+            #[cfg(feature = "commands")]
+            outer,
             root,
             locks,
             next_bucket: AtomicU8::new(0),
@@ -247,6 +256,12 @@ pub(super) fn buckets() -> impl Iterator<Item = String> {
 
 pub(super) fn bucket(number: u8) -> String {
     format!("{number:02x}")
+}
+
+/// The keys that have a folder in this bucket.
+pub(super) fn names(bucket: &Directory) -> io::Result<Vec<Name>> {
+    let names = bucket.names()?;
+    Ok(names.iter().filter_map(|name| Name::parse(name)).collect())
 }
 
 /// Takes a lock if nobody has it.

@@ -2,15 +2,12 @@
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use super::name::Name;
 use super::record::{self, present};
 use super::store::{self, SWEEP_LOCK, Store, TEMP_PREFIX};
 use crate::cache::directory::Directory;
-
-/// A writer needs its file for milliseconds. One so old was left by a writer that died.
-const LEFTOVER_AGE: Duration = Duration::from_hours(1);
+use crate::cache::leftover;
 
 /// Records that one sweep looks at, for each one it may remove: bounds the work on a disk where
 /// nearly everything is live.
@@ -54,7 +51,7 @@ impl Store {
             return Ok(());
         };
         let mut failures = Failures::default();
-        let names = names(&folder)?;
+        let names = store::names(&folder)?;
         for name in &names {
             failures.note(self.clear_key(&folder, name));
         }
@@ -74,12 +71,6 @@ impl Store {
         }
         self.remove(name, false)
     }
-}
-
-/// The keys that have a folder in this bucket.
-fn names(bucket: &Directory) -> io::Result<Vec<Name>> {
-    let names = bucket.names()?;
-    Ok(names.iter().filter_map(|name| Name::parse(name)).collect())
 }
 
 struct Sweep<'a> {
@@ -114,7 +105,7 @@ impl Sweep<'_> {
         let Some(folder) = present(self.store.root.folder(bucket))? else {
             return Ok(());
         };
-        for name in names(&folder)? {
+        for name in store::names(&folder)? {
             if self.removed >= self.limit {
                 break;
             }
@@ -157,10 +148,9 @@ impl Sweep<'_> {
 
 fn is_leftover(folder: &Directory, file: &str) -> bool {
     file.starts_with(TEMP_PREFIX)
-        && folder.stat(file).is_ok_and(|stat| {
-            let written = u64::try_from(stat.st_mtime).unwrap_or_default();
-            store::utc_millis() / 1000 >= written.saturating_add(LEFTOVER_AGE.as_secs())
-        })
+        && folder
+            .stat(file)
+            .is_ok_and(|stat| leftover::is_leftover(&stat, store::utc_millis()))
 }
 
 #[derive(Default)]

@@ -77,6 +77,13 @@ const EMPTY: List = List {
 #[derive(Clone, Copy)]
 pub(super) struct Place(u32);
 
+/// An entry on a page.
+pub(super) struct Found<'a> {
+    pub(super) key: &'a [u8],
+    pub(super) value: Bytes,
+    pub(super) expires: u64,
+}
+
 pub(super) struct Shard {
     hasher: DefaultHashBuilder,
     index: HashTable<u32>,
@@ -168,6 +175,28 @@ impl Shard {
         }
         self.next_expiry = next_expiry;
         removed
+    }
+
+    /// What is in the slots from `from` on, with its expiry, up to `limit` of it; and the slot to go on
+    /// from, where that is not the end. An entry keeps its slot for as long as it is there.
+    pub(super) fn page(&self, from: usize, limit: usize) -> (Vec<Found<'_>>, Option<usize>) {
+        let mut found = Vec::new();
+        for (at, slot) in self.slots.iter().enumerate().skip(from) {
+            let key = slot.record.key();
+            // A free slot holds nothing, not even what has an empty key.
+            if self.find(self.hasher.hash_one(key), key) != Some(number(at)) {
+                continue;
+            }
+            if found.len() == limit {
+                return (found, Some(at));
+            }
+            found.push(Found {
+                key,
+                value: slot.record.bytes.slice(slot.record.key_len as usize..),
+                expires: slot.record.expires,
+            });
+        }
+        (found, None)
     }
 
     pub(super) fn clear(&mut self) -> Vec<Bytes> {

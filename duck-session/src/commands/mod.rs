@@ -1,0 +1,223 @@
+//! `./mysite sessions …`: what an administrator does with sessions, while the site runs or not.
+//!
+//! Each command is a file of its own, over [`Administration`](crate::engine::administration).
+
+mod by_user;
+mod clear;
+mod list;
+mod migrate;
+mod prefix;
+mod rekey;
+mod revoke;
+mod scan;
+mod show;
+mod stats;
+mod sweep;
+mod verify;
+mod words;
+
+use std::ffi::OsString;
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use duck_core::{Error, ExitCode, Result, Settings, Setup};
+
+use crate::clock::Clock;
+use crate::engine::administration::Administration;
+use crate::registry::{self, Registry};
+use crate::settings::SessionSettings;
+
+/// The name of all of them.
+const NAME: &str = "sessions";
+const ABOUT: &str = "Look at the site's sessions, end them, move them";
+
+/// The sessions of a site, as its settings say.
+pub(crate) struct Sessions {
+    /// Who looks after them, or why nobody can from here.
+    pub(crate) opened: Result<Arc<dyn Administration>, &'static str>,
+    pub(crate) registry: Registry,
+    pub(crate) settings: Settings,
+    pub(crate) own: SessionSettings,
+    pub(crate) clock: Clock,
+}
+
+#[derive(Debug, Parser)]
+#[command(about = ABOUT, disable_help_subcommand = true)]
+struct Args {
+    /// Answer in JSON, for scripts
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Count what is stored (what happens without a command, too)
+    Stats,
+    /// List sessions: no ids, no values
+    List(list::Args),
+    /// Show one session: its times, its keys and how large they are
+    Show(show::Args),
+    /// End one session
+    Revoke(revoke::Args),
+    /// End all sessions of a user
+    RevokeUser(revoke::UserArgs),
+    /// Remove what is over, now
+    #[command(visible_alias = "clear-expired")]
+    Sweep,
+    /// End all sessions
+    Clear(clear::Args),
+    /// Look for what is not as it should be: files, modes, records that do not open
+    Verify(verify::Args),
+    /// Seal with the current key what an older one has sealed
+    Rekey,
+    /// Copy all sessions into another storage
+    Migrate(migrate::Args),
+}
+
+/// Adds the commands to the site's binary.
+pub(crate) fn add(setup: &mut Setup<'_>, sessions: Sessions) {
+    let sessions = Arc::new(sessions);
+    setup.command(NAME, ABOUT, move |arguments| {
+        let sessions = sessions.clone();
+        async move {
+            let args = match parse(arguments) {
+                Ok(args) => args,
+                Err(usage) => {
+                    // Where even the message cannot be printed there is nobody to read it.
+                    let _ = usage.print();
+                    return Ok(exit_code(usage.exit_code()));
+                }
+            };
+            let mut out = BufWriter::new(io::stdout());
+            let mut answer = sessions.answer(args, &mut out).await;
+            if let Err(error) = out.flush() {
+                answer = answer.and(Err(error.into()));
+            }
+            match answer {
+                // Whoever reads the list has seen enough of it: `… | head`.
+                Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
+                answer => answer,
+            }
+        }
+    });
+}
+
+/// Usage and help name the program as it was called.
+fn parse(arguments: Vec<OsString>) -> Result<Args, clap::Error> {
+    let program = std::env::args_os().next().unwrap_or_default();
+    let program = Path::new(&program).file_name().unwrap_or_default();
+    let name = format!("{} {NAME}", program.to_string_lossy());
+    let line = std::iter::once(OsString::from(NAME)).chain(arguments);
+    let matches = Args::command().bin_name(name).try_get_matches_from(line)?;
+    Args::from_arg_matches(&matches)
+}
+
+fn exit_code(code: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(code).unwrap_or(2))
+}
+
+fn is_broken_pipe(error: &Error) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}
+
+/// Where answers go.
+type Out<'a> = &'a mut (dyn Write + Send);
+
+/// What every command is given.
+struct Desk<'a> {
+    administration: &'a dyn Administration,
+    sessions: &'a Sessions,
+    json: bool,
+    out: Out<'a>,
+}
+
+impl Sessions {
+    async fn answer(&self, args: Args, out: Out<'_>) -> Result<ExitCode> {
+        let administration = self
+            .opened
+            .as_deref()
+            .map_err(|reason| Error::internal(*reason))?;
+        let desk = Desk {
+            administration,
+            sessions: self,
+            json: args.json,
+            out,
+        };
+        match args.command.unwrap_or(Command::Stats) {
+            Command::Stats => stats::run(desk).await,
+            Command::List(args) => list::run(args, desk).await,
+            Command::Show(args) => show::run(args, desk).await,
+            Command::Revoke(args) => revoke::run(args, desk).await,
+            Command::RevokeUser(args) => revoke::run_for_user(args, desk).await,
+            Command::Sweep => sweep::run(desk).await,
+            Command::Clear(args) => clear::run(args, desk).await,
+            Command::Verify(args) => verify::run(args, desk).await,
+            Command::Rekey => rekey::run(desk).await,
+            Command::Migrate(args) => migrate::run(args, desk).await,
+        }
+    }
+}
+
+/// What the built-in storages in files are called.
+const IN_FILES: [&str; 2] = ["KeyAsFolderCache", "DynamicFileCache"];
+
+/// Where the files of the storage are, if it is one that has files.
+fn folder(own: &SessionSettings) -> Option<&Path> {
+    let name = registry::last_segment(&own.session_storage);
+    IN_FILES.contains(&name).then_some(&*own.session_dir)
+}
+
+/// Has the disk confirm everything that was written there.
+async fn sync(folder: PathBuf) -> Result<()> {
+    let synced = tokio::task::spawn_blocking(move || sync_file_system(&folder));
+    Ok(synced.await??)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn sync_file_system(folder: &Path) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(std::fs::File::open(folder)?)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn sync_file_system(_folder: &Path) -> io::Result<()> {
+    rustix::fs::sync();
+    Ok(())
+}
+
+impl Desk<'_> {
+    /// Writes an answer: the value where a script asks, else the lines.
+    fn answer(&mut self, json: &serde_json::Value, lines: &str) -> Result<()> {
+        if self.json {
+            writeln!(self.out, "{json:#}")?;
+        } else {
+            write!(self.out, "{lines}")?;
+        }
+        Ok(())
+    }
+
+    /// What an administrator should know of changes that another process makes, where the cache
+    /// cannot make them in one step.
+    fn warn_unless_atomic(&self) {
+        if !self.administration.is_atomic() {
+            note(
+                "this cache has no compare_and_swap of its own: what a request was saving at this moment may be back; look again",
+            );
+        }
+    }
+}
+
+/// Something to know besides the answer.
+fn note(text: impl std::fmt::Display) {
+    eprintln!("note: {text}");
+}
+
+/// A command that is not understood, or not meant.
+fn misuse(text: impl std::fmt::Display) -> ExitCode {
+    eprintln!("error: {text}");
+    ExitCode::from(2)
+}

@@ -1,0 +1,47 @@
+use duck_core::{ExitCode, Result};
+use serde_json::json;
+
+use super::by_user::sessions_of;
+use super::prefix::{Prefix, SHORT};
+use super::{Desk, words};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The first characters of its handle, as `list` shows them
+    #[arg(value_name = "HANDLE")]
+    handle: Prefix,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct UserArgs {
+    /// Who: what the site gave to `session.login`
+    user: String,
+}
+
+/// Ends one session. It is over with the visitor's next request, in every process.
+pub(super) async fn run(args: Args, mut desk: Desk<'_>) -> Result<ExitCode> {
+    let stored = args.handle.find(desk.administration).await?;
+    let revoked = desk.administration.revoke(&stored.handle).await?;
+    let short = &stored.handle.as_str()[..SHORT];
+    desk.answer(
+        &json!({ "revoked": usize::from(revoked) }),
+        &format!("  {short} is over\n"),
+    )?;
+    desk.warn_unless_atomic();
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Ends all sessions of one user.
+pub(super) async fn run_for_user(args: UserArgs, mut desk: Desk<'_>) -> Result<ExitCode> {
+    let mut revoked = 0;
+    for stored in sessions_of(desk.administration, &args.user).await? {
+        revoked += usize::from(desk.administration.revoke(&stored.handle).await?);
+    }
+    let verb = if revoked == 1 { "is" } else { "are" };
+    desk.answer(
+        &json!({ "revoked": revoked }),
+        &format!("  {} of this user {verb} over\n", words::sessions(revoked)),
+    )?;
+    desk.warn_unless_atomic();
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,137 @@
+//! Another `SECRET_KEY`: what happens to sessions without it, and how to change it.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::site::{KEY, Site, Visitor};
+
+const NEW_KEY: &str = "the second key, also more than thirty-two bytes";
+const WRONG_KEY: &str = "a key of another site, more than thirty-two bytes";
+
+const STORAGES: [&str; 2] = ["KeyAsFolderCache", "DynamicFileCache"];
+
+/// The whole way: a new key, the old one as a fallback, everything sealed anew under way, the old
+/// one given up. The visitor notices nothing.
+#[test]
+fn an_old_key_can_be_given_up_after_rekey() {
+    for storage in STORAGES {
+        let mut site = Site::new();
+        site.set("SESSION_STORAGE", storage);
+        let server = site.serve();
+        let mut ada = server.user("ada");
+        let mut visitor = Visitor::default();
+        visitor.come(&server);
+        drop(server);
+
+        site.set("SECRET_KEY", NEW_KEY);
+        site.set_list("SECRET_KEY_FALLBACKS", &[KEY]);
+        let server = site.serve();
+        ada.come(&server);
+        let counts = |tally: &serde_json::Value| {
+            ["resealed", "current", "unreadable"].map(|name| tally[name].as_u64().unwrap())
+        };
+        let [resealed, current, unreadable] = counts(&site.json(&["rekey"]));
+        assert!(
+            resealed >= 2 && current == 0 && unreadable == 0,
+            "{storage}: {resealed} {current}"
+        );
+        let [resealed, current, _] = counts(&site.json(&["rekey"]));
+        assert!(
+            resealed == 0 && current >= 2,
+            "{storage}: {resealed} {current}"
+        );
+        // Beside the server, and after it.
+        ada.come(&server);
+        assert_eq!(ada.me(&server), (Some("ada".to_owned()), 2));
+        drop(server);
+
+        site.set_list("SECRET_KEY_FALLBACKS", &[]);
+        let server = site.serve();
+        assert_eq!(ada.me(&server), (Some("ada".to_owned()), 2), "{storage}");
+        assert_eq!(visitor.me(&server), (None, 1), "{storage}");
+        assert_eq!(site.json(&["stats"])["unreadable"], 0);
+    }
+}
+
+/// Sealing anew is no visit: a session ends when it would have.
+#[test]
+fn rekey_leaves_the_end_of_a_session_where_it_is() {
+    let mut site = Site::new();
+    let server = site.serve();
+    server.user("ada");
+    drop(server);
+    let before = site.json(&["list"]);
+    site.set("SECRET_KEY", NEW_KEY);
+    site.set_list("SECRET_KEY_FALLBACKS", &[KEY]);
+    assert_eq!(site.json(&["rekey"])["unreadable"], 0);
+    assert_eq!(site.json(&["list"]), before);
+}
+
+/// A wrong key in one deployment destroys nothing: rule 13.
+#[test]
+fn what_another_key_has_sealed_is_counted_and_left_alone() {
+    for storage in STORAGES {
+        let mut site = Site::new();
+        site.set("SESSION_STORAGE", storage);
+        let server = site.serve();
+        let mut grace = server.user("grace");
+        let handle = site.handles(&[]).pop().unwrap();
+        drop(server);
+        site.set("SECRET_KEY", WRONG_KEY);
+
+        assert_eq!(site.json(&["stats"])["live"], 0);
+        assert_eq!(site.handles(&[]).len(), 0);
+        for arguments in [&["show", &handle][..], &["show", &handle, "--reveal"]] {
+            let answer = site.sessions(arguments);
+            assert_eq!(answer.code, 1);
+            assert!(
+                answer.out.contains("a key that is not in the settings"),
+                "{answer:?}"
+            );
+            assert!(!answer.out.contains("grace"), "{answer:?}");
+        }
+        for arguments in [&["verify"][..], &["verify", "--repair"], &["rekey"]] {
+            assert_eq!(site.sessions(arguments).code, 1, "{storage}: {arguments:?}");
+        }
+        assert_eq!(site.json(&["sweep"])["removed"], 0);
+        let answer = site.sessions(&["revoke-user", "grace", "--json"]);
+        assert!(answer.err.contains("is not known"), "{answer:?}");
+        assert_eq!(
+            answer.done().trim(),
+            format!("{:#}", json!({ "revoked": 0 }))
+        );
+
+        site.set("SECRET_KEY", KEY);
+        let server = site.serve();
+        assert_eq!(grace.me(&server).0.as_deref(), Some("grace"), "{storage}");
+    }
+}
+
+/// Whoever can write to the storage and put one session's record in another's place gains nothing.
+#[test]
+fn a_record_in_anothers_place_is_damage() {
+    let site = Site::new();
+    let server = site.serve();
+    let mut ada = server.user("ada");
+    let records = site.records();
+    let mut thief = Visitor::default();
+    thief.come(&server);
+    let theirs = site
+        .records()
+        .into_iter()
+        .find(|path| !records.contains(path))
+        .unwrap();
+    let handle = site.handles(&["--user", "ada"]).pop().unwrap();
+    let hers = records
+        .iter()
+        .find(|path| path.to_string_lossy().contains(&handle))
+        .unwrap();
+    fs::copy(hers, &theirs).unwrap();
+    let answer = site.sessions(&["verify", "--repair"]);
+    assert_eq!(answer.code, 1, "{answer:?}");
+    assert!(answer.out.contains("damaged, or moved here"), "{answer:?}");
+    assert!(theirs.exists(), "it is left where it is");
+    assert_eq!(thief.me(&server), (None, 0));
+    assert_eq!(ada.me(&server).0.as_deref(), Some("ada"));
+}

@@ -1,0 +1,245 @@
+//! `stats`, `list` and `show`: they change nothing, and tell no more than they should.
+
+use std::io::{BufRead, BufReader};
+
+use serde_json::json;
+
+use crate::site::{Site, Visitor};
+
+#[test]
+fn the_program_lists_the_command_and_an_unknown_one_is_a_mistake() {
+    let site = Site::new();
+    let help = site.help();
+    assert!(help.contains("example-site [COMMAND]"), "{help}");
+    for command in ["run", "routes", "check", "secret", "sessions"] {
+        assert!(help.contains(&format!("  {command} ")), "{help}");
+    }
+    let error = site
+        .sessions(&["nonsense"])
+        .refused(2, "unrecognized subcommand");
+    assert!(error.contains("example-site sessions"), "{error}");
+    let mut child = site.piped(&["nonsense"]);
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        let line = line.unwrap();
+        assert!(
+            line.contains("nonsense") && line.contains("sessions"),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn what_is_stored_is_counted() {
+    for storage in ["KeyAsFolderCache", "DynamicFileCache"] {
+        let mut site = Site::new();
+        site.set("SESSION_STORAGE", storage);
+        let server = site.serve();
+        let mut visitors = [(); 3].map(|()| Visitor::default());
+        for visitor in &mut visitors {
+            visitor.come(&server);
+        }
+        visitors[0].log_in(&server, "ada");
+        let stats = site.json(&[]);
+        let expected = json!({
+            "live": 3, "logged_in": 1, "tombstones": 1, "expired": 0, "unreadable": 0,
+            "storage": storage, "folder": site.path("sessions").to_str().unwrap(),
+        });
+        for (key, value) in expected.as_object().unwrap() {
+            assert_eq!(&stats[key], value, "{storage}: {key}");
+        }
+        assert!(stats["bytes"].as_u64().unwrap() > 300, "{stats}");
+        let text = site.sessions(&["stats"]).done();
+        for line in ["live        3", "logged in   1", "tombstones  1"] {
+            assert!(text.contains(line), "{text}");
+        }
+        assert!(text.contains(stats["oldest"].as_str().unwrap()), "{text}");
+    }
+}
+
+#[test]
+fn nothing_that_opens_a_session_is_told() {
+    let site = Site::new();
+    let server = site.serve();
+    let mut grace = server.user("grace");
+    grace.come(&server);
+    grace.write(&server, "hush");
+    let before = site.files();
+    let handle = site.handles(&[]).pop().unwrap();
+    for arguments in [
+        &["stats"][..],
+        &["list"],
+        &["list", "--user", "grace"],
+        &["show", &handle],
+        &["verify"],
+    ] {
+        for json in [&[][..], &["--json"]] {
+            let answer = site.sessions(&[arguments, json].concat());
+            let told = answer.out.clone() + &answer.err;
+            answer.done();
+            assert!(!told.contains(grace.id()), "{arguments:?}: {told}");
+            assert!(
+                !told.contains("hush") && !told.contains("grace"),
+                "{arguments:?}: {told}"
+            );
+        }
+    }
+    assert_eq!(site.files(), before, "looking changes nothing");
+    assert_eq!(grace.me(&server), (Some("grace".to_owned()), 1));
+}
+
+#[test]
+fn values_are_shown_only_when_they_are_asked_for() {
+    let site = Site::new();
+    let server = site.serve();
+    let mut ada = server.user("ada");
+    ada.write(&server, "hush%1B%5B2J%C2%9B");
+    let handle = site.handles(&[]).pop().unwrap();
+    let shown = site.sessions(&["show", &handle]).done();
+    assert!(
+        shown.contains("entries") && shown.contains("user        yes"),
+        "{shown}"
+    );
+    let shown = site.sessions(&["show", &handle, "--reveal"]).done();
+    assert!(
+        shown.contains("hush") && shown.contains("user        ada"),
+        "{shown}"
+    );
+    assert!(
+        !shown.contains(['\u{1b}', '\u{9b}']),
+        "a visitor steers the terminal: {shown:?}"
+    );
+    let shown = site.json(&["show", &handle, "--reveal"]);
+    assert_eq!(shown["values"]["entries"], json!(["hush\u{1b}[2J\u{9b}"]));
+    let shown = site.json(&["show", &handle]);
+    assert_eq!(
+        (&shown["values"], &shown["user"]),
+        (&json!(null), &json!(true))
+    );
+}
+
+#[test]
+fn a_list_is_of_one_user_and_of_so_many() {
+    let site = Site::new();
+    let server = site.serve();
+    for name in ["ada", "bob", "ada", "bob", "ada"] {
+        server.user(name);
+    }
+    assert_eq!(site.handles(&[]).len(), 5);
+    assert_eq!(site.handles(&["--user", "ada"]).len(), 3);
+    assert_eq!(site.handles(&["--user", "ad"]).len(), 0);
+    assert_eq!(site.handles(&["--user", "%"]).len(), 0);
+    assert_eq!(site.handles(&["--limit", "5"]).len(), 5);
+    let answer = site.sessions(&["list", "--limit", "2"]);
+    assert!(answer.err.contains("--limit 0"), "{answer:?}");
+    assert_eq!(answer.done().lines().count(), 3);
+}
+
+#[test]
+fn whoever_reads_only_the_beginning_of_a_list_gets_no_error() {
+    let site = Site::new();
+    let server = site.serve();
+    let mut visitor = Visitor::default();
+    visitor.come(&server);
+    let mut child = site.piped(&["sessions", "list"]);
+    drop(child.stdout.take());
+    let code = child.wait().unwrap().code();
+    let mut error = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut error).unwrap();
+    assert_eq!((code, error.as_str()), (Some(0), ""));
+}
+
+/// What is meant as a handle and is none never reaches the storage, and a beginning that fits two
+/// is refused with both.
+#[test]
+fn a_session_is_named_by_hexadecimal_and_without_doubt() {
+    let site = Site::new();
+    let server = site.serve();
+    let mut ada = server.user("ada");
+    let before = site.files();
+    let traversal = format!("../{}", "0".repeat(61));
+    for bad in [
+        "",
+        "a",
+        "abc",
+        "../x",
+        "../../../etc/passwd",
+        "/abs",
+        "%",
+        "____",
+        "*",
+        "' OR 1=1 --",
+        "0000'; DROP TABLE entries",
+        "0000/../..",
+        "0000\n0000",
+        "ABCDEF",
+        "ｆｆｆｆ",
+        ada.id(),
+        &traversal,
+    ] {
+        site.sessions(&["show", bad]).refused(2, "0-9 and a-f");
+    }
+    site.sessions(&["revoke", "../x"]).refused(2, "0-9 and a-f");
+    let none = if site.handles(&[])[0].starts_with("0000") {
+        "ffff"
+    } else {
+        "0000"
+    };
+    for absent in [none, &none.repeat(16)] {
+        site.sessions(&["revoke", absent])
+            .refused(1, "no session's handle begins with");
+    }
+    assert_eq!(site.files(), before);
+    assert_eq!(ada.me(&server).0.as_deref(), Some("ada"));
+
+    // Some two of them begin alike: with 65,537 sessions for certain, mostly with a few hundred.
+    let (one, other) = loop {
+        for _ in 0..100 {
+            Visitor::default().come(&server);
+        }
+        let mut handles = site.handles(&["--limit", "0"]);
+        handles.sort_unstable();
+        let pair = handles.windows(2).find(|pair| pair[0][..4] == pair[1][..4]);
+        if let Some([one, other]) = pair {
+            break (one.clone(), other.clone());
+        }
+    };
+    for command in ["show", "revoke"] {
+        let error = site
+            .sessions(&[command, &one[..4]])
+            .refused(1, "fits more than one session");
+        assert!(error.contains(&one) && error.contains(&other), "{error}");
+    }
+    site.sessions(&["show", &one]).done();
+    site.sessions(&["show", &other]).done();
+}
+
+#[test]
+fn what_no_other_process_can_see_is_said_in_one_sentence() {
+    let mut site = Site::new();
+    site.set("SESSION_STORAGE", "InMemoryCache");
+    for command in [
+        &["stats"][..],
+        &["list"],
+        &["revoke-user", "ada"],
+        &["clear", "--yes"],
+        &["rekey"],
+    ] {
+        let error = site
+            .sessions(command)
+            .refused(1, "in the memory of the running site");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+    site.set("SESSION_STORAGE", "KeyAsFolderCache");
+    site.set("SESSION_ENGINE", "cookie");
+    for command in [
+        &["stats"][..],
+        &["verify"],
+        &["migrate", "--to", "DynamicFileCache"],
+    ] {
+        let error = site
+            .sessions(command)
+            .refused(1, "in its visitor's browser");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}

@@ -1,0 +1,278 @@
+//! A site of one test's own, its server, its visitors and its administrator.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_example-site");
+
+/// The first key a site has.
+pub(crate) const KEY: &str = "the first key, of more than thirty-two bytes";
+
+/// The settings of a site and its folder, gone when the test is over.
+pub(crate) struct Site {
+    temp: TempDir,
+    settings: BTreeMap<String, String>,
+}
+
+impl Site {
+    pub(crate) fn new() -> Self {
+        let mut site = Self {
+            temp: tempfile::tempdir().unwrap(),
+            settings: BTreeMap::new(),
+        };
+        site.set("ADDRESS", "127.0.0.1:0");
+        site.set("SECRET_KEY", KEY);
+        site.set("SESSION_DIR", "sessions");
+        site
+    }
+
+    /// Sets a key for the programs that start from now on.
+    pub(crate) fn set(&mut self, key: &str, text: &str) {
+        self.settings.insert(key.to_owned(), format!("{text:?}"));
+        self.write();
+    }
+
+    pub(crate) fn set_list(&mut self, key: &str, list: &[&str]) {
+        self.settings.insert(key.to_owned(), format!("{list:?}"));
+        self.write();
+    }
+
+    fn write(&self) {
+        let lines = self.settings.iter();
+        let lines = lines.map(|(key, value)| format!("{key} = {value}\n"));
+        fs::write(self.path("settings.toml"), lines.collect::<String>()).unwrap();
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.temp.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        let ours = std::env::vars().filter(|(name, _)| name.starts_with("DUCK_"));
+        for (name, _) in ours {
+            command.env_remove(name);
+        }
+        command
+            .args(arguments)
+            .env("DUCK_SETTINGS", self.path("settings.toml"))
+            .env_remove("RUST_LOG")
+            .current_dir(self.temp.path());
+        command
+    }
+
+    /// `example-site sessions …`
+    pub(crate) fn sessions(&self, arguments: &[&str]) -> Answer {
+        let output = self.command(&[&["sessions"], arguments].concat()).output();
+        let output = output.unwrap();
+        Answer {
+            code: output.status.code().unwrap(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// The same in JSON, once it has gone well.
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let answer = self.sessions(&[arguments, &["--json"]].concat());
+        assert_eq!(answer.code, 0, "{answer:?}");
+        serde_json::from_str(&answer.out).unwrap()
+    }
+
+    /// The short handles of all sessions that `list` shows.
+    pub(crate) fn handles(&self, arguments: &[&str]) -> Vec<String> {
+        let list = self.json(&[&["list"], arguments].concat());
+        let list = list.as_array().unwrap().iter();
+        list.map(|line| line["handle"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// The program with its standard output for a test to read.
+    pub(crate) fn piped(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    pub(crate) fn help(&self) -> String {
+        String::from_utf8(self.command(&["--help"]).output().unwrap().stdout).unwrap()
+    }
+
+    pub(crate) fn serve(&self) -> Server {
+        let mut child = self
+            .command(&["run"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        let address = loop {
+            let mut line = String::new();
+            assert!(
+                log.read_line(&mut line).unwrap() > 0,
+                "the site did not start: {said}"
+            );
+            if let Some(rest) = line.trim().strip_prefix("Serving") {
+                let url = rest.split_whitespace().next().unwrap();
+                break url.strip_prefix("http://").unwrap().to_owned();
+            }
+            said += &line;
+        };
+        // Nobody reads the rest, and a full pipe would stop the server.
+        thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        Server { child, address }
+    }
+
+    /// All files below the folder, and what is in them.
+    pub(crate) fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        let mut folders = vec![self.temp.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    files.insert(path.clone(), fs::read(path).unwrap());
+                }
+            }
+        }
+        files
+    }
+
+    /// The record files of `KeyAsFolderCache`.
+    pub(crate) fn records(&self) -> Vec<PathBuf> {
+        let files = self.files().into_keys();
+        files.filter(|path| path.ends_with("record")).collect()
+    }
+}
+
+/// What a command said.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Answer {
+    pub(crate) fn done(self) -> String {
+        assert_eq!(self.code, 0, "{self:?}");
+        self.out
+    }
+
+    /// It said nothing on standard output, and this on the other one.
+    pub(crate) fn refused(self, code: i32, says: &str) -> String {
+        assert_eq!(self.code, code, "{self:?}");
+        assert!(self.err.contains(says) && self.out.is_empty(), "{self:?}");
+        self.err
+    }
+}
+
+/// A server, stopped when the test is over.
+pub(crate) struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    /// Somebody who has logged in.
+    pub(crate) fn user(&self, name: &str) -> Visitor {
+        let mut visitor = Visitor::default();
+        visitor.log_in(self, name);
+        visitor
+    }
+}
+
+/// A browser: it keeps its session cookie, from one server to the next.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Visitor {
+    cookie: Option<String>,
+}
+
+impl Visitor {
+    pub(crate) fn id(&self) -> &str {
+        self.cookie.as_deref().unwrap()
+    }
+
+    /// Who the site takes this visitor for, and how often they came.
+    pub(crate) fn me(&mut self, server: &Server) -> (Option<String>, u64) {
+        let body = self.ask(server, "GET", "/api/me", "");
+        let me: Value = serde_json::from_str(&body).unwrap();
+        (
+            me["user"].as_str().map(str::to_owned),
+            me["visits"].as_u64().unwrap(),
+        )
+    }
+
+    pub(crate) fn come(&mut self, server: &Server) {
+        self.ask(server, "GET", "/", "");
+    }
+
+    pub(crate) fn log_in(&mut self, server: &Server, name: &str) {
+        self.ask(
+            server,
+            "POST",
+            "/login",
+            &format!("name={name}&password=quack"),
+        );
+    }
+
+    pub(crate) fn log_out(&mut self, server: &Server) {
+        self.ask(server, "POST", "/logout", "");
+    }
+
+    pub(crate) fn write(&mut self, server: &Server, words: &str) {
+        self.ask(server, "POST", "/guestbook", &format!("text={words}"));
+    }
+
+    fn ask(&mut self, server: &Server, method: &str, path: &str, form: &str) -> String {
+        let cookie = self.cookie.as_ref();
+        let cookie = cookie.map_or_else(String::new, |id| format!("cookie: session_id={id}\r\n"));
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{cookie}content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
+            form.len()
+        );
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        let status: u16 = head[9..12].parse().unwrap();
+        assert!(status < 400, "{method} {path}: {response}");
+        self.keep(head);
+        body.to_owned()
+    }
+
+    fn keep(&mut self, head: &str) {
+        for line in head.lines() {
+            let Some(cookie) = line.strip_prefix("set-cookie: session_id=") else {
+                continue;
+            };
+            let value = cookie.split(';').next().unwrap();
+            self.cookie = Some(value.to_owned()).filter(|_| !value.is_empty());
+        }
+    }
+}
