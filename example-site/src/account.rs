@@ -1,4 +1,4 @@
-//! Logging in and out. Everybody who knows the password `quack` gets in.
+//! Logging in and out, and where else one is logged in. Everybody who knows the password `quack` gets in.
 
 use duck::prelude::*;
 use serde::Deserialize;
@@ -39,4 +39,42 @@ pub(crate) async fn login(request: Request) -> Result<Response> {
 pub(crate) async fn logout(request: Request) -> Result<Response> {
     request.session.logout().await?;
     redirect(&request, "home", ())
+}
+
+/// Shows where the visitor is logged in.
+pub(crate) async fn devices(request: Request) -> Result<Response> {
+    if request.session.user().await?.is_none() {
+        return redirect(&request, "login", ());
+    }
+    let mut rows = String::new();
+    for session in request.session.sessions().await? {
+        let agent = session.agent.as_deref().unwrap_or("An unknown browser");
+        let end = if session.is_current {
+            "this browser".to_owned()
+        } else {
+            let action = request.url("end-session", [&session.name])?;
+            format!(
+                "<form method=\"post\" action=\"{action}\"><button class=\"link\">Log out there</button></form>"
+            )
+        };
+        rows += &format!("<tr><td>{}</td><td>{end}</td></tr>", escape_html(agent));
+    }
+    let others = request.url("end-others", ())?;
+    let body = format!(
+        "<h1>Where you are logged in</h1><table>{rows}</table>
+         <form method=\"post\" action=\"{others}\"><button>Log out everywhere else</button></form>"
+    );
+    page::show(&request, "Your sessions", &body).await
+}
+
+/// Ends one of the visitor's sessions. The name of somebody else's does nothing.
+pub(crate) async fn end_session(request: Request, name: String) -> Result<Response> {
+    request.session.revoke(&name).await?;
+    redirect(&request, "devices", ())
+}
+
+/// Ends all of the visitor's sessions but this one.
+pub(crate) async fn end_others(request: Request) -> Result<Response> {
+    request.session.revoke_others().await?;
+    redirect(&request, "devices", ())
 }

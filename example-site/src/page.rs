@@ -10,7 +10,7 @@ pub(crate) async fn show(request: &Request, title: &str, body: &str) -> Result<R
     let count: u32 = cart.values().sum();
     let account = match request.session.user().await? {
         Some(user) => format!(
-            "<form method=\"post\" action=\"/logout\"><button class=\"link\">Log out {}</button></form>",
+            "<a href=\"/account\">Sessions</a> <form method=\"post\" action=\"/logout\"><button class=\"link\">Log out {}</button></form>",
             escape_html(&user)
         ),
         None => "<a href=\"/login\">Log in</a>".to_owned(),

@@ -21,5 +21,12 @@ pub(crate) fn urlpatterns() -> Vec<UrlPattern> {
         path("/logout", account::logout)
             .name("logout")
             .methods([POST]),
+        path("/account", account::devices).name("devices"),
+        path("/account/end/<name>", account::end_session)
+            .name("end-session")
+            .methods([POST]),
+        path("/account/end-others", account::end_others)
+            .name("end-others")
+            .methods([POST]),
     ]
 }

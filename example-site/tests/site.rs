@@ -125,6 +125,50 @@ async fn logging_in_changes_the_id_and_logging_out_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_user_sees_where_they_are_logged_in_and_logs_out_there() {
+    let (laptop, phone) = {
+        let site = browser();
+        (site.another(), site.another())
+    };
+    let login = [("name", "Ada"), ("password", "quack")];
+    for (browser, agent) in [(&laptop, "Laptop"), (&phone, "<b>Phone</b>")] {
+        let asked = browser.post("/login").header("user-agent", agent);
+        assert_eq!(asked.form(&login).await.status(), 303);
+    }
+    let page = laptop.get("/account").await;
+    let page = page.text();
+    assert!(
+        page.contains("<td>Laptop</td><td>this browser</td>"),
+        "{page}"
+    );
+    assert!(page.contains("&lt;b&gt;Phone&lt;/b&gt;"), "{page}");
+    let action = page.split("action=\"/account/end/").nth(1).unwrap();
+    let name = action.split('"').next().unwrap();
+
+    let stranger = laptop.another();
+    stranger.post(&format!("/account/end/{name}")).await;
+    assert_eq!(
+        phone.get("/account").await.status(),
+        200,
+        "not by a stranger"
+    );
+    assert_eq!(
+        laptop.get(&format!("/account/end/{name}")).await.status(),
+        405
+    );
+    laptop.post(&format!("/account/end/{name}")).await;
+    assert_eq!(
+        phone.get("/account").await.header("location"),
+        Some("/login")
+    );
+
+    phone.post("/login").form(&login).await;
+    laptop.post("/account/end-others").await;
+    assert_eq!(phone.get("/account").await.status(), 303);
+    assert_eq!(laptop.get("/account").await.status(), 200);
+}
+
+#[tokio::test]
 async fn the_style_sheet_is_served() {
     let sheet = browser().get("/static/css/site.css").await;
     assert_eq!(

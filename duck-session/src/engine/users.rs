@@ -329,7 +329,13 @@ impl<C: Cache> CacheEngine<C> {
                     header.version = header.version.wrapping_add(1);
                     header.expires = header.expires.max(covered);
                     let bytes = self.sealer.seal(name.as_bytes(), &mut header, &list)?;
-                    let entry = self.entry(&bytes, &header, Identity::Login, now);
+                    // To miss an entry after a power cut would be worse than to have one too many.
+                    let adds = if covered > 0 {
+                        Identity::Login
+                    } else {
+                        Identity::Keep
+                    };
+                    let entry = self.entry(&bytes, &header, adds, now);
                     self.swap_list(name, seen.as_deref(), Some(entry)).await?
                 }
             };
