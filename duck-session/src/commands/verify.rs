@@ -19,6 +19,9 @@ pub(super) struct Args {
 /// More than this nobody reads; the rest is counted.
 const MOST: usize = 1000;
 
+/// What is wrong with a session that `revoke_user` would miss.
+const UNLISTED: &str = "not on its user's list of sessions";
+
 /// What was found out about the records.
 #[derive(Default)]
 struct Records {
@@ -27,6 +30,9 @@ struct Records {
     /// Those that do not open: the first of them, and how many.
     closed: Vec<(String, Obstacle)>,
     closed_count: usize,
+    /// Sessions that were not on their user's list, where a revocation would have missed them.
+    unlisted: Vec<String>,
+    unlisted_count: usize,
     /// What the storage itself could not read.
     unread: usize,
 }
@@ -39,7 +45,7 @@ pub(super) async fn run(args: Args, desk: Desk<'_>) -> Result<ExitCode> {
     } else {
         0
     };
-    let mut records = open_records(desk.administration).await?;
+    let mut records = open_records(desk.administration, args.repair).await?;
     if desk.administration.files().is_some() {
         // These are among the files already.
         records.unread = 0;
@@ -68,11 +74,17 @@ async fn check_files(administration: &dyn Administration, repairs: bool) -> Resu
     Ok(checked.await??)
 }
 
-async fn open_records(administration: &dyn Administration) -> Result<Records> {
+async fn open_records(administration: &dyn Administration, repairs: bool) -> Result<Records> {
     let mut records = Records::default();
     let mut scan = Scan::new(administration);
     while let Some(page) = scan.next().await? {
         for stored in page {
+            if !administration.check_list(&stored, repairs).await? {
+                records.unlisted_count += 1;
+                if records.unlisted.len() < MOST {
+                    records.unlisted.push(stored.handle.as_str().to_owned());
+                }
+            }
             match stored.state {
                 State::Live { .. } | State::Moved(_) | State::List(_) => records.good += 1,
                 State::Expired => records.expired += 1,
@@ -88,6 +100,15 @@ async fn open_records(administration: &dyn Administration) -> Result<Records> {
     }
     records.unread = scan.unreadable;
     Ok(records)
+}
+
+/// How a line begins and ends.
+fn marks(repaired: bool) -> (char, &'static str) {
+    if repaired {
+        ('✓', ": put right")
+    } else {
+        ('✗', "")
+    }
 }
 
 struct Report {
@@ -110,7 +131,12 @@ impl Report {
 
     /// How much is still not as it should be.
     fn left(&self) -> usize {
-        self.files.left + self.records.closed_count + self.records.unread
+        let unlisted = if self.repairs {
+            0
+        } else {
+            self.records.unlisted_count
+        };
+        self.files.left + self.records.closed_count + self.records.unread + unlisted
     }
 
     fn json(&self) -> Value {
@@ -123,9 +149,14 @@ impl Report {
         let records = self.records.closed.iter().map(
             |(handle, obstacle)| json!({ "handle": handle, "what": obstacle.to_string(), "repaired": false }),
         );
+        let unlisted =
+            self.records.unlisted.iter().map(
+                |handle| json!({ "handle": handle, "what": UNLISTED, "repaired": self.repairs }),
+            );
         json!({
             "good": self.records.good, "expired": self.records.expired, "removed": self.removed,
-            "left": self.left(), "findings": files.chain(records).collect::<Vec<_>>(),
+            "left": self.left(),
+            "findings": files.chain(records).chain(unlisted).collect::<Vec<_>>(),
         })
     }
 
@@ -133,17 +164,19 @@ impl Report {
         let mut lines = String::new();
         for finding in &self.files.list {
             let path = words::harmless(&finding.path.to_string_lossy());
-            let (mark, after) = if finding.repaired {
-                ('✓', ": put right")
-            } else {
-                ('✗', "")
-            };
+            let (mark, after) = marks(finding.repaired);
             lines += &format!("  {mark} {path}\n      {}{after}\n", finding.fault);
         }
         for (handle, obstacle) in &self.records.closed {
             lines += &format!("  ✗ {handle}\n      {obstacle}\n");
         }
-        let more = self.files.more + (self.records.closed_count - self.records.closed.len());
+        let (mark, after) = marks(self.repairs);
+        for handle in &self.records.unlisted {
+            lines += &format!("  {mark} {handle}\n      {UNLISTED}{after}\n");
+        }
+        let more = self.files.more
+            + (self.records.closed_count - self.records.closed.len())
+            + (self.records.unlisted_count - self.records.unlisted.len());
         if more > 0 {
             lines += &format!("  … and {more} more\n");
         }
@@ -163,7 +196,8 @@ impl Report {
             self.left()
         );
         let can_repair = |finding: &Finding| finding.fault.is_repairable();
-        if !self.repairs && self.files.list.iter().any(can_repair) {
+        let can_repair = self.files.list.iter().any(can_repair) || self.records.unlisted_count > 0;
+        if !self.repairs && can_repair {
             lines += "; `verify --repair` puts right what can be without losing anything";
         }
         lines.push('\n');

@@ -17,6 +17,7 @@ use crate::cache::DynamicFileCache;
 use crate::cache::files::Files;
 use crate::cache::{Cache, Entry, KeyAsFolderCache, Listed};
 use crate::header::Header;
+use crate::journal::Event;
 use crate::seal::Handle;
 
 /// How many records are looked at together.
@@ -44,6 +45,9 @@ pub(crate) trait Administration: Send + Sync {
 
     /// Seals a record as a new one is: with the current key.
     fn reseal<'a>(&'a self, stored: &'a Stored) -> BoxFuture<'a, Result<Resealed>>;
+
+    /// Whether a session is on its user's list; if not and `repair` says so, it is put there.
+    fn check_list<'a>(&'a self, stored: &'a Stored, repair: bool) -> BoxFuture<'a, Result<bool>>;
 
     /// Stores a record of another storage here, as it is and for as long as it has left.
     fn adopt<'a>(&'a self, stored: &'a Stored) -> BoxFuture<'a, Result<Adopted>>;
@@ -122,7 +126,7 @@ impl<C: Cache> Administration for CacheEngine<C> {
             if let Opened::Live(_, data) = self.open(handle, &bytes) {
                 self.strike(&data, handle).await;
             }
-            tracing::info!(target: "duck_session", session = %handle, "a session was revoked");
+            Event::Revoked.tell(Some(handle));
             Ok(true)
         })
     }
@@ -154,6 +158,20 @@ impl<C: Cache> Administration for CacheEngine<C> {
                 }
             }
             Ok(self.seal_anew(stored).await?)
+        })
+    }
+
+    fn check_list<'a>(&'a self, stored: &'a Stored, repair: bool) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(async move {
+            let State::Live { header, data, .. } = &stored.state else {
+                return Ok(true);
+            };
+            let handle = &stored.handle;
+            let listed = self.is_listed(data, handle).await?;
+            if repair && !listed {
+                self.enlist(data, handle, header, None, None).await?;
+            }
+            Ok(listed)
         })
     }
 

@@ -171,7 +171,7 @@ impl<C: Cache> CacheEngine<C> {
     /// The sessions of a user that live. One that moved while they are read is found where it went:
     /// it was on the list under its new name before.
     async fn live(&self, user: &str) -> Result<Vec<Listed>, SessionError> {
-        let mut live = Vec::new();
+        let mut live: Vec<Listed> = Vec::new();
         for name in self.sealer.user_handles(user) {
             let Some((_, _, list)) = self.list(&name).await? else {
                 continue;
@@ -180,6 +180,10 @@ impl<C: Cache> CacheEngine<C> {
                 let Some(handle) = Handle::parse(key) else {
                     continue;
                 };
+                // After a change of the key it may be on the old list and on the new one.
+                if live.iter().any(|listed| listed.handle == handle) {
+                    continue;
+                }
                 if let Some((header, data)) = self.live_at(&handle).await?
                     && self::user(&data).as_deref() == Some(user)
                 {
@@ -228,6 +232,25 @@ impl<C: Cache> CacheEngine<C> {
             }
         }
         Ok(over)
+    }
+
+    /// Whether a session is on a list of its user, as it should be; one of nobody is on none.
+    #[cfg(feature = "commands")]
+    pub(super) async fn is_listed(
+        &self,
+        data: &SessionData,
+        handle: &Handle,
+    ) -> Result<bool, SessionError> {
+        let Some(user) = user(data) else {
+            return Ok(true);
+        };
+        for name in self.sealer.user_handles(&user) {
+            let list = self.list(&name).await?;
+            if list.is_some_and(|(_, _, list)| list.get(handle.as_str()).is_some()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Puts what is on a list, whose name comes from an older key, on the list that the current key

@@ -256,3 +256,41 @@ fn shards_are_read_from_end_to_end() {
     );
     assert!(shard.exists());
 }
+
+/// Removes the lists of users from a folder of sessions.
+fn lose_lists(sessions: &Path) {
+    let folders = |path: &Path| {
+        fs::read_dir(path)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+    };
+    let buckets = folders(&sessions.join("v1")).filter(|path| path.is_dir());
+    for key in buckets
+        .flat_map(|bucket| folders(&bucket))
+        .filter(|path| path.is_dir())
+    {
+        // Behind the storage's own header of 16 bytes, what a record is stands in the fifth.
+        let record = fs::read(key.join("record")).unwrap_or_default();
+        if record.get(16 + 4) == Some(&2) {
+            fs::remove_dir_all(key).unwrap();
+        }
+    }
+}
+
+/// A list that is lost is found out about, and made again: `revoke_user` must miss no session.
+#[test]
+fn a_session_that_is_on_no_list_is_put_on_one() {
+    let site = Site::new();
+    let server = site.serve();
+    let mut ada = server.user("ada");
+    assert!(site.sessions(&["verify"]).done().contains("0 to look at"));
+    lose_lists(&site.path("sessions"));
+    let (code, found) = findings(&site, &[]);
+    assert_eq!((code, found.len()), (1, 1), "{found:#?}");
+    assert_eq!(found[0].1, "not on its user's list of sessions");
+    let (code, found) = findings(&site, &["--repair"]);
+    assert_eq!((code, found.len()), (0, 1), "{found:#?}");
+    assert!(found[0].2, "{found:#?}");
+    assert!(site.sessions(&["verify"]).done().contains("0 to look at"));
+    assert_eq!(ada.me(&server).0.as_deref(), Some("ada"));
+}
