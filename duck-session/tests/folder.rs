@@ -105,11 +105,13 @@ async fn keeps_replaces_and_removes() {
 }
 
 #[tokio::test]
-async fn what_is_expired_is_absent_and_stays_on_disk_until_swept() {
+async fn what_is_expired_is_absent_and_gone_once_somebody_looked() {
     let site = Site::new();
     site.cache.set(KEY, b"1", OVER).await.unwrap();
-    assert_eq!(site.value().await, None);
     assert!(site.record().exists());
+    assert_eq!(site.value().await, None);
+    assert_eq!(site.files(), NO_FILES);
+    site.cache.set(KEY, b"1", OVER).await.unwrap();
     assert!(!swap(&site.cache, Some(b"1"), Some(b"2")).await);
     assert!(swap(&site.cache, None, Some(b"2")).await);
     assert_eq!(site.value().await.as_deref(), Some(&b"2"[..]));

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use duck_core::Result;
 
 use self::name::Name;
+use self::record::Found;
 use self::store::{NewRecord, Store};
 use super::{Cache, Entry, Page, wrong_cursor};
 
@@ -90,13 +91,22 @@ impl Cache for KeyAsFolderCache {
     const ATOMIC: bool = true;
 
     async fn set(&self, key: &str, value: &[u8], ttl: Option<Duration>) -> Result<()> {
-        let (name, new) = (Name::of(key), NewRecord::new(value, ttl, false)?);
+        let (name, expires) = (Name::of(key), self.store.expiry(ttl));
+        let new = NewRecord::new(value, expires, false)?;
         self.blocking(move |store| store.set(&name, &new)).await
     }
 
     /// Reads on the spot: from the page cache that takes less than handing it to another thread.
     async fn get(&self, key: &str) -> Result<Option<Bytes>> {
-        Ok(self.store.get(&Name::of(key))?)
+        let name = Name::of(key);
+        match self.store.get(&name)? {
+            Found::Expired(then) => {
+                // What cannot be removed is expired all the same; the sweep tells why.
+                let _ = self.blocking(move |store| store.forget(&name, then)).await;
+                Ok(None)
+            }
+            found => Ok(found.value()),
+        }
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
@@ -117,7 +127,10 @@ impl Cache for KeyAsFolderCache {
         let name = Name::of(key);
         let expected = expected.map(<[u8]>::to_vec);
         let new = new
-            .map(|entry| NewRecord::new(entry.value, entry.ttl, entry.durable))
+            .map(|entry| {
+                let expires = self.store.expiry(entry.ttl);
+                NewRecord::new(entry.value, expires, entry.durable)
+            })
             .transpose()?;
         self.blocking(move |store| store.compare_and_swap(&name, expected.as_deref(), new.as_ref()))
             .await
@@ -135,3 +148,6 @@ impl Cache for KeyAsFolderCache {
         self.blocking(move |store| store.page(after, limit)).await
     }
 }
+
+#[cfg(test)]
+mod tests;

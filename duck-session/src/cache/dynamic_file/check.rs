@@ -6,7 +6,6 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::DynamicFileCache;
-use super::expiry;
 use super::folder::{self, Folder};
 use super::lock::{self, FolderLock};
 use super::reserve;
@@ -22,6 +21,7 @@ impl Files for DynamicFileCache {
     fn check(&self, findings: &mut Findings) -> io::Result<()> {
         let folder = &*self.0.folder;
         let directory = Directory::open(folder.path())?;
+        let now = self.now().unsigned_abs();
         findings.check_folder(".", &directory)?;
         for name in directory.all_names()? {
             match name.to_str().map_or(Kind::Foreign, Kind::of) {
@@ -30,7 +30,7 @@ impl Files for DynamicFileCache {
                     findings.check_file(name, &directory, name)?;
                 }
                 Kind::Draft(name) | Kind::Beside(_, name) => {
-                    check_leftover(folder, &directory, name, findings)?;
+                    check_leftover((folder, &directory), name, now, findings)?;
                 }
                 Kind::Foreign => findings.add_irreparable(&name, Fault::Foreign),
             }
@@ -71,16 +71,16 @@ impl<'a> Kind<'a> {
 
 /// A shard that is being made, or removed, is so for milliseconds.
 fn check_leftover(
-    folder: &Folder,
-    directory: &Directory,
+    (folder, directory): (&Folder, &Directory),
     name: &str,
+    now: u64,
     findings: &mut Findings,
 ) -> io::Result<()> {
     let stat = match directory.stat(name) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         stat => stat?,
     };
-    if is_leftover(&stat, expiry::now().unsigned_abs()) {
+    if is_leftover(&stat, now) {
         findings.add(name, Fault::Leftover, || {
             let mut lock = FolderLock::open(folder.path()).map_err(io::Error::other)?;
             let _locked = lock.acquire().map_err(io::Error::other)?;

@@ -2,7 +2,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::slice;
 
 use super::entries;
-use super::expiry::{self, Instant};
+use super::expiry::Instant;
 use super::failure::Failure;
 use super::lane::Lane;
 use super::lock::Locked;
@@ -121,10 +121,10 @@ impl Writer {
 
     fn make_locked(&mut self, changes: &[Change], lock: &Locked) -> Vec<Answer> {
         let mut passage = Passage {
+            now: self.now(),
             writer: self,
             lock,
             durable: changes.iter().any(Change::is_durable),
-            now: expiry::now(),
         };
         let outcomes: Vec<Outcome> = changes
             .iter()
@@ -162,10 +162,11 @@ impl Passage<'_> {
     /// The lane that holds the key. A corrupt shard is passed over where the key is to be stored
     /// anew; otherwise nobody knows that the key is not in it.
     fn find(&mut self, change: &Change) -> Result<Option<(usize, entries::Held)>, Failure> {
+        let now = self.now.max(change.asked);
         let mut unreadable = None;
         for (index, lane) in self.writer.lanes.iter_mut().enumerate() {
             let found = lane.run(self.durable, |connection| {
-                entries::find(connection, &change.key, &change.condition, self.now)
+                entries::find(connection, &change.key, &change.condition, now)
             });
             match found {
                 Ok(Some(held)) => return Ok(Some((index, held))),

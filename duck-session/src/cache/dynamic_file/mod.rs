@@ -14,6 +14,7 @@ mod operation;
 mod page;
 mod reserve;
 mod shard;
+mod sweep;
 mod writer;
 
 use std::fmt;
@@ -30,9 +31,11 @@ use self::failure::Failure;
 use self::folder::Folder;
 use self::operation::{Change, Reply, Request, Task};
 use self::page::Cursor;
+use self::sweep::Sweep;
 use self::writer::Writer;
 use super::directory::Directory;
 use super::{Cache, Entry, Page, wrong_cursor};
+use crate::clock::Clock;
 
 /// How large a shard grows where nothing else is said: 1 GiB.
 const SHARD_BYTES: u64 = 1 << 30;
@@ -80,6 +83,7 @@ struct Inner {
     queue: Option<mpsc::Sender<Request>>,
     thread: Option<JoinHandle<()>>,
     saved: Mutex<Option<Instant>>,
+    clock: Clock,
 }
 
 impl DynamicFileCache {
@@ -97,12 +101,14 @@ impl DynamicFileCache {
     pub fn options() -> DynamicFileOptions {
         DynamicFileOptions {
             shard_bytes: SHARD_BYTES,
+            clock: Clock::default(),
         }
     }
 
-    fn start(dir: PathBuf, shard_bytes: u64) -> Result<Self> {
+    fn start(dir: PathBuf, options: DynamicFileOptions) -> Result<Self> {
+        let DynamicFileOptions { shard_bytes, clock } = options;
         let folder = Arc::new(Folder::new(dir));
-        let writer = Writer::open(Arc::clone(&folder), shard_bytes)?;
+        let writer = Writer::open(Arc::clone(&folder), shard_bytes, clock.clone())?;
         let (sender, queue) = mpsc::channel(QUEUE);
         let thread = writer.start(queue)?;
         Ok(Self(Arc::new(Inner {
@@ -110,6 +116,7 @@ impl DynamicFileCache {
             queue: Some(sender),
             thread: Some(thread),
             saved: Mutex::new(None),
+            clock,
         })))
     }
 
@@ -124,12 +131,25 @@ impl DynamicFileCache {
 
     /// Queues a request and waits for its answer. Once it is queued it is carried out, whether or
     /// not anybody still waits.
-    async fn ask(&self, request: impl FnOnce(Reply) -> Request) -> Result<usize> {
+    async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T> {
         let stopped = || Failure::new("the thread that writes sessions has stopped");
         let (reply, answer) = oneshot::channel();
         let queue = self.0.queue.as_ref().ok_or_else(stopped)?;
         queue.send(request(reply)).await.map_err(|_| stopped())?;
         Ok(answer.await.map_err(|_| stopped())??)
+    }
+
+    /// Has an entry removed that was seen expired: left there it would come back when the clock is
+    /// set back. Nobody waits for it; with the queue full it is left to the next who looks.
+    fn forget(&self, key: &str, now: expiry::Instant) {
+        if let Some(queue) = &self.0.queue {
+            let (reply, _) = oneshot::channel();
+            let _ = queue.try_send(Request::Change(Change::forget(key, now), reply));
+        }
+    }
+
+    fn now(&self) -> expiry::Instant {
+        expiry::now(&self.0.clock)
     }
 
     /// Whether it is time to copy the log into the shards; if so, it is not for a while.
@@ -147,6 +167,7 @@ impl DynamicFileCache {
 #[derive(Debug, Clone)]
 pub struct DynamicFileOptions {
     shard_bytes: u64,
+    clock: Clock,
 }
 
 impl DynamicFileOptions {
@@ -165,14 +186,17 @@ impl DynamicFileOptions {
     /// ```
     #[must_use]
     pub fn shard_bytes(self, shard_bytes: u64) -> Self {
-        Self { shard_bytes }
+        Self {
+            shard_bytes,
+            ..self
+        }
     }
 
     /// Opens the folder, as [`DynamicFileCache::open`] does.
     pub fn open(self, dir: impl AsRef<Path>) -> Result<DynamicFileCache> {
         // SQLite opens files by path: the folder is held to its rules here, and named in full.
         Directory::open(dir.as_ref())?;
-        DynamicFileCache::start(dir.as_ref().canonicalize()?, self.shard_bytes)
+        DynamicFileCache::start(dir.as_ref().canonicalize()?, self)
     }
 }
 
@@ -180,19 +204,23 @@ impl Cache for DynamicFileCache {
     const ATOMIC: bool = true;
 
     async fn set(&self, key: &str, value: &[u8], ttl: Option<Duration>) -> Result<()> {
-        self.change(Change::set(key, value, ttl)).await?;
+        self.change(Change::set(key, value, ttl, self.now()))
+            .await?;
         Ok(())
     }
 
     /// Reads on the thread that asks: it takes microseconds, less than to change threads.
     async fn get(&self, key: &str) -> Result<Option<Bytes>> {
-        let found = self.0.folder.read(key)?;
-        let live = found.filter(|found| found.expires > expiry::now());
-        Ok(live.map(|found| found.value))
+        let (found, now) = (self.0.folder.read(key)?, self.now());
+        if found.as_ref().is_some_and(|found| found.expires <= now) {
+            self.forget(key, now);
+            return Ok(None);
+        }
+        Ok(found.map(|found| found.value))
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
-        self.change(Change::delete(key)).await?;
+        self.change(Change::delete(key, self.now())).await?;
         Ok(())
     }
 
@@ -216,19 +244,26 @@ impl Cache for DynamicFileCache {
         expected: Option<&[u8]>,
         new: Option<Entry<'_>>,
     ) -> Result<bool> {
-        self.change(Change::swap(key, expected, new)).await
+        self.change(Change::swap(key, expected, new, self.now()))
+            .await
     }
 
+    /// Sweeps in slices, between which others write.
     async fn remove_expired(&self, limit: usize) -> Result<usize> {
-        self.carry_out(Task::RemoveExpired(limit)).await
+        let mut sweep = Sweep::new(limit);
+        while let Some(wanted) = sweep.wanted() {
+            sweep.add(self.ask(|reply| Request::Sweep(wanted, reply)).await?);
+            sweep.pause().await;
+        }
+        Ok(sweep.end()?)
     }
 
     async fn page(&self, after: Option<&str>, limit: usize) -> Result<Page> {
         let after = after
             .map(|cursor| Cursor::parse(cursor).ok_or_else(wrong_cursor))
             .transpose()?;
-        let folder = Arc::clone(&self.0.folder);
-        let page = tokio::task::spawn_blocking(move || folder.page(after, limit));
+        let (folder, now) = (Arc::clone(&self.0.folder), self.now());
+        let page = tokio::task::spawn_blocking(move || folder.page(after, limit, now));
         Ok(page.await??)
     }
 }
@@ -250,3 +285,6 @@ impl fmt::Debug for DynamicFileCache {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
-use super::expiry::{self, Instant, NEVER};
+use super::expiry::{Instant, NEVER};
 use super::failure::Failure;
 use super::folder::Folder;
 use crate::cache::{Listed, Page};
@@ -35,7 +35,12 @@ impl Cursor {
 impl Folder {
     /// Up to `limit` entries behind `after`. A shard that is corrupt counts as one thing that cannot
     /// be read, and hides no other.
-    pub(super) fn page(&self, after: Option<Cursor>, limit: usize) -> Result<Page, Failure> {
+    pub(super) fn page(
+        &self,
+        after: Option<Cursor>,
+        limit: usize,
+        now: Instant,
+    ) -> Result<Page, Failure> {
         let limit = limit.max(1);
         let mut after = after.unwrap_or(Cursor {
             shard: 0,
@@ -51,7 +56,7 @@ impl Folder {
             }
             let wanted = limit - page.entries.len();
             let rows =
-                shard.with_reader(|connection| rows(connection, after.key.as_deref(), wanted));
+                shard.with_reader(|connection| rows(connection, after.key.as_deref(), wanted, now));
             match rows {
                 Ok(rows) => page.entries.extend(rows.unwrap_or_default()),
                 Err(failure) if failure.is_corruption() => {
@@ -74,8 +79,8 @@ fn rows(
     connection: &Connection,
     after: Option<&str>,
     limit: usize,
+    now: Instant,
 ) -> rusqlite::Result<Vec<Listed>> {
-    let now = expiry::now();
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     connection
         .prepare_cached(if after.is_some() {

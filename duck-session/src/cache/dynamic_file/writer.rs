@@ -13,13 +13,11 @@ use super::lock::{FolderLock, Locked};
 use super::operation::{self, Answer, Change, Reply, Request, Task};
 use super::reserve::Reserve;
 use super::shard::Shard;
+use super::sweep::Slice;
+use crate::clock::Clock;
 
 /// How many requests are taken at once: few enough that nobody waits long for the commit.
 const MOST: usize = 256;
-
-/// Expired entries share their place in the index with prolonged ones; one pass looks at no more
-/// than so many times what it was asked to remove.
-const LOOKS_PER_REMOVAL: usize = 4;
 
 /// The one thread of the process that changes the shards.
 #[derive(Debug)]
@@ -30,11 +28,16 @@ pub(super) struct Writer {
     /// In the order of the folder's list: the newest shard first.
     pub(super) lanes: Vec<Lane>,
     pub(super) shard_bytes: u64,
+    clock: Clock,
 }
 
 impl Writer {
     /// Opens the folder to write to it, with a first shard where there is none.
-    pub(super) fn open(folder: Arc<Folder>, shard_bytes: u64) -> Result<Self, Failure> {
+    pub(super) fn open(
+        folder: Arc<Folder>,
+        shard_bytes: u64,
+        clock: Clock,
+    ) -> Result<Self, Failure> {
         let lock = FolderLock::open(folder.path())?;
         let mut writer = Self {
             reserve: Reserve::new(folder.path()),
@@ -42,6 +45,7 @@ impl Writer {
             lock,
             lanes: Vec::new(),
             shard_bytes,
+            clock,
         };
         let locked = writer.lock.acquire()?;
         // Another process may have died between making a shard and telling of it.
@@ -77,6 +81,10 @@ impl Writer {
                     group.commit(self);
                     operation::answer(reply, self.carry_out(task));
                 }
+                Request::Sweep(wanted, reply) => {
+                    group.commit(self);
+                    operation::answer(reply, self.sweep(wanted));
+                }
             }
         }
         group.commit(self);
@@ -94,9 +102,12 @@ impl Writer {
         let lock = self.enter()?;
         match task {
             Task::Clear => self.clear(&lock),
-            Task::RemoveExpired(limit) => self.remove_expired(limit, &lock),
             Task::Checkpoint => self.checkpoint(),
         }
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        expiry::now(&self.clock)
     }
 
     /// Waits until this process may write, and sees to it that what it is going to write into is
@@ -166,24 +177,25 @@ impl Writer {
 
     fn clear(&mut self, lock: &Locked) -> Answer {
         let result = self.each_lane(|lane| {
-            lane.run(true, entries::clear)?;
-            lane.commit()
+            let cleared = lane.run(true, entries::clear);
+            // Also after a failure: no transaction stays open.
+            lane.commit().and(cleared.map(drop))
         });
         self.remove_emptied(lock);
         result.map(|()| 0)
     }
 
-    fn remove_expired(&mut self, limit: usize, lock: &Locked) -> Answer {
-        let now = expiry::now();
-        let mut removed = 0;
-        let result = self.each_lane(|lane| {
-            removed += sweep(lane, now, limit - removed)?;
-            Ok(())
-        });
-        if removed > 0 {
-            self.remove_emptied(lock);
+    /// Removes expired entries until the slice is over. What goes wrong in one shard keeps no
+    /// other from being swept.
+    fn sweep(&mut self, wanted: usize) -> Result<Slice, Failure> {
+        let lock = self.enter()?;
+        let now = self.now();
+        let mut slice = Slice::begin(wanted);
+        slice.failure = self.each_lane(|lane| slice.sweep(lane, now)).err();
+        if slice.removed > 0 {
+            self.remove_emptied(&lock);
         }
-        result.map(|()| removed)
+        Ok(slice)
     }
 
     /// Does `work` in every lane, whatever happens in the others; gives the first failure.
@@ -194,21 +206,4 @@ impl Writer {
         let results: Vec<_> = self.lanes.iter_mut().rev().map(&mut work).collect();
         results.into_iter().collect()
     }
-}
-
-/// Removes up to `limit` expired entries of one shard.
-fn sweep(lane: &mut Lane, now: Instant, limit: usize) -> Result<usize, Failure> {
-    let most = limit.saturating_mul(LOOKS_PER_REMOVAL);
-    let (mut removed, mut looked) = (0, 0);
-    while removed < limit && looked < most {
-        let wanted = limit - removed;
-        let swept = lane.run(false, |connection| entries::sweep(connection, now, wanted))?;
-        removed += swept.removed;
-        looked += swept.removed + swept.postponed;
-        if swept.removed + swept.postponed < wanted {
-            break;
-        }
-    }
-    lane.commit()?;
-    Ok(removed)
 }

@@ -14,8 +14,8 @@ use crate::cache::leftover::is_leftover;
 
 impl Files for KeyAsFolderCache {
     fn check(&self, findings: &mut Findings) -> io::Result<()> {
-        let now = store::utc_millis();
         let store = &*self.store;
+        let now = store.clock.now();
         Check {
             store,
             findings,

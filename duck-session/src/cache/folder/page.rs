@@ -43,7 +43,7 @@ impl Store {
             Ok(Stored::Nothing) => {}
             Ok(Stored::Garbage) | Err(_) => page.unreadable += 1,
             Ok(Stored::Record { value, expires }) => {
-                let ttl = record::left(expires, store::utc_millis());
+                let ttl = record::left(expires, self.clock.now());
                 page.entries.push(Listed::new(name.as_str(), value, ttl));
             }
         }

@@ -31,7 +31,8 @@ pub(super) enum Found {
     Nothing,
     /// No record, or one of a format that this version does not know.
     Garbage,
-    Expired,
+    /// Since when, milliseconds UTC.
+    Expired(u64),
     Value(Bytes),
 }
 
@@ -57,7 +58,7 @@ impl Stored {
         match self {
             Self::Nothing => Found::Nothing,
             Self::Garbage => Found::Garbage,
-            Self::Record { expires, .. } if is_past(expires, now) => Found::Expired,
+            Self::Record { expires, .. } if is_past(expires, now) => Found::Expired(expires),
             Self::Record { value, .. } => Found::Value(value),
         }
     }
@@ -79,9 +80,10 @@ pub(super) fn encode(value: &[u8], expires: u64) -> io::Result<Vec<u8>> {
     .concat())
 }
 
-/// Reads the record at `path`, if its time is not over.
-pub(super) fn read(root: &Directory, path: &str, now: u64) -> io::Result<Found> {
-    Ok(read_stored(root, path)?.at(now))
+/// Reads the record at `path`, if its time is not over. The clock is read last: what was written as
+/// expired a moment ago is expired.
+pub(super) fn read(root: &Directory, path: &str, now: impl FnOnce() -> u64) -> io::Result<Found> {
+    Ok(read_stored(root, path)?.at(now()))
 }
 
 /// Reads the record at `path`.
@@ -194,9 +196,24 @@ mod tests {
 
     #[test]
     fn a_record_expires_at_its_millisecond() {
-        assert_ne!(decode(record(b"value", 10), 9), Found::Expired);
-        assert_eq!(decode(record(b"value", 10), 10), Found::Expired);
-        assert_eq!(decode(record(b"value", 10), 11), Found::Expired);
+        assert_ne!(decode(record(b"value", 10), 9), Found::Expired(10));
+        assert_eq!(decode(record(b"value", 10), 10), Found::Expired(10));
+        assert_eq!(decode(record(b"value", 10), 11), Found::Expired(10));
+    }
+
+    /// A record that was expired when it was written is never seen alive.
+    #[test]
+    fn the_clock_is_read_after_the_file() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("record");
+        std::fs::write(&path, record(b"old", 0)).unwrap();
+        let root = Directory::open(temp.path()).unwrap();
+        let replace = || {
+            std::fs::write(&path, record(b"new", 0)).unwrap();
+            7
+        };
+        let found = read(&root, "record", replace).unwrap();
+        assert_eq!(found, Found::Value(Bytes::from_static(b"old")));
     }
 
     #[test]

@@ -7,9 +7,8 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::sync::atomic::AtomicU8;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use bytes::Bytes;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use uuid::Uuid;
@@ -17,6 +16,7 @@ use uuid::Uuid;
 use super::name::Name;
 use super::record::{self, Found, present};
 use crate::cache::directory::Directory;
+use crate::clock::{Clock, millis};
 
 /// What a record's file is called before it is whole.
 pub(super) const TEMP_PREFIX: &str = ".tmp-";
@@ -34,8 +34,7 @@ pub(super) struct NewRecord {
 }
 
 impl NewRecord {
-    pub(super) fn new(value: &[u8], ttl: Option<Duration>, durable: bool) -> io::Result<Self> {
-        let expires = ttl.map_or(0, |ttl| utc_millis().saturating_add(millis(ttl)));
+    pub(super) fn new(value: &[u8], expires: u64, durable: bool) -> io::Result<Self> {
         let bytes = record::encode(value, expires)?;
         Ok(Self { bytes, durable })
     }
@@ -55,6 +54,7 @@ pub(super) struct Store {
     pub(super) outer: Directory,
     pub(super) root: Directory,
     pub(super) locks: Directory,
+    pub(super) clock: Clock,
     /// The bucket where the next sweep goes on.
     pub(super) next_bucket: AtomicU8,
     pub(super) sync_deletes: bool,
@@ -67,11 +67,13 @@ impl Store {
         let outer = Directory::open(path)?;
         let root = outer.open_inner(path, VERSION)?;
         let locks = root.open_inner(&path.join(VERSION), LOCKS)?;
-        let mut is_new = false;
-        for bucket in buckets() {
-            is_new |= root.make_folder(&bucket)?;
-            locks.lock_file(&bucket)?;
-        }
+        let is_new = make_frame(&root, &locks).map_err(|error| {
+            let text = format!(
+                "the session directory {} cannot be used: {error}",
+                path.display()
+            );
+            io::Error::new(error.kind(), text)
+        })?;
         can_lock(path, &root.lock_file(SWEEP_LOCK)?)?;
         if is_new {
             // A durable record is worth nothing in a bucket that is not.
@@ -83,17 +85,33 @@ impl Store {
             outer,
             root,
             locks,
+            clock: Clock::default(),
             next_bucket: AtomicU8::new(0),
             sync_deletes: true,
         })
     }
 
-    pub(super) fn get(&self, name: &Name) -> io::Result<Option<Bytes>> {
+    /// When something that lives for `ttl` from now on expires.
+    pub(super) fn expiry(&self, ttl: Option<Duration>) -> u64 {
+        ttl.map_or(0, |ttl| self.clock.now().saturating_add(millis(ttl)))
+    }
+
+    pub(super) fn get(&self, name: &Name) -> io::Result<Found> {
         let found = self.find(name)?;
         if found == Found::Garbage {
             tracing::warn!(target: "duck_session", "a session file holds no readable record");
         }
-        Ok(found.value())
+        Ok(found)
+    }
+
+    /// Removes a record that was seen to be expired since `then`, unless it was written again
+    /// meanwhile. Left there it would come back when the clock is set back.
+    pub(super) fn forget(&self, name: &Name, then: u64) -> io::Result<()> {
+        let _lock = self.lock(name.bucket())?;
+        match self.find_at(name, || then)? {
+            Found::Expired(_) => self.remove(name, false),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn set(&self, name: &Name, new: &NewRecord) -> io::Result<()> {
@@ -157,7 +175,11 @@ impl Store {
     }
 
     fn find(&self, name: &Name) -> io::Result<Found> {
-        record::read(&self.root, &name.file(record::NAME), utc_millis())
+        self.find_at(name, || self.clock.now())
+    }
+
+    fn find_at(&self, name: &Name, now: impl FnOnce() -> u64) -> io::Result<Found> {
+        record::read(&self.root, &name.file(record::NAME), now)
     }
 
     /// Writes a record and says whether its place was free, where it had to be. The bucket is
@@ -202,6 +224,17 @@ impl Store {
             .folder(name.bucket())
             .and_then(|bucket| bucket.remove_folder(name.as_str()));
     }
+}
+
+/// Makes all buckets and locks and says whether there were any to be made.
+fn make_frame(root: &Directory, locks: &Directory) -> io::Result<bool> {
+    let mut is_new = false;
+    for bucket in buckets() {
+        is_new |= root.make_folder(&bucket)?;
+        locks.lock_file(&bucket)?;
+    }
+    root.lock_file(SWEEP_LOCK)?;
+    Ok(is_new)
 }
 
 fn write_record(folder: &Directory, new: &NewRecord, place: Place) -> io::Result<()> {
@@ -279,17 +312,4 @@ fn can_lock(path: &Path, file: &File) -> io::Result<()> {
         let text = format!("the file system of {path} has no locks ({error}): choose another one");
         io::Error::new(error.kind(), text)
     })
-}
-
-pub(super) fn utc_millis() -> u64 {
-    millis(
-        SystemTime::UNIX_EPOCH
-            .elapsed()
-            // Before 1970: nothing is expired yet.
-            .unwrap_or_default(),
-    )
-}
-
-fn millis(duration: Duration) -> u64 {
-    duration.as_millis().try_into().unwrap_or(u64::MAX)
 }

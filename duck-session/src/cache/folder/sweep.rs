@@ -24,7 +24,7 @@ impl Store {
         }
         let mut sweep = Sweep {
             store: self,
-            now: store::utc_millis(),
+            now: self.clock.now(),
             limit,
             looked_at: 0,
             removed: 0,
@@ -123,7 +123,7 @@ impl Sweep<'_> {
         let files = folder.names()?;
         let leftovers: Vec<_> = files
             .iter()
-            .filter(|file| is_leftover(&folder, file))
+            .filter(|file| is_leftover(&folder, file, self.now))
             .collect();
         let expired = record::is_expired(&folder, self.now)?;
         if !expired && leftovers.is_empty() && !files.is_empty() {
@@ -146,11 +146,11 @@ impl Sweep<'_> {
     }
 }
 
-fn is_leftover(folder: &Directory, file: &str) -> bool {
+fn is_leftover(folder: &Directory, file: &str, now: u64) -> bool {
     file.starts_with(TEMP_PREFIX)
         && folder
             .stat(file)
-            .is_ok_and(|stat| leftover::is_leftover(&stat, store::utc_millis()))
+            .is_ok_and(|stat| leftover::is_leftover(&stat, now))
 }
 
 #[derive(Default)]
