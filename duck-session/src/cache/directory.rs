@@ -18,10 +18,12 @@ const FOLDER_MODE: Mode = Mode::RWXU;
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
 
-/// Nothing is followed, nothing is inherited by child processes, and no FIFO makes us wait.
+/// Nothing is followed, nothing is inherited by child processes, no FIFO makes us wait, and no
+/// terminal becomes ours.
 const CAREFUL: OFlags = OFlags::NOFOLLOW
     .union(OFlags::CLOEXEC)
-    .union(OFlags::NONBLOCK);
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY);
 
 #[derive(Debug)]
 pub(crate) struct Directory {
@@ -38,9 +40,13 @@ impl Directory {
     /// Besides those of the file system: it is a symbolic link, belongs to someone else, or may be
     /// written by others.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        // `link/` and `link/.` would be followed; without the tail they are not.
-        let path: PathBuf = path.components().collect();
-        make(&path).map_err(|error| named(&path, "cannot be made", &error))?;
+        make(&without_tail(path)).map_err(|error| named(path, "cannot be made", &error))?;
+        Self::open_existing(path)
+    }
+
+    /// The same, where there has to be one already.
+    pub(crate) fn open_existing(path: &Path) -> io::Result<Self> {
+        let path = without_tail(path);
         let fd = rustix::fs::open(&path, FOLDER | CAREFUL, Mode::empty()).map_err(|errno| {
             if is_symlink(&path) {
                 let advice = "give the path of the directory that it points to";
@@ -85,9 +91,10 @@ impl Directory {
         regular(self.open_below(path, OFlags::RDONLY, Mode::empty())?)
     }
 
-    /// Opens a file for locking, which is made (0600) where there is none.
+    /// Opens a file for locking and for appending, which is made (0600) where there is none.
     pub(crate) fn lock_file(&self, name: &str) -> io::Result<File> {
-        regular(self.open_below(name, OFlags::RDWR | OFlags::CREATE, FILE_MODE)?)
+        let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE;
+        regular(self.open_below(name, flags, FILE_MODE)?)
     }
 
     /// Makes a new file (0600).
@@ -250,6 +257,11 @@ fn open_stepwise(fd: &OwnedFd, path: &str, flags: OFlags, mode: Mode) -> Result<
 
 fn has_openat2(fd: &OwnedFd) -> bool {
     open_beneath(fd, ".", FOLDER | CAREFUL, Mode::empty()).is_ok()
+}
+
+/// `link/` and `link/.` would be followed; without the tail they are not.
+fn without_tail(path: &Path) -> PathBuf {
+    path.components().collect()
 }
 
 fn make(path: &Path) -> io::Result<()> {

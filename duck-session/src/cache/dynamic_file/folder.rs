@@ -6,6 +6,7 @@ use super::connection;
 use super::failure::Failure;
 use super::lock::{Locked, Stamp};
 use super::shard::{FileId, Found, Shard};
+use crate::cache::directory::Directory;
 
 /// The folder and the shards known to be in it.
 #[derive(Debug)]
@@ -128,6 +129,8 @@ impl Folder {
     }
 
     fn list(&self, known: &Shards) -> std::io::Result<Vec<Arc<Shard>>> {
+        // It may be another one than at the start.
+        Directory::open_existing(&self.path)?;
         let mut list = Vec::new();
         for entry in fs::read_dir(&self.path)? {
             let path = entry?.path();

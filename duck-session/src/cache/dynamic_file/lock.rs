@@ -1,14 +1,15 @@
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::{FlockOperation, flock};
 
 use super::failure::Failure;
+use crate::cache::directory::Directory;
 
 /// How long a process waits for the others that share the folder.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
@@ -25,6 +26,7 @@ const HEADER: &[u8] =
 /// others find out with one `stat` that their listing is old.
 #[derive(Debug)]
 pub(super) struct FolderLock {
+    folder: PathBuf,
     path: PathBuf,
     file: Arc<File>,
 }
@@ -43,8 +45,9 @@ pub(super) struct Stamp {
 impl FolderLock {
     pub(super) fn open(folder: &Path) -> Result<Self, Failure> {
         let path = folder.join(NAME);
-        let file = open(&path).map_err(Failure::at(&path, "opened"))?;
+        let file = open(folder).map_err(Failure::at(&path, "opened"))?;
         Ok(Self {
+            folder: folder.to_owned(),
             path,
             file: Arc::new(file),
         })
@@ -60,8 +63,13 @@ impl FolderLock {
             if self.is_current() {
                 return Ok(locked);
             }
+            if Instant::now() >= deadline {
+                let path = self.path.display();
+                return Err(Failure::new(format!("{path} is replaced again and again")));
+            }
             // The file was deleted or replaced under us: others lock another one by now.
-            self.file = Arc::new(open(&self.path).map_err(Failure::at(&self.path, "opened"))?);
+            let opened = open(&self.folder).map_err(Failure::at(&self.path, "opened"));
+            self.file = Arc::new(opened?);
         }
     }
 
@@ -85,13 +93,9 @@ impl FolderLock {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    let mut file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-        .open(path)?;
+/// The folder may be another one by now, so it is held to its rules again.
+fn open(folder: &Path) -> io::Result<File> {
+    let mut file = Directory::open_existing(folder)?.lock_file(NAME)?;
     if file.metadata()?.len() == 0 {
         file.write_all(HEADER)?;
     }
