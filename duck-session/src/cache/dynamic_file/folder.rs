@@ -163,6 +163,24 @@ impl Folder {
         Ok(())
     }
 
+    /// Removes what is left of shards that are gone: whoever removed one may have been killed
+    /// before its log went, and whoever made one before it had its name. What cannot be removed is
+    /// in nobody's way.
+    pub(super) fn remove_leftovers(&self, _lock: &Locked) {
+        let shards = self.shards();
+        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let is_leftover = match part_of(&path) {
+                Some((number, Part::Log)) => !shards.list.iter().any(|it| it.number() == number),
+                Some((_, Part::Draft)) => true,
+                None => false,
+            };
+            if is_leftover {
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
+
     /// Lists the folder again, and has every other process do so.
     pub(super) fn changed(&self, lock: &Locked) -> Result<Arc<Shards>, Failure> {
         lock.announce_change()
@@ -183,6 +201,28 @@ pub(super) fn number(path: &Path) -> Option<u32> {
     (file_name(number) == name).then_some(number)
 }
 
+/// What stands beside a shard, or in its place until it is one.
+#[derive(Debug, PartialEq)]
+enum Part {
+    Log,
+    Draft,
+}
+
+/// Which part a file is, and of which shard; other files are none.
+fn part_of(path: &Path) -> Option<(u32, Part)> {
+    let name = path.file_name()?.to_str()?;
+    let end = ["-wal", "-shm", "-journal"]
+        .into_iter()
+        .find(|end| name.ends_with(end))
+        .unwrap_or_default();
+    let file = Path::new(name.strip_suffix(end)?);
+    if file.extension()? == "draft" {
+        Some((number(&file.with_extension("sqlite"))?, Part::Draft))
+    } else {
+        (!end.is_empty()).then_some((number(file)?, Part::Log))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,6 +239,24 @@ mod tests {
             "shards.lock",
         ] {
             assert_eq!(number(Path::new(name)), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_shard_is_no_part_of_one() {
+        let part = |name| part_of(Path::new(name));
+        assert_eq!(part("/x/shard-000012.sqlite-wal"), Some((12, Part::Log)));
+        assert_eq!(part("shard-000012.sqlite-shm"), Some((12, Part::Log)));
+        assert_eq!(part("shard-000012.draft"), Some((12, Part::Draft)));
+        assert_eq!(part("shard-000012.draft-wal"), Some((12, Part::Draft)));
+        for name in [
+            "shard-000012.sqlite",
+            "shards.lock",
+            "note-wal",
+            "x.draft",
+            "shard-000012",
+        ] {
+            assert_eq!(part(name), None, "{name}");
         }
     }
 }

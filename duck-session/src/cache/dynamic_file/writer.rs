@@ -54,6 +54,7 @@ impl Writer {
         if writer.lanes.is_empty() {
             writer.add_shard(&locked)?;
         }
+        writer.folder.remove_leftovers(&locked);
         writer.reserve.keep();
         Ok(writer)
     }
