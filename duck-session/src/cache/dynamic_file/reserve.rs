@@ -3,13 +3,18 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{FallocateFlags, fallocate, statvfs};
 
 pub(super) const NAME: &str = "shards.reserve";
 
 /// As much as a shard may grow when its log is copied into it.
 const MOST: u64 = 5 << 20;
-const LEAST: u64 = 64 << 10;
+const LEAST: u64 = 32 << 10;
+
+/// What SQLite takes beside a shard and its log.
+const INDEX: u64 = 32 << 10;
+
+const PAGE: u64 = 4096;
 
 /// Space that is set aside so that sessions can be removed from a full disk.
 ///
@@ -38,13 +43,19 @@ impl Reserve {
         if self.path.exists() {
             return;
         }
-        let sizes = std::iter::successors(Some(MOST), |size| Some(size / 2));
-        for size in sizes.take_while(|size| *size >= LEAST) {
-            match self.allocate(size) {
-                Ok(()) => return,
-                Err(_) => self.release(),
-            }
+        let size = self.size().unwrap_or_default();
+        if size >= LEAST && self.allocate(size).is_err() {
+            self.release();
         }
+    }
+
+    /// On a small disk half of it: the rest is the log, and what is in the log has to fit into the
+    /// shard.
+    fn size(&self) -> io::Result<u64> {
+        let disk = statvfs(self.path.parent().unwrap_or(&self.path))?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let half = free.saturating_sub(INDEX) / 2;
+        Ok(MOST.min(half / PAGE * PAGE))
     }
 
     fn allocate(&self, size: u64) -> io::Result<()> {
