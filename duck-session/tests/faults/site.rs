@@ -1,0 +1,135 @@
+//! A small site over a file storage, and its visitors.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use duck_core::testing::{TestClient, TestResponse};
+use duck_core::{App, Request, Response, Result, Settings, path, text};
+use duck_session::{Clock, SessionMiddleware};
+use tempfile::TempDir;
+
+use crate::storage::Storage;
+
+/// A place for the folder of sessions, gone when the test is over.
+pub(crate) struct Place {
+    temp: TempDir,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        Self { temp }
+    }
+
+    /// The folder that holds the folder of sessions.
+    pub(crate) fn outside(&self) -> &Path {
+        self.temp.path()
+    }
+
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.temp.path().join("sessions")
+    }
+}
+
+pub(crate) fn settings<S: Storage>(dir: &Path) -> Settings {
+    Settings::default()
+        .with(
+            "SECRET_KEY",
+            "a key for tests of more than thirty-two bytes",
+        )
+        .with("SESSION_STORAGE", S::NAME)
+        .with("SESSION_DIR", dir.to_str().unwrap())
+}
+
+/// A visitor of a site that keeps its sessions in `dir`.
+pub(crate) fn visitor<S: Storage>(dir: &Path) -> TestClient {
+    TestClient::new(app(settings::<S>(dir), Clock::default()))
+}
+
+pub(crate) fn app(settings: Settings, clock: Clock) -> App {
+    App::new(settings)
+        .middleware(SessionMiddleware::new().clock(clock))
+        .urls([
+            path("/get/<key>", get),
+            path("/add/<key>", add),
+            path("/large/<key>/<int:len>", large),
+            path("/user", user),
+            path("/login/<user>", login),
+            path("/logout", logout),
+        ])
+}
+
+async fn get(request: Request, key: String) -> Result<Response> {
+    let value: Option<serde_json::Value> = request.session.get(&key).await?;
+    let value = value.map_or_else(|| "nothing".to_owned(), |value| value.to_string());
+    Ok(text(value))
+}
+
+async fn add(request: Request, key: String) -> Result<Response> {
+    let add = |number: &mut u64| *number += 1;
+    let sum = request.session.update(&key, add).await?;
+    Ok(text(sum.to_string()))
+}
+
+/// Sets a value that nothing compresses.
+async fn large(request: Request, key: String, len: usize) -> Result<Response> {
+    let value: String = std::iter::repeat_with(fastrand::alphanumeric)
+        .take(len)
+        .collect();
+    request.session.set(&key, value).await?;
+    Ok(text("set"))
+}
+
+async fn user(request: Request) -> Result<Response> {
+    let user = request.session.user().await?;
+    Ok(text(user.unwrap_or_else(|| "nobody".to_owned())))
+}
+
+async fn login(request: Request, user: String) -> Result<Response> {
+    request.session.login(user).await?;
+    Ok(text("in"))
+}
+
+async fn logout(request: Request) -> Result<Response> {
+    request.session.logout().await?;
+    Ok(text("out"))
+}
+
+/// The page's text, once its status is known to be 200.
+pub(crate) async fn read(client: &TestClient, path: &str) -> String {
+    let response = client.get(path).await;
+    assert_eq!(response.status(), 200, "{path}: {}", response.text());
+    response.text().to_owned()
+}
+
+/// The page's text, once the site asks its storage again: after some failures it leaves it alone
+/// for a while.
+pub(crate) async fn read_again(client: &TestClient, path: &str) -> String {
+    let patience = Instant::now() + Duration::from_secs(20);
+    while client.get("/user").await.status() != 200 && Instant::now() < patience {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    read(client, path).await
+}
+
+pub(crate) fn id(client: &TestClient) -> String {
+    client.cookie("session_id").expect("there is no cookie")
+}
+
+/// Another browser that presents this id.
+pub(crate) fn with_id(client: &TestClient, id: &str) -> TestClient {
+    let other = client.another();
+    other.set_cookie("session_id", id);
+    other
+}
+
+/// A storage that failed, told without a cookie and without a word on what failed: rules 54 to 58.
+#[track_caller]
+pub(crate) fn assert_unavailable(response: &TestResponse) {
+    assert_eq!(response.status(), 503, "{}", response.text());
+    assert!(response.header("retry-after").is_some());
+    assert_eq!(response.set_cookies(), [""; 0]);
+    for word in ["/tmp", "sessions/", "record", "shard", "v1"] {
+        assert!(!response.text().contains(word), "{}", response.text());
+    }
+}
