@@ -180,10 +180,29 @@ impl Middleware for SessionMiddleware {
             return Err(SessionError::Missing.into());
         };
         let session = Session::new(started.engine.clone(), request.visitor());
+        let cut_off = CutOff(Some(session.clone()));
         let response = next
             .run(request.clone().with_session(session.clone()))
             .await;
+        cut_off.did_not_happen();
         Ok(started.finish(&request, &session, response).await)
+    }
+}
+
+/// Dropped with the view where the client goes away: see [`Session::cut_off`].
+struct CutOff(Option<Session>);
+
+impl CutOff {
+    fn did_not_happen(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for CutOff {
+    fn drop(&mut self) {
+        if let Some(session) = &self.0 {
+            session.cut_off();
+        }
     }
 }
 

@@ -96,4 +96,21 @@ impl Session {
         state.note(commit)?;
         Ok(state.take_cookie_change())
     }
+
+    /// Has a logout of a view that was cut off hold: the client has gone, so the view goes on no more
+    /// and nobody calls [`finish`](Self::finish). All else is as if the view had not run: of a new id
+    /// the visitor would never hear. For session middleware.
+    pub fn cut_off(&self) {
+        let Some(inner) = &self.0 else { return };
+        inner.close();
+        if !inner.state().is_ending() {
+            return;
+        }
+        let session = self.clone();
+        drop(Finish::new(Box::pin(async move {
+            if let Err(error) = session.finish(false).await {
+                tracing::error!(target: "duck_session", %error, "a logout of a client that has gone failed");
+            }
+        })));
+    }
 }

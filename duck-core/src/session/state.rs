@@ -233,6 +233,11 @@ impl State {
         }
     }
 
+    /// Whether the session is to end with the next save.
+    pub(super) fn is_ending(&self) -> bool {
+        self.identity == Identity::End
+    }
+
     /// Whether there is nothing to save or to report.
     pub(super) fn is_quiet(&self) -> bool {
         !self.is_dirty() && self.fate != Fate::Lost && self.failure.is_none()
@@ -321,7 +326,7 @@ impl State {
 
     /// Goes on from what was saved, with what was written since the save began on top.
     fn take_over(&mut self, saved: SessionData) -> Result<(), SessionError> {
-        if self.identity == Identity::End {
+        if self.is_ending() {
             return Ok(()); // a logout came meanwhile: what was saved ends with the rest
         }
         self.data = saved;

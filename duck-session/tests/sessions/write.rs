@@ -480,6 +480,49 @@ async fn a_client_that_goes_away_leaves_nothing_half_saved() {
     }
 }
 
+/// The view has logged out and goes on to something slow; the visitor closes the page. What a logout
+/// promises has to hold, but of a new id the visitor would never hear.
+#[tokio::test(start_paused = true)]
+async fn a_logout_of_a_client_that_goes_away_in_the_view_holds() {
+    let gate = Gate::new();
+    let slow = |path: &'static str| {
+        let gate = gate.clone();
+        page(path, move |request: Request| {
+            let gate = gate.clone();
+            async move {
+                match path {
+                    "/slow/logout" => request.session.logout().await?,
+                    "/slow/login" => request.session.login("8").await?,
+                    _ => request.session.set("b", 2).await?,
+                }
+                gate.pass().await;
+                Ok(text(""))
+            }
+        })
+    };
+    let (client, cache) = scripted([slow("/slow/set"), slow("/slow/login"), slow("/slow/logout")]);
+    read(&client, "/login/7").await;
+    for (path, user) in [
+        ("/slow/set", "7"),
+        ("/slow/login", "7"),
+        ("/slow/logout", "nobody"),
+    ] {
+        let tab = with_id(&client, &id(&client));
+        {
+            let mut request = pin!(tab.get(path).into_future());
+            tokio::select! {
+                _ = &mut request => panic!("it is held"),
+                () = gate.reached() => {}
+            }
+        }
+        // The clock is one that moves when there is nothing else left to do.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(read(&tab, "/user").await, user, "{path}");
+        assert_eq!(read(&tab, "/get/b").await, "nothing", "{path}");
+    }
+    assert_eq!(cache.len(), 0);
+}
+
 #[tokio::test]
 async fn a_guarded_value_that_cannot_be_stored_fails_the_page() {
     let more = [page("/grow", async |request| {
