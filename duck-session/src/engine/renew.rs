@@ -104,7 +104,7 @@ impl<C: Cache> CacheEngine<C> {
                         _ => Event::Renewed,
                     };
                     event.tell(Some(&self.sealer.handle(&id)));
-                    self.strike(&old.data, &old.handle).await;
+                    self.strike_buried(&old).await;
                     let cookie = Some(new_cookie(id, &new, now));
                     return Ok(Commit::Saved {
                         record: record(id, bytes, &new),
@@ -159,6 +159,15 @@ impl<C: Cache> CacheEngine<C> {
             *cookie = cookie.take().or(told);
         }
         Ok(commit)
+    }
+
+    /// Takes the old id off the list of the user it was good for: perhaps another one than now.
+    async fn strike_buried(&self, old: &Version) {
+        if old.header.auth > 0
+            && let Opened::Live(_, before) = self.open(&old.handle, &old.seen)
+        {
+            self.strike(&before, &old.handle).await;
+        }
     }
 
     /// Removes a record whose session did not move there after all.

@@ -57,12 +57,8 @@ impl<C: Cache> CacheEngine<C> {
         let name = self.sealer.user_handle(&user);
         let agent = visitor.and_then(Visitor::agent).map(cut);
         let agent = Bytes::from(serde_json::to_vec(&agent).map_err(SessionError::store)?);
-        let over = self.over(&name).await?;
         let covered = header.expires.saturating_add(self.lifetimes.span());
         self.edit_list(&name, covered, |list| {
-            for gone in &over {
-                list.remove(gone);
-            }
             let known = from.and_then(|from| list.get(from.as_str()).cloned());
             list.set(handle.as_str(), known.unwrap_or_else(|| agent.clone()));
         })
@@ -213,11 +209,8 @@ impl<C: Cache> CacheEngine<C> {
     }
 
     /// The entries of a long list whose sessions are over.
-    async fn over(&self, name: &Handle) -> Result<Vec<String>, SessionError> {
+    async fn over(&self, list: &SessionData) -> Result<Vec<String>, SessionError> {
         let mut over = Vec::new();
-        let Some((_, _, list)) = self.list(name).await? else {
-            return Ok(over);
-        };
         // Each time the list has doubled: a long one costs many reads.
         if list.total() < PRUNED_FROM || !list.total().is_power_of_two() {
             return Ok(over);
@@ -341,6 +334,9 @@ impl<C: Cache> CacheEngine<C> {
                 None => (None, list_header(now), SessionData::default()),
             };
             let mut list = before.clone();
+            for gone in Box::pin(self.over(&before)).await? {
+                list.remove(&gone);
+            }
             edit(&mut list);
             if list == before && header.expires >= covered {
                 return Ok(());

@@ -1,5 +1,6 @@
 //! A cache that counts what is asked of it, by what it means for a session.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,22 +19,46 @@ pub(crate) struct Counts {
     pub(crate) swaps: u8,
     /// A record goes.
     pub(crate) deletes: u8,
+    /// A user's list of sessions is read or written.
+    pub(crate) lists: u8,
+}
+
+#[derive(Clone, Copy)]
+enum Asked {
+    Get,
+    Create,
+    Swap,
+    Delete,
 }
 
 #[derive(Clone, Default)]
 pub(crate) struct CountingCache {
     pub(crate) script: ScriptedCache,
-    counts: Arc<Mutex<Counts>>,
+    asked: Arc<Mutex<Vec<(String, Asked)>>>,
+    /// The keys that were ever a list's.
+    lists: Arc<Mutex<HashSet<String>>>,
 }
 
 impl CountingCache {
     /// What was asked for since the last time.
     pub(crate) fn take(&self) -> Counts {
-        std::mem::take(&mut *self.counts.lock().unwrap())
+        let mut counts = Counts::default();
+        let lists = self.lists.lock().unwrap();
+        for (key, asked) in self.asked.lock().unwrap().drain(..) {
+            let count = match asked {
+                _ if lists.contains(&key) => &mut counts.lists,
+                Asked::Get => &mut counts.gets,
+                Asked::Create => &mut counts.creates,
+                Asked::Swap => &mut counts.swaps,
+                Asked::Delete => &mut counts.deletes,
+            };
+            *count += 1;
+        }
+        counts
     }
 
-    fn count(&self, which: impl FnOnce(&mut Counts) -> &mut u8) {
-        *which(&mut self.counts.lock().unwrap()) += 1;
+    fn note(&self, key: &str, asked: Asked) {
+        self.asked.lock().unwrap().push((key.to_owned(), asked));
     }
 }
 
@@ -45,12 +70,12 @@ impl Cache for CountingCache {
     }
 
     async fn get(&self, key: &str) -> Result<Option<Bytes>> {
-        self.count(|counts| &mut counts.gets);
+        self.note(key, Asked::Get);
         self.script.get(key).await
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
-        self.count(|counts| &mut counts.deletes);
+        self.note(key, Asked::Delete);
         self.script.delete(key).await
     }
 
@@ -68,11 +93,15 @@ impl Cache for CountingCache {
         expected: Option<&[u8]>,
         new: Option<Entry<'_>>,
     ) -> Result<bool> {
-        self.count(|counts| match (expected, &new) {
-            (_, None) => &mut counts.deletes,
-            (None, Some(_)) => &mut counts.creates,
-            (Some(_), Some(_)) => &mut counts.swaps,
-        });
+        if new.is_some_and(|entry| entry.value.get(4) == Some(&2)) {
+            self.lists.lock().unwrap().insert(key.to_owned());
+        }
+        let asked = match (expected, &new) {
+            (_, None) => Asked::Delete,
+            (None, Some(_)) => Asked::Create,
+            (Some(_), Some(_)) => Asked::Swap,
+        };
+        self.note(key, asked);
         self.script.compare_and_swap(key, expected, new).await
     }
 }

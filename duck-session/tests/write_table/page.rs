@@ -17,6 +17,7 @@ A cell says what the storage is asked for, what becomes of the cookie, and what 
 
 * *load* reads a record; *create* puts one where there was none; *swap* puts one in place of the one that was
   read, or a note in place of an id that was given up; *delete* removes one. Each is asked for once.
+* *list* reads the list of a user's sessions and writes it.
 * *new id*, *same id*, *removal*: the `Set-Cookie`. Without one of these words there is none.
 * *vary* is `Vary: Cookie`, beside what the view says. *no-store* is `Cache-Control: no-store`, in place of what
   the view says; without it the view's own stands.
@@ -125,6 +126,7 @@ fn text(cell: Cell) -> String {
         creates,
         swaps,
         deletes,
+        lists,
     } = cell.counts;
     let mut words = Vec::new();
     for (count, word) in [
@@ -136,6 +138,11 @@ fn text(cell: Cell) -> String {
         assert!(count <= 1, "the page says that each is asked for once");
         words.extend((count == 1).then_some(word));
     }
+    assert!(
+        lists == 0 || lists == 2,
+        "the page says that a list is read and written"
+    );
+    words.extend((lists > 0).then_some("list"));
     words.extend(match cell.cookie {
         Cookie::None => None,
         Cookie::New => Some("new id"),
