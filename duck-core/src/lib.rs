@@ -106,9 +106,9 @@ pub use response::{Response, ResponseError, bytes, html, json, stream, text};
 pub use secret::SecretKey;
 pub use server::serve;
 pub use session::{
-    Changes, Commit, CookieChange, CookieValue, Expiry, Identity, Lifetime, Loaded, NewCookie,
-    Record, Revoked, Session, SessionData, SessionEngine, SessionGuard, SessionId, SessionPolicy,
-    UserSession, Visitor,
+    Changes, Commit, CookieChange, CookieValue, Expiry, Flash, FlashLevel, Identity, Lifetime,
+    Loaded, NewCookie, Record, Revoked, Session, SessionData, SessionEngine, SessionGuard,
+    SessionId, SessionPolicy, UserSession, Visitor,
 };
 pub use session_error::SessionError;
 pub use settings::{Settings, SettingsError};

@@ -5,6 +5,7 @@ mod data;
 mod engine;
 mod expiry;
 mod finish;
+mod flash;
 mod guard;
 mod id;
 mod identity;
@@ -28,6 +29,7 @@ pub use self::engine::{
     Commit, CookieValue, Loaded, NewCookie, Record, Revoked, SessionEngine, SessionPolicy,
 };
 pub use self::expiry::{Expiry, Lifetime};
+pub use self::flash::{Flash, FlashLevel};
 pub use self::guard::SessionGuard;
 pub use self::id::SessionId;
 pub use self::state::CookieChange;

@@ -10,6 +10,7 @@ mod conflict;
 mod conformance;
 mod cookies;
 mod failure;
+mod flash;
 mod identity;
 #[cfg(feature = "metrics")]
 mod journal;
