@@ -12,6 +12,7 @@ mod identity;
 mod read;
 mod save;
 mod state;
+mod test_cookie;
 mod user_session;
 mod visitor;
 mod write;

@@ -259,10 +259,7 @@ impl State {
             None => self.data.get(key).is_some(),
         };
         let is_reset = |write: &Write| matches!(write, Write::Reset);
-        stored
-            && self.record.is_some()
-            && self.identity != Identity::End
-            && !self.writes.iter().any(is_reset)
+        stored && self.record.is_some() && !self.writes.iter().any(is_reset)
     }
 
     pub(super) fn fail(&mut self, error: SessionError) {

@@ -22,6 +22,7 @@ mod renewal;
 mod sealed_cookie;
 mod settings;
 mod support;
+mod test_cookie;
 mod timeouts;
 mod users;
 mod write;
