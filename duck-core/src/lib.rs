@@ -83,6 +83,7 @@ pub use std::process::ExitCode;
 pub use bytes::Bytes;
 pub use cookie::Cookie;
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+pub use serde_json;
 pub use uuid::Uuid;
 
 pub use app::App;
@@ -108,7 +109,7 @@ pub use server::serve;
 pub use session::{
     Changes, Commit, CookieChange, CookieValue, Expiry, Flash, FlashLevel, Identity, Lifetime,
     Loaded, NewCookie, Record, Revoked, Session, SessionData, SessionEngine, SessionGuard,
-    SessionId, SessionPolicy, UserSession, Visitor,
+    SessionId, SessionPolicy, TypedSession, UserSession, Visitor,
 };
 pub use session_error::SessionError;
 pub use settings::{Settings, SettingsError};

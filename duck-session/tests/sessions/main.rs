@@ -24,5 +24,6 @@ mod settings;
 mod support;
 mod test_cookie;
 mod timeouts;
+mod typed;
 mod users;
 mod write;
