@@ -16,6 +16,7 @@ mod test_cookie;
 mod typed;
 mod user_session;
 mod visitor;
+mod watch;
 mod write;
 
 use std::fmt;
@@ -105,7 +106,11 @@ impl Inner {
         }
         let loaded = self.engine.load(&self.visitor).await;
         self.loaded.get_or_init(|| loaded.is_ok());
-        self.state().fill(loaded?);
+        let mut state = self.state();
+        state.fill(loaded?);
+        if state.writing == Writing::Closed {
+            state.let_go(); // a stream that reads for the first time keeps nobody waiting
+        }
         Ok(())
     }
 

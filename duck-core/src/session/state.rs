@@ -262,6 +262,38 @@ impl State {
         stored && self.record.is_some() && !self.writes.iter().any(is_reset)
     }
 
+    /// Goes on from what was read again; what was not saved is thrown away, but for a logout or a
+    /// new id.
+    pub(super) fn start_over(&mut self, loaded: Loaded) {
+        self.writes.clear();
+        self.originals.clear();
+        self.forced = false;
+        self.failure = None;
+        self.data = SessionData::default();
+        match self.identity {
+            Identity::End => return,
+            Identity::Login => self.identity = Identity::Renew, // nobody is logged in by it any more
+            Identity::Keep | Identity::Renew => {}
+        }
+        if self.record.is_some() && loaded.record.is_none() {
+            self.fate = Fate::Gone;
+            return;
+        }
+        if let Some(cookie) = loaded.cookie {
+            self.cookie = Some(CookieChange::Set(*cookie));
+        }
+        self.record = loaded.record;
+        self.data = loaded.data;
+    }
+
+    /// Remembers where a session is now that is looked at from time to time. Once there is nothing
+    /// more to save: until then, record and data belong together.
+    pub(super) fn see(&mut self, newer: Record) {
+        if self.writing != Writing::Open {
+            self.record = Some(newer);
+        }
+    }
+
     pub(super) fn fail(&mut self, error: SessionError) {
         self.failure.get_or_insert(error);
     }
@@ -396,6 +428,11 @@ impl State {
             self.writes.retain(|write| write.key().is_none_or(differs));
         }
         self.originals.clear();
+    }
+
+    /// Whether the session ended while the request ran.
+    pub(super) fn is_gone(&self) -> bool {
+        self.fate == Fate::Gone
     }
 
     /// The record whose end a mere visit may move.

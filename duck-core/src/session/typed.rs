@@ -94,7 +94,7 @@ impl Session {
         }
         tracing::warn!(
             target: "duck_session",
-            from, version = T::VERSION,
+            event = "unreadable_values", from, version = T::VERSION,
             "a session has values that this version of the site cannot read: it is ended"
         );
         if state.writing == Writing::Open {

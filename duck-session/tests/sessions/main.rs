@@ -26,4 +26,5 @@ mod test_cookie;
 mod timeouts;
 mod typed;
 mod users;
+mod watch;
 mod write;
