@@ -83,6 +83,7 @@ pub use std::process::ExitCode;
 pub use bytes::Bytes;
 pub use cookie::Cookie;
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+pub use serde_json;
 pub use uuid::Uuid;
 
 pub use app::App;
@@ -106,9 +107,9 @@ pub use response::{Response, ResponseError, bytes, html, json, stream, text};
 pub use secret::SecretKey;
 pub use server::serve;
 pub use session::{
-    Changes, Commit, CookieChange, CookieValue, Expiry, Identity, Lifetime, Loaded, NewCookie,
-    Record, Revoked, Session, SessionData, SessionEngine, SessionGuard, SessionId, SessionPolicy,
-    UserSession, Visitor,
+    Changes, Commit, CookieChange, CookieValue, Expiry, Flash, FlashLevel, Identity, Lifetime,
+    Loaded, NewCookie, Record, Revoked, Session, SessionData, SessionEngine, SessionGuard,
+    SessionId, SessionPolicy, TypedSession, UserSession, Visitor,
 };
 pub use session_error::SessionError;
 pub use settings::{Settings, SettingsError};

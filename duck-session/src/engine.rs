@@ -1,7 +1,8 @@
 //! The built-in engine: sessions over a [`Cache`], with compare-and-swap and merge by key.
 
-#[cfg(feature = "commands")]
 pub(crate) mod administration;
+#[cfg(feature = "commands")]
+mod alive;
 mod bonds;
 mod breaker;
 mod create_rate;
@@ -321,6 +322,14 @@ impl<C: Cache> SessionEngine for CacheEngine<C> {
                 (found, _) => found,
             }
         })
+    }
+
+    fn reload<'a>(
+        &'a self,
+        visitor: &'a Visitor,
+        record: &'a Record,
+    ) -> BoxFuture<'a, Result<Loaded, SessionError>> {
+        Box::pin(self.look_again(visitor, record))
     }
 
     fn touch(

@@ -26,6 +26,8 @@ pub mod cache;
 mod clock;
 #[cfg(feature = "commands")]
 mod commands;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod cookie;
 mod engine;
 mod header;

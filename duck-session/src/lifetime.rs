@@ -21,7 +21,7 @@ pub(crate) struct Lifetimes {
     /// How long the one before leads to it.
     pub(crate) grace: u64,
     /// How long a session may go without its end being moved.
-    touch: u64,
+    pub(crate) touch: u64,
     /// Whether every visit counts as a save.
     save_every_request: bool,
 }

@@ -400,6 +400,7 @@ impl SessionSettings {
         let mut policy = SessionPolicy::default();
         policy.cookie_age = self.session_cookie_age.0;
         policy.expire_at_browser_close = self.session_expire_at_browser_close;
+        policy.touch_interval = self.touch_interval();
         policy.max_bytes = self.session_max_bytes;
         policy.max_keys = self.session_max_keys;
         policy.max_depth = self.session_max_depth;

@@ -20,6 +20,8 @@ pub(crate) async fn login(request: Request) -> Result<Response> {
         let Login { name, password } = request.form().await?;
         if password == "quack" && !name.trim().is_empty() {
             request.session.login(name.trim()).await?;
+            let welcome = format!("Welcome, {}.", name.trim());
+            request.session.flash(FlashLevel::Success, welcome).await?;
             return redirect(&request, "home", ());
         }
         complaint = "<p role=\"alert\">Wrong name or password.</p>";

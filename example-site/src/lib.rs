@@ -36,6 +36,8 @@ mod guide {
     mod sessions {}
     #[doc = include_str!("../../docs/storages.md")]
     mod storages {}
+    #[doc = include_str!("../../docs/writing-a-cache.md")]
+    mod writing_a_cache {}
     #[doc = include_str!("../../docs/settings.md")]
     mod settings {}
     #[doc = include_str!("../../docs/security.md")]

@@ -15,6 +15,20 @@ pub(crate) async fn show(request: &Request, title: &str, body: &str) -> Result<R
         ),
         None => "<a href=\"/login\">Log in</a>".to_owned(),
     };
+    // Shown once: whoever takes them out has to show them.
+    let flashes: String = request
+        .session
+        .flashes()
+        .await?
+        .iter()
+        .map(|flash| {
+            let message = escape_html(&flash.message);
+            format!(
+                "<p class=\"flash {}\" role=\"status\">{message}</p>",
+                flash.level
+            )
+        })
+        .collect();
     Ok(html(format!(
         "<!doctype html>
 <html lang=\"en\">
@@ -29,7 +43,7 @@ pub(crate) async fn show(request: &Request, title: &str, body: &str) -> Result<R
 <a class=\"brand\" href=\"/\">Duck</a>
 <nav><a href=\"/shop/\">Shop</a> <a href=\"/guestbook\">Guestbook</a> <a href=\"/shop/cart\">Cart ({count})</a> {account}</nav>
 </header>
-<main>{body}</main>
+<main>{flashes}{body}</main>
 </body>
 </html>
 "

@@ -102,14 +102,20 @@ async fn cart(request: Request) -> Result<Response> {
 
 /// Puts one more of an item into the cart. Two clicks at once are two items.
 async fn add(request: Request, id: u32) -> Result<Response> {
-    request.state::<Shop>()?.0.get(&id).or_404()?;
+    let name = request.state::<Shop>()?.0.get(&id).or_404()?.name;
     let add = move |cart: &mut Cart| *cart.entry(id).or_default() += 1;
     request.session.update("cart", add).await?;
+    let message = format!("{name} is in your cart.");
+    request.session.flash(FlashLevel::Success, message).await?;
     redirect(&request, "shop.cart", ())
 }
 
 async fn remove(request: Request, id: u32) -> Result<Response> {
     let remove = move |cart: &mut Cart| cart.retain(|item, _| *item != id);
     request.session.update("cart", remove).await?;
+    request
+        .session
+        .flash(FlashLevel::Info, "It is out of your cart.")
+        .await?;
     redirect(&request, "shop.cart", ())
 }

@@ -49,6 +49,28 @@ async fn the_cart_fills_and_empties() {
 }
 
 #[tokio::test]
+async fn what_the_shop_has_to_say_is_said_once_and_escaped() {
+    let site = browser();
+    site.post("/shop/cart/add/1").await;
+    let message = "<p class=\"flash success\" role=\"status\">Rubber duck is in your cart.</p>";
+    assert!(site.get("/shop/cart").await.text().contains(message));
+    assert!(
+        !site
+            .get("/shop/cart")
+            .await
+            .text()
+            .contains("class=\"flash")
+    );
+    let name = "<b>Ada</b>";
+    site.post("/login")
+        .form(&[("name", name), ("password", "quack")])
+        .await;
+    let page = site.get("/").await;
+    assert!(page.text().contains("Welcome, &lt;b&gt;Ada&lt;/b&gt;.</p>"));
+    assert!(!page.text().contains(name));
+}
+
+#[tokio::test]
 async fn what_is_not_sold_is_not_found() {
     let site = browser();
     for path in [

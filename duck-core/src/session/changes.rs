@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -18,9 +19,27 @@ pub(crate) enum Write {
     Set(Key, Bytes),
     Update(Key, Replay),
     Remove(Key),
+    /// The same, for a request that has to know what was there in the end.
+    Take(Key, Taken),
     Clear,
     /// Everything goes, the framework's own keys too: another user logs in.
     Reset,
+}
+
+/// The value that was taken out when the changes were made for the last time, which is when they
+/// were saved.
+#[derive(Clone, Default)]
+pub(crate) struct Taken(Arc<Mutex<Option<Bytes>>>);
+
+impl Taken {
+    pub(crate) fn put(&self, value: Option<Bytes>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = value;
+    }
+
+    pub(crate) fn into_value(self) -> Option<Bytes> {
+        let mut value = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        value.take()
+    }
 }
 
 impl Write {
@@ -37,6 +56,7 @@ impl Write {
             Self::Remove(key) => {
                 data.remove(key.as_str());
             }
+            Self::Take(key, taken) => taken.put(data.remove(key.as_str())),
             Self::Clear => data.clear(),
             Self::Reset => *data = SessionData::default(),
         }
@@ -46,7 +66,9 @@ impl Write {
     /// The one key it concerns; `None` where it concerns all.
     pub(crate) fn key(&self) -> Option<&Key> {
         match self {
-            Self::Set(key, _) | Self::Update(key, _) | Self::Remove(key) => Some(key),
+            Self::Set(key, _) | Self::Update(key, _) | Self::Remove(key) | Self::Take(key, _) => {
+                Some(key)
+            }
             Self::Clear | Self::Reset => None,
         }
     }

@@ -34,6 +34,20 @@ pub trait SessionEngine: Send + Sync + 'static {
     /// record: an id that is not known is never taken on.
     fn load<'a>(&'a self, visitor: &'a Visitor) -> BoxFuture<'a, Result<Loaded, SessionError>>;
 
+    /// Reads a session again that this visitor has loaded or saved: as it is now, wherever it has
+    /// moved by itself, or without a record where it is over. For
+    /// [`Session::reload`](crate::Session::reload) and [`Session::watch`](crate::Session::watch); an
+    /// engine without it is taken at its word about [`Record::expires_at`].
+    fn reload<'a>(
+        &'a self,
+        visitor: &'a Visitor,
+        record: &'a Record,
+    ) -> BoxFuture<'a, Result<Loaded, SessionError>> {
+        let _ = (visitor, record);
+        let cannot = SessionError::Unsupported("this session engine cannot read a session again");
+        Box::pin(ready(Err(cannot)))
+    }
+
     /// Moves the end of a session that was visited and not changed, where that is due. A failure
     /// to do so is no failure of the request.
     fn touch(
@@ -96,6 +110,9 @@ pub struct SessionPolicy {
     pub cookie_age: Duration,
     /// Whether sessions end with the browser, where they set nothing else.
     pub expire_at_browser_close: bool,
+    /// How often the storage may be asked whether a session that is
+    /// [watched](crate::Session::watch) lives.
+    pub touch_interval: Duration,
     /// How many bytes of JSON.
     pub max_bytes: usize,
     /// How many keys.
@@ -109,6 +126,7 @@ impl Default for SessionPolicy {
         Self {
             cookie_age: Duration::from_hours(7 * 24),
             expire_at_browser_close: false,
+            touch_interval: Duration::from_mins(1),
             max_bytes: 65_536,
             max_keys: 256,
             max_depth: 32,

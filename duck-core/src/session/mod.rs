@@ -5,14 +5,18 @@ mod data;
 mod engine;
 mod expiry;
 mod finish;
+mod flash;
 mod guard;
 mod id;
 mod identity;
 mod read;
 mod save;
 mod state;
+mod test_cookie;
+mod typed;
 mod user_session;
 mod visitor;
+mod watch;
 mod write;
 
 use std::fmt;
@@ -28,10 +32,12 @@ pub use self::engine::{
     Commit, CookieValue, Loaded, NewCookie, Record, Revoked, SessionEngine, SessionPolicy,
 };
 pub use self::expiry::{Expiry, Lifetime};
+pub use self::flash::{Flash, FlashLevel};
 pub use self::guard::SessionGuard;
 pub use self::id::SessionId;
 pub use self::state::CookieChange;
 use self::state::{State, Writing, encode};
+pub use self::typed::TypedSession;
 pub use self::user_session::UserSession;
 pub(crate) use self::visitor::Appearance;
 pub use self::visitor::Visitor;
@@ -100,7 +106,11 @@ impl Inner {
         }
         let loaded = self.engine.load(&self.visitor).await;
         self.loaded.get_or_init(|| loaded.is_ok());
-        self.state().fill(loaded?);
+        let mut state = self.state();
+        state.fill(loaded?);
+        if state.writing == Writing::Closed {
+            state.let_go(); // a stream that reads for the first time keeps nobody waiting
+        }
         Ok(())
     }
 

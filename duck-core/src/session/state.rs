@@ -8,9 +8,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use smallvec::SmallVec;
 
-use super::changes::{Changes, Identity, Write, Writes};
+use super::changes::{Changes, Identity, Taken, Write, Writes};
 use super::data::{Key, SessionData};
 use super::engine::{Commit, Loaded, NewCookie, Record, SessionPolicy};
+use super::flash::Flashes;
 use crate::session_error::SessionError;
 
 #[derive(Default)]
@@ -23,6 +24,7 @@ pub(super) struct State {
     pub(super) identity: Identity,
     pub(super) forced: bool,
     pub(super) writing: Writing,
+    pub(super) flashes: Flashes,
     fate: Fate,
     sent: Sent,
     cookie: Option<CookieChange>,
@@ -216,6 +218,82 @@ impl State {
         self.writes.push(Write::Reset);
     }
 
+    /// Takes a value out at once, for this request alone. Where the session holds one, there are
+    /// changes to be saved, and what they took counts; else it is what this request has put there.
+    /// Nothing else that is not saved goes along.
+    pub(super) fn take_out(
+        &mut self,
+        key: &str,
+        taken: &Taken,
+    ) -> Result<Option<Changes>, SessionError> {
+        self.check_open()?;
+        let is_stored = self.is_stored(key);
+        let (its, others) = std::mem::take(&mut self.writes)
+            .into_iter()
+            .partition(|write| write.key().is_some_and(|written| written.as_str() == key));
+        self.writes = others;
+        if !is_stored {
+            taken.put(self.data.remove(key));
+            return Ok(None);
+        }
+        let mut writes: Writes = its;
+        writes.push(Write::Take(Key::new(key), taken.clone()));
+        let record = self.record.clone();
+        Ok(Some(Changes::new(
+            record,
+            Identity::Keep,
+            false,
+            None,
+            writes,
+        )))
+    }
+
+    /// Whether the record holds a value under this key that goes on to be this session's.
+    fn is_stored(&self, key: &str) -> bool {
+        let original = self
+            .originals
+            .iter()
+            .find(|(known, _)| known.as_str() == key);
+        let stored = match original {
+            Some((_, original)) => original.is_some(),
+            None => self.data.get(key).is_some(),
+        };
+        let is_reset = |write: &Write| matches!(write, Write::Reset);
+        stored && self.record.is_some() && !self.writes.iter().any(is_reset)
+    }
+
+    /// Goes on from what was read again; what was not saved is thrown away, but for a logout or a
+    /// new id.
+    pub(super) fn start_over(&mut self, loaded: Loaded) {
+        self.writes.clear();
+        self.originals.clear();
+        self.forced = false;
+        self.failure = None;
+        self.data = SessionData::default();
+        match self.identity {
+            Identity::End => return,
+            Identity::Login => self.identity = Identity::Renew, // nobody is logged in by it any more
+            Identity::Keep | Identity::Renew => {}
+        }
+        if self.record.is_some() && loaded.record.is_none() {
+            self.fate = Fate::Gone;
+            return;
+        }
+        if let Some(cookie) = loaded.cookie {
+            self.cookie = Some(CookieChange::Set(*cookie));
+        }
+        self.record = loaded.record;
+        self.data = loaded.data;
+    }
+
+    /// Remembers where a session is now that is looked at from time to time. Once there is nothing
+    /// more to save: until then, record and data belong together.
+    pub(super) fn see(&mut self, newer: Record) {
+        if self.writing != Writing::Open {
+            self.record = Some(newer);
+        }
+    }
+
     pub(super) fn fail(&mut self, error: SessionError) {
         self.failure.get_or_insert(error);
     }
@@ -355,6 +433,11 @@ impl State {
             self.writes.retain(|write| write.key().is_none_or(differs));
         }
         self.originals.clear();
+    }
+
+    /// Whether the session ended while the request ran.
+    pub(super) fn is_gone(&self) -> bool {
+        self.fate == Fate::Gone
     }
 
     /// The record whose end a mere visit may move.

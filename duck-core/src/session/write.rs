@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::changes::Write;
 use super::state::{decode, encode};
-use super::{Session, SessionGuard};
+use super::{Inner, Session, SessionGuard};
 use crate::session_error::SessionError;
 
 /// Writing.
@@ -52,28 +52,7 @@ impl Session {
     where
         T: Serialize + DeserializeOwned + Default,
     {
-        let inner = self.open(key).await?;
-        loop {
-            // The lock is not held meanwhile: the site's code may ask the session something.
-            let before = inner.state().data.get(key).cloned();
-            let mut value = current(key, before.as_ref())?;
-            change(&mut value);
-            let json = encode(key, &value)?;
-            let mut state = inner.state();
-            if state.data.get(key) != before.as_ref() {
-                continue;
-            }
-            let again = |key| {
-                let again = move |key: &str, json: Option<&Bytes>| {
-                    let mut value = current(key, json)?;
-                    change(&mut value);
-                    encode(key, &value)
-                };
-                Write::Update(key, Box::new(again))
-            };
-            state.update(key, json, inner.engine.policy(), again)?;
-            return Ok(value);
-        }
+        self.open(key).await?.update(key, change)
     }
 
     /// Lends the value under `key` for changing; `None` if there is none. The change is noticed
@@ -145,6 +124,39 @@ impl Session {
             self.set(&key, value).await?;
         }
         Ok(())
+    }
+}
+
+impl Inner {
+    pub(super) fn update<T>(
+        &self,
+        key: &str,
+        change: impl Fn(&mut T) + Send + Sync + 'static,
+    ) -> Result<T, SessionError>
+    where
+        T: Serialize + DeserializeOwned + Default,
+    {
+        loop {
+            // The lock is not held meanwhile: the site's code may ask the session something.
+            let before = self.state().data.get(key).cloned();
+            let mut value = current(key, before.as_ref())?;
+            change(&mut value);
+            let json = encode(key, &value)?;
+            let mut state = self.state();
+            if state.data.get(key) != before.as_ref() {
+                continue;
+            }
+            let again = |key| {
+                let again = move |key: &str, json: Option<&Bytes>| {
+                    let mut value = current(key, json)?;
+                    change(&mut value);
+                    encode(key, &value)
+                };
+                Write::Update(key, Box::new(again))
+            };
+            state.update(key, json, self.engine.policy(), again)?;
+            return Ok(value);
+        }
     }
 }
 

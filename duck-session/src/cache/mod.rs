@@ -9,6 +9,7 @@ mod folder;
 mod leftover;
 mod memory;
 mod page;
+mod shared;
 
 use std::future::Future;
 use std::time::Duration;
@@ -29,6 +30,9 @@ pub use self::dynamic_file::{DynamicFileCache, DynamicFileOptions};
 /// [`delete`](Self::delete), [`clear`](Self::clear) and, where there is something to flush,
 /// [`save`](Self::save). Write them as `async fn`. Register the type under a name, and
 /// `SESSION_STORAGE` takes that name.
+///
+/// A key is any text and a value any bytes, up to a mebibyte at least. The suite in
+/// `duck_session::conformance` holds a cache to all that is promised here.
 ///
 /// With only these five, sessions are safe from lost updates within one process: the engine lets
 /// one writer at a time near a key. A storage that several processes share overrides

@@ -192,7 +192,8 @@ impl<C: Cache> CacheEngine<C> {
         if reason == Reason::Time {
             let grace = self.lifetimes.grace;
             tombstone = tombstone.with_grace(self.sealer.wrap_id(&old.id, new)?, now + grace);
-            stays = stays.max(grace);
+            // Long enough for streams too, which look from time to time.
+            stays = stays.max(grace).max(2 * self.lifetimes.touch);
         }
         let mut header = Header {
             kind: Kind::Moved,

@@ -49,6 +49,11 @@ impl Tombstone {
         sealer.unwrap_id(old, &next.sealed)
     }
 
+    /// The same without regard to grace, for a request that has the session already.
+    pub(super) fn followed(&self, old: &SessionId, sealer: &Sealer) -> Option<SessionId> {
+        sealer.unwrap_id(old, &self.next.as_ref()?.sealed)
+    }
+
     pub(super) fn read(data: &SessionData) -> Self {
         let to: Option<String> = get(data, MOVED_TO);
         let next = || {

@@ -1,4 +1,4 @@
-//! What every storage promises.
+//! What this storage promises beyond the suite of all storages (`tests/sessions/conformance`).
 
 use std::future::Future;
 use std::os::unix::fs::PermissionsExt;
@@ -7,29 +7,9 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use duck_session::cache::{Cache, DynamicFileCache, Entry};
+use duck_session::cache::Cache;
 
 use super::{Dir, HOUR, read};
-
-#[tokio::test]
-async fn what_is_set_is_read_until_it_is_deleted() {
-    let dir = Dir::new();
-    let cache = dir.open();
-    assert_eq!(cache.get("a").await.unwrap(), None);
-    cache.set("a", b"1", None).await.unwrap();
-    cache.set("a", b"2", Some(HOUR)).await.unwrap();
-    assert_eq!(read(&cache, "a").await.as_deref(), Some("2"));
-    cache.delete("a").await.unwrap();
-    cache.delete("a").await.unwrap();
-    assert_eq!(cache.get("a").await.unwrap(), None);
-}
-
-#[tokio::test]
-async fn everything_is_there_after_reopening() {
-    let dir = Dir::new();
-    dir.open().set("a", b"1", None).await.unwrap();
-    assert_eq!(read(&dir.open(), "a").await.as_deref(), Some("1"));
-}
 
 #[tokio::test]
 async fn clear_leaves_nothing() {
@@ -85,54 +65,6 @@ async fn odd_keys_and_values_are_kept_as_they_are() {
 }
 
 #[tokio::test]
-async fn an_expired_entry_is_none() {
-    let dir = Dir::new();
-    let cache = dir.open();
-    cache.set("a", b"1", Some(Duration::ZERO)).await.unwrap();
-    assert_eq!(cache.get("a").await.unwrap(), None);
-    let swapped = cache.compare_and_swap("a", Some(b"1"), Some(Entry::new(b"2")));
-    assert!(!swapped.await.unwrap());
-    let created = cache.compare_and_swap("a", None, Some(Entry::new(b"3").ttl(HOUR)));
-    assert!(created.await.unwrap());
-    assert_eq!(read(&cache, "a").await.as_deref(), Some("3"));
-    cache.set("b", b"1", Some(Duration::MAX)).await.unwrap();
-    assert_eq!(read(&cache, "b").await.as_deref(), Some("1"));
-}
-
-#[tokio::test]
-async fn a_swap_needs_what_it_expects() {
-    let dir = Dir::new();
-    let cache = dir.open();
-    let swap = async |expected: Option<&[u8]>, new: Option<&[u8]>| {
-        let new = new.map(Entry::new);
-        cache.compare_and_swap("a", expected, new).await.unwrap()
-    };
-    assert!(!swap(Some(b"1"), Some(b"2")).await);
-    assert!(!swap(Some(b"1"), None).await);
-    assert!(swap(None, None).await);
-    assert!(swap(None, Some(b"1")).await);
-    assert!(!swap(None, Some(b"2")).await);
-    assert!(!swap(None, None).await);
-    assert!(!swap(Some(b"0"), Some(b"2")).await);
-    assert!(!swap(Some(b""), None).await);
-    assert!(swap(Some(b"1"), Some(b"2")).await);
-    assert!(swap(Some(b"2"), None).await);
-    assert_eq!(cache.get("a").await.unwrap(), None);
-}
-
-#[tokio::test]
-async fn a_late_write_does_not_bring_back_what_was_deleted() {
-    let dir = Dir::new();
-    let cache = dir.open();
-    cache.set("a", b"1", None).await.unwrap();
-    let seen = cache.get("a").await.unwrap();
-    cache.delete("a").await.unwrap();
-    let late = cache.compare_and_swap("a", seen.as_deref(), Some(Entry::new(b"2").durable()));
-    assert!(!late.await.unwrap());
-    assert_eq!(cache.get("a").await.unwrap(), None);
-}
-
-#[tokio::test]
 async fn only_what_expired_is_removed_and_no_more_than_asked() {
     let dir = Dir::new();
     let cache = dir.open();
@@ -183,33 +115,6 @@ async fn a_prolonged_entry_survives_the_sweep_and_a_shortened_one_does_not() {
                 .unwrap()
                 .is_some()
         );
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
-async fn no_increment_of_eight_threads_is_lost() {
-    let dir = Dir::new();
-    let cache = Arc::new(dir.open());
-    let tasks: Vec<_> = (0..8)
-        .map(|_| tokio::spawn(increment(Arc::clone(&cache), 50)))
-        .collect();
-    for task in tasks {
-        task.await.unwrap();
-    }
-    assert_eq!(read(&cache, "counter").await.as_deref(), Some("400"));
-}
-
-async fn increment(cache: Arc<DynamicFileCache>, times: usize) {
-    let mut made = 0;
-    while made < times {
-        let seen = cache.get("counter").await.unwrap();
-        let before: usize = seen.as_deref().map_or(0, |text| {
-            std::str::from_utf8(text).unwrap().parse().unwrap()
-        });
-        let new = (before + 1).to_string();
-        let swap =
-            cache.compare_and_swap("counter", seen.as_deref(), Some(Entry::new(new.as_bytes())));
-        made += usize::from(swap.await.unwrap());
     }
 }
 

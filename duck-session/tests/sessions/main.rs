@@ -10,6 +10,7 @@ mod conflict;
 mod conformance;
 mod cookies;
 mod failure;
+mod flash;
 mod identity;
 #[cfg(feature = "metrics")]
 mod journal;
@@ -21,6 +22,9 @@ mod renewal;
 mod sealed_cookie;
 mod settings;
 mod support;
+mod test_cookie;
 mod timeouts;
+mod typed;
 mod users;
+mod watch;
 mod write;
