@@ -363,11 +363,11 @@ async fn share<S: Storage>(processes: usize, millis: u64) {
 }
 
 async fn two_processes_agree_on_what_happened<S: Storage>() {
-    share::<S>(2, 1000).await;
+    share::<S>(2, 700).await;
 }
 
 async fn eight_processes_agree_on_what_happened<S: Storage>() {
-    share::<S>(8, 1500).await;
+    share::<S>(8, 1000).await;
 }
 
 async fn eight_processes_agree_for_a_minute<S: Storage>() {
