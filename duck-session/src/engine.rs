@@ -148,6 +148,7 @@ impl<C: Cache> CacheEngine<C> {
     /// Waits for the storage, but not for ever, and not while it keeps failing.
     fn within<T>(
         &self,
+        tells: Tells,
         operation: impl Future<Output = Result<T>> + Send,
     ) -> impl Future<Output = Result<T, SessionError>> + Send {
         // What is in memory answers at once or never: no timer is needed.
@@ -161,16 +162,19 @@ impl<C: Cache> CacheEngine<C> {
                 return Err(SessionError::store("the session storage keeps failing"));
             }
             let start = Instant::now();
-            let answer = match timed.await {
+            let timed = timed.await;
+            let took_too_long = timed.is_err();
+            let answer = match timed {
                 Ok(answer) => answer.map_err(store_error),
                 Err(_) => Err(SessionError::store("SESSION_STORE_TIMEOUT is over")),
             };
             let failed = matches!(answer, Err(SessionError::Store(_)));
             journal::answered(start.elapsed(), failed);
-            if failed {
-                self.breaker.failed();
-            } else {
-                self.breaker.succeeded();
+            match (failed, tells) {
+                (false, _) => self.breaker.succeeded(),
+                (true, Tells::Much) => self.breaker.failed(),
+                (true, Tells::Little) if took_too_long => self.breaker.failed(),
+                (true, Tells::Little) => {}
             }
             answer
         }))
@@ -180,7 +184,7 @@ impl<C: Cache> CacheEngine<C> {
         &'a self,
         handle: &'a Handle,
     ) -> impl Future<Output = Result<Option<Bytes>, SessionError>> + Send + 'a {
-        self.within(self.cache.get(handle.as_str()))
+        self.within(Tells::Much, self.cache.get(handle.as_str()))
     }
 
     /// A record as the cache takes it.
@@ -206,7 +210,10 @@ impl<C: Cache> CacheEngine<C> {
         expected: Option<&'a [u8]>,
         new: Entry<'a>,
     ) -> impl Future<Output = Result<bool, SessionError>> + Send + 'a {
-        self.within(exchange(&*self.cache, handle, expected, Some(new)))
+        self.within(
+            Tells::Little,
+            exchange(&*self.cache, handle, expected, Some(new)),
+        )
     }
 
     /// Removes a record if it still is what was seen.
@@ -215,11 +222,14 @@ impl<C: Cache> CacheEngine<C> {
         handle: &'a Handle,
         seen: &'a Bytes,
     ) -> impl Future<Output = Result<bool, SessionError>> + Send + 'a {
-        self.within(exchange(&*self.cache, handle, Some(seen), None))
+        self.within(
+            Tells::Little,
+            exchange(&*self.cache, handle, Some(seen), None),
+        )
     }
 
     async fn delete(&self, handle: &Handle) -> Result<(), SessionError> {
-        self.within(async {
+        self.within(Tells::Little, async {
             self.cache.delete(handle.as_str()).await?;
             self.cache.save().await
         })
@@ -231,15 +241,16 @@ impl<C: Cache> CacheEngine<C> {
         let Some(header) = Header::read(record) else {
             return Opened::Unreadable;
         };
-        let now = self.clock.now();
-        if self.lifetimes.end(&header) <= now {
-            return Opened::Dead;
-        }
-        let data = self.sealer.open(handle.as_bytes(), &header, record);
-        match (header.kind, data) {
-            (Kind::Live, Some(data)) => Opened::Live(header, data),
-            (Kind::Moved, Some(data)) => Opened::Moved(Tombstone::read(&data)),
-            (Kind::List, _) | (_, None) => Opened::Unreadable,
+        // What is not ours is not dead either, whatever its header says of an end: rule 13.
+        let Some(data) = self.sealer.open(handle.as_bytes(), &header, record) else {
+            return Opened::Unreadable;
+        };
+        let is_over = self.lifetimes.end(&header) <= self.clock.now();
+        match header.kind {
+            Kind::List => Opened::Unreadable,
+            Kind::Live | Kind::Moved if is_over => Opened::Dead,
+            Kind::Live => Opened::Live(header, data),
+            Kind::Moved => Opened::Moved(Tombstone::read(&data)),
         }
     }
 
@@ -271,6 +282,16 @@ async fn exchange<C: Cache>(
         cache.save().await?;
     }
     Ok(swapped)
+}
+
+/// What a failure tells of the whole storage.
+#[derive(Clone, Copy)]
+enum Tells {
+    /// Who cannot read can do nothing.
+    Much,
+    /// A write may fail where reading goes on, on a full disk: nobody is to be kept from that, nor
+    /// from logging out. But one that takes too long is as bad as a read that does.
+    Little,
 }
 
 /// What became of looking into a record.

@@ -5,7 +5,6 @@ use duck_core::{Loaded, NewCookie, Record, SessionData, SessionError, SessionId,
 
 use super::{CacheEngine, Opened, new_cookie, record};
 use crate::cache::Cache;
-use crate::header::Header;
 use crate::journal::Event;
 use crate::seal::Handle;
 use crate::settings::Conflict;
@@ -151,14 +150,8 @@ impl<C: Cache> CacheEngine<C> {
         }
     }
 
-    /// What was seen dead does not come back when the clock is set back: rule 67. A record that is not
-    /// ours is left alone, whatever it says of its end.
+    /// What was seen dead does not come back when the clock is set back: rule 67.
     async fn bury_dead(&self, handle: &Handle, seen: &Bytes) {
-        let header = Header::read(seen);
-        let opened = header.and_then(|header| self.sealer.open(handle.as_bytes(), &header, seen));
-        if opened.is_none() {
-            return;
-        }
         Event::Expired.tell(Some(handle));
         if let Err(error) = self.swap_out(handle, seen).await {
             tracing::debug!(target: "duck_session", %error, "an expired session is left for the sweep");

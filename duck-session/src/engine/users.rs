@@ -11,7 +11,7 @@ use duck_core::{Identity, Record, Revoked, SessionData, SessionError, UserSessio
 use super::administration::Resealed;
 use super::line::Line;
 use super::save::{MOST_TRIES, Version};
-use super::{CacheEngine, Opened, exchange};
+use super::{CacheEngine, Opened, Tells, exchange};
 use crate::cache::{Cache, Entry};
 use crate::clock;
 use crate::header::{Header, Kind};
@@ -305,7 +305,10 @@ impl<C: Cache> CacheEngine<C> {
         &self,
         name: &Handle,
     ) -> Result<Option<(Bytes, Header, SessionData)>, SessionError> {
-        let Some(seen) = self.within(self.lists.get(name.as_str())).await? else {
+        let Some(seen) = self
+            .within(Tells::Much, self.lists.get(name.as_str()))
+            .await?
+        else {
             return Ok(None);
         };
         let header = Header::read(&seen).filter(|header| header.kind == Kind::List);
@@ -373,7 +376,7 @@ impl<C: Cache> CacheEngine<C> {
         expected: Option<&'a [u8]>,
         new: Option<Entry<'a>>,
     ) -> impl Future<Output = Result<bool, SessionError>> + Send + 'a {
-        self.within(exchange(&*self.lists, name, expected, new))
+        self.within(Tells::Little, exchange(&*self.lists, name, expected, new))
     }
 }
 

@@ -235,7 +235,6 @@ async fn new_visitors_on_a_full_disk_shut_nobody_out<S: Storage>() {
 }
 
 on_each_storage!(
-    #[ignore = "the engine counts failed writes as a storage that fails, for readers too"]
     new_visitors_on_a_full_disk_shut_nobody_out,
     sessions_outlive_a_full_disk,
     the_smallest_disk_is_an_error_until_there_is_room,

@@ -304,3 +304,20 @@ async fn encryption_can_be_switched_while_sessions_live() {
     assert!(!shows(&cache), "the data is encrypted with the next save");
     assert_eq!(read(&visitor, "/get/other").await, "\"1\"");
 }
+
+/// Damage is not an end: the cookie stays, for the right record may come back.
+#[tokio::test]
+async fn a_damaged_record_that_says_it_is_over_costs_no_cookie() {
+    let (client, cache) = scripted([]);
+    read(&client, "/set/a/1").await;
+    let (key, record) = cache.sessions().into_iter().next().unwrap();
+    let mut changed = record.to_vec();
+    changed[48..56].copy_from_slice(&1_u64.to_le_bytes());
+    cache.put(&key, changed.clone().into());
+    let response = client.get("/get/a").await;
+    assert_eq!(response.text(), "nothing");
+    assert_eq!(response.set_cookies(), [""; 0]);
+    assert_eq!(cache.entries()[&key], changed);
+    cache.put(&key, record);
+    assert_eq!(read(&client, "/get/a").await, "\"1\"");
+}
