@@ -83,7 +83,6 @@ pub use std::process::ExitCode;
 pub use bytes::Bytes;
 pub use cookie::Cookie;
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
-pub use serde_json;
 pub use uuid::Uuid;
 
 pub use app::App;

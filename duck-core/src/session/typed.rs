@@ -22,7 +22,7 @@ const SESSION: &str = "the session";
 ///
 /// ```
 /// use duck_core::TypedSession;
-/// use duck_core::serde_json::{Map, Value};
+/// use serde_json::{Map, Value};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Default, Serialize, Deserialize)]

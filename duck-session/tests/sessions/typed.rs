@@ -3,10 +3,10 @@
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex};
 
-use duck_core::serde_json::{Map, Value, json};
 use duck_core::testing::TestClient;
 use duck_core::{Request, Session, StatusCode, TypedSession, UrlPattern, text};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 use tracing::field::{Field, Visit};
 
 use crate::support::{Op, ScriptedCache, id, page, read, scripted, with_id};
