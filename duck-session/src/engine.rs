@@ -1,7 +1,7 @@
 //! The built-in engine: sessions over a [`Cache`], with compare-and-swap and merge by key.
 
-pub(crate) mod administration;
 #[cfg(feature = "commands")]
+pub(crate) mod administration;
 mod alive;
 mod bonds;
 mod breaker;

@@ -30,6 +30,7 @@
 //! it to the dev-dependency alone.
 
 mod any_value;
+mod listing;
 mod promise;
 mod race;
 mod reopening;

@@ -1,4 +1,4 @@
-//! What this storage promises beyond the suite of all storages (`tests/sessions/conformance`).
+//! What this storage promises beyond the suite of all storages (`tests/conformance`).
 
 use std::future::Future;
 use std::os::unix::fs::PermissionsExt;

@@ -7,7 +7,6 @@ mod bonds;
 mod caching;
 mod concurrency;
 mod conflict;
-mod conformance;
 mod cookies;
 mod failure;
 mod flash;
