@@ -123,7 +123,7 @@ impl Order {
 
 impl std::fmt::Display for Order {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let steps = self.choices.iter().filter(|(_, of)| *of > 1);
-        steps.map(|(choice, _)| write!(f, "{choice}")).collect()
+        let mut steps = self.choices.iter().filter(|(_, of)| *of > 1);
+        steps.try_for_each(|(choice, _)| write!(f, "{choice}"))
     }
 }
