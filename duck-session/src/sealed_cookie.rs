@@ -133,7 +133,7 @@ impl CookieEngine {
             expires: 0,
             age: 0,
         };
-        if identity == Identity::Login || (before.is_none() && data.get("_duck.user").is_some()) {
+        if identity == Identity::Login || (before.is_none() && data.user().is_some()) {
             header.auth = now;
         }
         self.lifetimes.extend(&mut header, data, now, true);

@@ -4,11 +4,18 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use super::state::encode;
-use super::{Expiry, Identity, Session, USER, data};
+use super::{Expiry, Identity, Session, SessionData, USER, data};
 use crate::session_error::SessionError;
 
 /// A time that no session reaches, for lifetimes that end after all clocks do.
 const FAR: Duration = Duration::from_hours(1000 * 365 * 24);
+
+impl SessionData {
+    /// Who is logged in, of a session that an engine holds in its hands.
+    pub fn user(&self) -> Option<String> {
+        serde_json::from_slice(self.get(USER)?).ok()
+    }
+}
 
 /// Identity and lifetime.
 impl Session {

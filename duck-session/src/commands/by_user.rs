@@ -1,20 +1,12 @@
 use std::collections::HashSet;
 
-use duck_core::{Result, SessionData};
+use duck_core::Result;
 
 use super::note;
 use super::scan::Scan;
 use super::words;
 use crate::engine::administration::Administration;
 use crate::engine::stored::{Obstacle, State, Stored};
-
-/// Under this key a session keeps who is logged in.
-const USER: &str = "_duck.user";
-
-/// Who a session belongs to.
-pub(super) fn user(data: &SessionData) -> Option<String> {
-    serde_json::from_slice(data.get(USER)?).ok()
-}
 
 /// All sessions of a user, found by looking into each.
 ///
@@ -32,7 +24,7 @@ pub(super) async fn sessions_of(
                 continue;
             };
             sealed += usize::from(matches!(stored.state, State::Unreadable(Obstacle::Key)));
-            let is_theirs = matches!(&stored.state, State::Live { data, .. } if user(data).as_deref() == Some(name));
+            let is_theirs = matches!(&stored.state, State::Live { data, .. } if data.user().as_deref() == Some(name));
             if is_theirs && seen.insert(stored.handle.as_str().to_owned()) {
                 found.push(stored);
             }

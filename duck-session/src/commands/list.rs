@@ -1,7 +1,7 @@
 use duck_core::{ExitCode, Result};
 use serde_json::{Value, json};
 
-use super::by_user::{sessions_of, user};
+use super::by_user::sessions_of;
 use super::prefix::SHORT;
 use super::scan::Scan;
 use super::{Desk, note, words};
@@ -39,7 +39,7 @@ impl Line {
             seen: header.touched,
             ends: *ends,
             size: stored.bytes.len() as u64,
-            has_user: user(data).is_some(),
+            has_user: data.user().is_some(),
         })
     }
 

@@ -1,7 +1,6 @@
 use duck_core::{ExitCode, Result, SessionData};
 use serde_json::{Map, Value, json};
 
-use super::by_user::user;
 use super::prefix::Prefix;
 use super::{Desk, words};
 use crate::engine::stored::{Obstacle, State, Stored};
@@ -58,7 +57,7 @@ impl Session<'_> {
     }
 
     fn user(&self) -> Option<String> {
-        user(self.data)
+        self.data.user()
     }
 
     fn logged_in(&self) -> Option<u64> {

@@ -1,7 +1,6 @@
 use duck_core::{ExitCode, Result};
 use serde_json::json;
 
-use super::by_user::user;
 use super::scan::Scan;
 use super::{Desk, folder, words};
 use crate::engine::stored::{State, Stored};
@@ -28,7 +27,7 @@ impl Stats {
         match &stored.state {
             State::Live { header, data, .. } => {
                 self.live += 1;
-                self.logged_in += usize::from(user(data).is_some());
+                self.logged_in += usize::from(data.user().is_some());
                 let created = header.created;
                 self.oldest = Some(self.oldest.map_or(created, |oldest| oldest.min(created)));
                 self.newest = Some(self.newest.map_or(created, |newest| newest.max(created)));

@@ -6,7 +6,6 @@ use duck_core::{Bytes, SessionData, SessionError, Visitor};
 use sha2::{Digest, Sha256};
 
 use super::store_error;
-use super::users::user;
 use crate::journal::Event;
 use crate::opening::AuthHash;
 use crate::settings::Bind;
@@ -31,7 +30,7 @@ impl Bonds {
         if self.bind == Bind::Ua {
             data.set(AGENT, agent(visitor));
         }
-        if let (Some(auth_hash), Some(user)) = (&self.auth_hash, user(data)) {
+        if let (Some(auth_hash), Some(user)) = (&self.auth_hash, data.user()) {
             match auth_hash(user).await.map_err(store_error)? {
                 Some(hash) => data.set(AUTH, hashed(&hash)),
                 None => data.remove(AUTH).is_some(),
@@ -59,7 +58,7 @@ impl Bonds {
             Event::OtherBrowser.tell(None);
             return Ok(false);
         }
-        let (Some(auth_hash), Some(user)) = (&self.auth_hash, user(data)) else {
+        let (Some(auth_hash), Some(user)) = (&self.auth_hash, data.user()) else {
             return Ok(true);
         };
         let now = auth_hash(user).await.map_err(store_error)?;

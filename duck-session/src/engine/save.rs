@@ -5,7 +5,6 @@ use duck_core::{
 use tokio::sync::MutexGuard;
 
 use super::line::Line;
-use super::users::user;
 use super::{CacheEngine, Opened, new_cookie, record};
 use crate::cache::Cache;
 use crate::header::{Header, Kind};
@@ -114,7 +113,7 @@ impl<C: Cache> CacheEngine<C> {
         if data.is_blank() || self.lifetimes.is_over(&data, &self.clock) {
             return Ok(nothing());
         }
-        if user(&data).is_none() && !self.create_rate.allows(visitor.address()) {
+        if data.user().is_none() && !self.create_rate.allows(visitor.address()) {
             Event::CreateRate.tell(None);
             return Ok(nothing());
         }
@@ -190,7 +189,7 @@ impl<C: Cache> CacheEngine<C> {
     ) -> Header {
         let logged_in = match old {
             Some(_) => identity == Identity::Login,
-            None => identity == Identity::Login || user(data).is_some(),
+            None => identity == Identity::Login || data.user().is_some(),
         };
         let mut header = Header {
             kind: Kind::Live,

@@ -19,19 +19,11 @@ use crate::journal::Event;
 use crate::seal::Handle;
 use crate::settings::OnLimit;
 
-/// Under this key a session keeps who is logged in.
-const USER: &str = "_duck.user";
-
 /// From this many entries on, those that are over are removed now and then.
 const PRUNED_FROM: usize = 32;
 
 /// How much of what a browser says of itself is kept.
 const AGENT_CHARS: usize = 200;
-
-/// Who is logged in.
-pub(super) fn user(data: &SessionData) -> Option<String> {
-    serde_json::from_slice(data.get(USER)?).ok()
-}
 
 /// A live session on a user's list.
 struct Listed {
@@ -51,7 +43,7 @@ impl<C: Cache> CacheEngine<C> {
         from: Option<&Handle>,
         visitor: Option<&Visitor>,
     ) -> Result<(), SessionError> {
-        let Some(user) = user(data) else {
+        let Some(user) = data.user() else {
             return Ok(());
         };
         let name = self.sealer.user_handle(&user);
@@ -78,7 +70,7 @@ impl<C: Cache> CacheEngine<C> {
 
     /// Takes a session that is gone off its user's list. Nothing is wrong if that fails.
     pub(super) async fn strike(&self, data: &SessionData, handle: &Handle) {
-        let Some(user) = user(data) else { return };
+        let Some(user) = data.user() else { return };
         for name in self.sealer.user_handles(&user) {
             let edited = self.edit_list(&name, 0, |list| {
                 list.remove(handle.as_str());
@@ -96,7 +88,7 @@ impl<C: Cache> CacheEngine<C> {
         old: Option<&Handle>,
         most: usize,
     ) -> Result<(), SessionError> {
-        let Some(user) = user(data) else {
+        let Some(user) = data.user() else {
             return Ok(());
         };
         let mut others = self.live(&user).await?;
@@ -181,7 +173,7 @@ impl<C: Cache> CacheEngine<C> {
                     continue;
                 }
                 if let Some((header, data)) = self.live_at(&handle).await?
-                    && self::user(&data).as_deref() == Some(user)
+                    && data.user().as_deref() == Some(user)
                 {
                     let agent = serde_json::from_slice(agent).unwrap_or_default();
                     live.push(Listed {
@@ -234,7 +226,7 @@ impl<C: Cache> CacheEngine<C> {
         data: &SessionData,
         handle: &Handle,
     ) -> Result<bool, SessionError> {
-        let Some(user) = user(data) else {
+        let Some(user) = data.user() else {
             return Ok(true);
         };
         for name in self.sealer.user_handles(&user) {
@@ -283,7 +275,7 @@ impl<C: Cache> CacheEngine<C> {
         let Some((header, data)) = self.live_at(&handle).await? else {
             return Ok(true);
         };
-        let Some(user) = user(&data) else {
+        let Some(user) = data.user() else {
             return Ok(true);
         };
         let name = self.sealer.user_handle(&user);
