@@ -25,7 +25,7 @@ pub enum SessionError {
     Value {
         /// The key.
         key: String,
-        /// What serde said.
+        /// What serde said, without the value: errors are logged, and the value is the visitor's.
         source: Box<dyn StdError + Send + Sync>,
     },
     /// Keys that begin with `_duck` are the framework's own.
@@ -40,6 +40,14 @@ impl SessionError {
     /// A failure of the storage.
     pub fn store(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::Store(source.into())
+    }
+
+    /// A value that does not fit.
+    pub(crate) fn value(key: &str, error: &serde_json::Error) -> Self {
+        Self::Value {
+            key: key.to_owned(),
+            source: without_value(&error.to_string()).into(),
+        }
     }
 
     /// The status the visitor gets where a view passes the error on.
@@ -77,5 +85,68 @@ impl StdError for SessionError {
             Self::Store(source) | Self::Value { source, .. } => Some(&**source),
             _ => None,
         }
+    }
+}
+
+/// What serde says is wrong, without the value it says it of. What it puts behind `expected`, and the
+/// names of missing fields, are of the site's own types.
+fn without_value(said: &str) -> String {
+    let names_value = ["invalid ", "unknown "];
+    let names_none = ["missing field ", "duplicate field ", "key must be ", "EOF "];
+    if names_none.iter().any(|start| said.starts_with(start)) {
+        return said.to_owned();
+    }
+    match said.rsplit_once(", expected ") {
+        Some((_, expected)) if names_value.iter().any(|start| said.starts_with(start)) => {
+            format!("expected {expected}")
+        }
+        _ => "the value does not fit the type".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only the errors of reading it matter")]
+    struct Card {
+        holder: Colour,
+        number: u8,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    enum Colour {
+        Green,
+    }
+
+    /// Errors are logged, and what a session holds is the visitor's.
+    #[test]
+    fn a_value_of_another_type_is_in_no_error() {
+        let secret = "4111, expected 2222";
+        for (json, says) in [
+            (format!("{secret:?}"), "expected struct Card"),
+            (format!("{{\"number\":{secret:?}}}"), "expected u8"),
+            ("{\"number\":4111}".into(), "expected u8"),
+            (format!("{{\"holder\":{secret:?}}}"), "expected `Green`"),
+            (format!("{{{secret:?}:1}}"), "expected `holder` or `number`"),
+            ("{\"number\":1}".into(), "missing field `holder`"),
+        ] {
+            let error = serde_json::from_str::<Card>(&json).unwrap_err();
+            let error = SessionError::value("key", &error);
+            let shown = format!("{error} {error:?} {}", error.source().unwrap());
+            assert!(shown.contains(says), "{shown}");
+            assert!(
+                !shown.contains("4111") && !shown.contains("2222"),
+                "{shown}"
+            );
+        }
+        let custom = serde::de::Error::custom("4111 is no good number, expected another");
+        let shown = format!("{:?}", SessionError::value("key", &custom));
+        assert!(
+            shown.contains("does not fit") && !shown.contains("4111"),
+            "{shown}"
+        );
     }
 }

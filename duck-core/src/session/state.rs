@@ -516,19 +516,12 @@ pub(super) fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Byte
             &text[..usize::try_from(length).unwrap_or_default()],
         ));
     }
-    let wrong = |source| SessionError::Value {
-        key: key.to_owned(),
-        source: Box::new(source),
-    };
-    serde_json::to_vec(value).map(Bytes::from).map_err(wrong)
+    let json = serde_json::to_vec(value).map(Bytes::from);
+    json.map_err(|error| SessionError::value(key, &error))
 }
 
 pub(super) fn decode<T: DeserializeOwned>(key: &str, json: &[u8]) -> Result<T, SessionError> {
-    let wrong = |source| SessionError::Value {
-        key: key.to_owned(),
-        source: Box::new(source),
-    };
-    serde_json::from_slice(json).map_err(wrong)
+    serde_json::from_slice(json).map_err(|error| SessionError::value(key, &error))
 }
 
 #[cfg(test)]

@@ -170,10 +170,7 @@ fn values(state: &State) -> Map<String, Value> {
 }
 
 fn fields<T: Serialize>(value: &T) -> Result<Map<String, Value>, SessionError> {
-    let wrong = |source: serde_json::Error| SessionError::Value {
-        key: SESSION.into(),
-        source: Box::new(source),
-    };
+    let wrong = |error: serde_json::Error| SessionError::value(SESSION, &error);
     let value = serde_json::to_value(value).map_err(wrong)?;
     serde_json::from_value(value).map_err(wrong)
 }

@@ -115,11 +115,8 @@ impl Session {
     /// [`SessionError::Value`] when the value is not a struct or map; else as [`set`](Self::set).
     pub async fn set_struct<T: Serialize>(&self, value: &T) -> Result<(), SessionError> {
         let json = encode("the session", value)?;
-        let wrong = |source| SessionError::Value {
-            key: "the session".into(),
-            source: Box::new(source),
-        };
-        let fields: BTreeMap<String, &RawValue> = serde_json::from_slice(&json).map_err(wrong)?;
+        let fields: BTreeMap<String, &RawValue> = serde_json::from_slice(&json)
+            .map_err(|error| SessionError::value("the session", &error))?;
         for (key, value) in fields {
             self.set(&key, value).await?;
         }
