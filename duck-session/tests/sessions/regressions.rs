@@ -1,14 +1,11 @@
 //! What other session layers got wrong, each under the name of what happened. More of them stand
 //! with their subjects: `grep` for the name.
 
-use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::{Mutex, OnceLock};
 
 use duck_core::testing::TestClient;
 use duck_core::{Error, Request, text};
 use duck_session::SessionMiddleware;
-use tracing::field::{Field, Visit};
 
 use crate::support::{
     Op, ScriptedCache, id, page, read, scripted, settings, visit, visit_cache, with_id,
@@ -172,105 +169,5 @@ async fn a_key_of_any_good_length_works() {
         let client = visit_cache(settings, &ScriptedCache::default(), []);
         read(&client, "/set/a/1").await;
         assert_eq!(read(&client, "/get/a").await, "\"1\"");
-    }
-}
-
-/// Everything that any test of this program logs, down to the last detail.
-static LOG: OnceLock<Mutex<String>> = OnceLock::new();
-
-struct WholeLog;
-
-impl tracing::Subscriber for WholeLog {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        span.record(&mut Line);
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>) {
-        values.record(&mut Line);
-    }
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        event.record(&mut Line);
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
-struct Line;
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        let mut log = LOG.get_or_init(Mutex::default).lock().unwrap();
-        writeln!(log, "{field}: {value:?}").unwrap();
-    }
-}
-
-fn file_names(dir: &Path, names: &mut String) {
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        writeln!(names, "{}", path.display()).unwrap();
-        if path.is_dir() {
-            file_names(&path, names);
-        } else {
-            let bytes = std::fs::read(&path).unwrap();
-            names.push_str(&String::from_utf8_lossy(&bytes));
-        }
-    }
-}
-
-#[tokio::test]
-async fn an_id_is_in_no_log_no_page_and_no_file() {
-    tracing::subscriber::set_global_default(WholeLog).unwrap();
-    let temp = tempfile::tempdir().unwrap();
-    let dir = temp.path().join("sessions");
-    let mut seen = Vec::new();
-    let mut pages = String::new();
-    let clients = [
-        on_disk(&dir),
-        scripted([]).0,
-        visit(settings(), SessionMiddleware::new(), []),
-    ];
-    for client in clients {
-        for path in [
-            "/set/a/1", "/login/7", "/cycle", "/add/n", "/add/a", "/logout", "/login/8",
-        ] {
-            pages.push_str(client.get(path).await.text());
-            if let Some(id) = client.cookie("session_id") {
-                seen.push(id);
-            }
-        }
-        for old in seen.clone() {
-            pages.push_str(with_id(&client, &old).get("/user").await.text());
-        }
-        client.site().stop().await;
-    }
-    let cache = ScriptedCache::default();
-    let debug = visit_cache(settings().with("DEBUG", true), &cache, []);
-    debug.get("/login/9").await;
-    seen.push(id(&debug));
-    for op in [Op::Get, Op::Swap, Op::Save] {
-        cache.fail(&[op]);
-        pages.push_str(debug.get("/set/a/1").await.text());
-        cache.panic(&[op]);
-        pages.push_str(debug.get("/set/a/1").await.text());
-        cache.panic(&[]);
-    }
-    file_names(&dir, &mut pages);
-    let log = LOG.get().unwrap().lock().unwrap().clone();
-    assert!(log.contains("a session ended") && log.contains("replayed_old_id"));
-    assert!(seen.len() > 15);
-    for id in seen {
-        assert!(!log.contains(&id), "in the log");
-        assert!(!pages.contains(&id), "in a page or a file");
-        assert!(!log.contains(&id[..20]) && !pages.contains(&id[..20]));
     }
 }
