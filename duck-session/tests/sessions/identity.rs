@@ -7,14 +7,27 @@ use duck_core::{
     CookieValue, HeaderMap, HeaderValue, Loaded, NewCookie, Record, Request, SessionData,
     SessionId, Visitor, text,
 };
+use duck_session::SessionMiddleware;
 
-use crate::support::{Op, ScriptedCache, id, page, read, scripted, settings, visit_cache, with_id};
+use crate::support::{
+    Op, ScriptedCache, id, page, read, scripted, settings, visit, visit_cache, with_id,
+};
 
 #[tokio::test]
 async fn every_id_is_43_characters_of_the_alphabet_and_another_one() {
-    let (client, _) = scripted([]);
+    ids_differ(2000).await;
+}
+
+#[tokio::test]
+#[ignore = "takes half a minute"]
+async fn a_hundred_thousand_ids_are_all_different() {
+    ids_differ(100_000).await;
+}
+
+async fn ids_differ(count: usize) {
+    let client = visit(settings(), SessionMiddleware::new(), []);
     let mut seen = HashSet::new();
-    for _ in 0..2000 {
+    for _ in 0..count {
         let visitor = client.another();
         visitor.get("/set/a/1").await;
         let id = id(&visitor);
