@@ -146,4 +146,25 @@ mod tests {
         bytes[3] = b'9';
         assert_eq!(Header::read(&bytes), None, "another format");
     }
+
+    proptest::proptest! {
+        /// Whatever a storage holds: it is read or refused, and what is read is written as it was.
+        #[test]
+        fn any_bytes_are_refused_or_read(
+            mut bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..100),
+            is_ours: bool,
+        ) {
+            if is_ours && bytes.len() > 4 {
+                bytes[..4].copy_from_slice(&MAGIC);
+                bytes[4] %= 4;
+            }
+            if let Some(header) = Header::read(&bytes) {
+                let mut again = Vec::new();
+                header.write(&mut again);
+                assert_eq!(Header::read(&again), Some(header));
+            } else {
+                assert!(bytes.len() < LENGTH || bytes[..4] != MAGIC || bytes[4] > 2);
+            }
+        }
+    }
 }

@@ -447,4 +447,48 @@ mod tests {
         assert!(!handle.as_str().contains(id.reveal()));
         assert_eq!(format!("{handle:?}"), "[redacted]");
     }
+
+    proptest::proptest! {
+        /// Whatever the data and the name, it opens as it was sealed, and in no other way: not with any
+        /// byte changed, cut, or put behind, and not under another name.
+        #[test]
+        fn a_record_opens_as_it_was_sealed_or_not_at_all(
+            value in "\\PC{0,200}",
+            name in proptest::collection::vec(proptest::num::u8::ANY, 0..70),
+            encrypt: bool,
+            place: proptest::sample::Index,
+            change in 1_u8..,
+            more in proptest::collection::vec(proptest::num::u8::ANY, 1..9),
+        ) {
+            let sealer = make(ONE, encrypt);
+            let mut data = SessionData::default();
+            data.set("key", serde_json::to_vec(&value).unwrap().into());
+            let record = sealer.seal(&name, &mut header(), &data).unwrap();
+            assert_eq!(open(&sealer, &name, &record), Some(data));
+            let place = place.index(record.len());
+            let mut changed = record.to_vec();
+            changed[place] ^= change;
+            let longer = [&record[..], &more].concat();
+            for forged in [changed.into(), record.slice(..place), longer.into()] {
+                assert_eq!(open(&sealer, &name, &forged), None);
+            }
+            let other = [&name[..], b"x"].concat();
+            assert_eq!(open(&sealer, &other, &record), None);
+        }
+
+        /// Nothing made up opens, and none of it is a panic: not where records are not sealed either.
+        #[test]
+        fn what_is_made_up_opens_nothing(
+            rest in proptest::collection::vec(proptest::num::u8::ANY, 0..120),
+            readable: bool,
+        ) {
+            let sealer = sealer(ONE);
+            let mut made_up = record(&sealer)[..header::LENGTH].to_vec();
+            made_up[6] = u8::from(readable);
+            made_up.extend_from_slice(&rest);
+            let made_up = Bytes::from(made_up);
+            assert_eq!(open(&sealer, b"name", &made_up), None);
+            let _ = open(&Sealer::Open, b"name", &made_up);
+        }
+    }
 }

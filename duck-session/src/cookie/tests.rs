@@ -1,5 +1,6 @@
 use duck_core::{CookieValue, HeaderMap};
 use http::header;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -148,5 +149,56 @@ fn only_whole_ids_are_candidates_and_four_at_most() {
         "session_id===",
     ] {
         assert!(found(bad.to_owned()).is_empty(), "{bad}");
+    }
+}
+
+/// Pieces of headers: what matters to the parser, and anything else.
+fn piece() -> impl Strategy<Value = Vec<u8>> {
+    let own = [
+        "session_id",
+        "session_id=",
+        "=",
+        ";",
+        "; ",
+        " ",
+        "\t",
+        "x",
+        "\"",
+    ];
+    let id = any::<[u8; 2]>().prop_map(|[byte, _]| {
+        let id = SessionId::from_bytes([byte % 6; 32]);
+        format!("; session_id={}; ", id.reveal()).into_bytes()
+    });
+    prop_oneof![
+        3 => prop::sample::select(own.to_vec()).prop_map(|text| text.as_bytes().to_vec()),
+        2 => id,
+        1 => prop::collection::vec(0x20_u8..0x7f, 0..50),
+        1 => prop::collection::vec(0x80_u8.., 0..10),
+    ]
+}
+
+proptest! {
+    /// Whatever a client sends: the parser finds the ids that a slow and plain one finds.
+    #[test]
+    fn any_cookie_header_is_read_as_a_plain_parser_reads_it(
+        pieces in prop::collection::vec(piece(), 0..40),
+    ) {
+        let header = pieces.concat();
+        let value = HeaderValue::from_bytes(&header).unwrap();
+        let visitor = Visitor::new(HeaderMap::from_iter([(header::COOKIE, value)]), false);
+        let cookie = cookie("").unwrap();
+        let found: Vec<_> = cookie.candidates(&visitor).iter().collect();
+        let mut expected = Vec::new();
+        for pair in header.split(|byte| *byte == b';') {
+            let pair = pair.trim_ascii();
+            let Some(id) = pair.strip_prefix(b"session_id=").and_then(SessionId::parse) else {
+                continue;
+            };
+            if !expected.contains(&id) {
+                expected.push(id);
+            }
+        }
+        expected.truncate(4);
+        assert!(found == expected);
     }
 }
