@@ -76,6 +76,12 @@ fn compare(data: &SessionData, map: &BTreeMap<String, Bytes>) {
     assert!(data.json_len() <= data.to_json().len());
 }
 
+/// All keys, in order; the framework's own among them.
+fn keys(data: &SessionData) -> Vec<String> {
+    let all: BTreeMap<String, Value> = serde_json::from_slice(&data.to_json()).unwrap();
+    all.into_keys().collect()
+}
+
 proptest! {
     #![proptest_config(cases(100))]
 
@@ -128,5 +134,24 @@ proptest! {
                 assert_eq!(SessionData::read(&stored(&data)), Some(data));
             }
         }
+    }
+
+    /// Two stored forms one behind the other are one only if the keys stay in order.
+    #[test]
+    fn keys_are_read_in_order_or_not_at_all(
+        one in vec((key(), json()), 1..3),
+        two in vec((key(), json()), 1..3),
+    ) {
+        let [one, two] = [one, two].map(|entries| {
+            let mut data = SessionData::default();
+            for (key, json) in entries {
+                data.set(&key, json);
+            }
+            data
+        });
+        let last = |data: &SessionData| keys(data).pop();
+        let in_order = last(&one) < keys(&two).first().cloned();
+        let both = [stored(&one), stored(&two)].concat();
+        assert_eq!(SessionData::read(&both.into()).is_some(), in_order);
     }
 }
