@@ -1,6 +1,7 @@
-//! `example-site sessions …`: the real program, beside a server that is running.
+//! The real program: its server, and `example-site sessions …` beside it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod durability;
 mod ending;
 mod keys;
 mod looking;

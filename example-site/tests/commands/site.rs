@@ -111,28 +111,30 @@ impl Site {
     }
 
     pub(crate) fn serve(&self) -> Server {
-        let mut child = self
-            .command(&["run"])
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut said = String::new();
-        let address = loop {
-            let mut line = String::new();
-            assert!(
-                log.read_line(&mut line).unwrap() > 0,
-                "the site did not start: {said}"
-            );
-            if let Some(rest) = line.trim().strip_prefix("Serving") {
-                let url = rest.split_whitespace().next().unwrap();
-                break url.strip_prefix("http://").unwrap().to_owned();
-            }
-            said += &line;
-        };
-        // Nobody reads the rest, and a full pipe would stop the server.
-        thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Server { child, address }
+        start(self.command(&["run"]))
+    }
+
+    /// A server whose system calls of these names are written to a file.
+    pub(crate) fn serve_traced(&self, calls: &str, into: &str) -> Server {
+        let plain = self.command(&["run"]);
+        let mut traced = Command::new("strace");
+        // The server stays this process's child, and the tracer goes with it.
+        traced
+            .args(["-D", "-f", "-qq", "-e"])
+            .arg(format!("trace={calls}"));
+        traced
+            .arg("-o")
+            .arg(self.path(into))
+            .arg(PROGRAM)
+            .arg("run");
+        for (name, value) in plain.get_envs() {
+            match value {
+                Some(value) => traced.env(name, value),
+                None => traced.env_remove(name),
+            };
+        }
+        traced.current_dir(self.temp.path());
+        start(traced)
     }
 
     /// All files below the folder, and what is in them.
@@ -157,6 +159,28 @@ impl Site {
         let files = self.files().into_keys();
         files.filter(|path| path.ends_with("record")).collect()
     }
+}
+
+/// Starts a server, and waits until it says where it serves.
+fn start(mut command: Command) -> Server {
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    let address = loop {
+        let mut line = String::new();
+        assert!(
+            log.read_line(&mut line).unwrap() > 0,
+            "the site did not start: {said}"
+        );
+        if let Some(rest) = line.trim().strip_prefix("Serving") {
+            let url = rest.split_whitespace().next().unwrap();
+            break url.strip_prefix("http://").unwrap().to_owned();
+        }
+        said += &line;
+    };
+    // Nobody reads the rest, and a full pipe would stop the server.
+    thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+    Server { child, address }
 }
 
 /// What a command said.
