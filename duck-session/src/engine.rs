@@ -6,6 +6,7 @@ mod alive;
 mod bonds;
 mod breaker;
 mod create_rate;
+mod end;
 mod hold;
 mod line;
 mod load;
