@@ -38,6 +38,11 @@ impl CreateRate {
         }
     }
 
+    /// Whether there is a limit.
+    pub(super) fn is_limited(&self) -> bool {
+        self.most.is_some()
+    }
+
     /// Whether one more may begin. Visitors without an address (in tests) always may.
     pub(super) fn allows(&self, address: Option<IpAddr>) -> bool {
         let (Some(most), Some(address)) = (self.most, address) else {

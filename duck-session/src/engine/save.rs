@@ -113,7 +113,10 @@ impl<C: Cache> CacheEngine<C> {
         if data.is_blank() || self.lifetimes.is_over(&data, &self.clock) {
             return Ok(nothing());
         }
-        if data.user().is_none() && !self.create_rate.allows(visitor.address()) {
+        if self.create_rate.is_limited()
+            && data.user().is_none()
+            && !self.create_rate.allows(visitor.address())
+        {
             Event::CreateRate.tell(None);
             return Ok(nothing());
         }
@@ -189,7 +192,10 @@ impl<C: Cache> CacheEngine<C> {
     ) -> Header {
         let logged_in = match old {
             Some(_) => identity == Identity::Login,
-            None => identity == Identity::Login || data.user().is_some(),
+            // A login after a logout begins a session that has a user, too.
+            None => {
+                identity == Identity::Login || (identity == Identity::End && data.user().is_some())
+            }
         };
         let mut header = Header {
             kind: Kind::Live,
