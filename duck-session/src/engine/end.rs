@@ -42,7 +42,7 @@ impl<C: Cache> CacheEngine<C> {
         handle: &Handle,
         mut seen: Option<Bytes>,
     ) -> Result<Option<Handle>, SessionError> {
-        let mut line = Line::new(*handle, self.lock_unless_atomic(handle).await);
+        let mut line = Line::new(*handle, self.lock_unless_atomic(&self.locks, handle).await);
         for attempt in 0..MOST_TRIES {
             if let Some(bytes) = &seen
                 && self.swap_out(handle, bytes).await?

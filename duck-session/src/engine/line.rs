@@ -24,24 +24,17 @@ impl<'a> Line<'a> {
 }
 
 impl<C: Cache> CacheEngine<C> {
-    /// A cache that cannot compare and swap in one step is kept to one writer a key.
-    pub(super) async fn lock_unless_atomic(&self, handle: &Handle) -> Option<MutexGuard<'_, ()>> {
-        if C::ATOMIC {
-            return None;
-        }
-        Some(self.locks.lock(handle.as_str()).await)
-    }
-
-    /// The same for users' lists. They have locks of their own: a list is written in the turn of a
-    /// session.
-    pub(super) async fn lock_list_unless_atomic(
+    /// A cache that cannot compare and swap in one step is kept to one writer a key. Users' lists have
+    /// locks of their own: a list is written in the turn of a session.
+    pub(super) async fn lock_unless_atomic<'a>(
         &self,
-        name: &Handle,
-    ) -> Option<MutexGuard<'_, ()>> {
+        locks: &'a KeyedLocks,
+        handle: &Handle,
+    ) -> Option<MutexGuard<'a, ()>> {
         if C::ATOMIC {
             return None;
         }
-        Some(self.list_locks.lock(name.as_str()).await)
+        Some(locks.lock(handle.as_str()).await)
     }
 
     /// Those who lost wait for each other, and then a little, by chance: two processes must not

@@ -55,11 +55,9 @@ impl<C: Cache> CacheEngine<C> {
     /// The same for a session that was only visited. If that fails, it lives on as it was.
     pub(super) async fn renew_visited(&self, old: &Record) -> Commit {
         let renewed = async {
-            let (_, handle, _) = self.place(old)?;
-            let Opened::Live(_, data) = self.open(&handle, &old.bytes) else {
+            let Some(old) = self.visited(old)? else {
                 return Ok(Commit::Unchanged);
             };
-            let old = self.version(old, data)?;
             self.move_on(old, None, Reason::Time, None).await
         };
         match renewed.await {
@@ -83,7 +81,10 @@ impl<C: Cache> CacheEngine<C> {
         visitor: Option<&Visitor>,
     ) -> Result<Commit, SessionError> {
         let sent = old.id;
-        let mut line = Line::new(old.handle, self.lock_unless_atomic(&old.handle).await);
+        let mut line = Line::new(
+            old.handle,
+            self.lock_unless_atomic(&self.locks, &old.handle).await,
+        );
         for attempt in 0..MOST_TRIES {
             let now = self.clock.now();
             if self.lifetimes.end(&old.header) <= now {

@@ -74,6 +74,15 @@ impl<C: Cache> CacheEngine<C> {
         })
     }
 
+    /// A record that holds what it held: of a session that was only visited.
+    pub(super) fn visited(&self, record: &Record) -> Result<Option<Version>, SessionError> {
+        let (_, handle, _) = self.place(record)?;
+        match self.open(&handle, &record.bytes) {
+            Opened::Live(_, data) => self.version(record, data).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// The data to write.
     pub(super) fn data(&self, changes: &mut Changes) -> Result<SessionData, SessionError> {
         match changes.take_data() {
@@ -232,12 +241,11 @@ impl<C: Cache> CacheEngine<C> {
     }
 
     async fn try_prolong(&self, old: &Record) -> Result<Commit, SessionError> {
-        let (_, handle, _) = self.place(old)?;
-        let Opened::Live(_, data) = self.open(&handle, &old.bytes) else {
+        let Some(mut version) = self.visited(old)? else {
             return Ok(Commit::Unchanged);
         };
-        let mut version = self.version(old, data)?;
-        let _one_at_a_time = self.lock_unless_atomic(&handle).await;
+        let handle = version.handle;
+        let _one_at_a_time = self.lock_unless_atomic(&self.locks, &handle).await;
         match self.try_save(&mut version, true).await? {
             Tried::Written(record, cookie) => {
                 Event::Touched.tell(None);
@@ -269,7 +277,7 @@ impl<C: Cache> CacheEngine<C> {
         version: &mut Version,
         changes: &Changes,
     ) -> Result<Commit, SessionError> {
-        let turn = self.lock_unless_atomic(&version.handle).await;
+        let turn = self.lock_unless_atomic(&self.locks, &version.handle).await;
         match self.try_save(version, changes.forced).await? {
             Tried::Written(record, cookie) => Ok(saved(record, version, cookie)),
             Tried::Overtaken => self.save_after_others(version, changes, turn).await,

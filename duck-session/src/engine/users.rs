@@ -321,7 +321,7 @@ impl<C: Cache> CacheEngine<C> {
         covered: u64,
         edit: impl Fn(&mut SessionData),
     ) -> Result<(), SessionError> {
-        let mut line = Line::new(*name, self.lock_list_unless_atomic(name).await);
+        let mut line = Line::new(*name, self.lock_unless_atomic(&self.list_locks, name).await);
         for attempt in 0..MOST_TRIES {
             let now = self.clock.now();
             let (seen, mut header, before) = match self.list(name).await? {
