@@ -83,8 +83,9 @@ impl Body {
         }
     }
 
-    /// Whether its pieces may take time to come.
-    pub(crate) fn is_made_while_sent(&self) -> bool {
+    /// Whether it is still made while it is sent, so that its head leaves first: a stream, or the body
+    /// of a request that is passed on. A page is whole before.
+    pub fn is_made_while_sent(&self) -> bool {
         matches!(self.0, Kind::Incoming(_) | Kind::Stream(_))
     }
 

@@ -221,7 +221,7 @@ impl Started {
             // What the view answered may speak of things that were not saved.
             Err(error) => Error::from(error).into_response(),
         };
-        if session.is_accessed() {
+        if session.is_accessed() || may_be_asked_later(session, &response) {
             vary_by_cookie(response.headers_mut());
         }
         response
@@ -293,6 +293,11 @@ impl Started {
         }
         Ok(response)
     }
+}
+
+/// Whether the rest of the page may depend on the session, when it is too late to say so.
+fn may_be_asked_later(session: &Session, response: &Response) -> bool {
+    response.body().is_made_while_sent() && session.is_held_elsewhere()
 }
 
 /// The page depends on the session, so on the cookie: rule 51.

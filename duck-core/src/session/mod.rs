@@ -180,6 +180,14 @@ impl Session {
             .is_some_and(|inner| inner.accessed.load(Ordering::Relaxed))
     }
 
+    /// Whether somebody besides this handle has the session: a stream that goes on when the view has
+    /// returned, or a task. They may still ask for it. For session middleware.
+    pub fn is_held_elsewhere(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(|inner| Arc::strong_count(inner) > 1)
+    }
+
     /// The session, loaded.
     async fn access(&self) -> Result<&Inner, SessionError> {
         let inner = self.0.as_ref().ok_or(SessionError::Missing)?;

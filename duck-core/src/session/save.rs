@@ -1,6 +1,5 @@
 //! Saving a session, which the middleware does by itself.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::finish::Finish;
@@ -76,7 +75,7 @@ impl Session {
             inner.load().await?;
         }
         // Whoever else has a handle may be saving, or reading.
-        let is_alone = Arc::strong_count(inner) == 1;
+        let is_alone = !self.is_held_elsewhere();
         let _turn = if is_alone {
             None
         } else {

@@ -1,7 +1,8 @@
 //! What shared caches are told: rules 51 to 53.
 
 use duck_core::testing::TestResponse;
-use duck_core::{Error, Request, StatusCode, UrlPattern, path, text};
+use duck_core::{Error, Request, SessionError, StatusCode, UrlPattern, path, stream, text};
+use futures_util::{StreamExt, stream as streams};
 
 use crate::support::{page, read, scripted, with_id};
 
@@ -50,6 +51,37 @@ async fn a_response_with_the_cookie_is_not_cacheable() {
     let response = dead.get("/public/reads").await;
     assert!(response.set_cookies()[0].contains("Max-Age=0"));
     assert_eq!(all(&response, "cache-control"), ["no-store"]);
+}
+
+/// Its head leaves before anybody knows whether it asks.
+#[tokio::test]
+async fn a_stream_that_may_still_ask_varies() {
+    let (client, _) = scripted([
+        page("/asks-late", async |request: Request| {
+            let said = streams::once(async move {
+                let name: Option<String> = request.session.get("name").await?;
+                Ok::<_, SessionError>(name.unwrap_or_else(|| "nobody".to_owned()).into())
+            });
+            Ok(stream("text/plain", said.boxed()))
+        }),
+        page("/never-asks", async |_| {
+            let said = streams::once(async { Ok::<_, SessionError>("all the same".into()) });
+            Ok(stream("text/plain", said.boxed()))
+        }),
+        page("/keeps-it-for-a-task", async |request: Request| {
+            tokio::spawn(async move {
+                tokio::task::yield_now().await;
+                request.session.get::<u8>("a").await
+            });
+            Ok(text("all the same"))
+        }),
+    ]);
+    let response = client.get("/asks-late").await;
+    assert_eq!(all(&response, "vary"), ["Cookie"]);
+    assert_eq!(response.text(), "nobody");
+    for page in ["/never-asks", "/keeps-it-for-a-task"] {
+        assert_eq!(all(&client.get(page).await, "vary"), [""; 0], "{page}");
+    }
 }
 
 #[tokio::test]

@@ -129,7 +129,11 @@ async fn answer(
 ) -> Result<Response> {
     let response = match outcome {
         Outcome::Status(status) => Response::new(StatusCode::from_u16(status)?),
-        Outcome::Stream => stream("text/plain", once(late(operation, session))),
+        Outcome::Stream => {
+            // A stream that has the session may ask for it: rule 51.
+            let session = (operation != Operation::Nothing).then_some(session);
+            stream("text/plain", once(late(session)))
+        }
         Outcome::Panic => panic!("on purpose"),
         Outcome::Timeout => std::future::pending().await,
         Outcome::GoneInView => {
@@ -143,8 +147,8 @@ async fn answer(
 }
 
 /// A stream runs when the session is committed: rule 22.
-async fn late(operation: Operation, session: Session) -> Result<Bytes, BoxError> {
-    if operation != Operation::Nothing {
+async fn late(session: Option<Session>) -> Result<Bytes, BoxError> {
+    if let Some(session) = session {
         let late = session.set("late", 1).await;
         assert!(matches!(late, Err(SessionError::Committed)), "{late:?}");
     }
