@@ -25,6 +25,13 @@ const CAREFUL: OFlags = OFlags::NOFOLLOW
     .union(OFlags::NONBLOCK)
     .union(OFlags::NOCTTY);
 
+/// To read is no reason to write down when it was read: by default Linux does so for whatever was
+/// written since.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNRECORDED: OFlags = OFlags::NOATIME;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const UNRECORDED: OFlags = OFlags::empty();
+
 #[derive(Debug)]
 pub(crate) struct Directory {
     fd: OwnedFd,
@@ -81,20 +88,21 @@ impl Directory {
 
     pub(crate) fn folder(&self, path: &str) -> io::Result<Self> {
         Ok(Self {
-            fd: self.open_below(path, FOLDER, Mode::empty())?,
+            fd: self.open_to_read(path, FOLDER)?,
             stepwise: self.stepwise,
         })
     }
 
-    /// Opens a regular file for reading; anything else under that name is an error.
-    pub(crate) fn file(&self, path: &str) -> io::Result<File> {
-        regular(self.open_below(path, OFlags::RDONLY, Mode::empty())?)
+    /// Opens a regular file for reading and says how long it is; anything else under that name is an
+    /// error.
+    pub(crate) fn file(&self, path: &str) -> io::Result<(File, u64)> {
+        regular(self.open_to_read(path, OFlags::RDONLY)?)
     }
 
     /// Opens a file for locking and for appending, which is made (0600) where there is none.
     pub(crate) fn lock_file(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE;
-        regular(self.open_below(name, flags, FILE_MODE)?)
+        Ok(regular(self.open_below(name, flags, FILE_MODE)?)?.0)
     }
 
     /// Makes a new file (0600).
@@ -211,6 +219,16 @@ impl Directory {
         Ok(rustix::fs::fsync(&self.fd)?)
     }
 
+    fn open_to_read(&self, path: &str, flags: OFlags) -> io::Result<OwnedFd> {
+        match self.open_below(path, flags | UNRECORDED, Mode::empty()) {
+            // It belongs to somebody else.
+            Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => {
+                self.open_below(path, flags, Mode::empty())
+            }
+            opened => opened,
+        }
+    }
+
     fn open_below(&self, path: &str, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
         let opened = if self.stepwise {
             open_stepwise(&self.fd, path, flags | CAREFUL, mode)
@@ -302,10 +320,11 @@ fn named(path: &Path, what: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), text)
 }
 
-fn regular(fd: OwnedFd) -> io::Result<File> {
+/// The file behind a descriptor, and its length.
+fn regular(fd: OwnedFd) -> io::Result<(File, u64)> {
     let stat = rustix::fs::fstat(&fd)?;
     if FileType::from_raw_mode(stat.st_mode).is_file() {
-        Ok(fd.into())
+        Ok((fd.into(), stat.st_size.cast_unsigned()))
     } else {
         Err(not_a_file())
     }

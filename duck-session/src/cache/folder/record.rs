@@ -9,7 +9,6 @@
 //! The header is there to tell a record from garbage and to sweep without reading values. It
 //! protects nothing: values are sealed before they come here.
 
-use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::time::Duration;
 
@@ -88,13 +87,15 @@ pub(super) fn read(root: &Directory, path: &str, now: impl FnOnce() -> u64) -> i
 
 /// Reads the record at `path`.
 pub(super) fn read_stored(root: &Directory, path: &str) -> io::Result<Stored> {
-    let Some(mut file) = present(root.file(path))? else {
+    let Some((mut file, len)) = present(root.file(path))? else {
         return Ok(Stored::Nothing);
     };
-    let len = file_len(&file)?;
-    if len > HEADER + MAX_VALUE {
+    let Some(len) = usize::try_from(len)
+        .ok()
+        .filter(|len| *len <= HEADER + MAX_VALUE)
+    else {
         return Ok(Stored::Garbage);
-    }
+    };
     let mut bytes = vec![0; len];
     match file.read_exact(&mut bytes) {
         Ok(()) => Ok(decode(bytes.into())),
@@ -106,7 +107,7 @@ pub(super) fn read_stored(root: &Directory, path: &str) -> io::Result<Stored> {
 
 /// Whether the record in a key's folder is expired. Only the header is read.
 pub(super) fn is_expired(folder: &Directory, now: u64) -> io::Result<bool> {
-    let Some(mut file) = present(folder.file(NAME))? else {
+    let Some((mut file, _)) = present(folder.file(NAME))? else {
         return Ok(false);
     };
     let mut header = [0; HEADER];
@@ -120,13 +121,12 @@ pub(super) fn is_expired(folder: &Directory, now: u64) -> io::Result<bool> {
 /// Whether the file in a key's folder is no record. Only the header is read.
 #[cfg(feature = "commands")]
 pub(super) fn is_garbage(folder: &Directory) -> io::Result<bool> {
-    let Some(mut file) = present(folder.file(NAME))? else {
+    let Some((mut file, len)) = present(folder.file(NAME))? else {
         return Ok(false);
     };
-    let len = file_len(&file)?;
     let mut header = [0; HEADER];
     match file.read_exact(&mut header) {
-        Ok(()) => Ok(parse(header).is_none_or(|(value, _)| value != len - HEADER)),
+        Ok(()) => Ok(parse(header).is_none_or(|(value, _)| (HEADER + value) as u64 != len)),
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(true),
         Err(error) => Err(error),
     }
@@ -138,10 +138,6 @@ pub(super) fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         result => result.map(Some),
     }
-}
-
-fn file_len(file: &File) -> io::Result<usize> {
-    usize::try_from(rustix::fs::fstat(file)?.st_size).map_err(io::Error::other)
 }
 
 fn decode(mut bytes: Bytes) -> Stored {
