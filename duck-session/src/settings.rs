@@ -139,7 +139,7 @@ impl Default for SessionSettings {
             session_on_limit: OnLimit::EvictOldest,
             session_create_rate: None,
             session_memory_bytes: 256 * 1024 * 1024,
-            session_shard_bytes: 1024 * 1024 * 1024,
+            session_shard_bytes: 4 * 1024 * 1024 * 1024,
             session_store_timeout: Seconds(Duration::from_secs(2)),
             session_on_store_error: OnStoreError::Closed,
             session_fsync: Fsync::Security,

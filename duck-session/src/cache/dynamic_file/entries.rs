@@ -2,17 +2,18 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::digest::digest;
 use super::expiry::Instant;
 use super::operation::{Condition, Stored};
 
-const FIND: &str = "SELECT value, expires, due FROM entries WHERE key = ?1";
-const INSERT: &str = "INSERT INTO entries (key, value, expires, due) VALUES (?1, ?2, ?3, ?3)";
-const UPDATE: &str = "UPDATE entries SET value = ?2, expires = ?3 WHERE key = ?1";
-const UPDATE_DUE: &str = "UPDATE entries SET value = ?2, expires = ?3, due = ?3 WHERE key = ?1";
-const DELETE: &str = "DELETE FROM entries WHERE key = ?1";
-const DUE: &str = "SELECT rowid, expires FROM entries WHERE due <= ?1 ORDER BY due LIMIT ?2";
-const DELETE_ROW: &str = "DELETE FROM entries WHERE rowid = ?1";
-const POSTPONE_ROW: &str = "UPDATE entries SET due = expires WHERE rowid = ?1";
+const FIND: &str = "SELECT value, expires, due, number FROM entries WHERE digest = ?1 AND key = ?2";
+const INSERT: &str =
+    "INSERT INTO entries (digest, key, value, expires, due) VALUES (?1, ?2, ?3, ?4, ?4)";
+const UPDATE: &str = "UPDATE entries SET value = ?2, expires = ?3 WHERE number = ?1";
+const UPDATE_DUE: &str = "UPDATE entries SET value = ?2, expires = ?3, due = ?3 WHERE number = ?1";
+const DELETE: &str = "DELETE FROM entries WHERE number = ?1";
+const DUE: &str = "SELECT number, expires FROM entries WHERE due <= ?1 ORDER BY due LIMIT ?2";
+const POSTPONE: &str = "UPDATE entries SET due = expires WHERE number = ?1";
 
 /// What is stored under a key that a change is about.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +21,7 @@ pub(super) struct Held {
     /// Whether it meets the condition of the change.
     pub(super) agrees: bool,
     due: Instant,
+    number: i64,
 }
 
 /// What a sweep did.
@@ -38,29 +40,26 @@ pub(super) fn find(
 ) -> rusqlite::Result<Option<Held>> {
     connection
         .prepare_cached(FIND)?
-        .query_row([key], |row| {
+        .query_row(params![digest(key), key], |row| {
             let is_live = row.get::<_, Instant>(1)? > now;
             let live = is_live.then_some(row.get_ref(0)?.as_blob()?);
             Ok(Held {
                 agrees: condition.holds(live),
                 due: row.get(2)?,
+                number: row.get(3)?,
             })
         })
         .optional()
 }
 
+/// Stores what is under no key yet.
 pub(super) fn insert(connection: &Connection, key: &str, new: &Stored) -> rusqlite::Result<usize> {
     connection
         .prepare_cached(INSERT)?
-        .execute(params![key, new.value, new.expires])
+        .execute(params![digest(key), key, new.value, new.expires])
 }
 
-pub(super) fn update(
-    connection: &Connection,
-    key: &str,
-    held: Held,
-    new: &Stored,
-) -> rusqlite::Result<usize> {
+pub(super) fn update(connection: &Connection, held: Held, new: &Stored) -> rusqlite::Result<usize> {
     // The sweep may look at an entry too early, never too late.
     let statement = if new.expires < held.due {
         UPDATE_DUE
@@ -69,11 +68,11 @@ pub(super) fn update(
     };
     connection
         .prepare_cached(statement)?
-        .execute(params![key, new.value, new.expires])
+        .execute(params![held.number, new.value, new.expires])
 }
 
-pub(super) fn delete(connection: &Connection, key: &str) -> rusqlite::Result<usize> {
-    connection.prepare_cached(DELETE)?.execute([key])
+pub(super) fn delete(connection: &Connection, held: Held) -> rusqlite::Result<usize> {
+    connection.prepare_cached(DELETE)?.execute([held.number])
 }
 
 pub(super) fn clear(connection: &Connection) -> rusqlite::Result<usize> {
@@ -87,11 +86,11 @@ pub(super) fn sweep(
     limit: usize,
 ) -> rusqlite::Result<Swept> {
     let mut swept = Swept::default();
-    for (row, expires) in due(connection, now, limit)? {
+    for (number, expires) in due(connection, now, limit)? {
         if expires <= now {
-            swept.removed += connection.prepare_cached(DELETE_ROW)?.execute([row])?;
+            swept.removed += connection.prepare_cached(DELETE)?.execute([number])?;
         } else {
-            swept.postponed += connection.prepare_cached(POSTPONE_ROW)?.execute([row])?;
+            swept.postponed += connection.prepare_cached(POSTPONE)?.execute([number])?;
         }
     }
     Ok(swept)

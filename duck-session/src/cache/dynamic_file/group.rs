@@ -192,8 +192,8 @@ impl Passage<'_> {
     ) -> Result<Outcome, Failure> {
         let lane = &mut self.writer.lanes[lane];
         lane.run(self.durable, |connection| match &change.new {
-            Some(new) => entries::update(connection, &change.key, held, new),
-            None => entries::delete(connection, &change.key),
+            Some(new) => entries::update(connection, held, new),
+            None => entries::delete(connection, held),
         })?;
         Ok(Outcome::made(lane))
     }

@@ -3,6 +3,7 @@
 #[cfg(feature = "commands")]
 mod check;
 mod connection;
+mod digest;
 mod entries;
 mod expiry;
 mod failure;
@@ -37,8 +38,9 @@ use super::directory::Directory;
 use super::{Cache, Entry, Page, wrong_cursor};
 use crate::clock::Clock;
 
-/// How large a shard grows where nothing else is said: 1 GiB.
-const SHARD_BYTES: u64 = 1 << 30;
+/// How large a shard grows where nothing else is said: 4 GiB, which is about three million sessions of
+/// one kilobyte. A read asks one shard after the other, so there should be few.
+const SHARD_BYTES: u64 = 4 << 30;
 
 /// How many writes may wait before those who ask for more have to.
 const QUEUE: usize = 1024;
@@ -171,7 +173,7 @@ pub struct DynamicFileOptions {
 }
 
 impl DynamicFileOptions {
-    /// How large a shard may grow before new keys go elsewhere; 1 GiB where nothing is said. A
+    /// How large a shard may grow before new keys go elsewhere; 4 GiB where nothing is said. A
     /// shard may exceed it by what is added to the entries it holds.
     ///
     /// ```

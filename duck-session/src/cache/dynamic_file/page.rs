@@ -2,32 +2,33 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use super::expiry::{Instant, NEVER};
 use super::failure::Failure;
 use super::folder::Folder;
 use crate::cache::{Listed, Page};
 
-const SELECT: &str = "SELECT key, value, expires FROM entries WHERE key > ?1 ORDER BY key LIMIT ?2";
-/// An empty key is behind no other.
-const SELECT_FIRST: &str =
-    "SELECT key, value, expires FROM entries WHERE key >= ?1 ORDER BY key LIMIT ?2";
+const SELECT: &str =
+    "SELECT key, value, expires, number FROM entries WHERE number > ?1 ORDER BY number LIMIT ?2";
 
-/// Where a page begins: in which shard, behind which key. A key stays in one shard for as long as
-/// it is there, and a new shard has the highest number.
-#[derive(Debug, Clone)]
+/// Where a page begins: in which shard, behind which entry. An entry keeps its shard and its number
+/// for as long as it is there, and a new shard has the highest number.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Cursor {
     shard: u32,
-    key: Option<String>,
+    entry: i64,
 }
+
+/// What no entry's number is below.
+const FIRST: i64 = i64::MIN;
 
 impl Cursor {
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let (shard, key) = text.split_once(':')?;
+        let (shard, entry) = text.split_once(':')?;
         Some(Self {
             shard: shard.parse().ok()?,
-            key: Some(key.to_owned()),
+            entry: entry.parse().ok()?,
         })
     }
 }
@@ -42,32 +43,30 @@ impl Folder {
         now: Instant,
     ) -> Result<Page, Failure> {
         let limit = limit.max(1);
-        let mut after = after.unwrap_or(Cursor {
-            shard: 0,
-            key: None,
-        });
         let mut page = Page::default();
         for shard in self.refresh()?.newest_first().iter().rev() {
-            if shard.number() < after.shard {
-                continue;
-            }
-            if shard.number() > after.shard {
-                after.key = None;
-            }
+            let number = shard.number();
+            let from = match after {
+                Some(after) if number < after.shard => continue,
+                Some(after) if number == after.shard => after.entry,
+                _ => FIRST,
+            };
             let wanted = limit - page.entries.len();
-            let rows =
-                shard.with_reader(|connection| rows(connection, after.key.as_deref(), wanted, now));
-            match rows {
-                Ok(rows) => page.entries.extend(rows.unwrap_or_default()),
+            let rows = shard.with_reader(|connection| rows(connection, from, wanted, now));
+            let rows = match rows {
+                Ok(rows) => rows.unwrap_or_default(),
                 Err(failure) if failure.is_corruption() => {
                     shard.warn(&failure);
                     page.unreadable += 1;
+                    continue;
                 }
                 Err(failure) => return Err(failure),
-            }
+            };
+            let last = rows.last().map(|(entry, _)| *entry);
+            page.entries
+                .extend(rows.into_iter().map(|(_, listed)| listed));
             if page.entries.len() >= limit {
-                let last = page.entries.last();
-                page.next = last.map(|last| format!("{}:{}", shard.number(), last.key));
+                page.next = last.map(|entry| format!("{number}:{entry}"));
                 return Ok(page);
             }
         }
@@ -75,26 +74,23 @@ impl Folder {
     }
 }
 
+/// Entries behind `from` and their numbers.
 fn rows(
     connection: &Connection,
-    after: Option<&str>,
+    from: i64,
     limit: usize,
     now: Instant,
-) -> rusqlite::Result<Vec<Listed>> {
+) -> rusqlite::Result<Vec<(i64, Listed)>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     connection
-        .prepare_cached(if after.is_some() {
-            SELECT
-        } else {
-            SELECT_FIRST
-        })?
-        .query_map(params![after.unwrap_or_default(), limit], |row| {
-            let value = row.get_ref(1)?.as_blob()?.to_vec();
-            Ok(Listed::new(
+        .prepare_cached(SELECT)?
+        .query_map([from, limit], |row| {
+            let (key, value) = (
                 row.get::<_, String>(0)?,
-                value,
-                left(row.get(2)?, now),
-            ))
+                row.get_ref(1)?.as_blob()?.to_vec(),
+            );
+            let listed = Listed::new(key, value, left(row.get(2)?, now));
+            Ok((row.get(3)?, listed))
         })?
         .collect()
 }

@@ -5,16 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::connection;
+use super::digest::digest;
 use super::expiry::Instant;
 use super::failure::Failure;
 
 /// How many threads read a shard at once before one waits for another.
 const READERS: usize = 4;
 
-const SELECT: &str = "SELECT value, expires FROM entries WHERE key = ?1";
+const SELECT: &str = "SELECT value, expires FROM entries WHERE digest = ?1 AND key = ?2";
 
 /// One database of the folder, and the connections that read it.
 #[derive(Debug)]
@@ -148,7 +149,7 @@ impl Shard {
 fn select(connection: &Connection, key: &str) -> rusqlite::Result<Option<Found>> {
     connection
         .prepare_cached(SELECT)?
-        .query_row([key], |row| {
+        .query_row(params![digest(key), key], |row| {
             Ok(Found {
                 value: Bytes::copy_from_slice(row.get_ref(0)?.as_blob()?),
                 expires: row.get(1)?,

@@ -132,7 +132,7 @@ mod tests {
         let file = FileId::at(&path).unwrap();
         let mut lane = Lane::new(Arc::new(Shard::new(1, path, file)));
         for entry in 0..entries {
-            let insert = "INSERT INTO entries (key, value, expires, due) VALUES (?1, x'', ?1, ?1)";
+            let insert = "INSERT INTO entries (digest, key, value, expires, due) VALUES (?1, ?1, x'', ?1, ?1)";
             let inserted = lane.run(false, |connection| connection.execute(insert, [entry]));
             inserted.unwrap();
         }
