@@ -54,6 +54,7 @@ async fn follow(administration: &dyn Administration, mut stored: Stored) -> Resu
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
     use duck_core::testing::TestClient;
@@ -73,6 +74,8 @@ mod tests {
     struct Shared {
         cache: Arc<InMemoryCache>,
         is_evasive: bool,
+        /// How many were asked for.
+        pages: Arc<AtomicUsize>,
     }
 
     impl Cache for Shared {
@@ -104,6 +107,7 @@ mod tests {
         }
 
         async fn page(&self, after: Option<&str>, limit: usize) -> Result<Page> {
+            self.pages.fetch_add(1, Ordering::Relaxed);
             let mut page = self.cache.page(after, limit).await?;
             let is_tombstone = |record: &[u8]| {
                 Header::read(record).is_some_and(|header| header.kind == Kind::Moved)
@@ -163,6 +167,22 @@ mod tests {
         let administration = open(&cache, &[KEY]).administration.unwrap();
         let of = async |name| sessions_of(&*administration, name).await.unwrap().len();
         assert_eq!((of("grace").await, of("ada").await), (1, 0));
+    }
+
+    /// F12: however many sessions others have.
+    #[tokio::test]
+    async fn the_list_of_a_user_takes_no_walk() {
+        let cache = Shared::default();
+        let client = visitor(&cache);
+        for user in ["ada", "grace", "grace"] {
+            client.another().get(&format!("/login/{user}")).await;
+        }
+        let administration = open(&cache, &[KEY]).administration.unwrap();
+        for (user, sessions) in [("grace", 2), ("ada", 1), ("eve", 0)] {
+            let listed = administration.listed(user).await.unwrap();
+            assert_eq!(listed.len(), sessions, "{user}");
+        }
+        assert_eq!(cache.pages.load(Ordering::Relaxed), 0);
     }
 
     /// A user's list is named with a key. When that one is given up, the list is still found.

@@ -1,7 +1,6 @@
 use duck_core::{ExitCode, Result};
 use serde_json::{Value, json};
 
-use super::by_user::sessions_of;
 use super::prefix::SHORT;
 use super::scan::Scan;
 use super::{Desk, note, words};
@@ -76,7 +75,7 @@ pub(super) async fn run(args: Args, desk: Desk<'_>) -> Result<ExitCode> {
     };
     let administration = list.desk.administration;
     if let Some(name) = args.user {
-        list.add(&sessions_of(administration, &name).await?)?;
+        list.add(&administration.listed(&name).await?)?;
     } else {
         let mut scan = Scan::new(administration);
         while let Some(records) = scan.next().await? {

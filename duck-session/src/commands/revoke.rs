@@ -31,11 +31,16 @@ pub(super) async fn run(args: Args, mut desk: Desk<'_>) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Ends all sessions of one user.
+/// Ends all sessions of one user: at once those on the user's list, and then whatever is found by
+/// looking into each.
 pub(super) async fn run_for_user(args: UserArgs, mut desk: Desk<'_>) -> Result<ExitCode> {
+    let administration = desk.administration;
     let mut revoked = 0;
-    for stored in sessions_of(desk.administration, &args.user).await? {
-        revoked += usize::from(desk.administration.revoke(&stored.handle).await?);
+    for stored in administration.listed(&args.user).await? {
+        revoked += usize::from(administration.revoke(&stored.handle).await?);
+    }
+    for stored in sessions_of(administration, &args.user).await? {
+        revoked += usize::from(administration.revoke(&stored.handle).await?);
     }
     let verb = if revoked == 1 { "is" } else { "are" };
     desk.answer(

@@ -34,6 +34,9 @@ pub(crate) trait Administration: Send + Sync {
     /// Some of the records: see [`Cache::page`].
     fn page(&self, after: Option<String>) -> BoxFuture<'_, Result<StoredPage>>;
 
+    /// The sessions of a user, by their list: no other is looked at.
+    fn listed<'a>(&'a self, user: &'a str) -> BoxFuture<'a, Result<Vec<Stored>>>;
+
     /// The record under one handle.
     fn find<'a>(&'a self, handle: &'a Handle) -> BoxFuture<'a, Result<Option<Stored>>>;
 
@@ -108,6 +111,10 @@ impl<C: Cache> Administration for CacheEngine<C> {
             }
             Ok(stored)
         })
+    }
+
+    fn listed<'a>(&'a self, user: &'a str) -> BoxFuture<'a, Result<Vec<Stored>>> {
+        Box::pin(async move { Ok(self.listed(user).await?) })
     }
 
     fn find<'a>(&'a self, handle: &'a Handle) -> BoxFuture<'a, Result<Option<Stored>>> {

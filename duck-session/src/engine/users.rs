@@ -11,7 +11,12 @@ use duck_core::{Identity, Record, Revoked, SessionData, SessionError, UserSessio
 use super::administration::Resealed;
 use super::line::Line;
 use super::save::{MOST_TRIES, Version};
+#[cfg(feature = "commands")]
+use super::stored::Stored;
+use super::tombstone::Tombstone;
 use super::{CacheEngine, Opened, Tells, exchange};
+#[cfg(feature = "commands")]
+use crate::cache;
 use crate::cache::{Cache, Entry};
 use crate::clock;
 use crate::header::{Header, Kind};
@@ -156,8 +161,7 @@ impl<C: Cache> CacheEngine<C> {
         Some(self.sealer.handle(record?.id.as_ref()?))
     }
 
-    /// The sessions of a user that live. One that moved while they are read is found where it went:
-    /// it was on the list under its new name before.
+    /// The sessions of a user that live. One that moved since its list was read is found where it went.
     async fn live(&self, user: &str) -> Result<Vec<Listed>, SessionError> {
         let mut live: Vec<Listed> = Vec::new();
         for name in self.sealer.user_handles(user) {
@@ -168,13 +172,12 @@ impl<C: Cache> CacheEngine<C> {
                 let Some(handle) = Handle::parse(key) else {
                     continue;
                 };
-                // After a change of the key it may be on the old list and on the new one.
-                if live.iter().any(|listed| listed.handle == handle) {
+                let Some((handle, header, data)) = self.live_from(handle).await? else {
                     continue;
-                }
-                if let Some((header, data)) = self.live_at(&handle).await?
-                    && data.user().as_deref() == Some(user)
-                {
+                };
+                // It may be listed where it was too, and after a change of the key on two lists.
+                let is_new = live.iter().all(|listed| listed.handle != handle);
+                if is_new && data.user().as_deref() == Some(user) {
                     let agent = serde_json::from_slice(agent).unwrap_or_default();
                     live.push(Listed {
                         handle,
@@ -187,17 +190,31 @@ impl<C: Cache> CacheEngine<C> {
         Ok(live)
     }
 
-    async fn live_at(
+    /// The live session under a handle, or wherever it went from there.
+    async fn live_from(
         &self,
-        handle: &Handle,
-    ) -> Result<Option<(Header, SessionData)>, SessionError> {
-        let Some(bytes) = self.fetch(handle).await? else {
-            return Ok(None);
-        };
-        Ok(match self.open(handle, &bytes) {
-            Opened::Live(header, data) => Some((header, data)),
-            _ => None,
-        })
+        mut handle: Handle,
+    ) -> Result<Option<(Handle, Header, SessionData)>, SessionError> {
+        while let Some(bytes) = self.fetch(&handle).await? {
+            match self.open(&handle, &bytes) {
+                Opened::Live(header, data) => return Ok(Some((handle, header, data))),
+                Opened::Moved(Tombstone { to: Some(to), .. }) => handle = to,
+                _ => break,
+            }
+        }
+        Ok(None)
+    }
+
+    /// The sessions on a user's list as they are stored.
+    #[cfg(feature = "commands")]
+    pub(super) async fn listed(&self, user: &str) -> Result<Vec<Stored>, SessionError> {
+        let mut stored = Vec::new();
+        for listed in self.live(user).await? {
+            let bytes = self.fetch(&listed.handle).await?;
+            let entry = bytes.map(|bytes| cache::Listed::new(listed.handle.as_str(), bytes, None));
+            stored.extend(entry.and_then(|entry| self.examine(entry)));
+        }
+        Ok(stored)
     }
 
     /// The entries of a long list whose sessions are over.
@@ -272,7 +289,7 @@ impl<C: Cache> CacheEngine<C> {
         let Some(handle) = Handle::parse(key) else {
             return Ok(true);
         };
-        let Some((header, data)) = self.live_at(&handle).await? else {
+        let Some((handle, header, data)) = self.live_from(handle).await? else {
             return Ok(true);
         };
         let Some(user) = data.user() else {
@@ -284,8 +301,8 @@ impl<C: Cache> CacheEngine<C> {
         }
         let covered = header.expires.saturating_add(self.lifetimes.span());
         self.edit_list(&name, covered, |list| {
-            if list.get(key).is_none() {
-                list.set(key, agent.clone());
+            if list.get(handle.as_str()).is_none() {
+                list.set(handle.as_str(), agent.clone());
             }
         })
         .await?;

@@ -209,6 +209,32 @@ async fn a_slow_write_does_not_undo_a_revocation() {
     }
 }
 
+/// One that moves when its user's list has been read is ended where it went, also over two stations.
+#[tokio::test]
+async fn a_revocation_follows_a_session_that_moves_meanwhile() {
+    let cache = ScriptedCache::default();
+    let client = visit(
+        settings().with("SESSION_STORAGE", "TestCache"),
+        over(&cache),
+        pages(),
+    );
+    let victim = client.another();
+    for moves in [&["/cycle"][..], &["/login/ada"], &["/cycle", "/cycle"]] {
+        read(&victim, "/login/ada").await;
+        let gate = cache.hold(Op::Get, When::After);
+        let (ended, ()) = tokio::join!(read(&client, "/revoke-user/ada"), async {
+            gate.reached().await;
+            for page in moves {
+                read(&victim, page).await;
+            }
+            gate.open();
+        });
+        assert_eq!(ended, "1", "{moves:?}");
+        assert_eq!(read(&victim, "/user").await, "nobody", "{moves:?}");
+        assert_eq!(read(&client, "/count/ada").await, "0", "{moves:?}");
+    }
+}
+
 /// A list lasts for as long as what is on it, however often the end of a session is moved.
 #[tokio::test]
 async fn a_session_that_is_used_for_a_year_is_still_on_the_list() {
