@@ -107,7 +107,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
         .map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
 }
 
-/// Removes a shard with its log.
+/// Removes a shard with its log. The shard goes first: without its log it would be an older one.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     remove_file(path)?;
     remove_log(path)

@@ -144,3 +144,26 @@ impl Lane {
         failure
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::shard::FileId;
+    use super::*;
+
+    #[test]
+    fn each_transaction_waits_for_the_disk_as_it_should() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("shard");
+        connection::create(&path).unwrap();
+        let file = FileId::at(&path).unwrap();
+        let mut lane = Lane::new(Arc::new(Shard::new(1, path, file)));
+        for durable in [true, false, true, true, false, false, true] {
+            let level = lane.run(durable, |connection| {
+                connection.query_row("PRAGMA synchronous", [], |row| row.get::<_, u8>(0))
+            });
+            lane.commit().unwrap();
+            let (normal, full) = (1, 2);
+            assert_eq!(level.unwrap(), if durable { full } else { normal });
+        }
+    }
+}

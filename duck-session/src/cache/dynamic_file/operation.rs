@@ -108,11 +108,11 @@ impl Change {
         Self::swap(key, None, None, now)
     }
 
-    /// Whether the change has to survive a power cut. A removal of what was alive always does: a
-    /// logout must not come back.
+    /// Whether the change has to survive a power cut. A removal always does: a logout must not come
+    /// back, and what is stored under the key next, perhaps in another shard, must not have the old
+    /// entry beside it.
     pub(super) fn is_durable(&self) -> bool {
-        let removes_live = !matches!(self.condition, Condition::Holds(None));
-        self.new.as_ref().map_or(removes_live, |new| new.durable)
+        self.new.as_ref().is_none_or(|new| new.durable)
     }
 }
 

@@ -105,7 +105,8 @@ impl Slice {
                 self.found_all = false;
                 return Ok(());
             }
-            let swept = lane.run(false, |connection| entries::sweep(connection, now, step))?;
+            // Durably, as all removals.
+            let swept = lane.run(true, |connection| entries::sweep(connection, now, step))?;
             let looked = swept.removed + swept.postponed;
             self.removed += swept.removed;
             self.looked += looked;
