@@ -13,5 +13,7 @@ mod full;
 mod history;
 mod kill;
 mod planted;
+mod power;
 mod site;
+mod steps;
 mod storage;

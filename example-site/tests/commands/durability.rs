@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::disk::PowerDisk;
 use crate::site::{Server, Site, Visitor};
 
 const LOG: &str = "calls";
@@ -71,5 +72,44 @@ fn writes_wait_for_the_disk_as_the_settings_say() {
             waited, waits,
             "{policy}: {idle}, then {data} {login} {logout}"
         );
+    }
+}
+
+/// What the settings say was on the disk is there when the power is back, and no logout is undone.
+#[test]
+fn a_power_cut_undoes_no_more_than_the_settings_say() {
+    let Some(mut disk) = PowerDisk::mount() else {
+        return;
+    };
+    for (storage, policy) in [
+        ("KeyAsFolderCache", "security"),
+        ("KeyAsFolderCache", "all"),
+        ("DynamicFileCache", "security"),
+        ("DynamicFileCache", "all"),
+    ] {
+        let mut site = Site::new();
+        let dir = disk.dir().join(storage).join(policy);
+        site.set("SESSION_DIR", dir.to_str().unwrap());
+        site.set("SESSION_STORAGE", storage);
+        site.set("SESSION_FSYNC", policy);
+        let server = site.serve();
+        let (mut guest, mut eve) = (Visitor::default(), server.user("eve"));
+        disk.sync();
+        guest.come(&server);
+        let mut ada = server.user("ada");
+        let mut thief = eve.clone();
+        eve.log_out(&server);
+        disk.cut();
+        drop(server);
+        disk.restart();
+
+        let server = site.serve();
+        let name = format!("{storage}, {policy}");
+        assert_eq!(ada.me(&server).0.as_deref(), Some("ada"), "{name}");
+        assert_eq!(thief.me(&server).0, None, "{name}: a logout was undone");
+        if policy == "all" {
+            assert_eq!(guest.me(&server).1, 1, "{name}");
+        }
+        drop(server);
     }
 }
