@@ -11,7 +11,7 @@ use crate::site::{Server, Site, Visitor};
 const LOG: &str = "calls";
 
 /// Whether system calls can be watched here. In CI they have to be.
-fn can_trace() -> bool {
+pub(crate) fn can_trace() -> bool {
     let mut strace = Command::new("strace");
     let works = strace.arg("true").stderr(Stdio::null()).status();
     let works = works.is_ok_and(|status| status.success());
@@ -27,7 +27,7 @@ fn can_trace() -> bool {
 
 /// How often a server waits for the disk while it is asked something, from its start to its end.
 fn syncs(site: &Site, visitor: &mut Visitor, ask: impl Fn(&mut Visitor, &Server)) -> usize {
-    let server = site.serve_traced("fsync,fdatasync", LOG);
+    let server = site.serve_traced("trace=fsync,fdatasync", LOG);
     ask(visitor, &server);
     drop(server);
     let log = site.path(LOG);

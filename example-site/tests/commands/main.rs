@@ -6,6 +6,7 @@
 mod disk;
 mod durability;
 mod ending;
+mod failing_calls;
 mod keys;
 mod looking;
 mod migration;

@@ -114,16 +114,14 @@ impl Site {
         start(self.command(&["run"]))
     }
 
-    /// A server whose system calls of these names are written to a file.
-    pub(crate) fn serve_traced(&self, calls: &str, into: &str) -> Server {
+    /// A server whose system calls are written to a file, those that the expression of `strace -e`
+    /// is about.
+    pub(crate) fn serve_traced(&self, expression: &str, into: &str) -> Server {
         let plain = self.command(&["run"]);
         let mut traced = Command::new("strace");
         // The server stays this process's child, and the tracer goes with it.
         traced
-            .args(["-D", "-f", "-qq", "-e"])
-            .arg(format!("trace={calls}"));
-        traced
-            .arg("-o")
+            .args(["-D", "-f", "-qq", "-e", expression, "-o"])
             .arg(self.path(into))
             .arg(PROGRAM)
             .arg("run");
@@ -228,7 +226,7 @@ impl Server {
 }
 
 /// A browser: it keeps its session cookie, from one server to the next.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Visitor {
     cookie: Option<String>,
 }
@@ -270,6 +268,19 @@ impl Visitor {
     }
 
     fn ask(&mut self, server: &Server, method: &str, path: &str, form: &str) -> String {
+        let (status, body) = self.try_to(server, method, path, form);
+        assert!(status < 400, "{method} {path}: {status} {body}");
+        body
+    }
+
+    /// The status that the site answers with, and its page.
+    pub(crate) fn try_to(
+        &mut self,
+        server: &Server,
+        method: &str,
+        path: &str,
+        form: &str,
+    ) -> (u16, String) {
         let cookie = self.cookie.as_ref();
         let cookie = cookie.map_or_else(String::new, |id| format!("cookie: session_id={id}\r\n"));
         let request = format!(
@@ -285,9 +296,8 @@ impl Visitor {
         stream.read_to_string(&mut response).unwrap();
         let (head, body) = response.split_once("\r\n\r\n").unwrap();
         let status: u16 = head[9..12].parse().unwrap();
-        assert!(status < 400, "{method} {path}: {response}");
         self.keep(head);
-        body.to_owned()
+        (status, body.to_owned())
     }
 
     fn keep(&mut self, head: &str) {
