@@ -298,7 +298,8 @@ fn check_trust(path: &Path, stat: &Stat) -> io::Result<()> {
     let (owner, user) = (stat.st_uid, rustix::process::geteuid().as_raw());
     if owner != user {
         let what = format!("belongs to user {owner}, and this process runs as user {user}");
-        return Err(refused(path, &what, "make that user its owner"));
+        let advice = format!("run it as user {owner}, or make user {user} the owner");
+        return Err(refused(path, &what, &advice));
     }
     let mode = Mode::from_raw_mode(stat.st_mode);
     if mode.intersects(Mode::WGRP | Mode::WOTH) {
@@ -435,6 +436,13 @@ mod tests {
         let mut stat = rustix::fs::stat(temp.path()).unwrap();
         stat.st_uid += 1;
         let error = check_trust(temp.path(), &stat).unwrap_err();
-        assert!(error.to_string().contains("belongs to user"), "{error}");
+        let text = error.to_string();
+        for part in [
+            format!("belongs to user {}", stat.st_uid),
+            format!("run it as user {}", stat.st_uid),
+            format!("make user {} the owner", stat.st_uid - 1),
+        ] {
+            assert!(text.contains(&part), "{text}");
+        }
     }
 }

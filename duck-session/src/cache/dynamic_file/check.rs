@@ -6,16 +6,13 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::DynamicFileCache;
-use super::folder::{self, Folder};
+use super::folder::{self, Folder, Part};
 use super::lock::{self, FolderLock};
 use super::reserve;
 use super::shard::Shard;
 use crate::cache::directory::Directory;
 use crate::cache::files::{Fault, Files, Findings};
 use crate::cache::leftover::is_leftover;
-
-/// What SQLite puts beside a shard.
-const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 impl Files for DynamicFileCache {
     fn check(&self, findings: &mut Findings) -> io::Result<()> {
@@ -24,13 +21,15 @@ impl Files for DynamicFileCache {
         let now = self.now().unsigned_abs();
         findings.check_folder(".", &directory)?;
         for name in directory.all_names()? {
-            match name.to_str().map_or(Kind::Foreign, Kind::of) {
-                Kind::Ours(name) => drop(findings.check_file(name, &directory, name)?),
-                Kind::Beside(shard, name) if directory.has_file(shard).unwrap_or(true) => {
-                    findings.check_file(name, &directory, name)?;
+            // Whatever is ours is called something in ASCII.
+            let text = name.to_str().unwrap_or_default();
+            match Kind::of(text) {
+                Kind::Ours => drop(findings.check_file(text, &directory, text)?),
+                Kind::Beside(shard) if directory.has_file(&shard).unwrap_or(true) => {
+                    findings.check_file(text, &directory, text)?;
                 }
-                Kind::Draft(name) | Kind::Beside(_, name) => {
-                    check_leftover((folder, &directory), name, now, findings)?;
+                Kind::Draft | Kind::Beside(_) => {
+                    check_leftover((folder, &directory), text, now, findings)?;
                 }
                 Kind::Foreign => findings.add_irreparable(&name, Fault::Foreign),
             }
@@ -44,27 +43,27 @@ impl Files for DynamicFileCache {
 }
 
 /// What a name stands for.
-enum Kind<'a> {
-    Ours(&'a str),
-    /// The shard it belongs to, and the name.
-    Beside(&'a str, &'a str),
+#[derive(Debug, PartialEq)]
+enum Kind {
+    Ours,
+    /// What SQLite keeps for the shard of this name.
+    Beside(String),
     /// A shard that was never finished.
-    Draft(&'a str),
+    Draft,
     Foreign,
 }
 
-impl<'a> Kind<'a> {
-    fn of(name: &'a str) -> Self {
-        let main = BESIDE.iter().find_map(|suffix| name.strip_suffix(suffix));
-        let draft = main.unwrap_or(name).strip_suffix(".draft");
-        let is_shard = |name: &str| folder::number(Path::new(name)).is_some();
-        match main {
-            _ if draft.is_some_and(|stem| is_shard(&format!("{stem}.sqlite"))) => Self::Draft(name),
-            Some(shard) if is_shard(shard) => Self::Beside(shard, name),
-            None if is_shard(name) || name == lock::NAME || name == reserve::NAME => {
-                Self::Ours(name)
-            }
-            _ => Self::Foreign,
+impl Kind {
+    fn of(name: &str) -> Self {
+        if name == lock::NAME || name == reserve::NAME {
+            return Self::Ours;
+        }
+        let path = Path::new(name);
+        match (folder::number(path), folder::part_of(path)) {
+            (Some(_), _) => Self::Ours,
+            (None, Some((number, Part::Log))) => Self::Beside(folder::file_name(number)),
+            (None, Some((_, Part::Draft))) => Self::Draft,
+            (None, None) => Self::Foreign,
         }
     }
 }
@@ -110,20 +109,18 @@ mod tests {
     #[test]
     fn every_name_of_ours_is_known() {
         for name in ["shard-000001.sqlite", "shards.lock", "shards.reserve"] {
-            assert!(matches!(Kind::of(name), Kind::Ours(_)), "{name}");
+            assert_eq!(Kind::of(name), Kind::Ours, "{name}");
         }
+        let beside = Kind::Beside("shard-000001.sqlite".to_owned());
         for name in ["shard-000001.sqlite-wal", "shard-000001.sqlite-shm"] {
-            assert!(
-                matches!(Kind::of(name), Kind::Beside("shard-000001.sqlite", _)),
-                "{name}"
-            );
+            assert_eq!(Kind::of(name), beside, "{name}");
         }
         for name in [
             "shard-000001.draft",
             "shard-000001.draft-wal",
             "shard-000001.draft-journal",
         ] {
-            assert!(matches!(Kind::of(name), Kind::Draft(_)), "{name}");
+            assert_eq!(Kind::of(name), Kind::Draft, "{name}");
         }
         for name in [
             "",
@@ -134,7 +131,7 @@ mod tests {
             "x.sqlite-wal",
             ".draft",
         ] {
-            assert!(matches!(Kind::of(name), Kind::Foreign), "{name}");
+            assert_eq!(Kind::of(name), Kind::Foreign, "{name}");
         }
     }
 }

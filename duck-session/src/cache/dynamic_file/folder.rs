@@ -189,7 +189,7 @@ impl Folder {
     }
 }
 
-fn file_name(number: u32) -> String {
+pub(super) fn file_name(number: u32) -> String {
     format!("shard-{number:06}.sqlite")
 }
 
@@ -203,13 +203,13 @@ pub(super) fn number(path: &Path) -> Option<u32> {
 
 /// What stands beside a shard, or in its place until it is one.
 #[derive(Debug, PartialEq)]
-enum Part {
+pub(super) enum Part {
     Log,
     Draft,
 }
 
 /// Which part a file is, and of which shard; other files are none.
-fn part_of(path: &Path) -> Option<(u32, Part)> {
+pub(super) fn part_of(path: &Path) -> Option<(u32, Part)> {
     let name = path.file_name()?.to_str()?;
     let end = ["-wal", "-shm", "-journal"]
         .into_iter()
