@@ -76,6 +76,28 @@ async fn sessions_outlive_a_full_disk<S: Storage>() {
     assert_eq!(read(&visitor, "/user").await, "7");
 }
 
+/// A site that was stopped, and finds the disk full when it starts.
+async fn a_site_starts_on_a_full_disk<S: Storage>() {
+    let Some(disk) = Disk::mount("size=3m") else {
+        return;
+    };
+    let first = visitor::<S>(&disk.dir());
+    read(&first, "/login/7").await;
+    read(&first, "/add/n").await;
+    let cookie = id(&first);
+    drop(first);
+    disk.fill();
+
+    let second = with_id(&visitor::<S>(&disk.dir()), &cookie);
+    assert_eq!(read(&second, "/user").await, "7");
+    assert_eq!(read(&second, "/get/n").await, "1");
+    // What was set aside for logouts may have to serve to read; the rest of it is still there.
+    while second.another().get("/large/a/40000").await.status() == 200 {}
+    assert_eq!(read(&second, "/user").await, "7");
+    read(&second, "/logout").await;
+    assert_eq!(read(&with_id(&second, &cookie), "/user").await, "nobody");
+}
+
 /// Where not even the folder fits, the site does not start, and starts when there is room.
 async fn the_smallest_disk_is_an_error_until_there_is_room<S: Storage>() {
     let Some(disk) = Disk::mount("size=16k") else {
@@ -237,6 +259,7 @@ async fn new_visitors_on_a_full_disk_shut_nobody_out<S: Storage>() {
 on_each_storage!(
     new_visitors_on_a_full_disk_shut_nobody_out,
     sessions_outlive_a_full_disk,
+    a_site_starts_on_a_full_disk,
     the_smallest_disk_is_an_error_until_there_is_room,
     a_visit_on_a_full_disk_is_a_page,
     a_disk_that_becomes_read_only_is_read,

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 /// Why the storage could not do what it was asked, with SQLite's or the system's error as source.
 ///
@@ -43,15 +43,23 @@ impl Failure {
     }
 
     pub(super) fn is_disk_full(&self) -> bool {
-        self.sqlite_code() == Some(ErrorCode::DiskFull)
+        let has_no_room = |error: &ffi::Error| {
+            // The second is what SQLite says when the index of a log has no room.
+            error.code == ErrorCode::DiskFull || error.extended_code == ffi::SQLITE_IOERR_SHMSIZE
+        };
+        self.sqlite_error().is_some_and(has_no_room)
             || self.io_kind() == Some(io::ErrorKind::StorageFull)
     }
 
     fn sqlite_code(&self) -> Option<ErrorCode> {
+        Some(self.sqlite_error()?.code)
+    }
+
+    fn sqlite_error(&self) -> Option<&ffi::Error> {
         self.source
             .as_ref()?
             .downcast_ref::<rusqlite::Error>()?
-            .sqlite_error_code()
+            .sqlite_error()
     }
 
     fn io_kind(&self) -> Option<io::ErrorKind> {

@@ -55,8 +55,26 @@ impl Writer {
             writer.add_shard(&locked)?;
         }
         writer.folder.remove_leftovers(&locked);
+        writer.open_shards();
         writer.reserve.keep();
         Ok(writer)
+    }
+
+    /// Opens every shard, and keeps it open: SQLite takes some room beside it for that, without which
+    /// nobody reads it either. On a full disk it gets the reserve.
+    fn open_shards(&mut self) {
+        let is_full = |lane: &mut Lane| {
+            let opened = lane.run(false, entries::is_empty);
+            let opened = lane.commit().and(opened);
+            matches!(opened, Err(failure) if failure.is_disk_full())
+        };
+        // What else is wrong with one is said when it is used.
+        if self.lanes.iter_mut().any(is_full) {
+            self.reserve.release();
+            for lane in &mut self.lanes {
+                is_full(lane);
+            }
+        }
     }
 
     /// Starts the thread. It ends when the queue is closed and everything in it is answered.
