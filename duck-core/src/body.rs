@@ -85,6 +85,15 @@ impl Body {
 
     /// Whether it is still made while it is sent, so that its head leaves first: a stream, or the body
     /// of a request that is passed on. A page is whole before.
+    ///
+    /// ```
+    /// use duck_core::{Body, Bytes};
+    /// use futures_util::stream;
+    ///
+    /// let pieces = stream::iter([Ok::<_, std::io::Error>(Bytes::from("bit by bit"))]);
+    /// assert!(Body::stream(pieces).is_made_while_sent());
+    /// assert!(!Body::from("at once").is_made_while_sent());
+    /// ```
     pub fn is_made_while_sent(&self) -> bool {
         matches!(self.0, Kind::Incoming(_) | Kind::Stream(_))
     }

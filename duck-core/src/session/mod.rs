@@ -182,6 +182,11 @@ impl Session {
 
     /// Whether somebody besides this handle has the session: a stream that goes on when the view has
     /// returned, or a task. They may still ask for it. For session middleware.
+    ///
+    /// ```
+    /// // Outside of a session middleware nobody has one.
+    /// assert!(!duck_core::Session::default().is_held_elsewhere());
+    /// ```
     pub fn is_held_elsewhere(&self) -> bool {
         self.0
             .as_ref()

@@ -4,6 +4,8 @@ use serde_json::json;
 use super::by_user::sessions_of;
 use super::prefix::{Prefix, SHORT};
 use super::{Desk, words};
+use crate::engine::administration::Administration;
+use crate::engine::stored::Stored;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -35,13 +37,12 @@ pub(super) async fn run(args: Args, mut desk: Desk<'_>) -> Result<ExitCode> {
 /// looking into each.
 pub(super) async fn run_for_user(args: UserArgs, mut desk: Desk<'_>) -> Result<ExitCode> {
     let administration = desk.administration;
-    let mut revoked = 0;
-    for stored in administration.listed(&args.user).await? {
-        revoked += usize::from(administration.revoke(&stored.handle).await?);
-    }
-    for stored in sessions_of(administration, &args.user).await? {
-        revoked += usize::from(administration.revoke(&stored.handle).await?);
-    }
+    let mut revoked = end(administration, administration.listed(&args.user).await?).await?;
+    revoked += end(
+        administration,
+        sessions_of(administration, &args.user).await?,
+    )
+    .await?;
     let verb = if revoked == 1 { "is" } else { "are" };
     desk.answer(
         &json!({ "revoked": revoked }),
@@ -49,4 +50,13 @@ pub(super) async fn run_for_user(args: UserArgs, mut desk: Desk<'_>) -> Result<E
     )?;
     desk.warn_unless_atomic();
     Ok(ExitCode::SUCCESS)
+}
+
+/// Ends these, and says how many there still were.
+async fn end(administration: &dyn Administration, sessions: Vec<Stored>) -> Result<usize> {
+    let mut revoked = 0;
+    for stored in sessions {
+        revoked += usize::from(administration.revoke(&stored.handle).await?);
+    }
+    Ok(revoked)
 }

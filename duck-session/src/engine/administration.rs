@@ -114,7 +114,13 @@ impl<C: Cache> Administration for CacheEngine<C> {
     }
 
     fn listed<'a>(&'a self, user: &'a str) -> BoxFuture<'a, Result<Vec<Stored>>> {
-        Box::pin(async move { Ok(self.listed(user).await?) })
+        Box::pin(async move {
+            let mut stored = Vec::new();
+            for handle in self.listed(user).await? {
+                stored.extend(Administration::find(self, &handle).await?);
+            }
+            Ok(stored)
+        })
     }
 
     fn find<'a>(&'a self, handle: &'a Handle) -> BoxFuture<'a, Result<Option<Stored>>> {

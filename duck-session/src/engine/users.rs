@@ -11,12 +11,8 @@ use duck_core::{Identity, Record, Revoked, SessionData, SessionError, UserSessio
 use super::administration::Resealed;
 use super::line::Line;
 use super::save::{MOST_TRIES, Version};
-#[cfg(feature = "commands")]
-use super::stored::Stored;
 use super::tombstone::Tombstone;
 use super::{CacheEngine, Opened, Tells, exchange};
-#[cfg(feature = "commands")]
-use crate::cache;
 use crate::cache::{Cache, Entry};
 use crate::clock;
 use crate::header::{Header, Kind};
@@ -205,16 +201,11 @@ impl<C: Cache> CacheEngine<C> {
         Ok(None)
     }
 
-    /// The sessions on a user's list as they are stored.
+    /// Where the sessions on a user's list are.
     #[cfg(feature = "commands")]
-    pub(super) async fn listed(&self, user: &str) -> Result<Vec<Stored>, SessionError> {
-        let mut stored = Vec::new();
-        for listed in self.live(user).await? {
-            let bytes = self.fetch(&listed.handle).await?;
-            let entry = bytes.map(|bytes| cache::Listed::new(listed.handle.as_str(), bytes, None));
-            stored.extend(entry.and_then(|entry| self.examine(entry)));
-        }
-        Ok(stored)
+    pub(super) async fn listed(&self, user: &str) -> Result<Vec<Handle>, SessionError> {
+        let live = self.live(user).await?.into_iter();
+        Ok(live.map(|listed| listed.handle).collect())
     }
 
     /// The entries of a long list whose sessions are over.

@@ -6,7 +6,8 @@ use duck_core::{Request, UrlPattern, path, text};
 use duck_session::Clock;
 
 use crate::support::{
-    Kind, Op, ScriptedCache, When, id, on_every_storage, over, page, read, settings, visit, with_id,
+    Kind, Op, ScriptedCache, When, id, on_every_storage, over, page, read, scripted, settings,
+    visit, with_id,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -187,12 +188,7 @@ async fn a_logout_and_another_users_login_leave_the_list() {
 /// What a request under way would save is not saved: it cannot bring the session back.
 #[tokio::test]
 async fn a_slow_write_does_not_undo_a_revocation() {
-    let cache = ScriptedCache::default();
-    let client = visit(
-        settings().with("SESSION_STORAGE", "TestCache"),
-        over(&cache),
-        pages(),
-    );
+    let (client, cache) = scripted(pages());
     let victim = client.another();
     for slow in ["/set/a/1", "/cycle", "/login/ada"] {
         read(&victim, "/login/ada").await;
@@ -212,12 +208,7 @@ async fn a_slow_write_does_not_undo_a_revocation() {
 /// One that moves when its user's list has been read is ended where it went, also over two stations.
 #[tokio::test]
 async fn a_revocation_follows_a_session_that_moves_meanwhile() {
-    let cache = ScriptedCache::default();
-    let client = visit(
-        settings().with("SESSION_STORAGE", "TestCache"),
-        over(&cache),
-        pages(),
-    );
+    let (client, cache) = scripted(pages());
     let victim = client.another();
     for moves in [&["/cycle"][..], &["/login/ada"], &["/cycle", "/cycle"]] {
         read(&victim, "/login/ada").await;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::connection;
+use super::entries;
 use super::failure::Failure;
 use super::shard::Shard;
 
@@ -33,6 +34,14 @@ impl Lane {
             syncs: None,
             turn: Turn::Idle,
         }
+    }
+
+    /// Of a new shard.
+    #[cfg(test)]
+    pub(super) fn made_at(path: std::path::PathBuf) -> Self {
+        connection::create(&path).unwrap();
+        let file = super::shard::FileId::at(&path).unwrap();
+        Self::new(Arc::new(Shard::new(1, path, file)))
     }
 
     pub(super) fn shard(&self) -> &Arc<Shard> {
@@ -66,6 +75,12 @@ impl Lane {
             Turn::Undone(failure) => Err(failure),
             Turn::Open => self.execute("COMMIT").inspect_err(|_| self.roll_back()),
         }
+    }
+
+    /// Whether nothing is left in the shard.
+    pub(super) fn is_empty(&mut self) -> Result<bool, Failure> {
+        let is_empty = self.run(false, entries::is_empty);
+        self.commit().and(is_empty)
     }
 
     /// Copies the log into the shard as far as no reader needs it, and syncs both.
@@ -147,16 +162,12 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shard::FileId;
     use super::*;
 
     #[test]
     fn each_transaction_waits_for_the_disk_as_it_should() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("shard");
-        connection::create(&path).unwrap();
-        let file = FileId::at(&path).unwrap();
-        let mut lane = Lane::new(Arc::new(Shard::new(1, path, file)));
+        let mut lane = Lane::made_at(folder.path().join("shard"));
         for durable in [true, false, true, true, false, false, true] {
             let level = lane.run(durable, |connection| {
                 connection.query_row("PRAGMA synchronous", [], |row| row.get::<_, u8>(0))

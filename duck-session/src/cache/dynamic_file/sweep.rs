@@ -120,18 +120,13 @@ impl Slice {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
-    use std::sync::Arc;
 
-    use super::super::connection;
     use super::super::expiry::NEVER;
-    use super::super::shard::{FileId, Shard};
     use super::*;
 
     /// A shard of entries whose time is over.
     fn expired(path: PathBuf, entries: i64) -> Lane {
-        connection::create(&path).unwrap();
-        let file = FileId::at(&path).unwrap();
-        let mut lane = Lane::new(Arc::new(Shard::new(1, path, file)));
+        let mut lane = Lane::made_at(path);
         for entry in 0..entries {
             let insert = "INSERT INTO entries (digest, key, value, expires, due) VALUES (?1, ?1, x'', ?1, ?1)";
             let inserted = lane.run(false, |connection| connection.execute(insert, [entry]));

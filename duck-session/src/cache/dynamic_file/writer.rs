@@ -63,16 +63,13 @@ impl Writer {
     /// Opens every shard, and keeps it open: SQLite takes some room beside it for that, without which
     /// nobody reads it either. On a full disk it gets the reserve.
     fn open_shards(&mut self) {
-        let is_full = |lane: &mut Lane| {
-            let opened = lane.run(false, entries::is_empty);
-            let opened = lane.commit().and(opened);
-            matches!(opened, Err(failure) if failure.is_disk_full())
-        };
         // What else is wrong with one is said when it is used.
-        if self.lanes.iter_mut().any(is_full) {
+        let has_no_room =
+            |lane: &mut Lane| matches!(lane.is_empty(), Err(failure) if failure.is_disk_full());
+        if self.lanes.iter_mut().any(has_no_room) {
             self.reserve.release();
             for lane in &mut self.lanes {
-                is_full(lane);
+                let _ = lane.is_empty();
             }
         }
     }
@@ -177,9 +174,7 @@ impl Writer {
     /// keeps nobody from working.
     pub(super) fn remove_emptied(&mut self, lock: &Locked) {
         for lane in self.lanes.iter_mut().skip(1) {
-            let emptied = lane.run(false, entries::is_empty);
-            let emptied = lane.commit().and(emptied);
-            if matches!(emptied, Ok(true))
+            if matches!(lane.is_empty(), Ok(true))
                 && let Err(failure) = self.folder.remove_shard(lane.shard(), lock)
             {
                 lane.shard().warn(&failure);
