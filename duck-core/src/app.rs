@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use http::Method;
 
+use crate::component::{Component, ErasedComponent, Ready};
 use crate::context::{Context, State, UrlNames};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-use crate::middleware::{ErasedMiddleware, Layer, Middleware};
+use crate::middleware::{ErasedMiddleware, Middleware};
 use crate::pattern::{Converter, Pattern};
 use crate::proxies::Proxies;
 use crate::route::RouteInfo;
 use crate::router::{Key, Route, Router, Routes};
 use crate::settings::{Settings, SettingsError};
-use crate::setup::Setup;
+use crate::setup::{Purpose, Setup};
 use crate::site::{Inner, RouteLine, Site};
 use crate::urls::{Matcher, UrlPattern};
 
@@ -30,7 +31,7 @@ const KEYS_OF_SOME: [&str; 8] = [
     "STATIC_URL",
 ];
 
-/// A site being put together: settings, middleware, URL patterns, state.
+/// A site being put together: settings, components, middleware, URL patterns, state.
 ///
 /// ```no_run
 /// use duck_core::{App, Request, path};
@@ -44,13 +45,13 @@ const KEYS_OF_SOME: [&str; 8] = [
 /// }
 /// ```
 ///
-/// Mistakes (a setting that does not fit, two patterns for one path) are reported when the site is
-/// built, by [`build`](Self::build) or [`run`](Self::run). Nothing about a site is global: several can live
-/// in one process.
+/// Mistakes (a setting that does not fit, two patterns for one path) are reported when the site starts,
+/// by [`start`](Self::start) or [`run`](Self::run); settings are not read before. Nothing about a site is
+/// global: several can live in one process.
 pub struct App {
     settings: Result<Settings, SettingsError>,
     patterns: Vec<UrlPattern>,
-    layers: Vec<Layer>,
+    components: Vec<Box<dyn ErasedComponent>>,
     state: State,
     #[cfg(feature = "tower")]
     around: Vec<crate::tower::Waiting>,
@@ -59,19 +60,19 @@ pub struct App {
 impl App {
     /// A site with these settings.
     pub fn new(settings: Settings) -> Self {
-        Self::with(Ok(settings))
+        Self::of(Ok(settings))
     }
 
     /// A site with the settings of a file: see [`Settings::load`].
     pub fn from_settings(file: impl AsRef<Path>) -> Self {
-        Self::with(Settings::load(file))
+        Self::of(Settings::load(file))
     }
 
-    fn with(settings: Result<Settings, SettingsError>) -> Self {
+    fn of(settings: Result<Settings, SettingsError>) -> Self {
         Self {
             settings,
             patterns: Vec::new(),
-            layers: Vec::new(),
+            components: Vec::new(),
             state: State::default(),
             #[cfg(feature = "tower")]
             around: Vec::new(),
@@ -92,15 +93,23 @@ impl App {
         self
     }
 
-    /// Adds a middleware around all views. The first one added is the outermost.
+    /// Adds a [`Component`]: a part that starts with the site, such as a database pool or the sessions.
+    /// Components start in the order they were added.
     #[must_use]
-    pub fn middleware(mut self, middleware: impl Middleware) -> Self {
-        self.layers.push(Layer::new(middleware));
+    pub fn with(mut self, component: impl Component) -> Self {
+        self.components.push(Box::new(component));
         self
     }
 
+    /// Adds a middleware around all views. The first one added is the outermost; those that a
+    /// component adds stand where the component was added.
+    #[must_use]
+    pub fn middleware(self, middleware: impl Middleware) -> Self {
+        self.with(Ready(middleware))
+    }
+
     /// Gives the views a value: [`Request::state`](crate::Request::state). There is one of each
-    /// type; the last one stays.
+    /// type; the last one stays, and what a component [inserts](crate::Setup::insert) comes after.
     #[must_use]
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.state.insert(value);
@@ -129,29 +138,50 @@ impl App {
     }
 
     /// Adds the site's folder of static files: `STATIC_DIR` (`static`) under `STATIC_URL`
-    /// (`/static/`).
+    /// (`/static/`). Its pattern is named `static`.
     #[must_use]
-    pub fn static_files(mut self) -> Self {
-        match self.settings.as_ref().map(crate::files::pattern) {
-            Ok(Ok(pattern)) => self.patterns.push(pattern),
-            Ok(Err(error)) => self.settings = Err(error),
-            Err(_) => {}
-        }
-        self
+    pub fn static_files(self) -> Self {
+        self.with(async |setup: &mut Setup<'_>| {
+            let pattern = crate::files::pattern(setup.settings())?;
+            setup.urls([pattern]);
+            Ok(())
+        })
     }
 
-    /// Builds the site.
+    /// The settings it will start with.
+    pub(crate) fn settings(&self) -> Result<&Settings, SettingsError> {
+        self.settings.as_ref().map_err(Clone::clone)
+    }
+
+    /// Starts the components and builds the site, for a program that serves it in its own way: see
+    /// [`serve`](crate::serve). [`run`](Self::run) does this by itself.
+    ///
+    /// The future is not `Send`, as components need not be: await it in `main` or a test, rather than
+    /// in a task of its own.
     ///
     /// # Errors
     ///
-    /// When a setting does not fit, a URL pattern is wrong or in the way of another, or a middleware cannot
-    /// start. The text says what would be right.
-    pub fn build(self) -> Result<Site> {
+    /// When a setting does not fit, a URL pattern is wrong or in the way of another, or a component
+    /// cannot start. The text says what would be right.
+    pub async fn start(self) -> Result<Site> {
+        self.start_for(Purpose::Serving).await
+    }
+
+    pub(crate) async fn start_for(self, purpose: Purpose) -> Result<Site> {
         let settings = self.settings?;
         settings.know(&KEYS_OF_SOME);
         let debug = settings.get::<bool>("DEBUG")?.unwrap_or(false);
-        let mut setup = Setup::new(&settings);
-        let layers = start(&self.layers, &mut setup)?;
+        let mut setup = Setup::new(&settings, self.state, purpose);
+        for component in self.components {
+            component.start(&mut setup).await?;
+        }
+        let Setup {
+            hooks,
+            state,
+            layers,
+            patterns,
+            ..
+        } = setup;
         let slashes = settings
             .get("TRAILING_SLASH")?
             .unwrap_or_else(|| "redirect".to_owned());
@@ -166,8 +196,8 @@ impl App {
         };
         let mut router = Router::new(&layers, redirects_slashes);
         let mut table = Table::default();
-        for pattern in self.patterns {
-            table.add(pattern, &layers, &mut setup)?;
+        for pattern in self.patterns.into_iter().chain(patterns) {
+            table.add(pattern, &layers, &settings)?;
         }
         table.routes.put_into(&mut router, &layers)?;
         let context = Context {
@@ -175,23 +205,19 @@ impl App {
             limits: settings.part::<Limits>()?,
             proxies: Proxies::from_settings(&settings)?,
             urls: table.names,
-            state: self.state,
+            state,
             settings: settings.clone(),
         };
         Ok(Site(Arc::new(Inner {
             router,
             context: Arc::new(context),
             access_log: settings.get("ACCESS_LOG")?.unwrap_or(debug),
-            hooks: setup.hooks,
+            hooks,
             routes: table.lines,
             #[cfg(feature = "tower")]
             around: crate::tower::Around::build(&self.around),
         })))
     }
-}
-
-fn start(layers: &[Layer], setup: &mut Setup<'_>) -> Result<Vec<Arc<dyn ErasedMiddleware>>> {
-    layers.iter().map(|layer| layer.start(setup)).collect()
 }
 
 /// The routes of a site as they come together.
@@ -207,7 +233,7 @@ impl Table {
         &mut self,
         pattern: UrlPattern,
         site_layers: &[Arc<dyn ErasedMiddleware>],
-        setup: &mut Setup<'_>,
+        settings: &Settings,
     ) -> Result<()> {
         let Place {
             key,
@@ -239,11 +265,12 @@ impl Table {
         };
         let info = Arc::new(info);
         let mut layers = site_layers.to_vec();
-        layers.extend(start(&pattern.layers, setup)?);
+        layers.extend(pattern.layers);
+        let view = (pattern.view)(settings)?;
         let make = || Route {
             info: info.clone(),
             layers: layers.clone(),
-            view: pattern.view.clone(),
+            view: view.clone(),
         };
         self.routes.add(key, pattern.methods, make)
     }
@@ -327,12 +354,13 @@ impl fmt::Debug for App {
 mod tests {
     use super::*;
 
-    #[test]
-    fn keys_that_other_sites_or_the_server_read_are_no_mistakes() {
+    #[tokio::test]
+    async fn keys_that_other_sites_or_the_server_read_are_no_mistakes() {
         let toml =
             "ADDRESS = '127.0.0.1:0'\nSTATIC_URL = '/s/'\nSECRET_KEY_FALLBACKS = []\nADRESS = ''";
         let site = App::new(Settings::from_toml(toml).unwrap())
-            .build()
+            .start()
+            .await
             .unwrap();
         assert_eq!(site.settings().unknown_keys(), ["ADRESS"]);
         assert!(site.settings().warnings()[0].contains("did you mean `ADDRESS`?"));

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::error::Result;
 use crate::run;
 use crate::secret::SecretKey;
+use crate::setup::Purpose;
 use crate::site::{RouteLine, Site};
 
 #[derive(Parser)]
@@ -35,7 +36,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Read the settings, build the site, and say what is wrong
+    /// Read the settings, start the site, and say what is wrong
     Check {
         /// Be as strict as a site on the internet needs
         #[arg(long)]
@@ -83,16 +84,30 @@ fn answer(app: App, command: Command) -> Result<ExitCode> {
         Command::Run {
             address: Some(address),
         } => run::serve(app.setting("ADDRESS", address))?,
-        Command::Routes { json } => print!("{}", routes(&app.build()?.0.routes, json)),
-        Command::Check { deploy } => return Ok(check(&app.build()?, deploy)),
+        Command::Routes { json } => on_site(app, async |site| {
+            print!("{}", routes(&site.0.routes, json));
+            Ok(())
+        })?,
+        Command::Check { deploy } => return on_site(app, async |site| Ok(check(site, deploy))),
         Command::Secret => println!("{}", SecretKey::generate()?),
-        Command::Other(line) => return run_command(&app.build()?, line),
+        Command::Other(line) => return on_site(app, async |site| run_command(site, line).await),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs a command of one of the site's parts, and stops the site as a server would.
-fn run_command(site: &Site, mut line: Vec<OsString>) -> Result<ExitCode> {
+/// Starts the site for a command, and stops it as a server would.
+fn on_site<T>(app: App, work: impl AsyncFnOnce(&Site) -> Result<T>) -> Result<T> {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().build()?.block_on(async {
+        let site = app.start_for(Purpose::Command).await?;
+        let result = work(&site).await;
+        site.stop().await;
+        result
+    })
+}
+
+/// Runs a command of one of the site's components.
+async fn run_command(site: &Site, mut line: Vec<OsString>) -> Result<ExitCode> {
     let arguments = line.split_off(1);
     let name = line.pop().unwrap_or_default();
     let name = name.to_string_lossy();
@@ -109,22 +124,17 @@ fn run_command(site: &Site, mut line: Vec<OsString>) -> Result<ExitCode> {
         );
         return Ok(ExitCode::from(2));
     };
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    runtime.enable_all().build()?.block_on(async {
-        let code = (command.run)(arguments).await;
-        site.stop().await;
-        code
-    })
+    (command.run)(arguments).await
 }
 
-/// The help, with the commands of the site's parts. Of a site that cannot be built only those that
+/// The help, with the commands of the site's components. Of a site that cannot start only those that
 /// every site has are known: `check` says what is wrong with it.
 fn help(app: App) -> ExitCode {
     let program = std::env::args_os().next().unwrap_or_default();
     let program = Path::new(&program).file_name().unwrap_or_default();
     let mut args = Args::command().bin_name(program.to_string_lossy());
-    let parts = app.build().map(|site| site.0.hooks.commands.clone());
-    for part in parts.unwrap_or_default() {
+    let commands = on_site(app, async |site| Ok(site.0.hooks.commands.clone()));
+    for part in commands.unwrap_or_default() {
         if args.find_subcommand(part.name).is_none() {
             args = args.subcommand(clap::Command::new(part.name).about(part.about));
         }

@@ -38,6 +38,7 @@ mod app;
 mod body;
 #[cfg(feature = "cli")]
 mod cli;
+mod component;
 mod context;
 mod error;
 mod error_page;
@@ -87,6 +88,7 @@ pub use uuid::Uuid;
 
 pub use app::App;
 pub use body::{Body, BoxError};
+pub use component::Component;
 pub use error::{Error, Result};
 pub use escape::escape_html;
 pub use files::{file, static_folder};

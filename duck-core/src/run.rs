@@ -43,24 +43,24 @@ impl App {
     }
 }
 
-/// Builds the site and serves it until SIGTERM or SIGINT.
+/// Starts the site and serves it until SIGTERM or SIGINT.
 pub(crate) fn serve(app: App) -> Result<()> {
-    let site = app.build()?;
-    let settings: ServerSettings = site.settings().part()?;
+    let settings: ServerSettings = app.settings()?.part()?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(workers) = settings.workers {
         if workers == 0 {
-            return Err(site
-                .settings()
+            return Err(app
+                .settings()?
                 .error("WORKERS", "a server has at least one worker")
                 .into());
         }
         runtime.worker_threads(workers);
     }
-    for warning in site.settings().warnings() {
-        tracing::warn!(target: "duck", "{warning}");
-    }
     runtime.enable_all().build()?.block_on(async {
+        let site = app.start().await?;
+        for warning in site.settings().warnings() {
+            tracing::warn!(target: "duck", "{warning}");
+        }
         let listener = listen(site.settings(), &settings.address).await?;
         let stop = stop_signal()?;
         eprint!("{}", banner(&site, listener.local_addr()?));

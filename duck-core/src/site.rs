@@ -24,7 +24,7 @@ use crate::setup::Hooks;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> duck_core::Result<()> {
-/// let site = App::new(Settings::default()).urls([path("/", home)]).build()?;
+/// let site = App::new(Settings::default()).urls([path("/", home)]).start().await?;
 /// let response = site.respond(http::Request::new(Body::empty()), Connection::default()).await;
 /// assert_eq!(response.status_code(), 200);
 /// # Ok(())

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -21,7 +22,7 @@ use crate::site::Site;
 /// Asks a site as a browser would.
 ///
 /// It keeps cookies, sends `Host: testserver`, and does not follow redirects. Mistakes in a test
-/// (a site that does not build, a body that is no JSON) panic with a message.
+/// (a site that does not start, a body that is no JSON) panic with a message.
 ///
 /// ```
 /// use duck_core::testing::TestClient;
@@ -33,7 +34,7 @@ use crate::site::Site;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let site = TestClient::new(App::new(Settings::default()).urls([path("/hello/<name>", greet)]));
+/// let site = TestClient::start(App::new(Settings::default()).urls([path("/hello/<name>", greet)])).await;
 /// let page = site.get("/hello/duck").await;
 /// assert_eq!(page.status(), 200);
 /// assert_eq!(page.text(), "Hello, duck");
@@ -46,16 +47,19 @@ pub struct TestClient {
 }
 
 impl TestClient {
-    /// A client of the site that this app builds.
+    /// A client of the site that this app starts.
     ///
     /// # Panics
     ///
-    /// When the site cannot be built; the message says why.
+    /// When the site cannot start; the message says why, and where the test asked for it.
     #[track_caller]
-    pub fn new(app: App) -> Self {
-        match app.build() {
-            Ok(site) => Self::of(site),
-            Err(error) => panic!("the site cannot be built: {error:?}"),
+    pub fn start(app: App) -> impl Future<Output = Self> {
+        let caller = Location::caller();
+        async move {
+            match app.start().await {
+                Ok(site) => Self::of(site),
+                Err(error) => panic!("the site at {caller} cannot start: {error:?}"),
+            }
         }
     }
 

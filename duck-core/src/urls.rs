@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use http::Method;
 
+use crate::error::Result;
 use crate::into_response::IntoResponse;
-use crate::middleware::{Layer, Middleware};
+use crate::middleware::{ErasedMiddleware, Middleware};
 use crate::params::FromParams;
+use crate::settings::Settings;
 use crate::view::{ErasedView, Shim, View};
 
 /// Binds a path to a view.
@@ -40,7 +42,7 @@ where
     V::Future: Future<Output: IntoResponse> + Send + 'static,
     Args: FromParams,
 {
-    UrlPattern::new(Matcher::Path(path.to_owned()), view)
+    UrlPattern::new(Matcher::Path(path.to_owned()), view.methods(), |_| Ok(view))
 }
 
 /// Binds a regular expression to a view. It has to match the whole path, in which what needs it stays
@@ -66,7 +68,11 @@ where
     V::Future: Future<Output: IntoResponse> + Send + 'static,
     Args: FromParams,
 {
-    UrlPattern::new(Matcher::Regex(expression.to_owned()), view)
+    UrlPattern::new(
+        Matcher::Regex(expression.to_owned()),
+        view.methods(),
+        |_| Ok(view),
+    )
 }
 
 /// A path (or regular expression) with its view, name, methods and middleware.
@@ -74,12 +80,15 @@ pub struct UrlPattern {
     pub(crate) matcher: Matcher,
     pub(crate) name: Option<String>,
     pub(crate) methods: Vec<Method>,
-    pub(crate) layers: Vec<Layer>,
+    pub(crate) layers: Vec<Arc<dyn ErasedMiddleware>>,
     pub(crate) max_body: Option<u64>,
-    pub(crate) view: Arc<dyn ErasedView>,
+    pub(crate) view: MakeView,
     pub(crate) view_name: &'static str,
     pub(crate) view_params: usize,
 }
+
+/// Makes the view when the site starts: a static folder has to read settings first.
+type MakeView = Box<dyn FnOnce(&Settings) -> Result<Arc<dyn ErasedView>> + Send + Sync>;
 
 #[derive(Debug, Clone)]
 pub(crate) enum Matcher {
@@ -89,7 +98,11 @@ pub(crate) enum Matcher {
 }
 
 impl UrlPattern {
-    fn new<V, Args>(matcher: Matcher, view: V) -> Self
+    fn new<V, Args>(
+        matcher: Matcher,
+        methods: Option<Vec<Method>>,
+        view: impl FnOnce(&Settings) -> Result<V> + Send + Sync + 'static,
+    ) -> Self
     where
         V: View<Args>,
         V::Future: Future<Output: IntoResponse> + Send + 'static,
@@ -98,13 +111,26 @@ impl UrlPattern {
         Self {
             matcher,
             name: None,
-            methods: view.methods().unwrap_or_else(|| vec![Method::GET]),
+            methods: methods.unwrap_or_else(|| vec![Method::GET]),
             layers: Vec::new(),
             max_body: None,
-            view: Arc::new(Shim::new(view)),
+            view: Box::new(|settings| Ok(Arc::new(Shim::new(view(settings)?)))),
             view_name: std::any::type_name::<V>(),
             view_params: Args::COUNT,
         }
+    }
+
+    /// A pattern whose view is made from the settings, when the site starts.
+    pub(crate) fn from_settings<V, Args>(
+        path: String,
+        view: impl FnOnce(&Settings) -> Result<V> + Send + Sync + 'static,
+    ) -> Self
+    where
+        V: View<Args>,
+        V::Future: Future<Output: IntoResponse> + Send + 'static,
+        Args: FromParams,
+    {
+        Self::new(Matcher::Path(path), None, view)
     }
 
     /// Names the page, for [`Request::url`](crate::Request::url) and
@@ -126,7 +152,7 @@ impl UrlPattern {
     /// Adds a middleware around this view alone.
     #[must_use]
     pub fn middleware(mut self, middleware: impl Middleware) -> Self {
-        self.layers.push(Layer::new(middleware));
+        self.layers.push(Arc::new(middleware));
         self
     }
 
@@ -161,12 +187,11 @@ impl fmt::Debug for UrlPattern {
 /// let shop = Blueprint::new("shop").prefix("/shop").urls([path("/<id>", item).name("item")]);
 /// let app = App::new(Settings::default()).urls(shop); // "/shop/7", by name "shop.item"
 /// ```
-#[derive(Debug)]
 pub struct Blueprint {
     name: String,
     prefix: String,
     patterns: Vec<UrlPattern>,
-    layers: Vec<Layer>,
+    layers: Vec<Arc<dyn ErasedMiddleware>>,
 }
 
 impl Blueprint {
@@ -198,7 +223,7 @@ impl Blueprint {
     /// Adds a middleware around all its views.
     #[must_use]
     pub fn middleware(mut self, middleware: impl Middleware) -> Self {
-        self.layers.push(Layer::new(middleware));
+        self.layers.push(Arc::new(middleware));
         self
     }
 
@@ -230,5 +255,15 @@ impl IntoIterator for Blueprint {
             .map(|pattern| self.adopt(pattern))
             .collect::<Vec<_>>()
             .into_iter()
+    }
+}
+
+impl fmt::Debug for Blueprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Blueprint")
+            .field("name", &self.name)
+            .field("prefix", &self.prefix)
+            .field("urls", &self.patterns)
+            .finish_non_exhaustive()
     }
 }

@@ -21,11 +21,11 @@ struct Site {
 }
 
 impl Site {
-    fn new() -> Self {
-        Self::with(|app| app)
+    async fn new() -> Self {
+        Self::with(|app| app).await
     }
 
-    fn with(change: impl FnOnce(App) -> App) -> Self {
+    async fn with(change: impl FnOnce(App) -> App) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in [
             ("secret.txt", "secret"),
@@ -40,7 +40,7 @@ impl Site {
         fs::create_dir(folder.path().join("site")).unwrap();
         let settings = Settings::default().in_folder(folder.path().join("site"));
         let app = App::new(settings).setting("STATIC_DIR", "../static");
-        let client = TestClient::new(change(app).static_files());
+        let client = TestClient::start(change(app).static_files()).await;
         Self { client, folder }
     }
 
@@ -72,7 +72,7 @@ fn age(path: &Path, seconds: u64) {
 
 #[tokio::test]
 async fn a_file_comes_with_all_that_is_known_of_it() {
-    let site = Site::new();
+    let site = Site::new().await;
     let page = site.get("/static/css/site.css").await;
     assert_eq!((page.status().as_u16(), page.text()), (200, "body{}"));
     for (name, value) in [
@@ -91,7 +91,7 @@ async fn a_file_comes_with_all_that_is_known_of_it() {
 
 #[tokio::test]
 async fn head_has_the_headers_of_get() {
-    let site = Site::new();
+    let site = Site::new().await;
     let get = site.get("/static/a.txt").await;
     let head = site.client.request(Method::HEAD, "/static/a.txt");
     let head = head.header("range", "bytes=0-1").await;
@@ -109,7 +109,7 @@ async fn head_has_the_headers_of_get() {
 
 #[tokio::test]
 async fn a_large_file_comes_whole() {
-    let site = Site::new();
+    let site = Site::new().await;
     let bytes: Vec<u8> = (0..=252).cycle().take(1_000_003).collect();
     site.write("static/large.bin", &bytes);
     assert_eq!(site.get("/static/large.bin").await.bytes(), &bytes);
@@ -121,7 +121,7 @@ async fn a_large_file_comes_whole() {
 
 #[tokio::test]
 async fn what_a_browser_has_is_not_sent_again() {
-    let site = Site::new();
+    let site = Site::new().await;
     let page = site.get("/static/a.txt").await;
     let etag = page.header("etag").unwrap();
     let date = page.header("last-modified").unwrap();
@@ -144,7 +144,7 @@ async fn what_a_browser_has_is_not_sent_again() {
 
 #[tokio::test]
 async fn a_file_just_written_has_a_weak_tag() {
-    let site = Site::new();
+    let site = Site::new().await;
     age(&site.folder.path().join("static/a.txt"), 0);
     let page = site.get("/static/a.txt").await;
     let etag = page.header("etag").unwrap();
@@ -154,7 +154,7 @@ async fn a_file_just_written_has_a_weak_tag() {
 
 #[tokio::test]
 async fn ranges_are_cut() {
-    let site = Site::new();
+    let site = Site::new().await;
     let huge = format!("bytes=2-{}", "9".repeat(100));
     for (range, text, content_range) in [
         ("bytes=0-", "0123456789", "bytes 0-9/10"),
@@ -177,7 +177,7 @@ async fn ranges_are_cut() {
 
 #[tokio::test]
 async fn ranges_that_make_no_sense_are_left_aside() {
-    let site = Site::new();
+    let site = Site::new().await;
     for range in [
         "bytes=5-2",
         "abc",
@@ -199,7 +199,7 @@ async fn ranges_that_make_no_sense_are_left_aside() {
 
 #[tokio::test]
 async fn ranges_behind_the_end_are_refused_with_the_length() {
-    let site = Site::new();
+    let site = Site::new().await;
     let huge = format!("bytes={}-", "9".repeat(100));
     for range in ["bytes=10-", "bytes=99-100", "bytes=-0", &huge] {
         let page = site.ask("range", range).await;
@@ -211,7 +211,7 @@ async fn ranges_behind_the_end_are_refused_with_the_length() {
 
 #[tokio::test]
 async fn if_range_sends_the_whole_of_another_file() {
-    let site = Site::new();
+    let site = Site::new().await;
     let page = site.get("/static/a.txt").await;
     for (condition, status) in [
         (page.header("etag").unwrap(), 206),
@@ -231,7 +231,7 @@ async fn if_range_sends_the_whole_of_another_file() {
 
 #[tokio::test]
 async fn nothing_outside_of_the_folder_is_sent() {
-    let site = Site::new();
+    let site = Site::new().await;
     for path in [
         "../secret.txt",
         "%2e%2e/secret.txt",
@@ -283,7 +283,7 @@ async fn nothing_outside_of_the_folder_is_sent() {
 #[tokio::test]
 async fn links_are_followed_inside_the_folder_only() {
     use std::os::unix::fs::symlink;
-    let site = Site::new();
+    let site = Site::new().await;
     let root = site.folder.path();
     for (target, link) in [
         ("a.txt", "inside.txt"),
@@ -318,7 +318,7 @@ async fn links_are_followed_inside_the_folder_only() {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_folder_behind_a_link_is_served_as_soon_as_it_is_there() {
-    let site = Site::with(|app| app.urls([static_folder("/current/", "../current")]));
+    let site = Site::with(|app| app.urls([static_folder("/current/", "../current")])).await;
     let root = site.folder.path();
     assert_eq!(site.get("/current/a.txt").await.status(), 404);
     std::os::unix::fs::symlink("static", root.join("current")).unwrap();
@@ -327,7 +327,7 @@ async fn a_folder_behind_a_link_is_served_as_soon_as_it_is_there() {
 
 #[tokio::test]
 async fn compressed_files_beside_are_sent_to_who_takes_them() {
-    let site = Site::new();
+    let site = Site::new().await;
     site.write("static/a.txt.gz", "gzipped");
     site.write("static/a.txt.br", "brotli");
     let mut tags = Vec::new();
@@ -358,7 +358,7 @@ async fn compressed_files_beside_are_sent_to_who_takes_them() {
 
 #[tokio::test]
 async fn a_compressed_file_that_is_out_of_date_is_not_sent() {
-    let site = Site::new();
+    let site = Site::new().await;
     site.write("static/a.txt.gz", "old");
     age(&site.folder.path().join("static/a.txt"), 100);
     let page = site.ask("accept-encoding", "gzip").await;
@@ -373,14 +373,15 @@ async fn settings_name_url_folder_and_age() {
     let site = Site::with(|app| {
         app.setting("STATIC_URL", "/assets")
             .setting("STATIC_CACHE_AGE", 3600)
-    });
+    })
+    .await;
     let page = site.get("/assets/a.txt").await;
     assert_eq!(page.header("cache-control"), Some("public, max-age=3600"));
     assert!(site.client.site().settings().unknown_keys().is_empty());
 }
 
-#[test]
-fn a_folder_with_the_settings_in_it_is_not_served() {
+#[tokio::test]
+async fn a_folder_with_the_settings_in_it_is_not_served() {
     let site = tempfile::tempdir().unwrap();
     for folder in ["", ".", "..", site.path().to_str().unwrap()] {
         let settings = Settings::default()
@@ -388,7 +389,8 @@ fn a_folder_with_the_settings_in_it_is_not_served() {
             .with("STATIC_DIR", folder);
         let error = App::new(settings)
             .static_files()
-            .build()
+            .start()
+            .await
             .unwrap_err()
             .to_string();
         assert!(
@@ -404,7 +406,8 @@ async fn middleware_of_the_pattern_stands_before_its_files() {
         Ok(Response::new(duck_core::StatusCode::FORBIDDEN))
     }
     let site =
-        Site::with(|app| app.urls([static_folder("/private/", "../static").middleware(nobody)]));
+        Site::with(|app| app.urls([static_folder("/private/", "../static").middleware(nobody)]))
+            .await;
     assert_eq!(site.get("/private/a.txt").await.status(), 403);
 }
 
@@ -417,19 +420,19 @@ async fn save(request: Request) -> Result<Response> {
 }
 
 /// A site whose views answer with files.
-fn views() -> (TestClient, TempDir) {
+async fn views() -> (TestClient, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     write(&folder.path().join("a.txt"), "0123456789");
     let app = App::new(Settings::default().in_folder(folder.path())).urls([
         path("/show/<path:name>", show),
         path("/save", save).methods([duck_core::GET, POST]),
     ]);
-    (TestClient::new(app), folder)
+    (TestClient::start(app).await, folder)
 }
 
 #[tokio::test]
 async fn a_view_may_answer_with_a_file() {
-    let (client, folder) = views();
+    let (client, folder) = views().await;
     let page = client.get("/show/a.txt").header("range", "bytes=1-2").await;
     assert_eq!((page.status().as_u16(), page.text()), (206, "12"));
     assert_eq!(page.header("cache-control"), None);
@@ -449,7 +452,7 @@ async fn a_view_may_answer_with_a_file() {
 
 #[tokio::test]
 async fn a_download_has_a_name_and_a_post_no_conditions() {
-    let (client, _folder) = views();
+    let (client, _folder) = views().await;
     let page = client.get("/save").await;
     assert_eq!(
         page.header("content-disposition"),

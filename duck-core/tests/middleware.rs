@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use duck_core::prelude::*;
 use duck_core::testing::TestClient;
-use duck_core::{Body, Layer, Setup, stream, text};
+use duck_core::{Body, Layer, stream, text};
 use http::{HeaderName, HeaderValue, header};
 use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -83,12 +83,13 @@ async fn layers_run_from_the_site_to_the_pattern_and_back() {
     let outer = Blueprint::new("outer")
         .middleware(diary.layer("outer"))
         .urls(inner);
-    let site = TestClient::new(
+    let site = TestClient::start(
         app()
             .middleware(diary.layer("site1"))
             .urls(outer)
             .middleware(diary.layer("site2")),
-    );
+    )
+    .await;
     site.get("/outer/inner/").await;
     assert_eq!(
         diary.take(),
@@ -102,7 +103,7 @@ async fn pages_that_are_not_there_pass_the_layers_of_the_site() {
     let shop = Blueprint::new("shop")
         .middleware(diary.layer("shop"))
         .urls([path("/a", home)]);
-    let site = TestClient::new(app().middleware(diary.layer("site")).urls(shop));
+    let site = TestClient::start(app().middleware(diary.layer("site")).urls(shop)).await;
     for (method, path, status) in [
         (GET, "/missing", 404),
         (POST, "/shop/a", 405),
@@ -124,14 +125,15 @@ async fn an_error_is_a_response_to_the_layers_around() {
             .map_or_else(|| "none".to_owned(), Error::to_string);
         Ok(response.header("x-seen", seen)?)
     }
-    let site = TestClient::new(app().middleware(look).urls([
+    let site = TestClient::start(app().middleware(look).urls([
         path("/broken", broken),
         path("/panics", panics),
         path("/home", home),
         path("/refused", home).middleware(process_request(async |_request: Request| {
             Err(Error::new(StatusCode::FORBIDDEN, "not you"))
         })),
-    ]));
+    ]))
+    .await;
     for (path, status, seen) in [
         ("/broken", 500, "invalid digit found in string"),
         ("/panics", 500, "panicked: the view has had enough"),
@@ -157,7 +159,7 @@ async fn a_layer_may_answer_an_error_with_a_page_of_its_own() {
             None => response,
         })
     }
-    let site = TestClient::new(app().middleware(pages).urls([path("/", broken)]));
+    let site = TestClient::start(app().middleware(pages).urls([path("/", broken)])).await;
     for path in ["/", "/missing"] {
         assert_eq!(site.get(path).await.text(), "a page of the site's own");
     }
@@ -200,7 +202,7 @@ async fn a_panic_is_one_500_wherever_it_happens() {
         Evil
     }
     let diary = Diary::default();
-    let site = TestClient::new(app().middleware(diary.layer("site")).urls([
+    let site = TestClient::start(app().middleware(diary.layer("site")).urls([
         path("/panics", panics),
         path("/early", home).middleware(early),
         path("/late", home).middleware(late),
@@ -210,7 +212,8 @@ async fn a_panic_is_one_500_wherever_it_happens() {
         path("/param/<evil>", evil_param),
         path("/answer", evil_answer),
         path("/home", home),
-    ]));
+    ]))
+    .await;
     for path in [
         "/panics",
         "/early",
@@ -232,7 +235,7 @@ async fn a_panic_is_one_500_wherever_it_happens() {
 
 #[tokio::test]
 async fn a_request_hook_lets_through_changes_or_refuses() {
-    let site = TestClient::new(
+    let site = TestClient::start(
         app()
             .middleware(process_request(async |request: Request| {
                 request.insert("seen".to_owned());
@@ -244,14 +247,15 @@ async fn a_request_hook_lets_through_changes_or_refuses() {
             .urls([path("/", async |request: Request| {
                 request.get::<String>().unwrap_or_default()
             })]),
-    );
+    )
+    .await;
     assert_eq!(site.get("/").await.status(), 401);
     assert_eq!(site.get("/").header("x-key", "quack").await.text(), "seen");
 }
 
 #[tokio::test]
 async fn a_response_hook_sees_errors_too_and_still_has_the_request() {
-    let site = TestClient::new(
+    let site = TestClient::start(
         app()
             .middleware(process_response(
                 async |request: Request, response: Response| {
@@ -259,7 +263,8 @@ async fn a_response_hook_sees_errors_too_and_still_has_the_request() {
                 },
             ))
             .urls([path("/home", home), path("/broken", broken)]),
-    );
+    )
+    .await;
     for path in ["/home", "/broken", "/missing"] {
         assert_eq!(site.get(path).await.header("x-path"), Some(path));
     }
@@ -267,7 +272,7 @@ async fn a_response_hook_sees_errors_too_and_still_has_the_request() {
 
 #[tokio::test]
 async fn a_response_hook_that_fails_is_the_answer() {
-    let site = TestClient::new(
+    let site = TestClient::start(
         app()
             .middleware(process_response(
                 async |_request: Request, _response: Response| {
@@ -275,7 +280,8 @@ async fn a_response_hook_that_fails_is_the_answer() {
                 },
             ))
             .urls([path("/", home)]),
-    );
+    )
+    .await;
     assert_eq!(site.get("/").await.status(), 502);
 }
 
@@ -285,13 +291,14 @@ async fn a_layer_may_answer_without_the_view() {
         Ok(text("short and stout").status(StatusCode::IM_A_TEAPOT))
     }
     let diary = Diary::default();
-    let site = TestClient::new(
+    let site = TestClient::start(
         app()
             .middleware(diary.layer("outer"))
             .middleware(teapot)
             .middleware(diary.layer("inner"))
             .urls([path("/", panics)]),
-    );
+    )
+    .await;
     assert_eq!(site.get("/").await.status(), 418);
     assert_eq!(diary.take(), ">outer outer<");
 }
@@ -314,11 +321,12 @@ async fn a_layer_may_run_the_view_again() {
         request.insert(1_u8);
         Err(Error::internal("not yet"))
     }
-    let site = TestClient::new(
+    let site = TestClient::start(
         app()
             .middleware(retry)
             .urls([path("/", second_time).methods([POST])]),
-    );
+    )
+    .await;
     assert_eq!(
         site.post("/").body("text/plain", "kept").await.text(),
         "at last"
@@ -332,7 +340,7 @@ async fn values_belong_to_one_request() {
         request.insert(seen + 1);
         seen.to_string()
     }
-    let site = TestClient::new(
+    let site = TestClient::start(
         app()
             .middleware(process_request(async |request: Request| {
                 if request.header("x-start").is_some() {
@@ -341,14 +349,15 @@ async fn values_belong_to_one_request() {
                 Ok(request)
             }))
             .urls([path("/", count)]),
-    );
+    )
+    .await;
     assert_eq!(site.get("/").header("x-start", "1").await.text(), "5");
     assert_eq!(site.get("/").await.text(), "0");
 }
 
 #[tokio::test]
 async fn a_body_read_by_a_layer_is_still_there_for_the_view() {
-    let site = TestClient::new(
+    let site = TestClient::start(
         app()
             .middleware(process_request(async |request: Request| {
                 request.bytes().await?;
@@ -366,7 +375,8 @@ async fn a_body_read_by_a_layer_is_still_there_for_the_view() {
                 })
                 .methods([POST]),
             ]),
-    );
+    )
+    .await;
     assert_eq!(
         site.post("/text").body("text/plain", "twice").await.text(),
         "twice"
@@ -382,7 +392,7 @@ async fn a_body_read_by_a_layer_is_still_there_for_the_view() {
 
 #[tokio::test]
 async fn a_body_that_was_refused_once_is_refused_alike_again() {
-    let site = TestClient::new(
+    let site = TestClient::start(
         app()
             .setting("MAX_BODY_BYTES", 4)
             .middleware(process_request(async |request: Request| {
@@ -391,7 +401,8 @@ async fn a_body_that_was_refused_once_is_refused_alike_again() {
                 Ok(request)
             }))
             .urls([path("/", async |request: Request| request.text().await).methods([POST])]),
-    );
+    )
+    .await;
     assert_eq!(
         site.post("/")
             .body("text/plain", "too large")
@@ -411,60 +422,12 @@ async fn a_body_that_was_refused_once_is_refused_alike_again() {
 }
 
 #[tokio::test]
-async fn a_middleware_starts_once_however_many_views_share_it() {
-    struct Starts(Diary);
-    impl Middleware for Starts {
-        async fn handle(&self, request: Request, next: Next<'_>) -> Result<Response> {
-            Ok(next.run(request).await)
-        }
-        fn start(&mut self, setup: &mut Setup<'_>) -> Result<()> {
-            self.0.note(
-                setup
-                    .settings()
-                    .get::<String>("GREETING")?
-                    .unwrap_or_default(),
-            );
-            Ok(())
-        }
-    }
-    let diary = Diary::default();
-    let shop = Blueprint::new("shop")
-        .middleware(Starts(diary.clone()))
-        .urls([path("/a", home), path("/b", home)]);
-    app()
-        .setting("GREETING", "hello")
-        .urls(shop)
-        .build()
-        .unwrap();
-    assert_eq!(diary.take(), "hello");
-}
-
-#[test]
-fn a_middleware_that_cannot_start_keeps_the_site_from_starting() {
-    struct Fails;
-    impl Middleware for Fails {
-        async fn handle(&self, request: Request, next: Next<'_>) -> Result<Response> {
-            Ok(next.run(request).await)
-        }
-        fn start(&mut self, _setup: &mut Setup<'_>) -> Result<()> {
-            Err(Error::internal("no disk"))
-        }
-    }
-    let error = app()
-        .middleware(Fails)
-        .urls([path("/", home)])
-        .build()
-        .unwrap_err();
-    assert_eq!(error.to_string(), "no disk");
-}
-
-#[tokio::test]
 async fn a_response_that_a_layer_replaces_keeps_no_error() {
     async fn replace(request: Request, next: Next<'_>) -> Result<Response> {
         next.run(request).await;
         Ok(text("all is well"))
     }
-    let site = TestClient::new(app().middleware(replace).urls([path("/", broken)]));
+    let site = TestClient::start(app().middleware(replace).urls([path("/", broken)])).await;
     let response = site.get("/").await;
     assert_eq!(
         (response.status().as_u16(), response.text()),
@@ -509,14 +472,15 @@ impl<S: tower::Service<http::Request<Body>>> tower::Service<http::Request<Body>>
 #[tokio::test]
 async fn the_first_tower_layer_is_the_outermost_and_all_are_outside_of_middleware() {
     let diary = Diary::default();
-    let site = TestClient::new(
+    let site = TestClient::start(
         app()
             .middleware(diary.layer("middleware"))
             .layer(NotingLayer(diary.clone(), "first"))
             .layer(NotingLayer(diary.clone(), "second"))
             .layer(NotingLayer(diary.clone(), "third"))
             .urls([path("/", home)]),
-    );
+    )
+    .await;
     site.get("/").await;
     assert_eq!(diary.take(), "first second third >middleware middleware<");
 }
@@ -534,7 +498,7 @@ async fn many_tower_layers_work_together() {
         Ok(request.bytes().await?.len().to_string())
     }
     tokio::time::pause();
-    let site = TestClient::new(
+    let site = TestClient::start(
         app()
             .layer(SetResponseHeaderLayer::overriding(
                 header::SERVER,
@@ -566,7 +530,8 @@ async fn many_tower_layers_work_together() {
                     stream("text/plain", futures_util::stream::iter([piece]))
                 }),
             ]),
-    );
+    )
+    .await;
 
     let page = site
         .get("/long")
@@ -638,7 +603,7 @@ async fn a_tower_layer_that_fails_is_a_500_without_its_reason() {
             }
         })
     });
-    let site = TestClient::new(app().layer(layer).urls([path("/", home)]));
+    let site = TestClient::start(app().layer(layer).urls([path("/", home)])).await;
     let response = site.get("/").await;
     assert_eq!(response.status(), 500);
     assert!(!response.text().contains("hush"));
@@ -652,14 +617,14 @@ async fn a_panic_in_a_tower_layer_is_one_500() {
             request
         })
     });
-    let site = TestClient::new(app().layer(layer).urls([path("/", home)]));
+    let site = TestClient::start(app().layer(layer).urls([path("/", home)])).await;
     assert_eq!(site.get("/panic").await.status(), 500);
     assert_eq!(site.get("/").await.text(), "home");
 }
 
 #[tokio::test]
 async fn a_site_is_a_tower_service() {
-    let site = app().urls([path("/", home)]).build().unwrap();
+    let site = app().urls([path("/", home)]).start().await.unwrap();
     let service = tower::ServiceBuilder::new()
         .layer(SetResponseHeaderLayer::overriding(
             header::SERVER,

@@ -44,8 +44,8 @@ impl Search {
     }
 }
 
-fn readers() -> TestClient {
-    TestClient::new(
+async fn readers() -> TestClient {
+    TestClient::start(
         app().urls([
             path("/query", async |request: Request| {
                 request.query().map(Search::say)
@@ -68,11 +68,12 @@ fn readers() -> TestClient {
             .methods([POST]),
         ]),
     )
+    .await
 }
 
 #[tokio::test]
 async fn a_query_is_read_as_a_struct() {
-    let site = readers();
+    let site = readers().await;
     for (query, says) in [
         ("q=duck", "duck 0 []"),
         ("q=a+b%20c%2B&page=7", "a b c+ 7 []"),
@@ -89,7 +90,7 @@ async fn a_query_is_read_as_a_struct() {
 
 #[tokio::test]
 async fn a_query_that_does_not_fit_is_a_bad_request() {
-    let site = readers();
+    let site = readers().await;
     for query in [
         "",
         "page=1",
@@ -106,7 +107,7 @@ async fn a_query_that_does_not_fit_is_a_bad_request() {
 
 #[tokio::test]
 async fn one_value_of_a_query_is_the_first_of_its_name() {
-    let site = readers();
+    let site = readers().await;
     for (query, says) in [
         ("?q=1&q=2", r#"Some("1")"#),
         ("?a=b&q=%41", r#"Some("A")"#),
@@ -125,7 +126,7 @@ async fn one_value_of_a_query_is_the_first_of_its_name() {
 
 #[tokio::test]
 async fn a_form_is_read_as_a_struct() {
-    let site = readers();
+    let site = readers().await;
     let form = "q=a+b&tag=x&tag=y";
     for media_type in [
         FORM,
@@ -139,7 +140,7 @@ async fn a_form_is_read_as_a_struct() {
 
 #[tokio::test]
 async fn a_body_of_another_media_type_is_refused() {
-    let site = readers();
+    let site = readers().await;
     for (path, media_type) in [
         ("/form", JSON),
         ("/form", "text/plain"),
@@ -158,7 +159,7 @@ async fn a_body_of_another_media_type_is_refused() {
 
 #[tokio::test]
 async fn a_form_that_does_not_fit_is_unprocessable() {
-    let site = readers();
+    let site = readers().await;
     for form in ["", "page=1", "q=x&page=seven", "q=x&q=y"] {
         assert_eq!(
             status(&site.post("/form").body(FORM, form).await),
@@ -170,7 +171,7 @@ async fn a_form_that_does_not_fit_is_unprocessable() {
 
 #[tokio::test]
 async fn json_is_read_as_a_struct() {
-    let site = readers();
+    let site = readers().await;
     for media_type in [
         JSON,
         "application/json; charset=utf-8",
@@ -187,7 +188,7 @@ async fn json_is_read_as_a_struct() {
 
 #[tokio::test]
 async fn broken_json_is_a_bad_request_and_another_shape_is_unprocessable() {
-    let site = readers();
+    let site = readers().await;
     for (json, code) in [
         ("", 400),
         ("{", 400),
@@ -216,14 +217,15 @@ async fn broken_json_is_a_bad_request_and_another_shape_is_unprocessable() {
 
 #[tokio::test]
 async fn json_may_not_nest_without_end() {
-    let site = TestClient::new(
+    let site = TestClient::start(
         app()
             .setting("MAX_BODY_BYTES", 10_000_000)
             .urls([path("/", async |request: Request| {
                 request.json::<serde_json::Value>().await.map(|_| "read")
             })
             .methods([POST])]),
-    );
+    )
+    .await;
     assert_eq!(
         status(&site.post("/").body(JSON, "[".repeat(1_000_000)).await),
         400
@@ -232,7 +234,7 @@ async fn json_may_not_nest_without_end() {
 
 #[tokio::test]
 async fn a_body_that_is_no_utf8_is_no_text() {
-    let site = readers();
+    let site = readers().await;
     let bytes: &[u8] = b"caf\xe9";
     assert_eq!(
         status(&site.post("/text").body("text/plain", bytes).await),
@@ -255,7 +257,7 @@ async fn a_body_that_is_no_utf8_is_no_text() {
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused_by_its_length_and_by_what_comes() {
-    let site = readers();
+    let site = readers().await;
     for (path, media_type) in [
         ("/text", "text/plain"),
         ("/bytes", "x/y"),
@@ -306,7 +308,7 @@ async fn a_stream_stops_at_the_limit_and_can_be_had_once() {
         }
         Ok(length.to_string())
     }
-    let site = TestClient::new(app().urls([path("/", count).methods([POST])]));
+    let site = TestClient::start(app().urls([path("/", count).methods([POST])])).await;
     assert_eq!(
         site.post("/")
             .body("x/y", chunks(&["xxxxxxxxxx"; 100]))
@@ -327,7 +329,7 @@ async fn a_stream_stops_at_the_limit_and_can_be_had_once() {
 
 #[tokio::test]
 async fn a_body_that_breaks_off_is_a_bad_request() {
-    let site = readers();
+    let site = readers().await;
     let pieces = [
         Ok(Bytes::from_static(b"half")),
         Err(std::io::Error::other("gone")),
@@ -341,7 +343,7 @@ async fn a_body_that_breaks_off_is_a_bad_request() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_never_ends_is_given_up() {
-    let site = readers();
+    let site = readers().await;
     let started = tokio::time::Instant::now();
     let endless = Body::stream(stream::pending::<Result<Bytes, std::io::Error>>());
     let response = site.post("/text").body("text/plain", endless).await;
@@ -350,7 +352,7 @@ async fn a_body_that_never_ends_is_given_up() {
 
 #[tokio::test]
 async fn what_was_sent_is_never_quoted() {
-    let site = readers();
+    let site = readers().await;
     let secret = "s3cret-value";
     for (path, media_type, body) in [
         (
@@ -376,17 +378,18 @@ async fn what_was_sent_is_never_quoted() {
     assert!(!response.text().contains(secret), "{}", response.text());
 }
 
-fn cookies() -> TestClient {
-    TestClient::new(
+async fn cookies() -> TestClient {
+    TestClient::start(
         app().urls([path("/<name>", async |request: Request, name: String| {
             format!("{:?}", request.cookie(&name))
         })]),
     )
+    .await
 }
 
 #[tokio::test]
 async fn cookies_are_found_in_several_headers() {
-    let site = cookies();
+    let site = cookies().await;
     let read = async |name: &str| {
         let request = site
             .get(&format!("/{name}"))
@@ -404,21 +407,22 @@ async fn cookies_are_found_in_several_headers() {
 #[tokio::test]
 async fn a_cookie_comes_back_under_every_name_it_can_have() {
     const NAME: &str = "!#$%&'*+-.^_`|~09azAZ";
-    let site = TestClient::new(app().urls([
+    let site = TestClient::start(app().urls([
         path("/set", async |_request: Request| {
             text("").cookie((NAME, "a b"))
         }),
         path("/get", async |request: Request| {
             request.cookie(NAME).unwrap_or_default()
         }),
-    ]));
+    ]))
+    .await;
     site.get("/set").await;
     assert_eq!(site.get("/get").await.text(), "a b");
 }
 
 #[tokio::test]
 async fn the_first_cookie_of_a_name_counts_and_broken_ones_hide_none() {
-    let site = cookies();
+    let site = cookies().await;
     for (sent, says) in [
         ("a=1; a=2", r#"Some("1")"#),
         ("; ;=; =x; broken; a=1", r#"Some("1")"#),
@@ -450,9 +454,10 @@ async fn ask(site: &TestClient, request: http::Request<Body>, connection: Connec
 
 #[tokio::test]
 async fn the_host_comes_without_its_port_and_the_uri_stands_over_the_header() {
-    let site = TestClient::new(app().urls([path("/", async |request: Request| {
+    let site = TestClient::start(app().urls([path("/", async |request: Request| {
         format!("{:?}", request.host())
-    })]));
+    })]))
+    .await;
     for (uri, host, says) in [
         ("/", Some("example.org"), "example.org"),
         ("/", Some("example.org:8000"), "example.org"),
@@ -488,14 +493,15 @@ async fn the_host_comes_without_its_port_and_the_uri_stands_over_the_header() {
 
 #[tokio::test]
 async fn accept_is_weighed_as_the_standard_says() {
-    let site = TestClient::new(app().urls([path("/", async |request: Request| {
+    let site = TestClient::start(app().urls([path("/", async |request: Request| {
         let kinds = ["text/html", "application/json", "image/png"];
         kinds
             .into_iter()
             .filter(|kind| request.accepts(kind))
             .collect::<Vec<_>>()
             .join(" ")
-    })]));
+    })]))
+    .await;
     let all = "text/html application/json image/png";
     for (accept, says) in [
         ("*/*", all),
@@ -533,12 +539,13 @@ async fn accept_is_weighed_as_the_standard_says() {
 async fn only_trusted_proxies_say_where_a_visitor_is() {
     let view =
         async |request: Request| format!("{:?} {}", request.client_ip(), request.is_secure());
-    let site = TestClient::new(
+    let site = TestClient::start(
         app()
             .setting("TRUSTED_PROXIES", vec!["10.0.0.0/8", "fd00::/8"])
             .urls([path("/", view)]),
-    );
-    let direct = TestClient::new(app().urls([path("/", view)]));
+    )
+    .await;
+    let direct = TestClient::start(app().urls([path("/", view)])).await;
     let see = async |site: &TestClient, peer: &str, headers: &[(&str, &str)]| {
         let mut request = http::Request::builder().uri("/");
         for (name, value) in headers {
@@ -613,22 +620,24 @@ async fn only_trusted_proxies_say_where_a_visitor_is() {
 
 #[tokio::test]
 async fn a_connection_of_this_server_is_secure_by_itself() {
-    let site = TestClient::new(app().urls([path("/", async |request: Request| {
+    let site = TestClient::start(app().urls([path("/", async |request: Request| {
         format!("{:?} {}", request.client_ip(), request.is_secure())
-    })]));
+    })]))
+    .await;
     assert_eq!(site.get("/").await.text(), "None false");
     assert_eq!(site.another().https().get("/").await.text(), "None true");
 }
 
 #[tokio::test]
 async fn a_header_that_is_no_ascii_is_no_text() {
-    let site = TestClient::new(app().urls([path("/", async |request: Request| {
+    let site = TestClient::start(app().urls([path("/", async |request: Request| {
         format!(
             "{:?} {}",
             request.header("x-name"),
             request.headers().contains_key("x-name")
         )
-    })]));
+    })]))
+    .await;
     assert_eq!(
         site.get("/").header("x-name", "duck").await.text(),
         r#"Some("duck") true"#
@@ -641,7 +650,7 @@ async fn a_header_that_is_no_ascii_is_no_text() {
 
 #[tokio::test]
 async fn clones_of_a_request_are_one_request() {
-    let site = TestClient::new(
+    let site = TestClient::start(
         app().urls([path("/", async |request: Request| {
             let other = request.clone();
             other.insert(7_u8);
@@ -654,7 +663,8 @@ async fn clones_of_a_request_are_one_request() {
             )
         })
         .methods([POST])]),
-    );
+    )
+    .await;
     assert_eq!(
         site.post("/").body("x/y", chunks(&["a", "b"])).await.text(),
         "Some(7) ab ab"
@@ -663,13 +673,14 @@ async fn clones_of_a_request_are_one_request() {
 
 #[tokio::test]
 async fn a_form_may_be_read_as_any_map() {
-    let site = TestClient::new(
+    let site = TestClient::start(
         app().urls([path("/", async |request: Request| -> Result<String> {
             let fields: HashMap<String, Vec<String>> = request.form().await?;
             Ok(format!("{:?}", fields.get("a")))
         })
         .methods([POST])]),
-    );
+    )
+    .await;
     let form = [("a", "1"), ("b", "2"), ("a", "3")];
     assert_eq!(
         site.post("/").form(&form).await.text(),

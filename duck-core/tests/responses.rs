@@ -14,7 +14,7 @@ fn status(response: &TestResponse) -> u16 {
 
 #[tokio::test]
 async fn everything_a_view_may_answer_has_its_type() {
-    let site = TestClient::new(app().urls([
+    let site = TestClient::start(app().urls([
         path("/unit", async |_request: Request| ()),
         path("/str", async |_request: Request| "é"),
         path("/string", async |_request: Request| String::from("é")),
@@ -26,7 +26,8 @@ async fn everything_a_view_may_answer_has_its_type() {
         }),
         path("/bytes", async |_request: Request| bytes(vec![0, 1])),
         path("/empty", async |_request: Request| text("")),
-    ]));
+    ]))
+    .await;
     for (path, code, media_type, body) in [
         ("/unit", 200, None, ""),
         ("/str", 200, Some("text/plain; charset=utf-8"), "é"),
@@ -178,7 +179,7 @@ fn a_redirect_to_a_path_stays_on_the_site() {
 
 #[tokio::test]
 async fn a_header_set_twice_is_one_and_an_added_one_is_two() {
-    let site = TestClient::new(app().urls([path(
+    let site = TestClient::start(app().urls([path(
         "/",
         async |_request: Request| -> Result<Response> {
             Ok(text("")
@@ -186,7 +187,8 @@ async fn a_header_set_twice_is_one_and_an_added_one_is_two() {
                 .header("vary", "b")?
                 .add_header("vary", "c")?)
         },
-    )]));
+    )]))
+    .await;
     let response = site.get("/").await;
     assert_eq!(
         response
@@ -200,7 +202,7 @@ async fn a_header_set_twice_is_one_and_an_added_one_is_two() {
 
 #[tokio::test]
 async fn a_stream_is_sent_and_its_failure_is_told() {
-    let site = TestClient::new(app().urls([
+    let site = TestClient::start(app().urls([
         path("/whole", async |_request: Request| {
             stream(
                 "text/event-stream",
@@ -216,7 +218,8 @@ async fn a_stream_is_sent_and_its_failure_is_told() {
             ];
             stream("text/plain", futures_util::stream::iter(pieces))
         }),
-    ]));
+    ]))
+    .await;
     let whole = site.get("/whole").await;
     assert_eq!(
         (whole.text(), whole.header("content-type")),
@@ -258,8 +261,8 @@ async fn unavailable_until(_request: Request) -> Result<Response> {
         .header("retry-after", "60")?)
 }
 
-fn failing(debug: bool) -> TestClient {
-    TestClient::new(
+async fn failing(debug: bool) -> TestClient {
+    TestClient::start(
         app()
             .setting("DEBUG", debug)
             .setting("SECRET_KEY", "hushhushhushhushhushhushhushhush")
@@ -270,11 +273,12 @@ fn failing(debug: bool) -> TestClient {
                 path("/unavailable-until", unavailable_until),
             ]),
     )
+    .await
 }
 
 #[tokio::test]
 async fn an_error_is_shown_in_the_form_the_client_takes() {
-    let site = failing(false);
+    let site = failing(false).await;
     for (accept, media_type, begins) in [
         (
             None,
@@ -339,6 +343,7 @@ async fn an_error_is_shown_in_the_form_the_client_takes() {
 #[tokio::test]
 async fn a_problem_has_what_rfc_9457_wants() {
     let problem: serde_json::Value = failing(false)
+        .await
         .get("/asked-wrongly")
         .header("accept", "application/json")
         .await
@@ -350,7 +355,7 @@ async fn a_problem_has_what_rfc_9457_wants() {
 
 #[tokio::test]
 async fn production_shows_neither_cause_nor_place_nor_key() {
-    let site = failing(false);
+    let site = failing(false).await;
     for path in [
         "/fails/7",
         "/asked-wrongly",
@@ -381,7 +386,7 @@ async fn production_shows_neither_cause_nor_place_nor_key() {
 
 #[tokio::test]
 async fn a_debugging_author_sees_cause_line_and_route() {
-    let site = failing(true);
+    let site = failing(true).await;
     for accept in ["text/plain", "text/html"] {
         let page = site.get("/fails/7").header("accept", accept).await;
         let place = format!("tests/responses.rs:{LINE_OF_THE_QUESTION_MARK}:");
@@ -408,7 +413,7 @@ async fn a_debugging_author_sees_cause_line_and_route() {
 #[tokio::test]
 async fn an_error_page_is_never_a_way_in_for_a_script() {
     for debug in [false, true] {
-        let site = failing(debug);
+        let site = failing(debug).await;
         for path in [
             "/fails/%3Cscript%3E",
             "/asked-wrongly",
@@ -425,7 +430,7 @@ async fn an_error_page_is_never_a_way_in_for_a_script() {
 
 #[tokio::test]
 async fn a_visitor_is_told_what_was_wrong_with_the_request() {
-    let site = failing(false);
+    let site = failing(false).await;
     let page = site.get("/asked-wrongly").await;
     assert_eq!(page.text(), "400 Bad Request\nthe <date> is missing\n");
     let page = site
@@ -441,7 +446,7 @@ async fn a_visitor_is_told_what_was_wrong_with_the_request() {
 
 #[tokio::test]
 async fn a_client_of_an_unavailable_site_is_told_when_to_ask_again() {
-    let site = failing(false);
+    let site = failing(false).await;
     let response = site.get("/unavailable").await;
     assert_eq!(
         (status(&response), response.header("retry-after")),
@@ -467,11 +472,12 @@ async fn errors_of_requests_keep_their_status_through_the_question_mark() {
             .map_err(|error| Error::new(StatusCode::CONFLICT, error))?;
         Ok("never")
     }
-    let site = TestClient::new(app().urls([
+    let site = TestClient::start(app().urls([
         path("/url/<name>", view),
         path("/none", none),
         path("/chosen", chosen),
-    ]));
+    ]))
+    .await;
     assert_eq!(status(&site.get("/url/x").await), 500);
     assert_eq!(status(&site.get("/none").await), 404);
     assert_eq!(status(&site.get("/chosen").await), 409);
@@ -486,7 +492,7 @@ async fn a_page_the_site_gave_to_its_error_is_kept_whole() {
             .with_body(Body::from(format!("our own {status}")))
             .header("content-type", "text/x-own")?)
     }
-    let site = TestClient::new(app().middleware(page));
+    let site = TestClient::start(app().middleware(page)).await;
     let response = site.get("/").header("accept", "text/html").await;
     assert_eq!(
         (response.text(), response.header("content-type")),

@@ -8,14 +8,13 @@ fn app() -> App {
     App::new(Settings::default())
 }
 
-fn site(patterns: impl IntoIterator<Item = UrlPattern>) -> TestClient {
-    TestClient::new(app().urls(patterns))
+async fn site(patterns: impl IntoIterator<Item = UrlPattern>) -> TestClient {
+    TestClient::start(app().urls(patterns)).await
 }
 
 /// Why this site cannot be built.
-#[track_caller]
-fn mistake(patterns: impl IntoIterator<Item = UrlPattern>) -> String {
-    match app().urls(patterns).build() {
+async fn mistake(patterns: impl IntoIterator<Item = UrlPattern>) -> String {
+    match app().urls(patterns).start().await {
         Ok(_) => panic!("the site was built"),
         Err(error) => error.chain(),
     }
@@ -51,14 +50,14 @@ fn status(response: &TestResponse) -> u16 {
 
 #[tokio::test]
 async fn a_parameter_is_read_as_the_type_of_its_argument() {
-    let site = site([path("/n/<id>", number)]);
+    let site = site([path("/n/<id>", number)]).await;
     assert_eq!(site.get("/n/7").await.text(), "number 7");
     assert_eq!(site.get("/n/4294967295").await.text(), "number 4294967295");
 }
 
 #[tokio::test]
 async fn text_that_the_type_cannot_read_is_no_page() {
-    let site = site([path("/n/<id>", number)]);
+    let site = site([path("/n/<id>", number)]).await;
     for wrong in [
         "/n/x",
         "/n/-1",
@@ -79,7 +78,7 @@ async fn up_to_four_parameters_come_in_their_order() {
     async fn four(_request: Request, a: u8, b: String, c: bool, d: char) -> String {
         format!("{a} {b} {c} {d}")
     }
-    let site = site([path("/<a>/x-<b>/<c>/<d>", four)]);
+    let site = site([path("/<a>/x-<b>/<c>/<d>", four)]).await;
     assert_eq!(site.get("/1/x-two/true/4").await.text(), "1 two true 4");
     assert_eq!(status(&site.get("/1/x-two/maybe/4").await), 404);
 }
@@ -89,7 +88,7 @@ async fn more_parameters_than_arguments_are_read_by_name() {
     async fn fifth(request: Request, a: u8) -> Result<String> {
         Ok(format!("{a} {}", request.param::<u8>("e")?))
     }
-    let site = site([path("/<a>/<b>/<c>/<d>/<e>", fifth)]);
+    let site = site([path("/<a>/<b>/<c>/<d>/<e>", fifth)]).await;
     assert_eq!(site.get("/1/2/3/4/5").await.text(), "1 5");
     assert_eq!(status(&site.get("/1/2/3/4/x").await), 404);
 }
@@ -99,7 +98,7 @@ async fn a_parameter_that_the_path_does_not_have_is_a_mistake_of_the_site() {
     async fn lost(request: Request) -> Result<String> {
         Ok(request.param::<String>("nmae")?)
     }
-    let site = site([path("/<name>", lost)]);
+    let site = site([path("/<name>", lost)]).await;
     assert_eq!(status(&site.get("/x").await), 500);
 }
 
@@ -108,7 +107,7 @@ async fn any_type_that_can_be_parsed_is_a_parameter() {
     async fn address(_request: Request, Param(address): Param<std::net::SocketAddr>) -> String {
         address.port().to_string()
     }
-    let site = site([path("/<address>", address)]);
+    let site = site([path("/<address>", address)]).await;
     assert_eq!(site.get("/127.0.0.1:80").await.text(), "80");
     assert_eq!(status(&site.get("/127.0.0.1").await), 404);
 }
@@ -121,7 +120,8 @@ async fn converters_mean_what_they_mean_in_django() {
         path("/uuid/<uuid:x>", says("uuid")),
         path("/str/<str:x>", says("str")),
         path("/path/<path:x>", word),
-    ]);
+    ])
+    .await;
     let id = Uuid::nil();
     for there in [
         "/int/0123",
@@ -152,7 +152,8 @@ async fn fixed_text_comes_before_a_parameter_wherever_it_is_listed() {
         path("/notes/new", says("new note")),
         path("/notes/<id>/edit", says("edit")),
         path("/notes/new/help", says("help")),
-    ]);
+    ])
+    .await;
     assert_eq!(site.get("/notes/new").await.text(), "new note");
     assert_eq!(site.get("/notes/newer").await.text(), "one note");
     assert_eq!(site.get("/notes/new/help").await.text(), "help");
@@ -170,7 +171,8 @@ async fn fixed_text_beats_the_rest_of_the_path() {
         path("/<path:rest>", says("rest")),
         path("/here", says("here")),
         path("/", says("root")),
-    ]);
+    ])
+    .await;
     assert_eq!(site.get("/here").await.text(), "here");
     assert_eq!(site.get("/here/there").await.text(), "rest");
     assert_eq!(site.get("/").await.text(), "root");
@@ -190,7 +192,8 @@ async fn a_name_gives_the_path_back() {
         path("/", links).name("home"),
         path("/notes/<int:id>", number).name("note"),
         path("/files/<owner>/<path:rest>", says("file")).name("file"),
-    ]);
+    ])
+    .await;
     assert_eq!(
         site.get("/").await.text(),
         "/ /notes/7 /files/a%20b/c/d%20e"
@@ -205,7 +208,8 @@ async fn every_url_that_is_made_leads_back_to_its_page() {
     let site = site([
         path("/w/<word>", word).name("word"),
         path("/make", make).methods([POST]),
-    ]);
+    ])
+    .await;
     for word in [
         "a",
         "a/b",
@@ -238,12 +242,13 @@ async fn a_wrong_name_or_value_is_a_500_that_names_the_nearest() {
     async fn wrong_value(request: Request) -> Result<String> {
         Ok(request.url("note", ["x"])?)
     }
-    let debug = TestClient::new(app().setting("DEBUG", true).urls([
+    let debug = TestClient::start(app().setting("DEBUG", true).urls([
         path("/", says("home")).name("home"),
         path("/a", wrong_name),
         path("/b", wrong_value),
         path("/notes/<int:id>", number).name("note"),
-    ]));
+    ]))
+    .await;
     let page = debug.get("/a").await;
     assert_eq!(status(&page), 500);
     assert!(
@@ -268,7 +273,8 @@ async fn a_redirect_by_name_is_a_303_to_its_path() {
     let site = site([
         path("/notes", create).methods([POST]),
         path("/notes/<id>", number).name("note"),
-    ]);
+    ])
+    .await;
     let response = site.post("/notes").await;
     assert_eq!(status(&response), 303);
     assert_eq!(response.header("location"), Some("/notes/7"));
@@ -285,7 +291,8 @@ async fn groups_of_an_expression_are_parameters() {
     let site = site([
         re_path(r"/archive/(?<year>\d{4})/(?<slug>[a-z]+)", named),
         re_path(r"/pair/(\d+)-(\d+)", unnamed),
-    ]);
+    ])
+    .await;
     assert_eq!(site.get("/archive/2026/duck").await.text(), "2026 duck");
     assert_eq!(site.get("/pair/1-2").await.text(), "1 2 2");
     assert_eq!(status(&site.get("/pair/1-999").await), 404, "no u8");
@@ -296,7 +303,8 @@ async fn an_expression_matches_the_whole_path_or_nothing() {
     let site = site([
         re_path(r"/a|/b", says("a or b")),
         re_path(r"^/c$", says("c")),
-    ]);
+    ])
+    .await;
     for there in ["/a", "/b", "/c"] {
         assert_eq!(status(&site.get(there).await), 200, "{there}");
     }
@@ -310,7 +318,7 @@ async fn a_group_that_did_not_take_part_is_no_page_for_a_number_and_empty_as_tex
     async fn maybe(_request: Request, page: String) -> String {
         format!("[{page}]")
     }
-    let site = site([re_path(r"/list(?:/(\d+))?", maybe)]);
+    let site = site([re_path(r"/list(?:/(\d+))?", maybe)]).await;
     assert_eq!(site.get("/list/2").await.text(), "[2]");
     assert_eq!(site.get("/list").await.text(), "[]");
 }
@@ -321,7 +329,8 @@ async fn paths_come_before_expressions_and_expressions_in_their_order() {
         re_path(r"/x/.*", says("first")),
         re_path(r"/x/y", says("second")),
         path("/x/z", says("path")),
-    ]);
+    ])
+    .await;
     assert_eq!(site.get("/x/y").await.text(), "first");
     assert_eq!(site.get("/x/z").await.text(), "path");
 }
@@ -331,7 +340,8 @@ async fn an_expression_gets_what_a_converter_refuses() {
     let site = site([
         path("/<int:x>", says("number")),
         re_path(r"/[a-z]+", says("word")),
-    ]);
+    ])
+    .await;
     assert_eq!(site.get("/7").await.text(), "number");
     assert_eq!(site.get("/seven").await.text(), "word");
 }
@@ -346,7 +356,7 @@ async fn a_blueprint_has_a_prefix_and_names_of_its_own() {
         path("/<int:id>", number).name("item"),
         re_path(r"^/tag-(\w+)", word).name("tag"),
     ]);
-    let site = site(shop);
+    let site = site(shop).await;
     assert_eq!(site.get("/shop/").await.text(), "/shop/7");
     assert_eq!(site.get("/shop/7").await.text(), "number 7");
     assert_eq!(site.get("/shop/tag-red").await.text(), "red");
@@ -359,7 +369,8 @@ async fn the_prefix_of_a_blueprint_is_text_to_its_expressions() {
         Blueprint::new("v1")
             .prefix("/v1.0")
             .urls([re_path("/a|/b", says("x"))]),
-    );
+    )
+    .await;
     assert_eq!(status(&site.get("/v1.0/a").await), 200);
     assert_eq!(
         status(&site.get("/v1.0/b").await),
@@ -374,7 +385,7 @@ async fn the_prefix_of_a_blueprint_is_text_to_its_expressions() {
 async fn blueprints_nest() {
     let admin = Blueprint::new("admin").urls([path("/users/<id>", name_of_route).name("user")]);
     let shop = Blueprint::new("shop").prefix("/s").urls(admin);
-    let site = site(shop);
+    let site = site(shop).await;
     assert_eq!(site.get("/s/admin/users/7").await.text(), "shop.admin.user");
 }
 
@@ -384,7 +395,8 @@ async fn a_blueprint_without_prefix_stands_at_the_root() {
         Blueprint::new("pages")
             .prefix("/")
             .urls([path("/", name_of_route).name("home")]),
-    );
+    )
+    .await;
     assert_eq!(site.get("/").await.text(), "pages.home");
 }
 
@@ -395,7 +407,8 @@ async fn a_method_that_no_view_answers_is_told_which_would() {
         path("/b", says("post")).methods([POST]),
         path("/c", says("get")),
         path("/c", says("put or delete")).methods([PUT, DELETE]),
-    ]);
+    ])
+    .await;
     for (method, path, allow) in [
         (POST, "/a", "GET, HEAD, OPTIONS"),
         (GET, "/b", "OPTIONS, POST"),
@@ -425,7 +438,8 @@ async fn options_are_answered_unless_a_view_does() {
     let site = site([
         path("/a", says("x")).methods([GET, POST]),
         path("/b", says("my own")).methods([Method::OPTIONS]),
-    ]);
+    ])
+    .await;
     let response = site.request(Method::OPTIONS, "/a").await;
     assert_eq!(status(&response), 204);
     assert_eq!(response.header("allow"), Some("GET, HEAD, OPTIONS, POST"));
@@ -447,7 +461,8 @@ async fn head_has_the_headers_and_the_length_of_get_and_no_body() {
         path("/broken", async |_request: Request| -> Result<&str> {
             Err(Error::internal("x"))
         }),
-    ]);
+    ])
+    .await;
     for (path, length) in [("/", "19"), ("/missing", "14"), ("/broken", "26")] {
         let (get, head) = (site.get(path).await, site.request(Method::HEAD, path).await);
         assert_eq!(get.status(), head.status());
@@ -471,7 +486,8 @@ async fn a_view_of_its_own_answers_head_where_there_is_one() {
     let site = site([
         path("/", says("get")),
         path("/", length).methods([Method::HEAD]),
-    ]);
+    ])
+    .await;
     assert_eq!(
         site.request(Method::HEAD, "/")
             .await
@@ -492,7 +508,7 @@ async fn a_class_view_answers_the_methods_it_names() {
             Ok(text(request.text().await?))
         }
     }
-    let site = site([path("/notes/<id>", class_view(Notes))]);
+    let site = site([path("/notes/<id>", class_view(Notes))]).await;
     assert_eq!(site.get("/notes/7").await.text(), "7");
     assert_eq!(
         site.post("/notes/7").body("text/plain", "hi").await.text(),
@@ -513,7 +529,7 @@ async fn a_class_view_answers_the_methods_it_names() {
 
 #[tokio::test]
 async fn one_path_has_many_spellings() {
-    let site = site([path("/café/<x>", word), path("/~duck", says("home"))]);
+    let site = site([path("/café/<x>", word), path("/~duck", says("home"))]).await;
     for spelling in ["/caf%C3%A9/x", "/caf%c3%a9/x", "/%63af%c3%A9/x"] {
         assert_eq!(site.get(spelling).await.text(), "x", "{spelling}");
     }
@@ -523,7 +539,7 @@ async fn one_path_has_many_spellings() {
 
 #[tokio::test]
 async fn a_path_may_be_sent_as_plain_utf8() {
-    let site = site([path("/café/<x>", word), path("/{x}", says("braces"))]);
+    let site = site([path("/café/<x>", word), path("/{x}", says("braces"))]).await;
     assert_eq!(site.get("/café/é").await.text(), "é");
     assert_eq!(site.get("/{x}").await.text(), "braces");
     assert_eq!(site.get("/%7bx%7d").await.text(), "braces");
@@ -531,13 +547,13 @@ async fn a_path_may_be_sent_as_plain_utf8() {
 
 #[tokio::test]
 async fn a_pattern_may_be_written_as_it_is_sent() {
-    let site = site([path("/caf%c3%a9/%41", says("coffee"))]);
+    let site = site([path("/caf%c3%a9/%41", says("coffee"))]).await;
     assert_eq!(site.get("/café/A").await.text(), "coffee");
 }
 
 #[tokio::test]
 async fn an_encoded_slash_stays_inside_its_parameter() {
-    let site = site([path("/<word>", word), path("/a/b", says("two segments"))]);
+    let site = site([path("/<word>", word), path("/a/b", says("two segments"))]).await;
     assert_eq!(site.get("/a%2Fb").await.text(), "a/b");
     assert_eq!(site.get("/a%2fb").await.text(), "a/b");
     assert_eq!(site.get("/a/b").await.text(), "two segments");
@@ -545,14 +561,14 @@ async fn an_encoded_slash_stays_inside_its_parameter() {
 
 #[tokio::test]
 async fn a_percent_sign_is_decoded_once() {
-    let site = site([path("/<word>", word)]);
+    let site = site([path("/<word>", word)]).await;
     assert_eq!(site.get("/%2525").await.text(), "%25");
     assert_eq!(site.get("/%252F").await.text(), "%2F");
 }
 
 #[tokio::test]
 async fn a_broken_percent_encoding_is_a_bad_request() {
-    let site = site([path("/<word>", word), re_path("/.*/.*", says("any"))]);
+    let site = site([path("/<word>", word), re_path("/.*/.*", says("any"))]).await;
     for broken in [
         "/%zz",
         "/%",
@@ -573,7 +589,8 @@ async fn bytes_that_are_no_utf8_are_no_page() {
         path("/s/<slug:x>", says("slug")),
         path("/p/<path:x>", word),
         re_path("/r/(.*)", word),
-    ]);
+    ])
+    .await;
     for path in ["/w/%ff", "/s/%C3", "/p/a/%80", "/r/%fe", "/%ff"] {
         assert_eq!(status(&site.get(path).await), 404, "{path}");
     }
@@ -585,7 +602,8 @@ async fn a_missing_or_surplus_slash_is_redirected_with_the_query() {
         path("/with/", says("with")),
         path("/without", says("without")),
         path("/n/<id>", number),
-    ]);
+    ])
+    .await;
     for (asked, told) in [
         ("/with", "/with/"),
         ("/without/", "/without"),
@@ -611,16 +629,18 @@ async fn a_missing_or_surplus_slash_is_redirected_with_the_query() {
 
 #[tokio::test]
 async fn a_strict_site_redirects_no_slash() {
-    let site = TestClient::new(app().setting("TRAILING_SLASH", "strict").urls([
+    let site = TestClient::start(app().setting("TRAILING_SLASH", "strict").urls([
         path("/with/", says("with")),
         path("/without", says("without")),
-    ]));
+    ]))
+    .await;
     for path in ["/with", "/without/"] {
         assert_eq!(status(&site.get(path).await), 404, "{path}");
     }
     let error = app()
         .setting("TRAILING_SLASH", "maybe")
-        .build()
+        .start()
+        .await
         .unwrap_err()
         .chain();
     assert!(
@@ -632,10 +652,10 @@ async fn a_strict_site_redirects_no_slash() {
 #[tokio::test]
 async fn a_slash_redirect_never_leaves_the_site() {
     let sites = [
-        site([path("/<word>", word)]),
-        site([path("/<word>/", word)]),
-        site([re_path("/.*[^/]", says("any"))]),
-        site([re_path("/.*/", says("any"))]),
+        site([path("/<word>", word)]).await,
+        site([path("/<word>/", word)]).await,
+        site([re_path("/.*[^/]", says("any"))]).await,
+        site([re_path("/.*/", says("any"))]).await,
     ];
     let traps = [
         "//evil.com",
@@ -672,7 +692,8 @@ async fn one_path_has_a_view_for_each_method() {
     let site = site([
         path("/notes", says("list")).name("notes"),
         path("/notes", name_of_route).methods([POST]).name("create"),
-    ]);
+    ])
+    .await;
     assert_eq!(site.get("/notes").await.text(), "list");
     assert_eq!(site.post("/notes").await.text(), "create");
 }
@@ -687,7 +708,8 @@ async fn views_of_one_path_may_name_its_parameters_differently() {
             request.param::<String>("slug")
         })
         .methods([POST]),
-    ]);
+    ])
+    .await;
     assert_eq!(site.get("/x").await.text(), "x");
     assert_eq!(site.post("/y").await.text(), "y");
 }
@@ -697,31 +719,33 @@ async fn views_of_one_path_may_have_converters_of_their_own() {
     let site = site([
         path("/<int:id>", says("a number")),
         path("/<slug:name>", says("a name")).methods([POST]),
-    ]);
+    ])
+    .await;
     assert_eq!(status(&site.get("/7").await), 200);
     assert_eq!(status(&site.get("/seven").await), 404);
     assert_eq!(site.post("/seven").await.text(), "a name");
 }
 
-#[test]
-fn two_views_for_one_method_of_a_path_are_named() {
+#[tokio::test]
+async fn two_views_for_one_method_of_a_path_are_named() {
     let error = mistake([
         path("/notes/<id>", says("a")).name("note"),
         path("/notes/<slug>", says("b")).name("post"),
-    ]);
+    ])
+    .await;
     assert!(error.contains("\"/notes/<id>\" (note)"), "{error}");
     assert!(error.contains("\"/notes/<slug>\" (post)"), "{error}");
     assert!(error.contains("GET"), "{error}");
 }
 
-#[test]
-fn paths_that_are_in_each_others_way_are_both_named() {
+#[tokio::test]
+async fn paths_that_are_in_each_others_way_are_both_named() {
     for (one, other) in [
         ("/a/<x>", "/a/<path:y>"),
         ("/<path:a>", "/<b>"),
         ("/f/<a>", "/f/<b>"),
     ] {
-        let error = mistake([path(one, says("a")), path(other, says("b"))]);
+        let error = mistake([path(one, says("a")), path(other, says("b"))]).await;
         assert!(error.contains(one) && error.contains(other), "{error}");
         assert!(
             !error.contains('{'),
@@ -730,8 +754,8 @@ fn paths_that_are_in_each_others_way_are_both_named() {
     }
 }
 
-#[test]
-fn mistakes_are_found_when_the_site_is_built() {
+#[tokio::test]
+async fn mistakes_are_found_when_the_site_is_built() {
     for (pattern, says_what) in [
         (path("notes", says("x")), "must begin with `/`"),
         (path("/<id", says("x")), "without its `>`"),
@@ -740,21 +764,21 @@ fn mistakes_are_found_when_the_site_is_built() {
         (re_path("/(", says("x")), "/("),
         (path("/x", number), "`/x` has 0 path parameters"),
     ] {
-        let error = mistake([pattern]);
+        let error = mistake([pattern]).await;
         assert!(error.contains(says_what), "{error}");
     }
 }
 
-#[test]
-fn two_parameters_in_one_segment_are_a_mistake_that_names_the_path() {
-    let built = app().urls([path("/<a><b>", says("x"))]).build();
+#[tokio::test]
+async fn two_parameters_in_one_segment_are_a_mistake_that_names_the_path() {
+    let built = app().urls([path("/<a><b>", says("x"))]).start().await;
     let error = built.expect_err("nobody can tell where `a` ends").chain();
     assert!(error.contains("/<a><b>"), "{error}");
 }
 
-#[test]
-fn a_view_with_too_many_arguments_is_named() {
-    let error = mistake([path("/u", number)]);
+#[tokio::test]
+async fn a_view_with_too_many_arguments_is_named() {
+    let error = mistake([path("/u", number)]).await;
     assert!(
         error.contains("`/u` has 0 path parameters, but its view"),
         "{error}"
@@ -765,12 +789,13 @@ fn a_view_with_too_many_arguments_is_named() {
     );
 }
 
-#[test]
-fn one_name_for_two_pages_is_a_mistake() {
+#[tokio::test]
+async fn one_name_for_two_pages_is_a_mistake() {
     let error = mistake([
         path("/a", says("a")).name("page"),
         path("/b", says("b")).name("page"),
-    ]);
+    ])
+    .await;
     assert!(error.contains("\"page\""), "{error}");
     assert!(error.contains("/a") && error.contains("/b"), "{error}");
 }
@@ -780,13 +805,14 @@ async fn one_name_may_stand_for_the_methods_of_one_path() {
     let site = site([
         path("/notes", says("list")).name("notes"),
         path("/notes", name_of_route).methods([POST]).name("notes"),
-    ]);
+    ])
+    .await;
     assert_eq!(site.post("/notes").await.text(), "notes");
 }
 
-#[test]
-fn a_pattern_without_methods_is_a_mistake() {
-    let error = mistake([path("/a", says("a")).methods([])]);
+#[tokio::test]
+async fn a_pattern_without_methods_is_a_mistake() {
+    let error = mistake([path("/a", says("a")).methods([])]).await;
     assert!(error.contains("/a") && error.contains("method"), "{error}");
 }
 
@@ -799,14 +825,15 @@ async fn sites_in_one_process_share_nothing() {
             request.is_debug()
         ))
     }
-    let one = TestClient::new(
+    let one = TestClient::start(
         app()
             .state("one")
             .setting("DEBUG", true)
             .urls([path("/", who)]),
-    );
-    let two = TestClient::new(app().state("two").urls([path("/", who)]));
-    let none = TestClient::new(app().urls([path("/", who)]));
+    )
+    .await;
+    let two = TestClient::start(app().state("two").urls([path("/", who)])).await;
+    let none = TestClient::start(app().urls([path("/", who)])).await;
     assert_eq!(one.get("/").await.text(), "one true");
     assert_eq!(two.get("/").await.text(), "two false");
     assert_eq!(status(&none.get("/").await), 500, "no state of that type");
@@ -817,11 +844,12 @@ async fn a_pattern_takes_more_or_less_than_the_rest_of_the_site() {
     async fn length(request: Request) -> Result<String> {
         Ok(request.bytes().await?.len().to_string())
     }
-    let site = TestClient::new(app().setting("MAX_BODY_BYTES", 10).urls([
+    let site = TestClient::start(app().setting("MAX_BODY_BYTES", 10).urls([
         path("/usual", length).methods([POST]),
         path("/more", length).methods([POST]).max_body(20),
         path("/less", length).methods([POST]).max_body(5),
-    ]));
+    ]))
+    .await;
     let send = async |path: &str, bytes: usize| {
         status(&site.post(path).body("text/plain", vec![b'x'; bytes]).await)
     };

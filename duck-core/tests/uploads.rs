@@ -30,9 +30,9 @@ fn end() -> &'static str {
     "--x--\r\n"
 }
 
-fn site(patterns: impl IntoIterator<Item = UrlPattern>) -> TestClient {
+async fn site(patterns: impl IntoIterator<Item = UrlPattern>) -> TestClient {
     let patterns = patterns.into_iter().map(|pattern| pattern.methods([POST]));
-    TestClient::new(App::new(Settings::default()).urls(patterns))
+    TestClient::start(App::new(Settings::default()).urls(patterns)).await
 }
 
 /// One line for each part.
@@ -59,7 +59,11 @@ async fn names(request: Request) -> Result<String> {
 }
 
 async fn send(body: impl Into<Body>) -> TestResponse {
-    site([path("/", list)]).post("/").body(TYPE, body).await
+    site([path("/", list)])
+        .await
+        .post("/")
+        .body(TYPE, body)
+        .await
 }
 
 /// A body that comes in pieces of this size, of a length nobody knows.
@@ -105,7 +109,7 @@ async fn any_cut_of_the_body_reads_the_same() {
 #[tokio::test]
 async fn parts_that_are_not_read_are_skipped() {
     let body = part("name=a; filename=a", &"a".repeat(200_000)) + &part("name=b", "2") + end();
-    let site = site([path("/", names)]);
+    let site = site([path("/", names)]).await;
     for size in [1000, 1_000_000] {
         let page = site
             .post("/")
@@ -117,7 +121,7 @@ async fn parts_that_are_not_read_are_skipped() {
 
 #[tokio::test]
 async fn what_is_no_upload_is_refused() {
-    let site = site([path("/", list)]);
+    let site = site([path("/", list)]).await;
     for (media_type, status) in [
         ("application/json", 415),
         ("application/x-www-form-urlencoded", 415),
@@ -207,7 +211,7 @@ async fn a_body_is_read_no_further_than_its_parts_are() {
     }
     let sent = Sent::default();
     let app = App::new(Settings::default()).urls([path("/", half).methods([POST])]);
-    let site = TestClient::new(app.state(sent.clone()));
+    let site = TestClient::start(app.state(sent.clone())).await;
     let one = Bytes::from(part("name=a", &"a".repeat(1000)));
     let length = one.len();
     let body = stream::iter(vec![one; 800]).map(move |piece| {
@@ -229,7 +233,8 @@ async fn the_limit_of_the_body_holds() {
     let site = site([
         path("/", list).max_body(LIMIT as u64),
         path("/unread", names).max_body(LIMIT as u64),
-    ]);
+    ])
+    .await;
     let body = part("name=a; filename=b", &"a".repeat(LIMIT)) + end();
     let fine = part("name=a; filename=b", &"a".repeat(LIMIT - 200)) + end();
     for url in ["/", "/unread"] {
@@ -259,10 +264,11 @@ async fn a_long_text_is_refused_where_a_long_file_is_not() {
         Ok(String::new())
     }
     let app = App::new(Settings::default()).setting("MAX_BODY_BYTES", 1000);
-    let site = TestClient::new(app.urls([
+    let site = TestClient::start(app.urls([
         path("/text", text).methods([POST]).max_body(1_000_000),
         path("/list", list).methods([POST]).max_body(1_000_000),
-    ]));
+    ]))
+    .await;
     let body = part("name=a", &"a".repeat(1001)) + end();
     assert_eq!(
         site.post("/text").body(TYPE, body.clone()).await.status(),
@@ -284,7 +290,7 @@ async fn there_may_be_so_many_parts() {
     assert_eq!(send(many(1001)).await.status(), 413);
     assert_eq!(send(in_pieces(many(2000), 100)).await.status(), 413);
     let app = App::new(Settings::default()).setting("MAX_PARTS", 2);
-    let site = TestClient::new(app.urls([path("/", names).methods([POST])]));
+    let site = TestClient::start(app.urls([path("/", names).methods([POST])])).await;
     assert_eq!(site.post("/").body(TYPE, many(2)).await.text(), "a a");
     assert_eq!(site.post("/").body(TYPE, many(3)).await.status(), 413);
 }
@@ -298,7 +304,11 @@ async fn after_an_error_there_is_nothing_more() {
         Ok(format!("{} {}", first.status(), second.status()))
     }
     let body = "--x\r\n\r\nunnamed\r\n".to_owned() + &part("name=a", "1") + end();
-    let page = site([path("/", stubborn)]).post("/").body(TYPE, body).await;
+    let page = site([path("/", stubborn)])
+        .await
+        .post("/")
+        .body(TYPE, body)
+        .await;
     assert_eq!(page.text(), "400 Bad Request 400 Bad Request");
 }
 
@@ -308,13 +318,13 @@ async fn a_body_that_middleware_read_is_there_still() {
         request.bytes().await?;
         Ok(request)
     }
-    let site = site([path("/", names).middleware(process_request(read))]);
+    let site = site([path("/", names).middleware(process_request(read))]).await;
     let page = site.post("/").body(TYPE, part("name=a", "1") + end()).await;
     assert_eq!(page.text(), "a");
 }
 
 /// A site that saves what comes into a folder of its own.
-fn saving() -> (TestClient, TempDir) {
+async fn saving() -> (TestClient, TempDir) {
     async fn save_to(request: Request) -> Result<String> {
         let target = request.state::<PathBuf>()?.join("target");
         let mut parts = request.multipart()?;
@@ -338,7 +348,10 @@ fn saving() -> (TestClient, TempDir) {
         path("/to", save_to).methods([POST]),
         path("/in", save_in).methods([POST]),
     ]);
-    (TestClient::new(app.state(folder.path().to_owned())), folder)
+    (
+        TestClient::start(app.state(folder.path().to_owned())).await,
+        folder,
+    )
 }
 
 fn files_in(folder: &TempDir) -> Vec<String> {
@@ -352,7 +365,7 @@ fn files_in(folder: &TempDir) -> Vec<String> {
 
 #[tokio::test]
 async fn files_are_saved_once() {
-    let (site, folder) = saving();
+    let (site, folder) = saving().await;
     let body = |text: &str| part("name=a; filename=b", text) + end();
     let large = "quack".repeat(100_000);
     let page = site
@@ -369,7 +382,7 @@ async fn files_are_saved_once() {
 
 #[tokio::test]
 async fn half_an_upload_leaves_nothing() {
-    let (site, folder) = saving();
+    let (site, folder) = saving().await;
     let half = part("name=a; filename=b", &"a".repeat(100_000));
     for url in ["/to", "/in"] {
         let page = site.post(url).body(TYPE, half.clone()).await;
@@ -384,7 +397,7 @@ async fn half_an_upload_leaves_nothing() {
 
 #[tokio::test]
 async fn an_upload_that_is_given_up_leaves_nothing() {
-    let (site, folder) = saving();
+    let (site, folder) = saving().await;
     let start = Bytes::from(part("name=a; filename=b", &"a".repeat(100_000)));
     let stalled = stream::unfold(Some(start), async |start| match start {
         Some(start) => Some((Ok::<_, io::Error>(start), None)),
@@ -398,7 +411,7 @@ async fn an_upload_that_is_given_up_leaves_nothing() {
 
 #[tokio::test]
 async fn names_of_files_stay_in_their_folder() {
-    let (site, folder) = saving();
+    let (site, folder) = saving().await;
     let long = format!("{}.png", "d".repeat(5000));
     let mut expected = Vec::new();
     for (name, saved) in [
@@ -427,7 +440,7 @@ async fn names_of_files_stay_in_their_folder() {
 
 #[tokio::test]
 async fn files_of_one_name_are_all_kept() {
-    let (site, folder) = saving();
+    let (site, folder) = saving().await;
     let body = part("name=a; filename=duck.png", "1").repeat(3) + end();
     let page = site.post("/in").body(TYPE, body).await;
     let names: Vec<&str> = page.text().split(' ').collect();
@@ -439,7 +452,7 @@ async fn files_of_one_name_are_all_kept() {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_link_at_the_target_is_not_followed() {
-    let (site, folder) = saving();
+    let (site, folder) = saving().await;
     let outside = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(outside.path().join("a"), folder.path().join("target")).unwrap();
     let body = part("name=a; filename=b", "1") + end();
@@ -449,7 +462,7 @@ async fn a_link_at_the_target_is_not_followed() {
 
 #[tokio::test]
 async fn a_folder_that_is_not_there_is_a_fault_of_the_site() {
-    let (site, folder) = saving();
+    let (site, folder) = saving().await;
     folder.close().unwrap();
     let body = part("name=a; filename=b", "1") + end();
     assert_eq!(site.post("/to").body(TYPE, body).await.status(), 500);
@@ -476,7 +489,7 @@ async fn form(request: Request) -> Result<String> {
 
 #[tokio::test]
 async fn a_small_form_is_had_whole() {
-    let site = site([path("/", form)]);
+    let site = site([path("/", form)]).await;
     let body = [
         part("name=title", "Grüße & mehr=1"),
         part("name=tag", "a"),

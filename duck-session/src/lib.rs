@@ -9,9 +9,12 @@
 //!     Ok(html(format!("<h1>Visit {visits}</h1>")))
 //! }
 //!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
 //! # let settings = duck_core::Settings::default().with("SESSION_STORAGE", "InMemoryCache");
-//! let app = App::new(settings).middleware(SessionMiddleware::new()).urls([path("/", home)]);
-//! # app.build().unwrap();
+//! let app = App::new(settings).with(SessionMiddleware::new()).urls([path("/", home)]);
+//! # app.start().await.unwrap();
+//! # }
 //! ```
 //!
 //! # The path of a session

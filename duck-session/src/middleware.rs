@@ -2,8 +2,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use duck_core::{
-    CookieChange, Error, HeaderValue, IntoResponse, Middleware, Next, Request, Response, Result,
-    Session, SessionEngine, SessionError, Setup,
+    Component, CookieChange, Error, HeaderValue, IntoResponse, Middleware, Next, Request, Response,
+    Result, Session, SessionEngine, Setup,
 };
 use http::header::{self, Entry, HeaderMap};
 
@@ -17,7 +17,7 @@ use crate::upkeep;
 
 /// Gives every request its session, and saves what changed.
 ///
-/// Add it once, outside of everything that uses sessions. Which storage and engine it uses, and
+/// Add it once with `App::with`, before everything that uses sessions. Which storage and engine it uses, and
 /// everything else about it, is in the settings.
 ///
 /// ```
@@ -33,9 +33,9 @@ use crate::upkeep;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let settings = Settings::default().with("SESSION_STORAGE", "InMemoryCache");
-/// let app = App::new(settings).middleware(SessionMiddleware::new()).urls([path("/", visits)]);
+/// let app = App::new(settings).with(SessionMiddleware::new()).urls([path("/", visits)]);
 ///
-/// let visitor = TestClient::new(app);
+/// let visitor = TestClient::start(app).await;
 /// assert_eq!(visitor.get("/").await.text(), "visit 1");
 /// assert_eq!(visitor.get("/").await.text(), "visit 2");
 /// assert_eq!(visitor.another().get("/").await.text(), "visit 1");
@@ -45,13 +45,12 @@ pub struct SessionMiddleware {
     registry: Registry,
     clock: Clock,
     auth_hash: Option<AuthHash>,
-    started: Option<Started>,
 }
 
 /// What a browser is to forget at a logout: <https://www.w3.org/TR/clear-site-data/>.
 const CLEARED: &str = "\"cookies\", \"storage\"";
 
-/// What is known once the settings are.
+/// The middleware, once the settings are known.
 struct Started {
     engine: Arc<dyn SessionEngine>,
     cookie: SessionCookie,
@@ -68,7 +67,6 @@ impl SessionMiddleware {
             registry: Registry::new(),
             clock: Clock::default(),
             auth_hash: None,
-            started: None,
         }
     }
 
@@ -137,8 +135,8 @@ impl Default for SessionMiddleware {
     }
 }
 
-impl Middleware for SessionMiddleware {
-    fn start(&mut self, setup: &mut Setup<'_>) -> Result<()> {
+impl Component for SessionMiddleware {
+    async fn start(self, setup: &mut Setup<'_>) -> Result<()> {
         let settings = setup.settings().clone();
         let own = SessionSettings::from_settings(&settings)?;
         let cookie = SessionCookie::new(&own, &settings)?;
@@ -158,13 +156,13 @@ impl Middleware for SessionMiddleware {
             setup,
             crate::commands::Sessions {
                 opened: opened.administration,
-                registry: std::mem::take(&mut self.registry),
+                registry: self.registry,
                 settings: settings.clone(),
                 own: own.clone(),
-                clock: self.clock.clone(),
+                clock: self.clock,
             },
         );
-        self.started = Some(Started {
+        setup.middleware(Started {
             engine: opened.engine,
             cookie,
             cache_control: HeaderValue::try_from(&own.session_cache_control)?,
@@ -174,18 +172,17 @@ impl Middleware for SessionMiddleware {
         });
         Ok(())
     }
+}
 
+impl Middleware for Started {
     async fn handle(&self, request: Request, next: Next<'_>) -> Result<Response> {
-        let Some(started) = &self.started else {
-            return Err(SessionError::Missing.into());
-        };
-        let session = Session::new(started.engine.clone(), request.visitor());
+        let session = Session::new(self.engine.clone(), request.visitor());
         let cut_off = CutOff(Some(session.clone()));
         let response = next
             .run(request.clone().with_session(session.clone()))
             .await;
         cut_off.did_not_happen();
-        Ok(started.finish(&request, &session, response).await)
+        Ok(self.finish(&request, &session, response).await)
     }
 }
 
@@ -335,8 +332,6 @@ fn summary(own: &SessionSettings) -> String {
 
 impl fmt::Debug for SessionMiddleware {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionMiddleware")
-            .field("started", &self.started.is_some())
-            .finish_non_exhaustive()
+        f.debug_struct("SessionMiddleware").finish_non_exhaustive()
     }
 }

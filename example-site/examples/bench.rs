@@ -49,7 +49,7 @@ fn main() -> duck::ExitCode {
         env!("CARGO_MANIFEST_DIR"),
         "/examples/bench/settings.toml"
     ))
-    .middleware(SessionMiddleware::new())
+    .with(SessionMiddleware::new())
     .urls([
         path("/plaintext", plaintext),
         path("/user/<id>/posts/<post>", user_post),

@@ -15,7 +15,7 @@ use duck_session::SessionMiddleware;
 pub fn app() -> App {
     App::from_settings("settings.toml")
         .static_files()
-        .middleware(SessionMiddleware::new())
+        .with(SessionMiddleware::new())
         .state(shop::Shop::new())
         .urls(urls::urlpatterns())
         .urls(shop::blueprint())

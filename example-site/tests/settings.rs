@@ -60,17 +60,18 @@ fn documented_defaults() -> toml::Table {
 }
 
 /// A site with everything that reads settings.
-fn site(settings: Settings) -> duck::Site {
+async fn site(settings: Settings) -> duck::Site {
     let app = App::new(settings.with("SESSION_STORAGE", "InMemoryCache"));
     app.static_files()
-        .middleware(SessionMiddleware::new())
-        .build()
+        .with(SessionMiddleware::new())
+        .start()
+        .await
         .expect("every default fits")
 }
 
-#[test]
-fn every_key_is_documented_and_every_documented_key_is_known() {
-    let site = site(Settings::from_toml(&documented_defaults().to_string()).unwrap());
+#[tokio::test]
+async fn every_key_is_documented_and_every_documented_key_is_known() {
+    let site = site(Settings::from_toml(&documented_defaults().to_string()).unwrap()).await;
     let known: BTreeSet<_> = site.settings().known_keys().into_iter().collect();
     let page = documented();
     assert_eq!(

@@ -3,13 +3,13 @@
 use duck::testing::TestClient;
 
 /// A visitor's browser: it keeps its cookies.
-fn browser() -> TestClient {
-    TestClient::new(example_site::app().setting("SESSION_STORAGE", "InMemoryCache"))
+async fn browser() -> TestClient {
+    TestClient::start(example_site::app().setting("SESSION_STORAGE", "InMemoryCache")).await
 }
 
 #[tokio::test]
 async fn visits_are_counted_for_each_visitor() {
-    let first = browser();
+    let first = browser().await;
     assert!(first.get("/").await.text().contains("been here 1 time."));
     assert!(first.get("/").await.text().contains("been here 2 times."));
     assert!(
@@ -24,7 +24,7 @@ async fn visits_are_counted_for_each_visitor() {
 
 #[tokio::test]
 async fn forgetting_begins_anew() {
-    let site = browser();
+    let site = browser().await;
     site.get("/").await;
     assert_eq!(site.post("/forget").await.header("location"), Some("/"));
     assert!(site.get("/").await.text().contains("been here 1 time."));
@@ -32,13 +32,13 @@ async fn forgetting_begins_anew() {
 
 #[tokio::test]
 async fn a_name_from_the_path_is_escaped() {
-    let page = browser().get("/hello/%3Cscript%3E").await;
+    let page = browser().await.get("/hello/%3Cscript%3E").await;
     assert!(page.text().contains("Hello, &lt;script&gt;!"));
 }
 
 #[tokio::test]
 async fn the_cart_fills_and_empties() {
-    let site = browser();
+    let site = browser().await;
     site.post("/shop/cart/add/1").await;
     site.post("/shop/cart/add/1").await;
     let cart = site.get("/shop/cart").await;
@@ -50,7 +50,7 @@ async fn the_cart_fills_and_empties() {
 
 #[tokio::test]
 async fn what_the_shop_has_to_say_is_said_once_and_escaped() {
-    let site = browser();
+    let site = browser().await;
     site.post("/shop/cart/add/1").await;
     let message = "<p class=\"flash success\" role=\"status\">Rubber duck is in your cart.</p>";
     assert!(site.get("/shop/cart").await.text().contains(message));
@@ -72,7 +72,7 @@ async fn what_the_shop_has_to_say_is_said_once_and_escaped() {
 
 #[tokio::test]
 async fn what_is_not_sold_is_not_found() {
-    let site = browser();
+    let site = browser().await;
     for path in [
         "/shop/items/99",
         "/shop/items/bread",
@@ -87,7 +87,7 @@ async fn what_is_not_sold_is_not_found() {
 
 #[tokio::test]
 async fn the_guestbook_takes_words_and_no_markup() {
-    let site = browser();
+    let site = browser().await;
     let answer = site
         .post("/guestbook")
         .form(&[("text", "<b>Quack</b>")])
@@ -119,7 +119,7 @@ async fn the_guestbook_takes_words_and_no_markup() {
 
 #[tokio::test]
 async fn logging_in_changes_the_id_and_logging_out_leaves_nothing() {
-    let site = browser();
+    let site = browser().await;
     site.get("/").await;
     let before = site.cookie("session_id");
     let wrong = site
@@ -149,7 +149,7 @@ async fn logging_in_changes_the_id_and_logging_out_leaves_nothing() {
 #[tokio::test]
 async fn a_user_sees_where_they_are_logged_in_and_logs_out_there() {
     let (laptop, phone) = {
-        let site = browser();
+        let site = browser().await;
         (site.another(), site.another())
     };
     let login = [("name", "Ada"), ("password", "quack")];
@@ -192,7 +192,7 @@ async fn a_user_sees_where_they_are_logged_in_and_logs_out_there() {
 
 #[tokio::test]
 async fn the_style_sheet_is_served() {
-    let sheet = browser().get("/static/css/site.css").await;
+    let sheet = browser().await.get("/static/css/site.css").await;
     assert_eq!(
         (sheet.status().as_u16(), sheet.header("content-type")),
         (200, Some("text/css; charset=utf-8"))

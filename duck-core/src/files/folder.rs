@@ -10,13 +10,13 @@ use http::{HeaderValue, StatusCode, header};
 use super::encoding::Encoding;
 use super::open::{OpenFile, none_if_absent};
 use super::{media_type, respond};
+use crate::BoxFuture;
 use crate::error::{Error, Result};
-use crate::middleware::{Middleware, Next};
 use crate::request::Request;
 use crate::response::Response;
 use crate::settings::{Settings, SettingsError};
-use crate::setup::Setup;
-use crate::urls::{UrlPattern, path};
+use crate::urls::UrlPattern;
+use crate::view::View;
 
 /// The URL pattern of a site's folder of static files.
 pub(crate) fn pattern(settings: &Settings) -> Result<UrlPattern, SettingsError> {
@@ -48,43 +48,32 @@ pub(crate) fn pattern(settings: &Settings) -> Result<UrlPattern, SettingsError> 
 /// A folder that holds the settings file stops the site from starting: it would be sent too.
 pub fn static_folder(url: &str, folder: impl Into<PathBuf>) -> UrlPattern {
     let url = url.trim_end_matches('/');
-    let folder = Folder {
-        root: folder.into().into(),
-        caching: HeaderValue::from_static("no-cache"),
-    };
-    path(&format!("{url}/<path:path>"), serve).middleware(folder)
+    let folder = folder.into();
+    UrlPattern::from_settings(format!("{url}/<path:path>"), move |settings| {
+        Folder::open(&folder, settings)
+    })
 }
 
-/// As the outermost layer of its pattern it reads the settings, once, and hands itself to the view;
-/// the site's own layers around the pattern come between the two.
+/// A folder that is served: a view whose parameter is the path in the folder.
 #[derive(Debug, Clone)]
 struct Folder {
     root: Arc<Path>,
     caching: HeaderValue,
 }
 
-impl Middleware for Folder {
-    async fn handle(&self, request: Request, next: Next<'_>) -> Result<Response> {
-        request.insert(self.clone());
-        Ok(next.run(request).await)
-    }
+impl View<(String,)> for Folder {
+    type Future = BoxFuture<'static, Result<Response>>;
 
-    fn start(&mut self, setup: &mut Setup<'_>) -> Result<()> {
-        let settings = setup.settings();
-        if let Some(age) = settings
-            .get::<u64>("STATIC_CACHE_AGE")?
-            .filter(|&age| age > 0)
-        {
-            self.caching = HeaderValue::try_from(format!("public, max-age={age}"))?;
-        }
-        self.root = settings.resolve(&self.root).into();
-        if holds_settings(&self.root, settings) {
-            let root = self.root.display();
-            return Err(Error::internal(format!(
-                "the folder {root} cannot be served: the site's settings file is in it; name a folder of its own"
-            )));
-        }
-        Ok(())
+    fn call(&self, request: Request, (path,): (String,)) -> Self::Future {
+        let folder = self.clone();
+        Box::pin(async move {
+            // A slash that was sent encoded is part of a name, and no file has such a name.
+            let Some(relative) = relative(&path).filter(|_| !has_encoded_slash(request.path()))
+            else {
+                return Err(Error::not_found("that names no file of a static folder"));
+            };
+            tokio::task::spawn_blocking(move || folder.answer(&request, &relative)).await?
+        })
     }
 }
 
@@ -92,18 +81,6 @@ fn holds_settings(root: &Path, settings: &Settings) -> bool {
     let site = settings.folder().and_then(|site| site.canonicalize().ok());
     let root = root.canonicalize().ok();
     matches!((site, root), (Some(site), Some(root)) if site.starts_with(&root))
-}
-
-/// The view of every folder.
-async fn serve(request: Request, path: String) -> Result<Response> {
-    let folder = request
-        .get::<Folder>()
-        .ok_or_else(|| Error::internal("the pattern of a static folder has lost its folder"))?;
-    // A slash that was sent encoded is part of a name, and no file has such a name.
-    let Some(relative) = relative(&path).filter(|_| !has_encoded_slash(request.path())) else {
-        return Err(Error::not_found("that names no file of a static folder"));
-    };
-    tokio::task::spawn_blocking(move || folder.answer(&request, &relative)).await?
 }
 
 fn has_encoded_slash(path: &str) -> bool {
@@ -128,6 +105,25 @@ fn segment(name: &str) -> Option<&str> {
 }
 
 impl Folder {
+    fn open(folder: &Path, settings: &Settings) -> Result<Self> {
+        let root = settings.resolve(folder);
+        if holds_settings(&root, settings) {
+            return Err(Error::internal(format!(
+                "the folder {} cannot be served: the site's settings file is in it; name a folder of its own",
+                root.display()
+            )));
+        }
+        let age = settings.get::<u64>("STATIC_CACHE_AGE")?;
+        let caching = match age.filter(|&age| age > 0) {
+            Some(age) => HeaderValue::try_from(format!("public, max-age={age}"))?,
+            None => HeaderValue::from_static("no-cache"),
+        };
+        Ok(Self {
+            root: root.into(),
+            caching,
+        })
+    }
+
     fn answer(&self, request: &Request, relative: &Path) -> Result<Response> {
         let Some((file, encoding)) = self.choose(request, relative)? else {
             return Err(Error::not_found(

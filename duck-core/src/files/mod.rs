@@ -47,7 +47,7 @@ use crate::response::Response;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let site = TestClient::new(App::new(Settings::default()).urls([path("/manual", manual)]));
+/// let site = TestClient::start(App::new(Settings::default()).urls([path("/manual", manual)])).await;
 /// let start = site.get("/manual").header("range", "bytes=0-8").await;
 /// assert_eq!((start.status().as_u16(), start.text()), (206, "[package]"));
 /// # }

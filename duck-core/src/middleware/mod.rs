@@ -1,7 +1,6 @@
 //! What stands between a request and its view.
 
 mod hooks;
-mod layer;
 
 use std::any::Any;
 use std::fmt;
@@ -12,12 +11,10 @@ use std::sync::Arc;
 use std::task::Poll;
 
 pub use self::hooks::{ProcessRequest, ProcessResponse, process_request, process_response};
-pub(crate) use self::layer::Layer;
 use crate::BoxFuture;
 use crate::error::{Error, Result};
 use crate::request::Request;
 use crate::response::Response;
-use crate::setup::Setup;
 use crate::view::ErasedView;
 
 /// A layer around views: it sees the request before them and the response after them.
@@ -39,6 +36,15 @@ use crate::view::ErasedView;
 /// Layers run in the order they are added: the site's first, then the blueprint's, then the
 /// URL pattern's own; their second halves run in reverse. Pages that are not there (404, 405) pass
 /// through the site's too.
+///
+/// One that reads settings or opens something first is added by a [`Component`](crate::Component), with
+/// [`Setup::middleware`](crate::Setup::middleware).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a middleware",
+    label = "not a middleware",
+    note = "a middleware is `async fn name(request: Request, next: Next<'_>) -> Result<Response>`, or implements `Middleware`",
+    note = "a component, such as `SessionMiddleware`, is added with `App::with`"
+)]
 pub trait Middleware: Send + Sync + 'static {
     /// Answers a request, mostly by running `next` and looking at what it gives.
     fn handle(
@@ -46,16 +52,6 @@ pub trait Middleware: Send + Sync + 'static {
         request: Request,
         next: Next<'_>,
     ) -> impl Future<Output = Result<Response>> + Send;
-
-    /// Called once when the site is built: the place to read settings and open what is needed.
-    ///
-    /// # Errors
-    ///
-    /// Whatever keeps the site from starting.
-    fn start(&mut self, setup: &mut Setup<'_>) -> Result<()> {
-        let _ = setup;
-        Ok(())
-    }
 }
 
 /// The rest of the chain: the layers further in, and the view.
@@ -121,16 +117,11 @@ fn panicked(panic: &(dyn Any + Send)) -> Error {
 /// A middleware whose type is forgotten.
 pub(crate) trait ErasedMiddleware: Send + Sync {
     fn handle<'a>(&'a self, request: Request, next: Next<'a>) -> BoxFuture<'a, Result<Response>>;
-    fn start(&mut self, setup: &mut Setup<'_>) -> Result<()>;
 }
 
 impl<M: Middleware> ErasedMiddleware for M {
     fn handle<'a>(&'a self, request: Request, next: Next<'a>) -> BoxFuture<'a, Result<Response>> {
         Box::pin(Middleware::handle(self, request, next))
-    }
-
-    fn start(&mut self, setup: &mut Setup<'_>) -> Result<()> {
-        Middleware::start(self, setup)
     }
 }
 

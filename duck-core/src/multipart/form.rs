@@ -21,7 +21,7 @@ impl Request {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let site = TestClient::new(App::new(Settings::default()).urls([path("/avatar", avatar).methods([POST])]));
+    /// let site = TestClient::start(App::new(Settings::default()).urls([path("/avatar", avatar).methods([POST])])).await;
     /// let body = "--x\r\ncontent-disposition: form-data; name=name\r\n\r\nDuck\r\n\
     ///             --x\r\ncontent-disposition: form-data; name=picture; filename=a.png\r\n\r\nquack\r\n--x--";
     /// let page = site.post("/avatar").body("multipart/form-data; boundary=x", body).await;

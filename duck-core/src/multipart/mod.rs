@@ -49,7 +49,7 @@ impl Request {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
     /// let upload = path("/upload", upload).methods([POST]).max_body(20 * 1024 * 1024);
-    /// let site = TestClient::new(App::new(Settings::default()).urls([upload]));
+    /// let site = TestClient::start(App::new(Settings::default()).urls([upload])).await;
     /// let body = "--x\r\ncontent-disposition: form-data; name=photo; filename=duck.png\r\n\r\nquack\r\n--x--\r\n";
     /// let page = site.post("/upload").body("multipart/form-data; boundary=x", body).await;
     /// assert_eq!(page.text(), "5 bytes saved");

@@ -1,7 +1,7 @@
 use std::fmt;
 
 /// A setting that cannot be used: its name, where it was set, and what would be right.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SettingsError(String);
 
 impl SettingsError {

@@ -48,7 +48,7 @@ impl Server {
     pub(crate) async fn start(settings: &str) -> Self {
         let shared = Shared::default();
         let settings = Settings::from_toml(settings).expect("settings");
-        let site = app(settings, &shared).build().expect("a site");
+        let site = app(settings, &shared).start().await.expect("a site");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel();

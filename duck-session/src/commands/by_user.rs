@@ -147,11 +147,11 @@ mod tests {
     }
 
     /// A visitor of a site over the cache.
-    fn visitor(cache: &Shared) -> TestClient {
+    async fn visitor(cache: &Shared) -> TestClient {
         let cache = cache.clone();
         let sessions = SessionMiddleware::new().cache("Shared", move |_| Ok(cache.clone()));
-        let app = App::new(settings(&[KEY])).middleware(sessions);
-        TestClient::new(app.urls([path("/login/<user>", log_in)]))
+        let app = App::new(settings(&[KEY])).with(sessions);
+        TestClient::start(app.urls([path("/login/<user>", log_in)])).await
     }
 
     #[tokio::test]
@@ -160,7 +160,7 @@ mod tests {
             is_evasive: true,
             ..Shared::default()
         };
-        let visitor = visitor(&cache);
+        let visitor = visitor(&cache).await;
         for _ in 0..3 {
             visitor.get("/login/grace").await;
         }
@@ -173,7 +173,7 @@ mod tests {
     #[tokio::test]
     async fn the_list_of_a_user_takes_no_walk() {
         let cache = Shared::default();
-        let client = visitor(&cache);
+        let client = visitor(&cache).await;
         for user in ["ada", "grace", "grace"] {
             client.another().get(&format!("/login/{user}")).await;
         }
@@ -189,7 +189,7 @@ mod tests {
     #[tokio::test]
     async fn the_sessions_of_a_user_are_known_after_rekey() {
         let cache = Shared::default();
-        let first = visitor(&cache);
+        let first = visitor(&cache).await;
         for visitor in [&first, &first.another()] {
             visitor.get("/login/grace").await;
         }

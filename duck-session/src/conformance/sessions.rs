@@ -6,7 +6,9 @@ use std::sync::Arc;
 use duck_core::testing::TestClient;
 use duck_core::{App, Request, Result, Settings, path};
 use futures_util::future::{Either, join_all, select};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::spawn_blocking;
 
 use super::promise::{Broken, Verdict, ensure};
 use super::threads::{RUNNERS, side_by_side};
@@ -58,7 +60,7 @@ struct Visitor {
 }
 
 impl Visitor {
-    fn of<C: Cache>(cache: &Arc<C>) -> std::result::Result<Self, Broken> {
+    async fn of<C: Cache>(cache: &Arc<C>) -> std::result::Result<Self, Broken> {
         let cache = cache.clone();
         let settings = Settings::default()
             .with(
@@ -79,7 +81,7 @@ impl Visitor {
                 Ok(String::new())
             })
         };
-        let app = App::new(settings).middleware(sessions).urls([
+        let app = App::new(settings).with(sessions).urls([
             path("/get/<key>", get),
             path("/set/<key>", set),
             path("/add/<key>", add),
@@ -89,8 +91,12 @@ impl Visitor {
             path("/cycle", cycle),
             path("/slow", slowly),
         ]);
-        let site = app.build();
-        let site = site.map_err(|error| Broken::failed("building a site", &error))?;
+        // A check is a task, and may move between threads; a site stays on the one where it starts.
+        let runtime = Handle::current();
+        let site = spawn_blocking(move || runtime.block_on(app.start()))
+            .await
+            .map_err(|error| Broken::because(error.to_string()))?
+            .map_err(|error| Broken::failed("starting a site", &error))?;
         Ok(Self {
             client: Arc::new(TestClient::of(site)),
             slow,
@@ -166,7 +172,7 @@ async fn cycle(request: Request) -> Result<&'static str> {
 }
 
 pub(super) async fn knows_a_visitor_again<C: Cache>(trial: Trial<C>) -> Verdict {
-    let visitor = Visitor::of(&trial.cache)?;
+    let visitor = Visitor::of(&trial.cache).await?;
     visitor.expect("/get/a", "nothing", "at first").await?;
     visitor.ask("/set/a").await?;
     visitor
@@ -184,7 +190,7 @@ pub(super) async fn knows_a_visitor_again<C: Cache>(trial: Trial<C>) -> Verdict 
 
 pub(super) async fn counts_parallel_updates<C: Cache>(trial: Trial<C>) -> Verdict {
     const EACH: usize = 200 / RUNNERS;
-    let visitor = Visitor::of(&trial.cache)?;
+    let visitor = Visitor::of(&trial.cache).await?;
     visitor.ask("/login").await?;
     let clients = (0..RUNNERS).map(|_| {
         let tab = visitor.tab();
@@ -199,7 +205,7 @@ pub(super) async fn counts_parallel_updates<C: Cache>(trial: Trial<C>) -> Verdic
 }
 
 pub(super) async fn keeps_both_keys<C: Cache>(trial: Trial<C>) -> Verdict {
-    let visitor = Visitor::of(&trial.cache)?;
+    let visitor = Visitor::of(&trial.cache).await?;
     visitor.ask("/set/begun").await?;
     let (slow, fast) = (visitor.ask("/slow"), visitor.ask("/set/fast"));
     visitor.slow.beside(slow, fast).await??;
@@ -210,7 +216,7 @@ pub(super) async fn keeps_both_keys<C: Cache>(trial: Trial<C>) -> Verdict {
 }
 
 pub(super) async fn keeps_a_logout<C: Cache>(trial: Trial<C>) -> Verdict {
-    let visitor = Visitor::of(&trial.cache)?;
+    let visitor = Visitor::of(&trial.cache).await?;
     visitor.ask("/login").await?;
     let tab = visitor.tab();
     let slow = tab.client.get("/slow").into_future();
@@ -230,7 +236,7 @@ pub(super) async fn keeps_a_logout<C: Cache>(trial: Trial<C>) -> Verdict {
 }
 
 pub(super) async fn leaves_no_old_id<C: Cache>(trial: Trial<C>) -> Verdict {
-    let visitor = Visitor::of(&trial.cache)?;
+    let visitor = Visitor::of(&trial.cache).await?;
     visitor.ask("/set/a").await?;
     for renews in ["/cycle", "/login"] {
         let tab = visitor.tab();
@@ -244,19 +250,19 @@ pub(super) async fn leaves_no_old_id<C: Cache>(trial: Trial<C>) -> Verdict {
 }
 
 pub(super) async fn outlive_the_site<C: Cache>(trial: Trial<C>) -> Verdict {
-    let first = Visitor::of(&trial.cache)?;
+    let first = Visitor::of(&trial.cache).await?;
     first.ask("/login").await?;
     first.client.site().stop().await;
     let cookie = first.client.cookie(COOKIE).unwrap_or_default();
     drop(first);
     let trial = trial.reopened().await;
-    let second = Visitor::of(&trial.cache)?;
+    let second = Visitor::of(&trial.cache).await?;
     second.client.set_cookie(COOKIE, &cookie);
     second.expect("/user", "ada", "after a restart").await?;
     second.ask("/logout").await?;
     drop(second);
     let trial = trial.reopened().await;
-    let third = Visitor::of(&trial.cache)?;
+    let third = Visitor::of(&trial.cache).await?;
     third.client.set_cookie(COOKIE, &cookie);
     third
         .expect("/user", "nobody", "after a logout and a restart")
@@ -264,8 +270,8 @@ pub(super) async fn outlive_the_site<C: Cache>(trial: Trial<C>) -> Verdict {
 }
 
 pub(super) async fn two_sites_share<C: Cache>(trial: Trial<C>) -> Verdict {
-    let here = Visitor::of(&trial.cache)?;
-    let there = Visitor::of(&trial.opened_again().await.cache)?;
+    let here = Visitor::of(&trial.cache).await?;
+    let there = Visitor::of(&trial.opened_again().await.cache).await?;
     here.ask("/set/a").await?;
     there
         .client

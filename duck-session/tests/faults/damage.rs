@@ -24,7 +24,7 @@ struct Visited {
 impl Visited {
     async fn new<S: Storage>() -> Self {
         let place = Place::new();
-        let client = visitor::<S>(&place.dir());
+        let client = visitor::<S>(&place.dir()).await;
         read(&client, "/login/7").await;
         read(&client, "/add/n").await;
         let cookie = id(&client);
@@ -296,7 +296,11 @@ mod shards {
     /// What the visitor finds in a site that starts now; none where it does not start.
     async fn found(place: &Place, cookie: &str) -> Option<String> {
         DynamicFile::try_open(&place.dir()).ok()?;
-        look(&with_id(&visitor::<DynamicFile>(&place.dir()), cookie)).await
+        look(&with_id(
+            &visitor::<DynamicFile>(&place.dir()).await,
+            cookie,
+        ))
+        .await
     }
 
     async fn change_bytes(places: impl Iterator<Item = usize>) {

@@ -17,7 +17,7 @@ const HOUR: Option<Duration> = Some(Duration::from_hours(1));
 
 /// A folder that somebody else prepared, with a session of their own in it.
 async fn prepared<S: Storage>(dir: &Path) -> (String, Vec<(std::path::PathBuf, Vec<u8>)>) {
-    let stranger = visitor::<S>(dir);
+    let stranger = visitor::<S>(dir).await;
     read(&stranger, "/login/stranger").await;
     let cookie = id(&stranger);
     drop(stranger);
@@ -45,7 +45,7 @@ async fn is_served_or_refused(visitor: &TestClient) {
 
 async fn a_folder_replaced_by_a_link_is_not_followed<S: Storage>() {
     let (place, elsewhere) = (Place::new(), Place::new());
-    let visitor = visitor::<S>(&place.dir());
+    let visitor = visitor::<S>(&place.dir()).await;
     read(&visitor, "/login/7").await;
     read(&visitor, "/add/n").await;
     let (cookie, before) = prepared::<S>(&elsewhere.dir()).await;
@@ -73,7 +73,7 @@ async fn a_folder_replaced_by_a_link_is_not_followed<S: Storage>() {
 
 async fn a_folder_replaced_by_a_file_crashes_nothing<S: Storage>() {
     let place = Place::new();
-    let visitor = visitor::<S>(&place.dir());
+    let visitor = visitor::<S>(&place.dir()).await;
     read(&visitor, "/login/7").await;
     read(&visitor, "/add/n").await;
     let moved = place.outside().join("moved");
@@ -94,14 +94,14 @@ async fn a_folder_replaced_by_a_file_crashes_nothing<S: Storage>() {
 
 async fn a_removed_folder_is_an_error_that_names_no_path<S: Storage>() {
     let place = Place::new();
-    let visitor = visitor::<S>(&place.dir());
+    let visitor = visitor::<S>(&place.dir()).await;
     read(&visitor, "/login/7").await;
     let cookie = id(&visitor);
     fs::remove_dir_all(place.dir()).unwrap();
     is_served_or_refused(&visitor).await;
     assert_unavailable(&visitor.another().get("/login/8").await);
     // The storage that is there again is an empty one.
-    let fresh = crate::site::visitor::<S>(&place.dir());
+    let fresh = crate::site::visitor::<S>(&place.dir()).await;
     assert_eq!(read(&with_id(&fresh, &cookie), "/user").await, "nobody");
     read(&fresh, "/login/8").await;
     assert_eq!(read(&fresh, "/user").await, "8");
@@ -119,8 +119,10 @@ async fn a_folder_made_anew_for_everybody_is_not_written_to<S: Storage>() {
     assert_eq!(fs::read_dir(place.dir()).unwrap().count(), 0);
 }
 
-fn refusal<S: Storage>(dir: &Path) -> String {
-    let site = app(settings::<S>(dir), duck_session::Clock::default()).build();
+async fn refusal<S: Storage>(dir: &Path) -> String {
+    let site = app(settings::<S>(dir), duck_session::Clock::default())
+        .start()
+        .await;
     site.map(drop).unwrap_err().chain()
 }
 
@@ -129,7 +131,7 @@ async fn a_site_does_not_start_on_a_folder_that_is_not_its_own<S: Storage>() {
     let place = Place::new();
     fs::create_dir(place.dir()).unwrap();
     fs::set_permissions(place.dir(), Permissions::from_mode(0o777)).unwrap();
-    let text = refusal::<S>(&place.dir());
+    let text = refusal::<S>(&place.dir()).await;
     for part in [place.dir().to_str().unwrap(), "mode 777", "chmod go-w"] {
         assert!(text.contains(part), "{text}");
     }
@@ -142,7 +144,7 @@ async fn a_site_does_not_start_on_a_folder_that_is_not_its_own<S: Storage>() {
         eprintln!("NOT TESTED: a folder of another user, because only root can make one");
         return;
     }
-    let text = refusal::<S>(&place.dir());
+    let text = refusal::<S>(&place.dir()).await;
     for part in [place.dir().to_str().unwrap(), "belongs to user 12345"] {
         assert!(text.contains(part), "{text}");
     }

@@ -14,7 +14,7 @@ const HOUR: Duration = Duration::from_hours(1);
 
 /// Visitors with sessions of five kilobytes, as many as there was room for.
 async fn fill_with_sessions<S: Storage>(disk: &Disk) -> Vec<TestClient> {
-    let first = visitor::<S>(&disk.dir());
+    let first = visitor::<S>(&disk.dir()).await;
     let mut visitors = Vec::new();
     loop {
         let visitor = first.another();
@@ -58,7 +58,7 @@ async fn sessions_outlive_a_full_disk<S: Storage>() {
         assert_eq!(id(visitor) == cookie, user == "nobody");
     }
     // In another process as well: nothing of it was memory only.
-    let another = visitor::<S>(&disk.dir());
+    let another = visitor::<S>(&disk.dir()).await;
     assert_eq!(
         read(&with_id(&another, &id(&visitors[0])), "/get/a").await,
         values[0]
@@ -81,14 +81,14 @@ async fn a_site_starts_on_a_full_disk<S: Storage>() {
     let Some(disk) = Disk::mount("size=3m") else {
         return;
     };
-    let first = visitor::<S>(&disk.dir());
+    let first = visitor::<S>(&disk.dir()).await;
     read(&first, "/login/7").await;
     read(&first, "/add/n").await;
     let cookie = id(&first);
     drop(first);
     disk.fill();
 
-    let second = with_id(&visitor::<S>(&disk.dir()), &cookie);
+    let second = with_id(&visitor::<S>(&disk.dir()).await, &cookie);
     assert_eq!(read(&second, "/user").await, "7");
     assert_eq!(read(&second, "/get/n").await, "1");
     // What was set aside for logouts may have to serve to read; the rest of it is still there.
@@ -140,7 +140,7 @@ async fn a_visit_on_a_full_disk_is_a_page<S: Storage>() {
     };
     let clock = Clock::manual();
     let settings = settings::<S>(&disk.dir()).with("SESSION_IDLE_TIMEOUT", "1h");
-    let visitor = TestClient::new(app(settings, clock.clone()));
+    let visitor = TestClient::start(app(settings, clock.clone())).await;
     read(&visitor, "/large/a/5000").await;
     let value = read(&visitor, "/get/a").await;
     disk.take(100 << 10);
@@ -212,7 +212,7 @@ async fn a_disk_that_becomes_read_only_is_read<S: Storage>() {
     };
     let clock = Clock::manual();
     let settings = settings::<S>(&disk.dir()).with("SESSION_IDLE_TIMEOUT", "1h");
-    let visitor = TestClient::new(app(settings.clone(), clock.clone()));
+    let visitor = TestClient::start(app(settings.clone(), clock.clone())).await;
     read(&visitor, "/login/7").await;
     read(&visitor, "/add/n").await;
     if !disk.remount("ro") {
@@ -224,7 +224,7 @@ async fn a_disk_that_becomes_read_only_is_read<S: Storage>() {
         let error = S::try_open(&disk.dir()).unwrap_err().chain();
         assert!(error.contains(disk.dir().to_str().unwrap()), "{error}");
         assert!(disk.remount("rw"));
-        let visitor = TestClient::new(app(settings, clock));
+        let visitor = TestClient::start(app(settings, clock)).await;
         assert_eq!(read(&with_id(&visitor, &cookie), "/user").await, "7");
         return;
     }
@@ -245,7 +245,7 @@ async fn new_visitors_on_a_full_disk_shut_nobody_out<S: Storage>() {
     let Some(disk) = Disk::mount("size=400k") else {
         return;
     };
-    let visitor = visitor::<S>(&disk.dir());
+    let visitor = visitor::<S>(&disk.dir()).await;
     read(&visitor, "/login/7").await;
     while visitor.another().get("/large/a/5000").await.status() == 200 {}
     disk.fill();

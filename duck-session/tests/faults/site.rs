@@ -42,13 +42,13 @@ pub(crate) fn settings<S: Storage>(dir: &Path) -> Settings {
 }
 
 /// A visitor of a site that keeps its sessions in `dir`.
-pub(crate) fn visitor<S: Storage>(dir: &Path) -> TestClient {
-    TestClient::new(app(settings::<S>(dir), Clock::default()))
+pub(crate) async fn visitor<S: Storage>(dir: &Path) -> TestClient {
+    TestClient::start(app(settings::<S>(dir), Clock::default())).await
 }
 
 pub(crate) fn app(settings: Settings, clock: Clock) -> App {
     App::new(settings)
-        .middleware(SessionMiddleware::new().clock(clock))
+        .with(SessionMiddleware::new().clock(clock))
         .urls([
             path("/get/<key>", get),
             path("/add/<key>", add),

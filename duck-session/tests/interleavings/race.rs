@@ -93,7 +93,7 @@ async fn every_order_over<C: Cache + Clone>(
     check: &impl AsyncFn(&Race),
 ) -> usize {
     let clock = Clock::manual();
-    let client = site(settings.clone(), cache, &clock);
+    let client = site(settings.clone(), cache, &clock).await;
     let mut orders = 0;
     let mut next = Some(Order::default());
     while let Some(mut order) = next {
@@ -106,7 +106,7 @@ async fn every_order_over<C: Cache + Clone>(
     orders
 }
 
-fn site<C: Cache + Clone>(settings: Settings, cache: &C, clock: &Clock) -> Arc<TestClient> {
+async fn site<C: Cache + Clone>(settings: Settings, cache: &C, clock: &Clock) -> Arc<TestClient> {
     let settings = settings
         .with("SESSION_STORAGE", "TestCache")
         .with("SESSION_COOKIE_AGE", AGE)
@@ -123,7 +123,7 @@ fn site<C: Cache + Clone>(settings: Settings, cache: &C, clock: &Clock) -> Arc<T
             Ok(text(left.as_secs().to_string()))
         }),
     ];
-    Arc::new(visit(settings, over(cache).clock(clock.clone()), pages))
+    Arc::new(visit(settings, over(cache).clock(clock.clone()), pages).await)
 }
 
 async fn run(

@@ -166,7 +166,7 @@ struct Beside {
     map: Map,
 }
 
-fn site(storage: &str, dir: &Path, beside: &Arc<Mutex<Beside>>) -> TestClient {
+async fn site(storage: &str, dir: &Path, beside: &Arc<Mutex<Beside>>) -> TestClient {
     let settings = Settings::default()
         .with(
             "SECRET_KEY",
@@ -199,14 +199,14 @@ fn site(storage: &str, dir: &Path, beside: &Arc<Mutex<Beside>>) -> TestClient {
             Ok(text(""))
         }) as duck_core::BoxFuture<'static, _>
     };
-    let app = App::new(settings).middleware(SessionMiddleware::new());
-    TestClient::new(app.urls([path("/", view)]))
+    let app = App::new(settings).with(SessionMiddleware::new());
+    TestClient::start(app.urls([path("/", view)])).await
 }
 
 async fn run(storage: &str, visits: Vec<Visit>) {
     let temp = tempfile::tempdir().unwrap();
     let beside = Arc::new(Mutex::new(Beside::default()));
-    let mut client = site(storage, temp.path(), &beside);
+    let mut client = site(storage, temp.path(), &beside).await;
     for visit in visits {
         let (fails, restart) = (visit.fails, visit.restart);
         beside.lock().unwrap().visit = Some(visit);
@@ -219,7 +219,7 @@ async fn run(storage: &str, visits: Vec<Visit>) {
         if restart && storage != "InMemoryCache" {
             client.site().stop().await;
             let cookie = client.cookie("session_id");
-            client = site(storage, temp.path(), &beside);
+            client = site(storage, temp.path(), &beside).await;
             if let Some(cookie) = cookie {
                 client.set_cookie("session_id", &cookie);
             }

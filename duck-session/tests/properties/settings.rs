@@ -165,7 +165,7 @@ fn app(settings: Settings) -> App {
         Ok::<_, duck_core::Error>(text(format!("{value:?}")))
     };
     App::new(settings)
-        .middleware(SessionMiddleware::new())
+        .with(SessionMiddleware::new())
         .urls([path("/set", set), path("/get", get)])
 }
 
@@ -174,17 +174,15 @@ fn try_settings(chosen: &BTreeMap<String, String>) {
     std::fs::create_dir(temp.path().join("x")).unwrap();
     let file = file(temp.path(), chosen);
     let settings = Settings::from_toml(&file.text).unwrap();
-    match app(settings).build() {
-        Err(error) => names_key_and_line(&error.chain(), &file, chosen),
-        Ok(site) => {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build();
-            runtime
-                .unwrap()
-                .block_on(works(&TestClient::of(site), &file, chosen));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(async {
+        match app(settings).start().await {
+            Err(error) => names_key_and_line(&error.chain(), &file, chosen),
+            Ok(site) => works(&TestClient::of(site), &file, chosen).await,
         }
-    }
+    });
 }
 
 fn names_key_and_line(error: &str, file: &File, chosen: &BTreeMap<String, String>) {

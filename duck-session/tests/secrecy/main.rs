@@ -84,9 +84,9 @@ fn settings(storage: &str, dir: &Path) -> Settings {
         .with("SESSION_DIR", dir.join(storage).to_str().unwrap())
 }
 
-fn visit(settings: Settings, sessions: SessionMiddleware) -> TestClient {
-    let app = App::new(settings).middleware(sessions);
-    TestClient::new(app.urls(views::urls()))
+async fn visit(settings: Settings, sessions: SessionMiddleware) -> TestClient {
+    let app = App::new(settings).with(sessions);
+    TestClient::start(app.urls(views::urls())).await
 }
 
 /// What a storage leaves on the disk: names and contents.
@@ -115,14 +115,14 @@ async fn everywhere(traffic: &mut Traffic, dir: &Path) {
             let sessions = SessionMiddleware::new()
                 .clock(clock.clone())
                 .auth_hash(async |_| Ok(Some(HASH.to_owned())));
-            let client = visit(settings(storage, dir).with("DEBUG", debug), sessions);
+            let client = visit(settings(storage, dir).with("DEBUG", debug), sessions).await;
             traffic.flow(&client, &clock).await;
         }
         let engine = settings("InMemoryCache", dir).with("SESSION_ENGINE", "cookie");
         let clock = Clock::manual();
         let sessions = SessionMiddleware::new().clock(clock.clone());
         let engine = engine.with("SESSION_BIND", "none").with("DEBUG", debug);
-        traffic.flow(&visit(engine, sessions), &clock).await;
+        traffic.flow(&visit(engine, sessions).await, &clock).await;
         on_a_bad_day(traffic, debug, dir).await;
     }
 }
@@ -131,7 +131,7 @@ async fn everywhere(traffic: &mut Traffic, dir: &Path) {
 async fn on_a_bad_day(traffic: &mut Traffic, debug: bool, dir: &Path) {
     let cache = ScriptedCache::default();
     let settings = || settings("TestCache", dir).with("DEBUG", debug);
-    let client = visit(settings(), support::over(&cache));
+    let client = visit(settings(), support::over(&cache)).await;
     for op in [Op::Get, Op::Swap, Op::Save, Op::Delete] {
         for path in ["/s/set", "/s/login", "/s/cycle", "/s/logout", "/s/look"] {
             traffic.ask(&client, "/s/set").await;
@@ -145,7 +145,7 @@ async fn on_a_bad_day(traffic: &mut Traffic, debug: bool, dir: &Path) {
     }
     traffic.ask(&client, "/s/login").await;
     let other_key = settings().with("SECRET_KEY", "another key of more than thirty-two bytes");
-    let stranger = visit(other_key, support::over(&cache));
+    let stranger = visit(other_key, support::over(&cache)).await;
     stranger.set_cookie("session_id", traffic.ids.last().unwrap());
     traffic.ask(&stranger, "/s/look").await;
 }

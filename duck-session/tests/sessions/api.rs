@@ -50,7 +50,8 @@ async fn values_come_back_as_they_were() {
             assert_eq!(session.len().await?, 6);
             Ok(text(""))
         }),
-    ]);
+    ])
+    .await;
     read(&client, "/begin").await;
     read(&client, "/check").await;
 }
@@ -74,7 +75,8 @@ async fn a_falsy_value_popped_is_saved() {
         page("/keys", async |request| {
             Ok(text(format!("{:?}", request.session.keys().await?)))
         }),
-    ]);
+    ])
+    .await;
     read(&client, "/begin").await;
     read(&client, "/pop").await;
     assert_eq!(read(&client, "/keys").await, "[\"kept\"]");
@@ -97,7 +99,8 @@ async fn a_value_of_another_type_is_an_error_and_stays() {
         assert!(wrong(session.set_struct(&7).await.unwrap_err()));
         assert!(!session.modified());
         Ok(text(""))
-    })]);
+    })])
+    .await;
     read(&client, "/set/a/text").await;
     read(&client, "/check").await;
     assert_eq!(read(&client, "/get/a").await, "\"text\"");
@@ -130,7 +133,8 @@ async fn the_frameworks_own_keys_are_neither_shown_nor_lent_nor_cleared() {
         assert!(session.is_empty().await?);
         assert_eq!(session.user().await?.as_deref(), Some("7"));
         Ok(text(""))
-    })]);
+    })])
+    .await;
     read(&client, "/login/7").await;
     read(&client, "/set/a/1").await;
     read(&client, "/check").await;
@@ -151,7 +155,8 @@ async fn a_struct_is_a_key_for_each_field() {
         visitor.name = "Dot".into();
         request.session.set_struct(&visitor).await?;
         Ok(text(""))
-    })]);
+    })])
+    .await;
     read(&client, "/visit").await;
     read(&client, "/set/other/1").await;
     read(&client, "/visit").await;
@@ -185,7 +190,8 @@ async fn says_of_itself_what_is_so() {
             assert!(session.modified());
             Ok(text(""))
         }),
-    ]);
+    ])
+    .await;
     read(&client, "/new").await;
     read(&client, "/known").await;
 }
@@ -200,11 +206,11 @@ async fn without_middleware_every_method_says_so() {
         assert!(matches!(error, SessionError::Missing));
         Err(Error::from(request.session.save().await.unwrap_err()))
     })]);
-    assert_eq!(TestClient::new(app).get("/").await.status(), 500);
+    assert_eq!(TestClient::start(app).await.get("/").await.status(), 500);
 }
 
 /// A site whose pages set the expiry in each of its forms.
-fn expiries(clock: &Clock) -> (TestClient, ScriptedCache) {
+async fn expiries(clock: &Clock) -> (TestClient, ScriptedCache) {
     let cache = ScriptedCache::default();
     let set = |path, expiry: fn(SystemTime) -> Expiry| {
         let clock = clock.clone();
@@ -243,7 +249,8 @@ fn expiries(clock: &Clock) -> (TestClient, ScriptedCache) {
         settings().with("SESSION_STORAGE", "TestCache"),
         sessions,
         more,
-    );
+    )
+    .await;
     (client, cache)
 }
 
@@ -260,7 +267,7 @@ async fn max_age(client: &TestClient, path: &str) -> Option<u64> {
 #[tokio::test]
 async fn an_expiry_can_be_set_in_every_form() {
     let clock = Clock::manual();
-    let (client, cache) = expiries(&clock);
+    let (client, cache) = expiries(&clock).await;
     assert_eq!(max_age(&client, "/set/a/1").await, Some(604_800));
     assert_eq!(read(&client, "/age").await, "604800");
     assert_eq!(max_age(&client, "/x/hour").await, Some(3600));
@@ -293,7 +300,7 @@ async fn an_expiry_can_be_set_in_every_form() {
 async fn an_end_that_has_come_ends_the_session() {
     for path in ["/x/zero", "/x/yesterday", "/x/1960"] {
         let clock = Clock::manual();
-        let (client, cache) = expiries(&clock);
+        let (client, cache) = expiries(&clock).await;
         read(&client, "/login/7").await;
         let old = with_id(&client, &id(&client));
         assert_eq!(max_age(&client, path).await, Some(0), "{path}");
@@ -310,7 +317,7 @@ async fn an_end_that_has_come_ends_the_session() {
 async fn an_end_beyond_all_dates_is_no_panic() {
     for path in ["/x/for-ever", "/x/far"] {
         let clock = Clock::manual();
-        let (client, _) = expiries(&clock);
+        let (client, _) = expiries(&clock).await;
         read(&client, "/set/a/1").await;
         assert_eq!(max_age(&client, path).await, Some(400 * 86_400), "{path}");
         assert!(read(&client, "/age").await.parse::<u64>().unwrap() > 400 * 86_400);
@@ -325,7 +332,7 @@ async fn an_end_beyond_all_dates_is_no_panic() {
 async fn expires_agrees_with_max_age_whatever_the_clock() {
     let clock = Clock::manual();
     clock.advance(1000 * DAY);
-    let (client, _) = expiries(&clock);
+    let (client, _) = expiries(&clock).await;
     let response = client.get("/set/a/1").await;
     let (_, expires) = response.set_cookies()[0].split_once("Expires=").unwrap();
     let expires = httpdate::parse_http_date(expires.split(';').next().unwrap()).unwrap();
@@ -336,7 +343,7 @@ async fn expires_agrees_with_max_age_whatever_the_clock() {
 #[tokio::test]
 async fn logging_in_over_an_expiry_keeps_it_for_the_same_user_only() {
     let clock = Clock::manual();
-    let (client, _) = expiries(&clock);
+    let (client, _) = expiries(&clock).await;
     read(&client, "/login/7").await;
     read(&client, "/x/hour").await;
     read(&client, "/login/7").await;
@@ -353,6 +360,7 @@ async fn an_update_may_ask_the_session_something_itself() {
         request.session.set("other", 1).await?;
         let n = request.session.update("n", change).await?;
         Ok(text(n.to_string()))
-    })]);
+    })])
+    .await;
     assert_eq!(client.get("/").await.text(), "2");
 }

@@ -11,7 +11,7 @@ use duck_session::SessionMiddleware;
 use crate::support::{id, read, settings, urls, visit, with_id};
 
 /// A site whose users have passwords that a test can change.
-fn with_passwords(hash: &Arc<Mutex<Result<Option<String>, ()>>>) -> TestClient {
+async fn with_passwords(hash: &Arc<Mutex<Result<Option<String>, ()>>>) -> TestClient {
     let hash = Arc::clone(hash);
     let sessions = SessionMiddleware::new().auth_hash(move |user: String| {
         let hash = hash.lock().unwrap().clone();
@@ -20,13 +20,13 @@ fn with_passwords(hash: &Arc<Mutex<Result<Option<String>, ()>>>) -> TestClient {
             Ok(hash.map(|hash| format!("{hash} of {user}")))
         }
     });
-    visit(settings(), sessions, [])
+    visit(settings(), sessions, []).await
 }
 
 #[tokio::test]
 async fn a_new_password_ends_the_sessions_that_the_old_one_began() {
     let hash = Arc::new(Mutex::new(Ok(Some("argon2 one".to_owned()))));
-    let client = with_passwords(&hash);
+    let client = with_passwords(&hash).await;
     let (one, two, anonymous) = (client.another(), client.another(), client.another());
     read(&anonymous, "/set/cart/full").await;
     for visitor in [&one, &two] {
@@ -56,7 +56,7 @@ async fn a_new_password_ends_the_sessions_that_the_old_one_began() {
 #[tokio::test]
 async fn who_cannot_be_asked_for_the_password_lets_nobody_in() {
     let hash = Arc::new(Mutex::new(Ok(Some("one".to_owned()))));
-    let client = with_passwords(&hash);
+    let client = with_passwords(&hash).await;
     read(&client, "/login/ada").await;
     *hash.lock().unwrap() = Err(());
     let response = client.get("/user").await;
@@ -76,7 +76,7 @@ async fn user_in(client: &TestClient, browser: &str) -> String {
 async fn a_session_can_be_bound_to_the_browser_it_began_in() {
     for (bind, seen_elsewhere) in [("ua", "nobody"), ("none", "ada")] {
         let bound = settings().with("SESSION_BIND", bind);
-        let client = visit(bound, SessionMiddleware::new(), []);
+        let client = visit(bound, SessionMiddleware::new(), []).await;
         let login = client
             .get("/login/ada")
             .header("user-agent", "Duckfox/12.1 (X11)");
@@ -103,7 +103,8 @@ async fn a_logout_can_have_the_browser_forget_the_site() {
         settings().with("SESSION_CLEAR_SITE_DATA", true),
         SessionMiddleware::new(),
         [],
-    );
+    )
+    .await;
     let response = client.get("/login/ada").await;
     assert_eq!(response.header("clear-site-data"), None);
     let response = client.get("/logout").await;
@@ -118,21 +119,21 @@ async fn a_logout_can_have_the_browser_forget_the_site() {
     assert_eq!(response.set_cookies().len(), 1, "a dead cookie goes");
     assert_eq!(response.header("clear-site-data"), None, "and nothing else");
 
-    let quiet = visit(settings(), SessionMiddleware::new(), []);
+    let quiet = visit(settings(), SessionMiddleware::new(), []).await;
     read(&quiet, "/login/ada").await;
     assert_eq!(quiet.get("/logout").await.header("clear-site-data"), None);
 }
 
-fn site_for(address: &str, settings: &Settings) -> TestClient {
-    let app = App::new(settings.clone()).middleware(SessionMiddleware::new());
+async fn site_for(address: &str, settings: &Settings) -> TestClient {
+    let app = App::new(settings.clone()).with(SessionMiddleware::new());
     let peer: SocketAddr = address.parse().unwrap();
-    TestClient::new(app.urls(urls())).from_address(peer)
+    TestClient::start(app.urls(urls())).await.from_address(peer)
 }
 
 #[tokio::test]
 async fn one_address_begins_only_so_many_sessions_in_a_minute() {
     let limited = settings().with("SESSION_CREATE_RATE", 3);
-    let crawler = site_for("192.0.2.7:4000", &limited);
+    let crawler = site_for("192.0.2.7:4000", &limited).await;
     let known = crawler.another();
     read(&known, "/set/cart/full").await;
     for _ in 0..2 {

@@ -39,7 +39,7 @@ fn all(response: &TestResponse, name: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_response_with_the_cookie_is_not_cacheable() {
-    let (client, _) = scripted(shared("/public"));
+    let (client, _) = scripted(shared("/public")).await;
     let response = client.get("/public/sets").await;
     assert_eq!(response.set_cookies().len(), 1);
     assert_eq!(all(&response, "cache-control"), ["no-store"]);
@@ -75,7 +75,8 @@ async fn a_stream_that_may_still_ask_varies() {
             });
             Ok(text("all the same"))
         }),
-    ]);
+    ])
+    .await;
     let response = client.get("/asks-late").await;
     assert_eq!(all(&response, "vary"), ["Cookie"]);
     assert_eq!(response.text(), "nobody");
@@ -86,7 +87,7 @@ async fn a_stream_that_may_still_ask_varies() {
 
 #[tokio::test]
 async fn a_page_that_only_reads_keeps_its_caching_and_varies() {
-    let (client, _) = scripted(shared("/public"));
+    let (client, _) = scripted(shared("/public")).await;
     read(&client, "/public/sets").await;
     let response = client.get("/public/reads").await;
     assert_eq!(response.set_cookies(), [""; 0]);
@@ -112,7 +113,8 @@ async fn every_status_varies_once_the_session_was_asked_for() {
             request.session.get::<u8>("a").await?;
             panic!("on purpose")
         }),
-    ]);
+    ])
+    .await;
     for path in [
         "/status/200",
         "/status/302",
@@ -134,13 +136,15 @@ async fn a_vary_that_says_it_already_is_left_alone() {
         let (client, _) = scripted([page("/vary", move |request: Request| async move {
             request.session.get::<u8>("a").await?;
             Ok(text("").header("vary", vary)?)
-        })]);
+        })])
+        .await;
         assert_eq!(all(&client.get("/vary").await, "vary"), [vary]);
     }
     let (client, _) = scripted([page("/vary", async |request: Request| {
         request.session.get::<u8>("a").await?;
         Ok(text("").header("vary", "X-Cookie")?)
-    })]);
+    })])
+    .await;
     let response = client.get("/vary").await;
     assert_eq!(all(&response, "vary"), ["X-Cookie", "Cookie"]);
 }

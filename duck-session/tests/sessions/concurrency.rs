@@ -35,7 +35,7 @@ const ABOUT_TO_SAVE: (Op, When) = (Op::Swap, When::Before);
 #[tokio::test]
 async fn parallel_requests_both_keep_their_changes() {
     for at in [LOADED, ABOUT_TO_SAVE] {
-        let (client, cache) = scripted([]);
+        let (client, cache) = scripted([]).await;
         read(&client, "/set/old/0").await;
         let response = race(&client, &cache, "/set/a/1", at, "/set/b/2").await;
         assert_eq!(response.status(), 200);
@@ -60,7 +60,7 @@ async fn parallel_requests_both_keep_their_changes() {
 async fn a_logout_is_not_undone_by_a_slow_write() {
     for at in [LOADED, ABOUT_TO_SAVE] {
         for slow in ["/set/a/1", "/add/n", "/login/8", "/cycle"] {
-            let (client, cache) = scripted([]);
+            let (client, cache) = scripted([]).await;
             read(&client, "/login/7").await;
             let old = id(&client);
             let response = race(&client, &cache, slow, at, "/logout").await;
@@ -77,7 +77,7 @@ async fn a_logout_is_not_undone_by_a_slow_write() {
 async fn a_logout_wins_over_whatever_was_written_meanwhile() {
     for fast in ["/set/a/1", "/add/n", "/cycle", "/login/7"] {
         for at in [LOADED, ABOUT_TO_SAVE] {
-            let (client, cache) = scripted([]);
+            let (client, cache) = scripted([]).await;
             read(&client, "/login/7").await;
             let response = race(&client, &cache, "/logout", at, fast).await;
             assert_eq!(response.status(), 200, "{fast}");
@@ -91,7 +91,7 @@ async fn a_logout_wins_over_whatever_was_written_meanwhile() {
 async fn a_slow_write_does_not_revive_an_id_that_was_given_up() {
     for fast in ["/cycle", "/login/7"] {
         for slow in ["/set/a/2", "/cycle", "/login/8"] {
-            let (client, cache) = scripted([]);
+            let (client, cache) = scripted([]).await;
             read(&client, "/set/a/1").await;
             let old = id(&client);
             let response = race(&client, &cache, slow, ABOUT_TO_SAVE, fast).await;
@@ -109,7 +109,7 @@ async fn a_slow_write_does_not_revive_an_id_that_was_given_up() {
 async fn a_new_id_has_what_others_wrote_meanwhile() {
     for slow in ["/cycle", "/login/7"] {
         for at in [LOADED, ABOUT_TO_SAVE] {
-            let (client, cache) = scripted([]);
+            let (client, cache) = scripted([]).await;
             read(&client, "/set/old/0").await;
             let tab = with_id(&client, &id(&client));
             let gate = cache.hold(at.0, at.1);
@@ -127,7 +127,7 @@ async fn a_new_id_has_what_others_wrote_meanwhile() {
 
 #[tokio::test]
 async fn a_session_gone_at_the_save_is_left_in_peace() {
-    let (client, cache) = scripted([]);
+    let (client, cache) = scripted([]).await;
     read(&client, "/set/a/1").await;
     let tab = with_id(&client, &id(&client));
     let gate = cache.hold(Op::Swap, When::Before);
@@ -146,7 +146,7 @@ async fn a_session_gone_at_the_save_is_left_in_peace() {
 
 #[tokio::test]
 async fn two_first_visits_are_two_sessions() {
-    let (client, cache) = scripted([]);
+    let (client, cache) = scripted([]).await;
     let (one, two) = (client.another(), client.another());
     let gate = cache.hold(Op::Swap, When::Before);
     tokio::join!(read(&one, "/set/a/1"), async {
@@ -162,7 +162,7 @@ async fn two_first_visits_are_two_sessions() {
 /// A cache that always says somebody else was faster.
 #[tokio::test(start_paused = true)]
 async fn a_conflict_that_cannot_be_settled_is_a_409() {
-    let (client, cache) = scripted([]);
+    let (client, cache) = scripted([]).await;
     read(&client, "/set/n/0").await;
     let before = cache.sessions();
     cache.refuse_replacing();
@@ -183,7 +183,7 @@ async fn a_conflict_that_cannot_be_settled_is_a_409() {
 /// However many write, nobody has to give up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn logging_in_under_a_load_of_writes_succeeds() {
-    let client = Arc::new(visit(settings(), SessionMiddleware::new(), []));
+    let client = Arc::new(visit(settings(), SessionMiddleware::new(), []).await);
     for _ in 0..20 {
         read(&client, "/set/a/1").await;
         let tab = Arc::new(with_id(&client, &id(&client)));
@@ -224,7 +224,8 @@ async fn a_nested_change_is_private_until_it_is_saved() {
                 }
             }),
         ],
-    );
+    )
+    .await;
     read(&client, "/begin").await;
     tokio::join!(read(&client, "/push"), async {
         gate.reached().await;
@@ -239,8 +240,8 @@ async fn a_nested_change_is_private_until_it_is_saved() {
 async fn a_session_deleted_elsewhere_is_over_at_the_next_load() {
     let cache = ScriptedCache::default();
     let settings = || settings().with("SESSION_STORAGE", "TestCache");
-    let here = visit(settings(), over(&cache), []);
-    let there = visit(settings(), over(&cache), []);
+    let here = visit(settings(), over(&cache), []).await;
+    let there = visit(settings(), over(&cache), []).await;
     read(&here, "/login/7").await;
     there.set_cookie("session_id", &id(&here));
     assert_eq!(read(&there, "/user").await, "7");

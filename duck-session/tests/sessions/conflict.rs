@@ -18,7 +18,7 @@ fn with(mode: &str) -> Settings {
 #[tokio::test]
 async fn the_second_to_save_may_fail() {
     let cache = ScriptedCache::default();
-    let client = visit_cache(with("fail"), &cache, []);
+    let client = visit_cache(with("fail"), &cache, []).await;
     read(&client, "/set/a/1").await;
     let late = with_id(&client, &id(&client));
     let gate = cache.hold(Op::Swap, When::Before);
@@ -37,7 +37,7 @@ async fn the_second_to_save_may_fail() {
 #[tokio::test]
 async fn the_second_to_save_may_stand_over_the_first() {
     let cache = ScriptedCache::default();
-    let client = visit_cache(with("last_write_wins"), &cache, []);
+    let client = visit_cache(with("last_write_wins"), &cache, []).await;
     read(&client, "/set/a/1").await;
     let late = with_id(&client, &id(&client));
     let gate = cache.hold(Op::Swap, When::Before);
@@ -59,7 +59,7 @@ async fn the_second_to_save_may_stand_over_the_first() {
 async fn whoever_wins_a_logout_is_not_undone() {
     for mode in ["fail", "last_write_wins", "lock", "merge"] {
         let cache = ScriptedCache::default();
-        let client = visit_cache(with(mode), &cache, []);
+        let client = visit_cache(with(mode), &cache, []).await;
         read(&client, "/login/7").await;
         let late = with_id(&client, &id(&client));
         let gate = cache.hold(Op::Swap, When::Before);
@@ -100,7 +100,7 @@ fn slow(gate: &Gate) -> duck_core::UrlPattern {
 async fn with_a_lock_the_second_waits_for_the_first() {
     let gate = Gate::new();
     for Kind { name, client, .. } in
-        on_every_storage(&with("lock"), &Clock::default(), || vec![slow(&gate)])
+        on_every_storage(&with("lock"), &Clock::default(), || vec![slow(&gate)]).await
     {
         read(&client, "/set/a/1").await;
         let (one, two) = (
@@ -150,7 +150,8 @@ async fn a_lock_is_given_back_by_panics_and_by_clients_that_leave() {
             }),
         ]
     };
-    for Kind { name, client, .. } in on_every_storage(&with("lock"), &Clock::default(), more) {
+    for Kind { name, client, .. } in on_every_storage(&with("lock"), &Clock::default(), more).await
+    {
         read(&client, "/set/a/1").await;
         assert_eq!(client.get("/panic").await.status(), 500);
         assert_eq!(
@@ -180,7 +181,7 @@ async fn nobody_waits_longer_than_the_timeout() {
     let gate = Gate::new();
     let settings = with("lock").with("SESSION_LOCK_TIMEOUT", "300ms");
     for Kind { name, client, .. } in
-        on_every_storage(&settings, &Clock::default(), || vec![slow(&gate)])
+        on_every_storage(&settings, &Clock::default(), || vec![slow(&gate)]).await
     {
         read(&client, "/set/a/1").await;
         let (one, two) = (

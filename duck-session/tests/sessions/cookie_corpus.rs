@@ -30,7 +30,7 @@ impl Storage {
         let on_disk = settings()
             .with("SESSION_STORAGE", name)
             .with("SESSION_DIR", dir.to_str().unwrap());
-        let client = visit(on_disk, SessionMiddleware::new(), []);
+        let client = visit(on_disk, SessionMiddleware::new(), []).await;
         read(&client, "/login/7").await;
         Self { temp, client }
     }

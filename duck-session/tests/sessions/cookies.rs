@@ -105,9 +105,9 @@ async fn every_attribute_stands_where_it_belongs() {
         ),
     ];
     for (change, [http, https]) in table {
-        let visitor = || visit(change(settings()), SessionMiddleware::new(), []);
-        assert_eq!(sent(&visitor(), "/set/a/1").await, http);
-        let secure = visitor().https();
+        let visitor = async || visit(change(settings()), SessionMiddleware::new(), []).await;
+        assert_eq!(sent(&visitor().await, "/set/a/1").await, http);
+        let secure = visitor().await.https();
         assert_eq!(sent(&secure, "/set/a/1").await, https);
         // What removes it has all that set it, and the browser's jar is empty then.
         let removed = https
@@ -129,7 +129,7 @@ async fn every_attribute_stands_where_it_belongs() {
 /// Over HTTPS a cookie that any subdomain or plain page could have planted is not looked at.
 #[tokio::test]
 async fn over_https_only_the_prefixed_name_is_read() {
-    let (client, _) = scripted([]);
+    let (client, _) = scripted([]).await;
     let client = client.https();
     read(&client, "/login/7").await;
     let id = client.cookie("__Host-session_id").unwrap();
@@ -155,7 +155,7 @@ async fn over_https_only_the_prefixed_name_is_read() {
 #[tokio::test]
 async fn a_forwarded_scheme_counts_from_trusted_proxies_only() {
     let trusting = settings().with("TRUSTED_PROXIES", vec!["10.0.0.1"]);
-    let client = visit(trusting, SessionMiddleware::new(), []);
+    let client = visit(trusting, SessionMiddleware::new(), []).await;
     for (peer, name) in [
         ("10.0.0.1", "__Host-session_id="),
         ("10.0.0.2", "session_id="),
@@ -171,7 +171,7 @@ async fn a_forwarded_scheme_counts_from_trusted_proxies_only() {
 
 #[tokio::test]
 async fn several_cookie_headers_are_read_as_one() {
-    let (client, _) = scripted([]);
+    let (client, _) = scripted([]).await;
     read(&client, "/login/7").await;
     let response = client
         .another()
@@ -184,7 +184,7 @@ async fn several_cookie_headers_are_read_as_one() {
 }
 
 /// A visitor whose session ages by `Clock::manual`.
-fn aging(clock: &Clock, age: u64) -> (TestClient, ScriptedCache) {
+async fn aging(clock: &Clock, age: u64) -> (TestClient, ScriptedCache) {
     let cache = ScriptedCache::default();
     let settings = settings()
         .with("SESSION_STORAGE", "TestCache")
@@ -194,14 +194,14 @@ fn aging(clock: &Clock, age: u64) -> (TestClient, ScriptedCache) {
             request.session.expiry_age().await?.as_millis().to_string(),
         ))
     });
-    let client = visit(settings, over(&cache).clock(clock.clone()), [left]);
+    let client = visit(settings, over(&cache).clock(clock.clone()), [left]).await;
     (client, cache)
 }
 
 #[tokio::test]
 async fn a_cookie_never_outlives_its_record_and_follows_when_the_end_moves() {
     let clock = Clock::manual();
-    let (client, _) = aging(&clock, 600);
+    let (client, _) = aging(&clock, 600).await;
     let mut cookie_ends = 0;
     let mut resent = 0;
     for step in 0..200_u64 {
@@ -225,7 +225,7 @@ async fn a_cookie_never_outlives_its_record_and_follows_when_the_end_moves() {
 #[tokio::test]
 async fn reading_moves_neither_the_end_nor_the_cookie() {
     let clock = Clock::manual();
-    let (client, cache) = aging(&clock, 600);
+    let (client, cache) = aging(&clock, 600).await;
     read(&client, "/set/a/1").await;
     let before = cache.entries();
     for left in [500_000_u64, 400_000, 300_000] {
@@ -239,7 +239,7 @@ async fn reading_moves_neither_the_end_nor_the_cookie() {
 
 #[tokio::test]
 async fn a_cookie_is_removed_where_it_leads_nowhere_and_the_page_looked() {
-    let (client, _) = scripted([]);
+    let (client, _) = scripted([]).await;
     let unknown = "A".repeat(43);
     for (path, removed) in [
         ("/plain", false),
@@ -269,7 +269,7 @@ async fn a_cookie_of_the_sites_with_the_sessions_name_does_not_take_its_place() 
             Ok(response.cookie(("theme", "dark"))?)
         })]
     };
-    let client = visit(settings(), SessionMiddleware::new(), pages());
+    let client = visit(settings(), SessionMiddleware::new(), pages()).await;
     let response = client.get("/mine").await;
     assert_eq!(response.status(), 200);
     let cookies = response.set_cookies();
@@ -280,6 +280,7 @@ async fn a_cookie_of_the_sites_with_the_sessions_name_does_not_take_its_place() 
         settings().with("DEBUG", true),
         SessionMiddleware::new(),
         pages(),
-    );
+    )
+    .await;
     assert_eq!(debug.get("/mine").await.status(), 500);
 }

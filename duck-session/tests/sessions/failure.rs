@@ -41,7 +41,8 @@ async fn an_open_site_serves_an_empty_session_that_cannot_be_written() {
         settings().with("SESSION_ON_STORE_ERROR", "open"),
         &cache,
         more,
-    );
+    )
+    .await;
     read(&client, "/set/a/1").await;
     cache.fail(&[Op::Get]);
     assert_eq!(read(&client, "/get/a").await, "nothing");
@@ -61,7 +62,7 @@ async fn an_open_site_serves_an_empty_session_that_cannot_be_written() {
 
 #[tokio::test(start_paused = true)]
 async fn a_page_whose_session_cannot_be_read_is_a_503_and_the_others_are_served() {
-    let (client, cache) = scripted([]);
+    let (client, cache) = scripted([]).await;
     read(&client, "/set/a/1").await;
     let before = id(&client);
     cache.fail(&ALL);
@@ -77,7 +78,7 @@ async fn a_page_whose_session_cannot_be_read_is_a_503_and_the_others_are_served(
 
 #[tokio::test]
 async fn an_error_page_of_any_kind_tells_nothing_of_the_storage() {
-    let (client, cache) = scripted([]);
+    let (client, cache) = scripted([]).await;
     read(&client, "/set/a/1").await;
     let key = cache.entries().into_keys().next().unwrap();
     cache.fail(&ALL);
@@ -92,7 +93,7 @@ async fn an_error_page_of_any_kind_tells_nothing_of_the_storage() {
 
 #[tokio::test(start_paused = true)]
 async fn a_storage_that_hangs_is_waited_for_two_seconds() {
-    let (client, cache) = scripted([]);
+    let (client, cache) = scripted([]).await;
     read(&client, "/login/7").await;
     for op in [Op::Get, Op::Swap] {
         for path in ["/set/a/1", "/add/n"] {
@@ -115,7 +116,7 @@ async fn a_failed_save_is_a_503_with_nothing_of_the_page_in_it() {
         let page = text("Your order is placed.").header("x-order", "17")?;
         Ok(page.cookie(("theme", "dark"))?)
     })];
-    let (client, cache) = scripted(more);
+    let (client, cache) = scripted(more).await;
     for op in [Op::Swap, Op::Save] {
         cache.fail(&[op]);
         let response = client.get("/welcome").await;
@@ -132,7 +133,7 @@ async fn a_failed_save_is_a_503_with_nothing_of_the_page_in_it() {
 #[tokio::test(start_paused = true)]
 async fn a_failed_logout_is_never_reported_as_a_success() {
     for ops in [&[Op::Swap, Op::Delete][..], &[Op::Save], &[Op::Get]] {
-        let (client, cache) = scripted([]);
+        let (client, cache) = scripted([]).await;
         read(&client, "/login/7").await;
         cache.fail(ops);
         let response = client.get("/logout").await;
@@ -149,7 +150,7 @@ async fn a_failed_logout_is_never_reported_as_a_success() {
 /// A cache that panics is a failed page, not a dead site.
 #[tokio::test]
 async fn a_cache_that_panics_costs_one_page() {
-    let (client, cache) = scripted([]);
+    let (client, cache) = scripted([]).await;
     read(&client, "/set/a/1").await;
     for op in [Op::Get, Op::Swap, Op::Save] {
         cache.panic(&[op]);
@@ -164,7 +165,7 @@ async fn a_cache_that_panics_costs_one_page() {
 /// Nobody waits for a storage that keeps failing; one request after the other tries again.
 #[tokio::test(start_paused = true)]
 async fn a_storage_that_keeps_failing_is_left_alone_and_comes_back_by_itself() {
-    let (client, cache) = scripted([]);
+    let (client, cache) = scripted([]).await;
     read(&client, "/set/a/1").await;
     cache.hang(&[Op::Get]);
     for _ in 0..5 {

@@ -60,13 +60,13 @@ fn pages() -> Vec<UrlPattern> {
     ]
 }
 
-fn visitor() -> (TestClient, ScriptedCache) {
-    scripted(pages())
+async fn visitor() -> (TestClient, ScriptedCache) {
+    scripted(pages()).await
 }
 
 #[tokio::test]
 async fn a_message_is_shown_once_by_the_next_page_that_asks() {
-    let (client, cache) = visitor();
+    let (client, cache) = visitor().await;
     read(&client, "/leave/one").await;
     read(&client, "/leave/two").await;
     read(&client, "/get/a").await;
@@ -83,7 +83,7 @@ async fn a_message_is_shown_once_by_the_next_page_that_asks() {
 
 #[tokio::test]
 async fn a_page_shows_what_it_says_itself_after_what_was_said_before() {
-    let (client, cache) = visitor();
+    let (client, cache) = visitor().await;
     let response = client.get("/both").await;
     assert_eq!(response.text(), "success:here warning:now");
     assert_eq!(response.set_cookies(), [""; 0], "there is nothing to keep");
@@ -99,7 +99,7 @@ async fn a_page_shows_what_it_says_itself_after_what_was_said_before() {
 #[tokio::test]
 async fn of_two_requests_that_ask_at_once_one_shows_it() {
     for at in [(Op::Get, When::After), (Op::Swap, When::Before)] {
-        let (client, cache) = visitor();
+        let (client, cache) = visitor().await;
         read(&client, "/leave/once").await;
         let tab = with_id(&client, &id(&client));
         let gate = cache.hold(at.0, at.1);
@@ -116,7 +116,7 @@ async fn of_two_requests_that_ask_at_once_one_shows_it() {
 /// The one that comes second shows what was said between.
 #[tokio::test]
 async fn a_request_that_was_overtaken_shows_what_is_really_there() {
-    let (client, cache) = visitor();
+    let (client, cache) = visitor().await;
     read(&client, "/leave/once").await;
     let tab = with_id(&client, &id(&client));
     let gate = cache.hold(Op::Swap, When::Before);
@@ -141,7 +141,7 @@ async fn of_many_that_ask_at_once_one_shows_it_whatever_the_storage() {
         let settings = settings()
             .with("SESSION_STORAGE", storage)
             .with("SESSION_DIR", temp.path().join(storage).to_str().unwrap());
-        let client = Arc::new(visit(settings, SessionMiddleware::new(), pages()));
+        let client = Arc::new(visit(settings, SessionMiddleware::new(), pages()).await);
         for round in 0..5 {
             read(&client, &format!("/leave/{round}")).await;
             let asks = (0..8).map(|_| {
@@ -159,7 +159,7 @@ async fn of_many_that_ask_at_once_one_shows_it_whatever_the_storage() {
 
 #[tokio::test]
 async fn messages_of_requests_side_by_side_are_all_kept() {
-    let (client, cache) = visitor();
+    let (client, cache) = visitor().await;
     read(&client, "/set/a/1").await;
     let tab = with_id(&client, &id(&client));
     let gate = cache.hold(Op::Swap, When::Before);
@@ -173,7 +173,7 @@ async fn messages_of_requests_side_by_side_are_all_kept() {
 
 #[tokio::test]
 async fn what_is_kept_comes_again_and_what_is_for_now_does_not() {
-    let (client, _) = visitor();
+    let (client, _) = visitor().await;
     read(&client, "/leave/kept").await;
     read(&client, "/redirects").await;
     read(&client, "/leave/later").await;
@@ -184,7 +184,7 @@ async fn what_is_kept_comes_again_and_what_is_for_now_does_not() {
 /// To take messages out saves the session in the middle of a page: that and no more.
 #[tokio::test]
 async fn a_page_that_fails_has_used_them_up_and_saved_nothing_else() {
-    let (client, _) = visitor();
+    let (client, _) = visitor().await;
     read(&client, "/leave/before").await;
     let response = client.get("/fails").await;
     assert_eq!(
@@ -206,7 +206,7 @@ async fn what_the_page_has_set_before_it_asks_is_saved_with_the_rest() {
         request.session.remove("gone").await?;
         Ok(shown(&flashes))
     })];
-    let (client, _) = scripted(pages().into_iter().chain(more));
+    let (client, _) = scripted(pages().into_iter().chain(more)).await;
     for key in ["a", "gone", "n"] {
         let path = if key == "n" {
             "/add/n".to_owned()
@@ -228,7 +228,7 @@ async fn a_login_on_the_page_that_asks_goes_through() {
         request.session.login("ada").await?;
         Ok(shown(&request.session.flashes().await?))
     })];
-    let (client, _) = scripted(pages().into_iter().chain(more));
+    let (client, _) = scripted(pages().into_iter().chain(more)).await;
     read(&client, "/leave/m").await;
     let old = id(&client);
     assert_eq!(read(&client, "/login-and-ask").await, "info:m");
@@ -247,7 +247,7 @@ async fn what_was_said_to_one_user_is_not_shown_to_another() {
         request.session.flash(Info, "welcome").await?;
         Ok(shown(&request.session.flashes().await?))
     })];
-    let (client, _) = scripted(pages().into_iter().chain(more));
+    let (client, _) = scripted(pages().into_iter().chain(more)).await;
     read(&client, "/login/bob").await;
     read(&client, "/leave/for-bob").await;
     assert_eq!(read(&client, "/switch-and-ask").await, "info:welcome");
@@ -256,7 +256,7 @@ async fn what_was_said_to_one_user_is_not_shown_to_another() {
 
 #[tokio::test]
 async fn a_logout_may_say_goodbye() {
-    let (client, cache) = visitor();
+    let (client, cache) = visitor().await;
     read(&client, "/login/ada").await;
     read(&client, "/leave/secret").await;
     let old = id(&client);
@@ -269,7 +269,7 @@ async fn a_logout_may_say_goodbye() {
 
 #[tokio::test]
 async fn a_session_that_ended_meanwhile_shows_nothing() {
-    let (client, cache) = visitor();
+    let (client, cache) = visitor().await;
     read(&client, "/leave/secret").await;
     let tab = with_id(&client, &id(&client));
     let gate = cache.hold(Op::Swap, When::Before);
@@ -298,7 +298,7 @@ async fn they_are_no_keys_of_the_site_and_within_its_limits() {
     })];
     let settings = settings().with("SESSION_MAX_BYTES", 6000);
     let cache = ScriptedCache::default();
-    let client = visit_cache(settings, &cache, pages().into_iter().chain(more));
+    let client = visit_cache(settings, &cache, pages().into_iter().chain(more)).await;
     for number in 0..60 {
         read(&client, &format!("/leave/{number}")).await;
     }
@@ -321,7 +321,7 @@ async fn they_are_no_keys_of_the_site_and_within_its_limits() {
 
 #[tokio::test]
 async fn where_the_storage_fails_nothing_is_shown() {
-    let (client, cache) = visitor();
+    let (client, cache) = visitor().await;
     read(&client, "/leave/m").await;
     cache.fail(&[Op::Swap]);
     assert_eq!(client.get("/show").await.status(), 503);
@@ -341,7 +341,7 @@ async fn once_the_response_has_left_there_are_none_to_take() {
             Ok(text(""))
         }
     })];
-    let (client, _) = scripted(pages().into_iter().chain(more));
+    let (client, _) = scripted(pages().into_iter().chain(more)).await;
     read(&client, "/leave/m").await;
     read(&client, "/keep").await;
     let session = late.lock().unwrap().take().unwrap();

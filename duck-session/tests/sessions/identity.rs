@@ -25,7 +25,7 @@ async fn a_hundred_thousand_ids_are_all_different() {
 }
 
 async fn ids_differ(count: usize) {
-    let client = visit(settings(), SessionMiddleware::new(), []);
+    let client = visit(settings(), SessionMiddleware::new(), []).await;
     let mut seen = HashSet::new();
     for _ in 0..count {
         let visitor = client.another();
@@ -63,7 +63,8 @@ async fn what_can_be_printed_shows_no_id_and_no_data() {
         request.session.set("card", "4111").await?;
         let guard = request.session.clone();
         Ok(text(format!("{request:?} {:?} {guard:?}", request.session)))
-    })]);
+    })])
+    .await;
     let response = client.get("/debug").await;
     let shown = format!("{response:?} {}", response.text());
     let debug = read(&client, "/debug").await;
@@ -77,7 +78,7 @@ async fn what_can_be_printed_shows_no_id_and_no_data() {
 
 #[tokio::test]
 async fn the_storage_sees_neither_ids_nor_data() {
-    let (client, cache) = scripted([]);
+    let (client, cache) = scripted([]).await;
     read(&client, "/set/card/4111-2222").await;
     read(&client, "/login/grace").await;
     let id = id(&client);
@@ -96,7 +97,7 @@ async fn the_storage_sees_neither_ids_nor_data() {
 /// Malformed: no storage operation at all, and treated as no cookie.
 #[tokio::test]
 async fn a_malformed_id_never_reaches_the_storage() {
-    let (client, cache) = scripted([]);
+    let (client, cache) = scripted([]).await;
     let good = "A".repeat(43);
     let malformed = [
         "",
@@ -122,7 +123,7 @@ async fn a_malformed_id_never_reaches_the_storage() {
 
 #[tokio::test]
 async fn an_unknown_id_is_never_taken_on() {
-    let (client, cache) = scripted([]);
+    let (client, cache) = scripted([]).await;
     let chosen = "B".repeat(42) + "A";
     for path in ["/set/a/1", "/login/7", "/add/n", "/cycle"] {
         let victim = with_id(&client, &chosen);
@@ -140,7 +141,7 @@ async fn an_unknown_id_is_never_taken_on() {
 /// Ids come in the cookie, never in the address, the body or another header.
 #[tokio::test]
 async fn an_id_is_read_from_the_cookie_only() {
-    let (client, _) = scripted([]);
+    let (client, _) = scripted([]).await;
     read(&client, "/login/7").await;
     let id = id(&client);
     let stranger = client.another();
@@ -157,7 +158,7 @@ async fn an_id_is_read_from_the_cookie_only() {
 
 #[tokio::test]
 async fn login_changes_the_id_and_keeps_what_an_anonymous_visitor_had() {
-    let (client, cache) = scripted([]);
+    let (client, cache) = scripted([]).await;
     read(&client, "/set/cart/duck").await;
     let anonymous = id(&client);
     read(&client, "/login/7").await;
@@ -183,7 +184,7 @@ async fn login_changes_the_id_and_keeps_what_an_anonymous_visitor_had() {
 /// The browser may hold a newer cookie already, so the old id gets no removal.
 #[tokio::test]
 async fn an_id_that_was_given_up_is_anonymous_and_costs_no_cookie() {
-    let (client, cache) = scripted([]);
+    let (client, cache) = scripted([]).await;
     read(&client, "/set/a/1").await;
     let old = id(&client);
     read(&client, "/cycle").await;
@@ -203,7 +204,7 @@ async fn an_id_that_was_given_up_is_anonymous_and_costs_no_cookie() {
 
 #[tokio::test]
 async fn an_id_that_cannot_be_changed_leaves_the_session_as_it_was() {
-    let (client, cache) = scripted([]);
+    let (client, cache) = scripted([]).await;
     read(&client, "/set/a/1").await;
     let before = id(&client);
     cache.fail(&[Op::Swap]);
@@ -221,7 +222,7 @@ async fn an_id_that_cannot_be_changed_leaves_the_session_as_it_was() {
 
 #[tokio::test]
 async fn records_swapped_between_sessions_open_neither() {
-    let (client, cache) = scripted([]);
+    let (client, cache) = scripted([]).await;
     let admin = client.another();
     read(&admin, "/login/admin").await;
     let key = cache.sessions().into_keys().next().unwrap();
@@ -240,7 +241,7 @@ async fn records_swapped_between_sessions_open_neither() {
 
 #[tokio::test]
 async fn a_changed_record_opens_nothing_and_stays() {
-    let (client, cache) = scripted([]);
+    let (client, cache) = scripted([]).await;
     read(&client, "/set/a/1").await;
     let (key, record) = cache.entries().into_iter().next().unwrap();
     let cookie = format!("session_id={}", id(&client));
@@ -269,7 +270,7 @@ async fn a_changed_record_opens_nothing_and_stays() {
 /// Neither is used, for one of them was planted; but a logout ends what the visitor sees.
 #[tokio::test]
 async fn of_two_live_sessions_in_one_request_neither_is_used() {
-    let (client, cache) = scripted([]);
+    let (client, cache) = scripted([]).await;
     let (one, two) = (client.another(), client.another());
     read(&one, "/login/1").await;
     read(&two, "/login/2").await;
@@ -307,10 +308,10 @@ async fn encryption_can_be_switched_while_sessions_live() {
         entries.contains("chartreuse") || entries.contains("99, 104, 97, 114, 116")
     };
     let plain = settings().with("SESSION_ENCRYPT", false);
-    let visitor = visit_cache(plain.clone(), &cache, []);
+    let visitor = visit_cache(plain.clone(), &cache, []).await;
     read(&visitor, "/set/colour/chartreuse").await;
     assert!(shows(&cache), "the data is readable");
-    let sealed = visit_cache(settings(), &cache, []);
+    let sealed = visit_cache(settings(), &cache, []).await;
     sealed.set_cookie("session_id", &id(&visitor));
     assert_eq!(read(&sealed, "/get/colour").await, "\"chartreuse\"");
     read(&sealed, "/set/other/1").await;
@@ -321,7 +322,7 @@ async fn encryption_can_be_switched_while_sessions_live() {
 /// Damage is not an end: the cookie stays, for the right record may come back.
 #[tokio::test]
 async fn a_damaged_record_that_says_it_is_over_costs_no_cookie() {
-    let (client, cache) = scripted([]);
+    let (client, cache) = scripted([]).await;
     read(&client, "/set/a/1").await;
     let (key, record) = cache.sessions().into_iter().next().unwrap();
     let mut changed = record.to_vec();

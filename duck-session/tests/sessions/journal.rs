@@ -12,7 +12,7 @@ async fn everything_that_happens_to_sessions_is_counted_without_a_name() {
     let snapshotter = recorder.snapshotter();
     let _here = metrics::set_default_local_recorder(&recorder);
 
-    let (client, cache) = scripted([]);
+    let (client, cache) = scripted([]).await;
     read(&client, "/set/card/4111").await;
     read(&client, "/get/card").await;
     let old = id(&client);

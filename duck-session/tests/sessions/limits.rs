@@ -35,7 +35,7 @@ async fn bytes_are_counted_to_the_last_one() {
         Ok(text(""))
     })];
     let settings = settings().with("SESSION_MAX_BYTES", 100);
-    let client = visit_cache(settings, &ScriptedCache::default(), more);
+    let client = visit_cache(settings, &ScriptedCache::default(), more).await;
     read(&client, "/check").await;
     assert_eq!(read(&client, "/get/c").await, "1");
 }
@@ -65,7 +65,7 @@ async fn keys_and_depth_are_counted_to_the_last_one() {
     let settings = settings()
         .with("SESSION_MAX_KEYS", 3)
         .with("SESSION_MAX_DEPTH", 4);
-    let client = visit_cache(settings, &ScriptedCache::default(), more);
+    let client = visit_cache(settings, &ScriptedCache::default(), more).await;
     read(&client, "/check").await;
     assert_eq!(read(&client, "/get/b").await, "1");
 }
@@ -80,7 +80,7 @@ async fn a_page_that_passes_a_limit_leaves_the_stored_session_as_it_was() {
             Ok::<_, duck_core::Error>(text(""))
         },
     )];
-    let client = visit(settings(), SessionMiddleware::new(), more);
+    let client = visit(settings(), SessionMiddleware::new(), more).await;
     read(&client, "/set/a/1").await;
     assert_eq!(client.get("/fill/65536").await.status(), 500);
     assert_eq!(read(&client, "/get/small").await, "nothing");
@@ -92,7 +92,7 @@ async fn a_page_that_passes_a_limit_leaves_the_stored_session_as_it_was() {
 #[tokio::test]
 async fn many_anonymous_visitors_push_nobody_out_who_is_logged_in() {
     let small = settings().with("SESSION_MAX_SESSIONS", 100);
-    let client = visit(small, SessionMiddleware::new(), []);
+    let client = visit(small, SessionMiddleware::new(), []).await;
     let mut users = Vec::new();
     for user in 0..50 {
         let visitor = client.another();
@@ -116,7 +116,7 @@ async fn many_anonymous_visitors_push_nobody_out_who_is_logged_in() {
 #[tokio::test]
 async fn memory_is_bounded_by_bytes_too() {
     let small = settings().with("SESSION_MEMORY_BYTES", 64 << 10);
-    let client = visit(small, SessionMiddleware::new(), []);
+    let client = visit(small, SessionMiddleware::new(), []).await;
     read(&client, "/login/7").await;
     let big = "x".repeat(4000);
     let mut visitors = Vec::new();

@@ -11,7 +11,8 @@ use crate::support::{Op, ScriptedCache, id, over, page, read, scripted, settings
 async fn a_page_that_asks_for_no_session_costs_nothing() {
     let (client, cache) = scripted([page("/present", async |request| {
         Ok(text(request.session.is_present().to_string()))
-    })]);
+    })])
+    .await;
     read(&client, "/set/a/1").await;
     cache.calls();
     for (path, status) in [("/plain", 200), ("/present", 200), ("/missing", 404)] {
@@ -69,7 +70,8 @@ async fn every_accessor_loads_and_all_together_load_once() {
             assert_eq!(part.await?.as_deref(), Some("1"));
         }
         Ok::<_, Error>(text(""))
-    })]));
+    })]))
+    .await;
     read(&client, "/set/a/1").await;
     cache.calls();
     for name in [
@@ -109,7 +111,8 @@ async fn a_load_that_failed_is_not_tried_again_by_the_next_part_of_the_page() {
         let (one, two) = tokio::join!(session.get::<u8>("a"), session.set("a", 1));
         assert!(one.is_err() && two.is_err());
         Ok(text(""))
-    })]);
+    })])
+    .await;
     read(&client, "/set/a/1").await;
     cache.calls();
     cache.hang(&[Op::Get]);
@@ -127,7 +130,7 @@ async fn an_expired_session_is_not_revived() {
     let settings = settings()
         .with("SESSION_STORAGE", "TestCache")
         .with("SESSION_COOKIE_AGE", 60);
-    let client = visit(settings, over(&cache).clock(clock.clone()), []);
+    let client = visit(settings, over(&cache).clock(clock.clone()), []).await;
     read(&client, "/login/7").await;
     let old = id(&client);
     clock.advance(Duration::from_millis(59_999));
@@ -161,7 +164,7 @@ async fn a_session_that_expires_during_a_request_is_not_revived() {
             Ok(text(""))
         }
     })];
-    let client = visit(settings, over(&cache).clock(clock.clone()), more);
+    let client = visit(settings, over(&cache).clock(clock.clone()), more).await;
     read(&client, "/login/7").await;
     let old = id(&client);
     read(&client, "/slow").await;
@@ -177,24 +180,25 @@ async fn a_wrong_key_destroys_nothing() {
             .with("SECRET_KEY", key)
     };
     let right = "the right key, of more than thirty-two bytes";
-    let client = visit(settings(right), over(&cache), []);
+    let client = visit(settings(right), over(&cache), []).await;
     read(&client, "/login/7").await;
     let before = cache.entries();
     let wrong = visit(
         settings("a wrong key, also more than thirty-two"),
         over(&cache),
         [],
-    );
+    )
+    .await;
     wrong.set_cookie("session_id", &id(&client));
     assert_eq!(read(&wrong, "/user").await, "nobody");
     assert_eq!(cache.entries(), before);
-    let again = visit(settings(right), over(&cache), []);
+    let again = visit(settings(right), over(&cache), []).await;
     again.set_cookie("session_id", &id(&client));
     assert_eq!(read(&again, "/user").await, "7");
 
     let new_key = settings("the new key, of more than thirty-two bytes")
         .with("SECRET_KEY_FALLBACKS", vec![right]);
-    let rotated = visit(new_key, over(&cache), []);
+    let rotated = visit(new_key, over(&cache), []).await;
     rotated.set_cookie("session_id", &id(&client));
     assert_eq!(read(&rotated, "/user").await, "7");
     assert_eq!(read(&rotated, "/add/n").await, "1");

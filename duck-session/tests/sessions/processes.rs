@@ -14,11 +14,11 @@ const DIR: &str = "SESSIONS_TEST_DIR";
 const COOKIE: &str = "SESSIONS_TEST_COOKIE";
 const TIMES: &str = "SESSIONS_TEST_TIMES";
 
-fn visitor(dir: &str) -> TestClient {
+async fn visitor(dir: &str) -> TestClient {
     let settings = settings()
         .with("SESSION_STORAGE", "KeyAsFolderCache")
         .with("SESSION_DIR", dir);
-    visit(settings, SessionMiddleware::new(), [])
+    visit(settings, SessionMiddleware::new(), []).await
 }
 
 /// Counts in the session of this cookie, in a process of its own; each line it prints is the
@@ -49,7 +49,7 @@ fn next_answer(answers: &mut BufReader<ChildStdout>) -> Option<u64> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn runs_as_another_process() {
     let Ok(dir) = std::env::var(DIR) else { return };
-    let client = Arc::new(visitor(&dir));
+    let client = Arc::new(visitor(&dir).await);
     client.set_cookie("session_id", &std::env::var(COOKIE).unwrap());
     let times: u32 = std::env::var(TIMES).unwrap().parse().unwrap();
     let half = || {
@@ -70,7 +70,7 @@ async fn runs_as_another_process() {
 async fn updates_from_several_processes_all_count() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("sessions");
-    let client = visitor(dir.to_str().unwrap());
+    let client = visitor(dir.to_str().unwrap()).await;
     read(&client, "/login/7").await;
     let children = [0, 1, 2].map(|_| other_process(&dir, &id(&client), 100));
     for _ in 0..50 {
@@ -92,7 +92,7 @@ async fn updates_from_several_processes_all_count() {
 async fn a_killed_process_loses_nothing_it_acknowledged_and_tears_nothing() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("sessions");
-    let client = visitor(dir.to_str().unwrap());
+    let client = visitor(dir.to_str().unwrap()).await;
     read(&client, "/login/7").await;
     let mut before = 0;
     for round in 0..10 {
@@ -121,7 +121,7 @@ async fn a_killed_process_loses_nothing_it_acknowledged_and_tears_nothing() {
 async fn a_process_sees_the_logout_of_another() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("sessions");
-    let client = visitor(dir.to_str().unwrap());
+    let client = visitor(dir.to_str().unwrap()).await;
     read(&client, "/login/7").await;
     let (mut child, mut answers) = other_process(&dir, &id(&client), u32::MAX);
     next_answer(&mut answers).unwrap();

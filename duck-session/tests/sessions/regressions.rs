@@ -11,11 +11,11 @@ use crate::support::{
     Op, ScriptedCache, id, page, read, scripted, settings, visit, visit_cache, with_id,
 };
 
-fn on_disk(dir: &Path) -> TestClient {
+async fn on_disk(dir: &Path) -> TestClient {
     let settings = settings()
         .with("SESSION_STORAGE", "KeyAsFolderCache")
         .with("SESSION_DIR", dir.to_str().unwrap());
-    visit(settings, SessionMiddleware::new(), [])
+    visit(settings, SessionMiddleware::new(), []).await
 }
 
 #[tokio::test]
@@ -23,7 +23,7 @@ async fn an_id_from_a_cookie_never_becomes_a_path() {
     let temp = tempfile::tempdir().unwrap();
     let precious = temp.path().join("precious");
     std::fs::create_dir(&precious).unwrap();
-    let client = on_disk(&temp.path().join("sessions"));
+    let client = on_disk(&temp.path().join("sessions")).await;
     for value in ["../precious", precious.to_str().unwrap(), "../written"] {
         let cookie = format!("session_id={value}");
         for path in ["/get/a", "/set/a/1", "/logout", "/login/7"] {
@@ -40,7 +40,7 @@ async fn an_id_from_a_cookie_never_becomes_a_path() {
 #[tokio::test]
 async fn a_dot_as_id_wipes_nothing() {
     let temp = tempfile::tempdir().unwrap();
-    let client = on_disk(&temp.path().join("sessions"));
+    let client = on_disk(&temp.path().join("sessions")).await;
     read(&client, "/login/7").await;
     for value in [".", "./", "", "v1", "..", "*"] {
         let cookie = format!("session_id={value}");
@@ -53,7 +53,7 @@ async fn a_dot_as_id_wipes_nothing() {
 
 #[tokio::test]
 async fn logout_ends_the_session() {
-    let (client, cache) = scripted([]);
+    let (client, cache) = scripted([]).await;
     read(&client, "/login/42").await;
     read(&client, "/set/a/1").await;
     let old = id(&client);
@@ -70,7 +70,8 @@ async fn data_of_a_failed_page_is_not_saved() {
     let (client, cache) = scripted([page("/boom", async |request: Request| {
         request.session.set("boom", 1).await?;
         Err(Error::internal("boom"))
-    })]);
+    })])
+    .await;
     let response = client.get("/boom").await;
     assert_eq!(response.status(), 500);
     assert_eq!(response.set_cookies(), [""; 0]);
@@ -80,7 +81,7 @@ async fn data_of_a_failed_page_is_not_saved() {
 /// Anonymous clients filled the store: with empty records, and with records for unknown ids.
 #[tokio::test]
 async fn visitors_who_set_nothing_fill_no_storage() {
-    let (client, cache) = scripted([]);
+    let (client, cache) = scripted([]).await;
     for n in 0..100 {
         let id = format!("{n:0>42}A");
         for path in [
@@ -104,7 +105,8 @@ async fn a_session_that_was_flushed_is_not_saved_under_its_old_id() {
         request.session.flush().await?;
         request.session.set_modified(true);
         Ok(text(""))
-    })]);
+    })])
+    .await;
     read(&client, "/set/a/1").await;
     let old = id(&client);
     read(&client, "/flush").await;
@@ -115,7 +117,7 @@ async fn a_session_that_was_flushed_is_not_saved_under_its_old_id() {
 
 #[tokio::test]
 async fn save_is_called_after_each_write_and_at_the_end() {
-    let (client, cache) = scripted([]);
+    let (client, cache) = scripted([]).await;
     for (path, calls) in [
         ("/set/a/1", &[Op::Swap, Op::Save][..]),
         ("/get/a", &[Op::Get]),
@@ -133,7 +135,7 @@ async fn save_is_called_after_each_write_and_at_the_end() {
 /// An id that exists already was given out again, with the other visitor's session.
 #[tokio::test]
 async fn a_new_session_never_takes_the_place_of_another() {
-    let (client, cache) = scripted([]);
+    let (client, cache) = scripted([]).await;
     cache.refuse_creating(3);
     read(&client, "/set/a/1").await;
     assert_eq!(
@@ -147,7 +149,7 @@ async fn a_new_session_never_takes_the_place_of_another() {
 /// A cookie or record without encryption was taken, where encryption was asked for.
 #[tokio::test]
 async fn a_record_in_clear_is_never_taken() {
-    let (client, cache) = scripted([]);
+    let (client, cache) = scripted([]).await;
     read(&client, "/set/a/1").await;
     let (key, record) = cache.entries().into_iter().next().unwrap();
     for no_key in [false, true] {
@@ -166,7 +168,7 @@ async fn a_record_in_clear_is_never_taken() {
 async fn a_key_of_any_good_length_works() {
     for length in [32, 33, 64, 1000] {
         let settings = settings().with("SECRET_KEY", "k".repeat(length));
-        let client = visit_cache(settings, &ScriptedCache::default(), []);
+        let client = visit_cache(settings, &ScriptedCache::default(), []).await;
         read(&client, "/set/a/1").await;
         assert_eq!(read(&client, "/get/a").await, "\"1\"");
     }

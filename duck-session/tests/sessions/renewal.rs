@@ -18,14 +18,14 @@ fn renewing() -> Settings {
     settings().with("SESSION_RENEWAL_INTERVAL", "1 hour")
 }
 
-fn everywhere(settings: &Settings, clock: &Clock) -> Vec<Kind> {
-    on_every_storage(settings, clock, Vec::new)
+async fn everywhere(settings: &Settings, clock: &Clock) -> Vec<Kind> {
+    on_every_storage(settings, clock, Vec::new).await
 }
 
 #[tokio::test]
 async fn an_id_is_renewed_when_it_is_old_enough_and_the_session_is_asked_for() {
     let clock = Clock::manual();
-    for Kind { name, client, .. } in everywhere(&renewing(), &clock) {
+    for Kind { name, client, .. } in everywhere(&renewing(), &clock).await {
         read(&client, "/login/7").await;
         read(&client, "/set/cart/full").await;
         let first = id(&client);
@@ -51,7 +51,7 @@ async fn an_id_is_renewed_when_it_is_old_enough_and_the_session_is_asked_for() {
 #[tokio::test]
 async fn for_a_while_the_old_id_leads_to_the_new_one() {
     let clock = Clock::manual();
-    for Kind { name, client, .. } in everywhere(&renewing(), &clock) {
+    for Kind { name, client, .. } in everywhere(&renewing(), &clock).await {
         read(&client, "/login/7").await;
         let old = id(&client);
         clock.advance(HOUR);
@@ -79,7 +79,7 @@ async fn for_a_while_the_old_id_leads_to_the_new_one() {
 #[tokio::test]
 async fn a_login_leaves_no_grace() {
     let clock = Clock::manual();
-    for Kind { name, client, .. } in everywhere(&renewing(), &clock) {
+    for Kind { name, client, .. } in everywhere(&renewing(), &clock).await {
         for asked in ["/login/7", "/cycle"] {
             read(&client, "/set/a/1").await;
             let old = id(&client);
@@ -93,7 +93,7 @@ async fn a_login_leaves_no_grace() {
 #[tokio::test]
 async fn a_logout_with_the_old_id_ends_the_session_under_its_new_one() {
     let clock = Clock::manual();
-    for Kind { name, client, .. } in everywhere(&renewing(), &clock) {
+    for Kind { name, client, .. } in everywhere(&renewing(), &clock).await {
         read(&client, "/login/7").await;
         let old = id(&client);
         clock.advance(HOUR);
@@ -108,7 +108,7 @@ async fn a_logout_with_the_old_id_ends_the_session_under_its_new_one() {
 #[tokio::test]
 async fn parallel_requests_renew_once_and_lose_nothing() {
     let clock = Clock::manual();
-    for Kind { name, client, .. } in everywhere(&renewing(), &clock) {
+    for Kind { name, client, .. } in everywhere(&renewing(), &clock).await {
         read(&client, "/login/7").await;
         clock.advance(HOUR);
         let old = id(&client);
@@ -131,7 +131,8 @@ async fn a_slow_write_follows_the_session_to_its_new_id() {
         renewing().with("SESSION_STORAGE", "TestCache"),
         over(&cache).clock(clock.clone()),
         [],
-    );
+    )
+    .await;
     read(&client, "/login/7").await;
     clock.advance(MOST_OF_AN_HOUR);
     let slow = with_id(&client, &id(&client));
@@ -154,7 +155,8 @@ async fn a_renewal_that_fails_costs_nothing() {
         renewing().with("SESSION_STORAGE", "TestCache"),
         over(&cache).clock(clock.clone()),
         [],
-    );
+    )
+    .await;
     read(&client, "/login/7").await;
     let before = id(&client);
     clock.advance(HOUR);
@@ -181,7 +183,8 @@ async fn the_storage_does_not_tell_the_new_id() {
             .with("SESSION_ENCRYPT", false),
         over(&cache).clock(clock.clone()),
         [],
-    );
+    )
+    .await;
     read(&client, "/set/a/1").await;
     clock.advance(HOUR);
     read(&client, "/get/a").await;
@@ -197,7 +200,7 @@ async fn the_storage_does_not_tell_the_new_id() {
 async fn renewals_do_not_move_the_absolute_limit() {
     let clock = Clock::manual();
     let limited = renewing().with("SESSION_ABSOLUTE_TIMEOUT", "3 hours");
-    for Kind { name, client, .. } in everywhere(&limited, &clock) {
+    for Kind { name, client, .. } in everywhere(&limited, &clock).await {
         read(&client, "/login/7").await;
         for _ in 0..2 {
             clock.advance(HOUR);
@@ -217,7 +220,7 @@ async fn a_page_in_grace_is_not_for_shared_caches() {
             Ok(text("").header("cache-control", "public, max-age=60")?)
         })]
     };
-    for Kind { name, client, .. } in on_every_storage(&renewing(), &clock, more) {
+    for Kind { name, client, .. } in on_every_storage(&renewing(), &clock, more).await {
         read(&client, "/set/a/1").await;
         let old = id(&client);
         clock.advance(HOUR);

@@ -12,13 +12,13 @@ fn sealed() -> Settings {
     settings().with("SESSION_ENGINE", "cookie")
 }
 
-fn client(settings: Settings) -> TestClient {
-    visit(settings, SessionMiddleware::new(), [])
+async fn client(settings: Settings) -> TestClient {
+    visit(settings, SessionMiddleware::new(), []).await
 }
 
 #[tokio::test]
 async fn a_session_travels_in_its_cookie() {
-    let client = client(sealed());
+    let client = client(sealed()).await;
     let response = client.get("/set/card/4111").await;
     let cookie = response.set_cookies()[0].to_owned();
     assert!(!cookie.contains("4111"));
@@ -41,7 +41,7 @@ async fn a_session_travels_in_its_cookie() {
 
 #[tokio::test]
 async fn a_cookie_that_was_changed_opens_nothing() {
-    let client = client(sealed());
+    let client = client(sealed()).await;
     read(&client, "/set/a/1").await;
     let good = id(&client);
     for place in 0..good.len() {
@@ -56,10 +56,10 @@ async fn a_cookie_that_was_changed_opens_nothing() {
 
 #[tokio::test]
 async fn another_key_opens_nothing_and_takes_nothing_away() {
-    let right = client(sealed());
+    let right = client(sealed()).await;
     read(&right, "/login/7").await;
     let other = "another key of more than thirty-two bytes";
-    let wrong = client(sealed().with("SECRET_KEY", other));
+    let wrong = client(sealed().with("SECRET_KEY", other)).await;
     wrong.set_cookie("session_id", &id(&right));
     let response = wrong.get("/user").await;
     assert_eq!(response.text(), "nobody");
@@ -69,7 +69,8 @@ async fn another_key_opens_nothing_and_takes_nothing_away() {
         sealed()
             .with("SECRET_KEY", other)
             .with("SECRET_KEY_FALLBACKS", vec![KEY]),
-    );
+    )
+    .await;
     rotated.set_cookie("session_id", &id(&right));
     assert_eq!(read(&rotated, "/user").await, "7");
     read(&rotated, "/add/n").await;
@@ -80,9 +81,10 @@ async fn another_key_opens_nothing_and_takes_nothing_away() {
 /// Who logs out on a shared machine must be out when the right key comes back.
 #[tokio::test]
 async fn a_logout_removes_a_cookie_that_cannot_be_read() {
-    let right = client(sealed());
+    let right = client(sealed()).await;
     read(&right, "/login/7").await;
-    let wrong = client(sealed().with("SECRET_KEY", "another key of more than thirty-two bytes"));
+    let wrong =
+        client(sealed().with("SECRET_KEY", "another key of more than thirty-two bytes")).await;
     wrong.set_cookie("session_id", &id(&right));
     let response = wrong.get("/logout").await;
     assert!(response.set_cookies()[0].contains("Max-Age=0"));
@@ -92,7 +94,7 @@ async fn a_logout_removes_a_cookie_that_cannot_be_read() {
 async fn a_sealed_session_expires_by_the_servers_clock() {
     let clock = Clock::manual();
     let settings = sealed().with("SESSION_COOKIE_AGE", 60);
-    let client = visit(settings, SessionMiddleware::new().clock(clock.clone()), []);
+    let client = visit(settings, SessionMiddleware::new().clock(clock.clone()), []).await;
     read(&client, "/login/7").await;
     let cookie = id(&client);
     clock.advance(Duration::from_millis(59_999));
@@ -105,7 +107,7 @@ async fn a_sealed_session_expires_by_the_servers_clock() {
 
 #[tokio::test]
 async fn what_does_not_fit_a_cookie_is_refused_and_what_fits_is_kept() {
-    let client = client(sealed());
+    let client = client(sealed()).await;
     read(&client, "/set/a/1").await;
     let fits = "x".repeat(2600);
     let response = client.get(&format!("/set/b/{fits}")).await;
@@ -122,7 +124,7 @@ async fn what_does_not_fit_a_cookie_is_refused_and_what_fits_is_kept() {
 /// A copied cookie lives until it expires, and the last response wins: the docs of the engine say so.
 #[tokio::test]
 async fn what_a_sealed_cookie_cannot_do() {
-    let client = client(sealed());
+    let client = client(sealed()).await;
     read(&client, "/login/7").await;
     let copy = with_id(&client, &id(&client));
     read(&client, "/logout").await;

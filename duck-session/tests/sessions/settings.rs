@@ -6,9 +6,9 @@ use duck_session::cache::InMemoryCache;
 
 use crate::support::{ScriptedCache, over, read, settings, visit};
 
-fn refusal(settings: duck_core::Settings) -> String {
-    let app = App::new(settings).middleware(SessionMiddleware::new());
-    app.build().unwrap_err().to_string()
+async fn refusal(settings: duck_core::Settings) -> String {
+    let app = App::new(settings).with(SessionMiddleware::new());
+    app.start().await.unwrap_err().to_string()
 }
 
 #[tokio::test]
@@ -18,7 +18,8 @@ async fn storages_have_short_names_and_those_of_the_python_duck() {
             settings().with("SESSION_STORAGE", name),
             SessionMiddleware::new(),
             [],
-        );
+        )
+        .await;
         read(&client, "/set/a/1").await;
         assert_eq!(read(&client, "/get/a").await, "\"1\"", "{name}");
     }
@@ -33,7 +34,7 @@ async fn a_name_with_dots_may_be_registered_too() {
         ("Tiny", "Tiny"),
     ] {
         let sessions = SessionMiddleware::new().cache(registered, open);
-        let client = visit(settings().with("SESSION_STORAGE", chosen), sessions, []);
+        let client = visit(settings().with("SESSION_STORAGE", chosen), sessions, []).await;
         read(&client, "/set/a/1").await;
         assert_eq!(
             read(&client, "/get/a").await,
@@ -43,9 +44,9 @@ async fn a_name_with_dots_may_be_registered_too() {
     }
 }
 
-#[test]
-fn what_does_not_exist_is_refused_by_name() {
-    let error = refusal(settings().with("SESSION_STORAGE", "duck.Redis"));
+#[tokio::test]
+async fn what_does_not_exist_is_refused_by_name() {
+    let error = refusal(settings().with("SESSION_STORAGE", "duck.Redis")).await;
     for part in [
         "SESSION_STORAGE",
         "duck.Redis",
@@ -54,52 +55,52 @@ fn what_does_not_exist_is_refused_by_name() {
     ] {
         assert!(error.contains(part), "{error}");
     }
-    let error = refusal(settings().with("SESSION_ENGINE", "django"));
+    let error = refusal(settings().with("SESSION_ENGINE", "django")).await;
     for part in ["SESSION_ENGINE", "django", "cache", "cookie"] {
         assert!(error.contains(part), "{error}");
     }
 }
 
 /// What leaves the process is never stored with a key that anybody could guess.
-#[test]
-fn without_a_good_key_nothing_that_leaves_the_process_starts() {
+#[tokio::test]
+async fn without_a_good_key_nothing_that_leaves_the_process_starts() {
     for (engine, storage) in [("cache", "TestCache"), ("cookie", "InMemoryCache")] {
         for key in ["", "short"] {
             let settings = settings()
                 .with("SECRET_KEY", key)
                 .with("SESSION_STORAGE", storage)
                 .with("SESSION_ENGINE", engine);
-            let app = App::new(settings).middleware(over(&ScriptedCache::default()));
-            let error = app.build().unwrap_err().to_string();
+            let app = App::new(settings).with(over(&ScriptedCache::default()));
+            let error = app.start().await.unwrap_err().to_string();
             assert!(error.contains("SECRET_KEY"), "{error}");
         }
     }
 }
 
-#[test]
-fn a_prefix_is_not_part_of_the_name() {
+#[tokio::test]
+async fn a_prefix_is_not_part_of_the_name() {
     for name in ["__Host-id", "__Secure-id", "__host-id", "__HTTP-id"] {
-        let error = refusal(settings().with("SESSION_COOKIE_NAME", name));
+        let error = refusal(settings().with("SESSION_COOKIE_NAME", name)).await;
         assert!(error.contains("SESSION_COOKIE_PREFIX"), "{name}: {error}");
     }
 }
 
-#[test]
-fn a_storage_that_has_no_time_to_answer_is_refused() {
-    let error = refusal(settings().with("SESSION_STORE_TIMEOUT", 0));
+#[tokio::test]
+async fn a_storage_that_has_no_time_to_answer_is_refused() {
+    let error = refusal(settings().with("SESSION_STORE_TIMEOUT", 0)).await;
     assert!(error.contains("SESSION_STORE_TIMEOUT"), "{error}");
 }
 
-#[test]
-fn a_session_too_short_for_any_cookie_is_refused() {
+#[tokio::test]
+async fn a_session_too_short_for_any_cookie_is_refused() {
     for age in ["0s", "500ms"] {
-        let error = refusal(settings().with("SESSION_COOKIE_AGE", age));
+        let error = refusal(settings().with("SESSION_COOKIE_AGE", age)).await;
         assert!(error.contains("at least one second"), "{age}: {error}");
     }
 }
 
-#[test]
-fn a_depth_that_cannot_be_read_back_is_refused() {
-    let error = refusal(settings().with("SESSION_MAX_DEPTH", 128));
+#[tokio::test]
+async fn a_depth_that_cannot_be_read_back_is_refused() {
+    let error = refusal(settings().with("SESSION_MAX_DEPTH", 128)).await;
     assert!(error.contains("SESSION_MAX_DEPTH"), "{error}");
 }

@@ -183,7 +183,7 @@ fn pages(status: u16) -> Vec<UrlPattern> {
 #[tokio::test]
 async fn a_second_visitor_never_gets_the_first_ones_cookie_or_page() {
     for status in [200, 301, 404, 410] {
-        let (site, _) = scripted(pages(status));
+        let (site, _) = scripted(pages(status)).await;
         let cache = SharedCache::before(site);
         let (mut alice, mut bob) = (Visitor::of(&cache), Visitor::of(&cache));
         for path in [
@@ -221,7 +221,7 @@ async fn a_second_visitor_never_gets_the_first_ones_cookie_or_page() {
 /// The cache is a real one: it does hand out what it may, and what a careless site lets it.
 #[tokio::test]
 async fn the_cache_hands_out_what_it_may() {
-    let (site, _) = scripted(pages(200));
+    let (site, _) = scripted(pages(200)).await;
     let cache = SharedCache::before(site);
     let (mut alice, mut bob) = (Visitor::of(&cache), Visitor::of(&cache));
     for path in ["/p/plain", "/p/careless"] {

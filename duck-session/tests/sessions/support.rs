@@ -23,22 +23,24 @@ pub(crate) fn settings() -> Settings {
 }
 
 /// A visitor of a site with the pages of [`urls`], and `more`.
-pub(crate) fn visit(
+pub(crate) async fn visit(
     settings: Settings,
     sessions: SessionMiddleware,
     more: impl IntoIterator<Item = UrlPattern>,
 ) -> TestClient {
-    let app = App::new(settings).middleware(sessions);
-    TestClient::new(app.urls(urls()).urls(more))
+    let app = App::new(settings).with(sessions);
+    TestClient::start(app.urls(urls()).urls(more)).await
 }
 
 /// The same over a cache that does as the test says.
-pub(crate) fn scripted(more: impl IntoIterator<Item = UrlPattern>) -> (TestClient, ScriptedCache) {
+pub(crate) async fn scripted(
+    more: impl IntoIterator<Item = UrlPattern>,
+) -> (TestClient, ScriptedCache) {
     let cache = ScriptedCache::default();
-    (visit_cache(settings(), &cache, more), cache)
+    (visit_cache(settings(), &cache, more).await, cache)
 }
 
-pub(crate) fn visit_cache<C: Cache + Clone>(
+pub(crate) async fn visit_cache<C: Cache + Clone>(
     settings: Settings,
     cache: &C,
     more: impl IntoIterator<Item = UrlPattern>,
@@ -48,6 +50,7 @@ pub(crate) fn visit_cache<C: Cache + Clone>(
         over(cache),
         more,
     )
+    .await
 }
 
 /// Session middleware that knows this cache as `TestCache`.
@@ -401,7 +404,7 @@ pub(crate) struct Kind {
 }
 
 /// The same site on every kind of storage; the clock is `clock`.
-pub(crate) fn on_every_storage(
+pub(crate) async fn on_every_storage(
     settings: &Settings,
     clock: &Clock,
     more: impl Fn() -> Vec<UrlPattern>,
@@ -413,7 +416,8 @@ pub(crate) fn on_every_storage(
         "DynamicFileCache",
         "FiveMethods",
     ];
-    let kind = |name: &'static str| {
+    let mut kinds = Vec::new();
+    for name in names {
         let dir = tempfile::tempdir().unwrap();
         let settings = settings
             .clone()
@@ -422,8 +426,8 @@ pub(crate) fn on_every_storage(
         let sessions = SessionMiddleware::new()
             .clock(clock.clone())
             .cache("FiveMethods", |_| Ok(FiveMethods::default()));
-        let client = visit(settings, sessions, more());
-        Kind { name, client, dir }
-    };
-    names.into_iter().map(kind).collect()
+        let client = visit(settings, sessions, more()).await;
+        kinds.push(Kind { name, client, dir });
+    }
+    kinds
 }

@@ -5,7 +5,7 @@ use duck_core::text;
 
 use crate::support::{page, read, scripted};
 
-fn visitor() -> TestClient {
+async fn visitor() -> TestClient {
     let (client, _) = scripted([
         page("/put", async |request| {
             request.session.set_test_cookie().await?;
@@ -23,13 +23,14 @@ fn visitor() -> TestClient {
             request.session.delete_test_cookie().await?;
             Ok(text(""))
         }),
-    ]);
+    ])
+    .await;
     client
 }
 
 #[tokio::test]
 async fn a_browser_that_keeps_cookies_is_known_by_the_next_page() {
-    let client = visitor();
+    let client = visitor().await;
     assert_eq!(read(&client, "/worked").await, "false []");
     assert_eq!(
         read(&client, "/put").await,
@@ -43,7 +44,7 @@ async fn a_browser_that_keeps_cookies_is_known_by_the_next_page() {
 
 #[tokio::test]
 async fn a_browser_without_cookies_is_known_too() {
-    let client = visitor();
+    let client = visitor().await;
     for _ in 0..2 {
         read(&client, "/put").await;
         client.clear_cookies();

@@ -10,7 +10,7 @@ use crate::support::{Op, ScriptedCache, over, settings, urls};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-fn visitor(settings: Settings) -> (TestClient, Clock) {
+async fn visitor(settings: Settings) -> (TestClient, Clock) {
     let clock = Clock::manual();
     let sessions = SessionMiddleware::new().clock(clock.clone());
     let expire_in = async |request: Request, seconds: u64| -> Result<&'static str> {
@@ -24,7 +24,7 @@ fn visitor(settings: Settings) -> (TestClient, Clock) {
         .into_iter()
         .chain([path("/expire-in/<seconds>", expire_in)]);
     (
-        TestClient::new(App::new(settings).middleware(sessions).urls(urls)),
+        TestClient::start(App::new(settings).with(sessions).urls(urls)).await,
         clock,
     )
 }
@@ -35,7 +35,7 @@ async fn reads(site: &TestClient) -> String {
 
 #[tokio::test]
 async fn without_a_visit_a_session_ends_and_with_visits_it_lives_on() {
-    let (site, clock) = visitor(settings().with("SESSION_IDLE_TIMEOUT", 600));
+    let (site, clock) = visitor(settings().with("SESSION_IDLE_TIMEOUT", 600)).await;
     site.get("/set/key/1").await;
     let value = reads(&site).await;
     for _ in 0..20 {
@@ -48,7 +48,7 @@ async fn without_a_visit_a_session_ends_and_with_visits_it_lives_on() {
 
 #[tokio::test]
 async fn a_page_that_asks_for_no_session_is_no_visit() {
-    let (site, clock) = visitor(settings().with("SESSION_IDLE_TIMEOUT", 600));
+    let (site, clock) = visitor(settings().with("SESSION_IDLE_TIMEOUT", 600)).await;
     site.get("/set/key/1").await;
     let value = reads(&site).await;
     clock.advance(9 * MINUTE);
@@ -59,7 +59,7 @@ async fn a_page_that_asks_for_no_session_is_no_visit() {
 
 #[tokio::test]
 async fn a_visit_moves_the_cookie_with_the_record_and_not_at_every_request() {
-    let (site, clock) = visitor(settings().with("SESSION_IDLE_TIMEOUT", 600));
+    let (site, clock) = visitor(settings().with("SESSION_IDLE_TIMEOUT", 600)).await;
     let first = site.get("/set/key/1").await;
     assert!(
         first.set_cookies()[0].contains("Max-Age=600;"),
@@ -85,7 +85,7 @@ async fn no_visit_moves_the_absolute_end_and_a_login_does() {
     let limits = settings()
         .with("SESSION_IDLE_TIMEOUT", 600)
         .with("SESSION_ABSOLUTE_TIMEOUT", 1800);
-    let (site, clock) = visitor(limits);
+    let (site, clock) = visitor(limits).await;
     site.get("/set/key/1").await;
     let value = reads(&site).await;
     for _ in 0..5 {
@@ -112,16 +112,16 @@ async fn no_visit_moves_the_absolute_end_and_a_login_does() {
 async fn a_limit_holds_for_sessions_from_before_it_was_set() {
     let cache = ScriptedCache::default();
     let clock = Clock::manual();
-    let site = |settings: Settings| {
+    let site = async |settings: Settings| {
         let sessions = over(&cache).clock(clock.clone());
-        let app = App::new(settings.with("SESSION_STORAGE", "TestCache")).middleware(sessions);
-        TestClient::new(app.urls(urls()))
+        let app = App::new(settings.with("SESSION_STORAGE", "TestCache")).with(sessions);
+        TestClient::start(app.urls(urls())).await
     };
-    let before = site(settings());
+    let before = site(settings()).await;
     before.get("/set/key/1").await;
     let value = reads(&before).await;
     clock.advance(15 * MINUTE);
-    let after = site(settings().with("SESSION_IDLE_TIMEOUT", 600));
+    let after = site(settings().with("SESSION_IDLE_TIMEOUT", 600)).await;
     after.set_cookie("session_id", &before.cookie("session_id").unwrap());
     assert_ne!(reads(&after).await, value);
 }
@@ -131,7 +131,7 @@ async fn every_request_counts_as_a_save_where_the_site_wants_it() {
     let wanted = settings()
         .with("SESSION_SAVE_EVERY_REQUEST", true)
         .with("SESSION_COOKIE_AGE", 600);
-    let (site, clock) = visitor(wanted);
+    let (site, clock) = visitor(wanted).await;
     site.get("/set/key/1").await;
     let value = reads(&site).await;
     for _ in 0..5 {
@@ -150,9 +150,9 @@ async fn a_visit_reverts_nothing_and_a_storage_that_cannot_write_ends_nothing() 
         .with("SESSION_IDLE_TIMEOUT", 600)
         .with("SESSION_STORAGE", "TestCache");
     let app = App::new(settings)
-        .middleware(over(&cache).clock(clock.clone()))
+        .with(over(&cache).clock(clock.clone()))
         .urls(urls());
-    let site = TestClient::new(app);
+    let site = TestClient::start(app).await;
     site.get("/set/key/1").await;
     let value = reads(&site).await;
     clock.advance(2 * MINUTE);
@@ -174,7 +174,7 @@ async fn a_visit_reverts_nothing_and_a_storage_that_cannot_write_ends_nothing() 
 
 #[tokio::test]
 async fn a_clock_that_steps_back_makes_no_session_last_longer() {
-    let (site, clock) = visitor(settings().with("SESSION_ABSOLUTE_TIMEOUT", 1800));
+    let (site, clock) = visitor(settings().with("SESSION_ABSOLUTE_TIMEOUT", 1800)).await;
     site.get("/set/key/1").await;
     let value = reads(&site).await;
     clock.step_back(Duration::from_secs(600));
@@ -185,7 +185,7 @@ async fn a_clock_that_steps_back_makes_no_session_last_longer() {
 
 #[tokio::test]
 async fn a_short_session_of_its_own_slides_with_every_tenth_of_its_age() {
-    let (site, clock) = visitor(settings());
+    let (site, clock) = visitor(settings()).await;
     site.get("/set/key/1").await;
     let value = reads(&site).await;
     site.get("/expire-in/30").await;
@@ -198,16 +198,16 @@ async fn a_short_session_of_its_own_slides_with_every_tenth_of_its_age() {
     assert_ne!(reads(&site).await, value);
 }
 
-#[test]
-fn a_visit_cannot_write_a_sealed_cookie() {
+#[tokio::test]
+async fn a_visit_cannot_write_a_sealed_cookie() {
     for key in ["SESSION_IDLE_TIMEOUT", "SESSION_SAVE_EVERY_REQUEST"] {
         let settings = settings().with("SESSION_ENGINE", "cookie");
         let settings = match key {
             "SESSION_IDLE_TIMEOUT" => settings.with(key, 600),
             _ => settings.with(key, true),
         };
-        let app = App::new(settings).middleware(SessionMiddleware::new());
-        let error = app.build().unwrap_err().to_string();
+        let app = App::new(settings).with(SessionMiddleware::new());
+        let error = app.start().await.unwrap_err().to_string();
         assert!(
             error.contains(key) && error.contains("needs a storage"),
             "{error}"

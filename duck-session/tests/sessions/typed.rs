@@ -81,7 +81,7 @@ fn first(name: &str) -> First {
     First { name, count: 7 }
 }
 
-fn visitor(more: impl IntoIterator<Item = UrlPattern>) -> (TestClient, ScriptedCache) {
+async fn visitor(more: impl IntoIterator<Item = UrlPattern>) -> (TestClient, ScriptedCache) {
     let pages = [
         shows::<First>("/first"),
         shows::<Second>("/second"),
@@ -93,7 +93,7 @@ fn visitor(more: impl IntoIterator<Item = UrlPattern>) -> (TestClient, ScriptedC
             Ok(text(format!("{:?}", request.session.keys().await?)))
         }),
     ];
-    scripted(pages.into_iter().chain(more))
+    scripted(pages.into_iter().chain(more)).await
 }
 
 const NOBODY: &str = r#"Second { name: "nobody", visits: 0, theme: "dark" }"#;
@@ -101,7 +101,7 @@ const ADA: &str = r#"Second { name: "ada", visits: 7, theme: "dark" }"#;
 
 #[tokio::test]
 async fn a_visitor_who_is_new_has_the_default_and_costs_nothing() {
-    let (client, cache) = visitor([]);
+    let (client, cache) = visitor([]).await;
     assert_eq!(read(&client, "/second").await, NOBODY);
     assert_eq!(cache.calls(), [Op::Get; 0]);
     assert_eq!(client.cookie("session_id"), None);
@@ -109,7 +109,7 @@ async fn a_visitor_who_is_new_has_the_default_and_costs_nothing() {
 
 #[tokio::test]
 async fn what_is_stored_is_read_and_other_keys_stay() {
-    let (client, cache) = visitor([]);
+    let (client, cache) = visitor([]).await;
     read(&client, "/set/cart/full").await;
     assert_eq!(
         read(&client, "/first").await,
@@ -139,7 +139,7 @@ async fn what_is_stored_is_read_and_other_keys_stay() {
 
 #[tokio::test]
 async fn an_older_session_is_brought_up_to_date_and_saved_so() {
-    let (client, cache) = visitor([]);
+    let (client, cache) = visitor([]).await;
     read(&client, "/set/cart/full").await;
     read(&client, "/store-first").await;
     let before = id(&client);
@@ -157,7 +157,7 @@ async fn an_older_session_is_brought_up_to_date_and_saved_so() {
 
 #[tokio::test]
 async fn values_from_before_there_were_versions_are_taken_as_they_are_if_they_fit() {
-    let (client, _) = visitor([]);
+    let (client, _) = visitor([]).await;
     read(&client, "/set/name/bob").await;
     read(&client, "/add/visits").await;
     let bob = r#"Second { name: "bob", visits: 1, theme: "dark" }"#;
@@ -170,7 +170,7 @@ async fn values_from_before_there_were_versions_are_taken_as_they_are_if_they_fi
 
 #[tokio::test]
 async fn a_value_of_another_type_may_be_repaired() {
-    let (client, _) = visitor([]);
+    let (client, _) = visitor([]).await;
     for page in [
         "/store-second",
         "/set/name/to%20be%20repaired",
@@ -233,7 +233,7 @@ async fn a_session_that_cannot_be_read_is_dead_and_the_visitor_begins_anew() {
         ),
     ];
     for (pages, path, event) in cases {
-        let (client, cache) = visitor([]);
+        let (client, cache) = visitor([]).await;
         read(&client, "/login/ada").await;
         for page in pages {
             read(&client, page).await;
@@ -278,7 +278,8 @@ async fn a_dead_session_is_replaced_by_what_the_same_page_sets() {
         value.count += 1;
         request.session.set_typed(&value).await?;
         Ok(text(format!("{value:?}")))
-    })]);
+    })])
+    .await;
     read(&client, "/login/ada").await;
     read(&client, "/store-second").await;
     let old = id(&client);
@@ -299,7 +300,8 @@ async fn a_dead_session_stays_dead_though_the_page_fails() {
     let (client, cache) = visitor([page("/fails", async |request| {
         request.session.typed::<First>().await?;
         Ok(text("").status(StatusCode::INTERNAL_SERVER_ERROR))
-    })]);
+    })])
+    .await;
     read(&client, "/store-second").await;
     client.get("/fails").await;
     assert_eq!(cache.len(), 0);
@@ -307,7 +309,7 @@ async fn a_dead_session_stays_dead_though_the_page_fails() {
 
 #[tokio::test]
 async fn no_way_leads_to_the_frameworks_own_keys() {
-    let (client, _) = visitor([]);
+    let (client, _) = visitor([]).await;
     read(&client, "/store-reserved").await;
     assert_eq!(client.get("/second").await.status(), 500);
     assert_eq!(read(&client, "/user").await, "nobody");
@@ -321,7 +323,8 @@ async fn after_the_response_an_old_session_is_read_and_left_as_it_is() {
     let (client, cache) = visitor([page("/keep", move |request| {
         *keep.lock().unwrap() = Some(request.session);
         std::future::ready(Ok(text("")))
-    })]);
+    })])
+    .await;
     read(&client, "/store-first").await;
     read(&client, "/keep").await;
     let session = kept.lock().unwrap().take().unwrap();

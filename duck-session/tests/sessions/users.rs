@@ -62,7 +62,7 @@ fn names(listing: &str) -> Vec<String> {
 #[tokio::test]
 async fn a_user_sees_their_sessions_and_not_those_of_others() {
     let clock = Clock::manual();
-    for Kind { name, client, .. } in on_every_storage(&settings(), &clock, pages) {
+    for Kind { name, client, .. } in on_every_storage(&settings(), &clock, pages).await {
         let (laptop, phone, other) = (client.another(), client.another(), client.another());
         let login = laptop.get("/login/ada").header("user-agent", "Laptop/1.0");
         assert_eq!(login.await.status(), 200);
@@ -93,7 +93,7 @@ async fn a_user_sees_their_sessions_and_not_those_of_others() {
 
 #[tokio::test]
 async fn a_user_ends_one_of_their_sessions_and_never_anothers() {
-    for Kind { name, client, .. } in on_every_storage(&settings(), &Clock::default(), pages) {
+    for Kind { name, client, .. } in on_every_storage(&settings(), &Clock::default(), pages).await {
         let (laptop, phone, other) = (client.another(), client.another(), client.another());
         read(&laptop, "/login/ada").await;
         read(&phone, "/login/ada").await;
@@ -138,7 +138,7 @@ async fn a_user_ends_one_of_their_sessions_and_never_anothers() {
 
 #[tokio::test]
 async fn revoke_others_keeps_this_one() {
-    for Kind { name, client, .. } in on_every_storage(&settings(), &Clock::default(), pages) {
+    for Kind { name, client, .. } in on_every_storage(&settings(), &Clock::default(), pages).await {
         let visitors: Vec<_> = (0..4).map(|_| client.another()).collect();
         for visitor in &visitors {
             read(visitor, "/set/cart/full").await;
@@ -156,7 +156,7 @@ async fn revoke_others_keeps_this_one() {
 
 #[tokio::test]
 async fn revoke_user_ends_all_of_theirs_under_whatever_id() {
-    for Kind { name, client, .. } in on_every_storage(&settings(), &Clock::default(), pages) {
+    for Kind { name, client, .. } in on_every_storage(&settings(), &Clock::default(), pages).await {
         let (one, two, other) = (client.another(), client.another(), client.another());
         read(&one, "/login/ada").await;
         read(&one, "/cycle").await;
@@ -174,7 +174,7 @@ async fn revoke_user_ends_all_of_theirs_under_whatever_id() {
 
 #[tokio::test]
 async fn a_logout_and_another_users_login_leave_the_list() {
-    for Kind { name, client, .. } in on_every_storage(&settings(), &Clock::default(), pages) {
+    for Kind { name, client, .. } in on_every_storage(&settings(), &Clock::default(), pages).await {
         let visitor = client.another();
         read(&visitor, "/login/ada").await;
         read(&visitor, "/login/eve").await;
@@ -188,7 +188,7 @@ async fn a_logout_and_another_users_login_leave_the_list() {
 /// What a request under way would save is not saved: it cannot bring the session back.
 #[tokio::test]
 async fn a_slow_write_does_not_undo_a_revocation() {
-    let (client, cache) = scripted(pages());
+    let (client, cache) = scripted(pages()).await;
     let victim = client.another();
     for slow in ["/set/a/1", "/cycle", "/login/ada"] {
         read(&victim, "/login/ada").await;
@@ -208,7 +208,7 @@ async fn a_slow_write_does_not_undo_a_revocation() {
 /// One that moves when its user's list has been read is ended where it went, also over two stations.
 #[tokio::test]
 async fn a_revocation_follows_a_session_that_moves_meanwhile() {
-    let (client, cache) = scripted(pages());
+    let (client, cache) = scripted(pages()).await;
     let victim = client.another();
     for moves in [&["/cycle"][..], &["/login/ada"], &["/cycle", "/cycle"]] {
         read(&victim, "/login/ada").await;
@@ -230,7 +230,7 @@ async fn a_revocation_follows_a_session_that_moves_meanwhile() {
 #[tokio::test]
 async fn a_session_that_is_used_for_a_year_is_still_on_the_list() {
     let clock = Clock::manual();
-    for Kind { name, client, .. } in on_every_storage(&settings(), &clock, pages) {
+    for Kind { name, client, .. } in on_every_storage(&settings(), &clock, pages).await {
         let visitor = client.another();
         read(&visitor, "/login/ada").await;
         for _ in 0..73 {
@@ -251,7 +251,8 @@ async fn what_is_over_does_not_pile_up_on_the_list() {
         settings().with("SESSION_STORAGE", "TestCache"),
         over(&cache).clock(clock.clone()),
         pages(),
-    );
+    )
+    .await;
     let longest = |cache: &ScriptedCache| {
         let records = cache.entries();
         let lists = records.values().filter(|record| record.get(4) == Some(&2));
@@ -278,7 +279,7 @@ async fn a_login_too_many_ends_the_session_not_seen_for_longest() {
     let limited = settings()
         .with("SESSION_MAX_SESSIONS_PER_USER", 2)
         .with("SESSION_SAVE_EVERY_REQUEST", true);
-    for Kind { name, client, .. } in on_every_storage(&limited, &clock, pages) {
+    for Kind { name, client, .. } in on_every_storage(&limited, &clock, pages).await {
         let visitors: Vec<_> = (0..3).map(|_| client.another()).collect();
         for visitor in &visitors[..2] {
             read(visitor, "/login/ada").await;
@@ -304,7 +305,7 @@ async fn a_login_too_many_can_be_refused() {
     let limited = settings()
         .with("SESSION_MAX_SESSIONS_PER_USER", 1)
         .with("SESSION_ON_LIMIT", "refuse");
-    for Kind { name, client, .. } in on_every_storage(&limited, &Clock::default(), pages) {
+    for Kind { name, client, .. } in on_every_storage(&limited, &Clock::default(), pages).await {
         let (one, two) = (client.another(), client.another());
         read(&one, "/login/ada").await;
         let response = two.get("/login/ada").await;
@@ -322,7 +323,8 @@ async fn the_cookie_engine_says_that_it_cannot() {
         settings().with("SESSION_ENGINE", "cookie"),
         duck_session::SessionMiddleware::new(),
         pages(),
-    );
+    )
+    .await;
     read(&client, "/login/ada").await;
     for path in ["/sessions", "/revoke-others", "/revoke-user/ada"] {
         assert_eq!(client.get(path).await.status(), 500, "{path}");

@@ -52,7 +52,8 @@ async fn reading_again_throws_away_what_is_not_saved_and_shows_what_others_saved
             assert!(!session.contains("mine").await?);
             Ok(text(format!("{:?}", session.get::<u32>("n").await?)))
         }
-    })]);
+    })])
+    .await;
     read(&client, "/add/n").await;
     let (slow, ()) = tokio::join!(read(&client, "/slow"), async {
         gate.reached().await;
@@ -71,7 +72,8 @@ async fn what_is_set_after_reading_again_is_saved() {
         request.session.reload().await?;
         request.session.set("b", 2).await?;
         Ok(text(""))
-    })]);
+    })])
+    .await;
     let response = client.get("/again").await;
     assert_eq!(response.set_cookies().len(), 1, "a visitor who is new");
     assert_eq!(read(&client, "/get/a").await, "nothing");
@@ -91,7 +93,8 @@ async fn the_first_access_reads_once() {
             "{:?}",
             request.session.get::<String>("a").await?
         )))
-    })]);
+    })])
+    .await;
     read(&client, "/set/a/1").await;
     cache.calls();
     assert_eq!(read(&client, "/again").await, "Some(\"1\")");
@@ -118,7 +121,8 @@ async fn reading_again_undoes_a_login_but_no_logout_and_no_new_id() {
             request.session.reload().await?;
             Ok(text(format!("{:?}", request.session.user().await?)))
         }),
-    ]);
+    ])
+    .await;
     read(&client, "/login/ada").await;
     read(&client, "/set/a/1").await;
     for path in ["/login-again", "/cycle-again"] {
@@ -149,7 +153,8 @@ async fn a_session_that_ended_is_empty_when_it_is_read_again_and_takes_nothing()
             request.session.set("a", 1).await?;
             Ok(text(format!("{user:?}")))
         }
-    })]);
+    })])
+    .await;
     read(&client, "/login/ada").await;
     let tab = with_id(&client, &id(&client));
     let (slow, ()) = tokio::join!(tab.get("/slow").into_future(), async {
@@ -177,7 +182,7 @@ async fn where_the_storage_fails_what_was_set_is_still_there() {
             Ok(text(""))
         }
     })];
-    let client = visit_cache(settings(), &cache, more);
+    let client = visit_cache(settings(), &cache, more).await;
     read(&client, "/set/b/1").await;
     read(&client, "/again").await;
     assert_eq!(read(&client, "/get/a").await, "1");
@@ -188,7 +193,7 @@ async fn a_stream_may_read_again_what_others_saved_since() {
     for engine in ["cache", "cookie"] {
         let kept = Kept::default();
         let settings = settings().with("SESSION_ENGINE", engine);
-        let client = visit(settings, SessionMiddleware::new(), [kept.page()]);
+        let client = visit(settings, SessionMiddleware::new(), [kept.page()]).await;
         read(&client, "/set/a/1").await;
         read(&client, "/keep").await;
         let session = kept.take();
@@ -235,7 +240,7 @@ async fn after(seconds: u64, client: &TestClient, path: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_ends_when_its_visitor_logs_out_elsewhere() {
-    let (client, cache) = scripted([letters()]);
+    let (client, cache) = scripted([letters()]).await;
     read(&client, "/login/ada").await;
     let tab = with_id(&client, &id(&client));
     cache.calls();
@@ -254,7 +259,7 @@ async fn the_storage_is_asked_as_often_as_the_setting_says() {
     for (interval, lived) in [(10, 159), (100, 199), (0, 150)] {
         let cache = ScriptedCache::default();
         let settings = settings().with("SESSION_TOUCH_INTERVAL", interval);
-        let client = visit_cache(settings, &cache, [letters()]);
+        let client = visit_cache(settings, &cache, [letters()]).await;
         read(&client, "/login/ada").await;
         let tab = with_id(&client, &id(&client));
         let logout = after(150, &client, "/logout");
@@ -265,7 +270,7 @@ async fn the_storage_is_asked_as_often_as_the_setting_says() {
 #[tokio::test(start_paused = true)]
 async fn an_old_id_is_watched_no_longer_than_it_lives() {
     for path in ["/cycle", "/login/bob"] {
-        let (client, _) = scripted([letters()]);
+        let (client, _) = scripted([letters()]).await;
         read(&client, "/login/ada").await;
         let tab = with_id(&client, &id(&client));
         let renewal = after(90, &client, path);
@@ -291,7 +296,7 @@ async fn a_session_that_gets_new_ids_in_time_is_followed() {
         .with("SESSION_RENEWAL_INTERVAL", 100)
         .with("SESSION_RENEWAL_GRACE", 5)
         .with("SESSION_STORAGE", "TestCache");
-    let client = visit(renewing, over(&cache).clock(clock.clone()), [letters()]);
+    let client = visit(renewing, over(&cache).clock(clock.clone()), [letters()]).await;
     read(&client, "/login/ada").await;
     let (first, tab) = (id(&client), with_id(&client, &id(&client)));
     let time = runs(&clock);
@@ -316,7 +321,8 @@ async fn a_stream_ends_when_its_session_is_revoked() {
         page("/revoke-others", async |request| {
             Ok(text(request.session.revoke_others().await?.to_string()))
         }),
-    ]);
+    ])
+    .await;
     read(&client, "/login/ada").await;
     let other = client.another();
     read(&other, "/login/ada").await;
@@ -333,7 +339,7 @@ async fn a_stream_ends_when_the_password_changes() {
         async move { Ok(Some(now)) }
     });
     let settings = settings().with("SESSION_STORAGE", "TestCache");
-    let client = visit(settings, sessions, [letters()]);
+    let client = visit(settings, sessions, [letters()]).await;
     read(&client, "/login/ada").await;
     let (lived, ()) = tokio::join!(seconds(&client), async {
         sleep(Duration::from_secs(90)).await;
@@ -350,7 +356,8 @@ async fn watching_while_the_page_is_made_loses_no_change() {
         let watched = timeout(Duration::from_secs(150), request.session.watch());
         assert!(watched.await.is_err(), "it lives");
         Ok(text(""))
-    })]);
+    })])
+    .await;
     read(&client, "/add/n").await;
     let tab = with_id(&client, &id(&client));
     tokio::join!(read(&tab, "/slow"), after(30, &client, "/add/n"));
@@ -363,7 +370,7 @@ async fn watching_while_the_page_is_made_loses_no_change() {
 async fn a_stream_keeps_nobody_waiting() {
     let cache = ScriptedCache::default();
     let settings = settings().with("SESSION_CONFLICT", "lock");
-    let client = visit_cache(settings, &cache, [letters()]);
+    let client = visit_cache(settings, &cache, [letters()]).await;
     read(&client, "/login/ada").await;
     let tab = with_id(&client, &id(&client));
     let start = Instant::now();
@@ -383,7 +390,7 @@ async fn a_session_that_is_only_watched_ends_in_its_time() {
     let idle = settings()
         .with("SESSION_IDLE_TIMEOUT", 600)
         .with("SESSION_STORAGE", "TestCache");
-    let client = visit(idle, over(&cache).clock(clock.clone()), [letters()]);
+    let client = visit(idle, over(&cache).clock(clock.clone()), [letters()]).await;
     read(&client, "/login/ada").await;
     cache.calls();
     let tab = with_id(&client, &id(&client));
@@ -407,7 +414,8 @@ async fn without_a_session_it_is_over_at_once() {
             request.session.logout().await?;
             Ok(watched(&request))
         }),
-    ]);
+    ])
+    .await;
     assert_eq!(seconds(&client).await, 0);
     read(&client, "/login/ada").await;
     assert_eq!(read(&client, "/logout-and-watch").await, "0");
@@ -438,7 +446,8 @@ async fn a_session_begun_or_renewed_on_the_page_is_watched_under_its_new_id() {
             request.session.cycle_id().await?;
             Ok(watched(&request))
         }),
-    ]);
+    ])
+    .await;
     for path in ["/begin", "/renew"] {
         let old = client.cookie("session_id");
         let (lived, ()) = tokio::join!(read(&client, path), async {
@@ -460,7 +469,7 @@ async fn where_the_storage_fails_a_session_counts_until_the_end_that_was_known()
     let settings = settings()
         .with("SESSION_COOKIE_AGE", 600)
         .with("SESSION_STORAGE", "TestCache");
-    let client = visit(settings, over(&cache).clock(clock.clone()), [letters()]);
+    let client = visit(settings, over(&cache).clock(clock.clone()), [letters()]).await;
     read(&client, "/login/ada").await;
     let tab = with_id(&client, &id(&client));
     let (lived, ()) = tokio::join!(seconds(&tab), async {

@@ -75,7 +75,8 @@ async fn only_a_change_is_written() {
             request.session.set_modified(false);
             Ok(text(""))
         }),
-    ]);
+    ])
+    .await;
     for (path, writes, cookies) in [
         ("/begin", true, 1),
         ("/equal", false, 0),
@@ -124,7 +125,8 @@ async fn a_session_with_nothing_in_it_is_never_created() {
             request.session.save().await?;
             Ok(text(""))
         }),
-    ]);
+    ])
+    .await;
     let paths = ["/get/a", "/clear", "/logout", "/cycle", "/remove/a"];
     for path in paths.into_iter().chain(["/force", "/expiry", "/and-empty"]) {
         let response = client.get(path).await;
@@ -167,7 +169,8 @@ async fn a_failed_page_keeps_who_is_logged_in_and_nothing_else() {
             fail("/fail/login", "login"),
             fail("/fail/cycle", "cycle"),
             fail("/fail/logout", "logout"),
-        ]);
+        ])
+        .await;
         client.get("/fail/data").await;
         assert_eq!(cache.len(), 0, "{end}");
         read(&client, "/set/kept/1").await;
@@ -195,7 +198,7 @@ async fn a_site_may_keep_the_data_of_failed_pages() {
         Err(Error::internal("on purpose"))
     })];
     let settings = settings().with("SESSION_SAVE_ON_ERROR", true);
-    let client = visit_cache(settings, &ScriptedCache::default(), more);
+    let client = visit_cache(settings, &ScriptedCache::default(), more).await;
     assert_eq!(client.get("/fail").await.status(), 500);
     assert_eq!(read(&client, "/get/a").await, "1");
 }
@@ -205,7 +208,8 @@ async fn all_other_statuses_save() {
     let (client, _) = scripted([path("/<status>", async |request: Request, status: u16| {
         request.session.set("last", status).await?;
         Ok::<_, Error>(text("").status(StatusCode::from_u16(status)?))
-    })]);
+    })])
+    .await;
     for status in [101, 200, 204, 302, 304, 404, 409, 499] {
         let response = client.get(&format!("/{status}")).await;
         assert_eq!(response.status(), status);
@@ -244,7 +248,8 @@ async fn an_explicit_save_costs_the_response_no_cookie() {
             request.session.flush().await?;
             Ok(text(""))
         }),
-    ]);
+    ])
+    .await;
     let response = client.get("/begin").await;
     assert_eq!(response.set_cookies().len(), 1);
     assert_eq!(cache.calls(), WRITE);
@@ -282,7 +287,8 @@ async fn what_others_saved_before_an_explicit_save_is_kept_by_the_next_one() {
             request.session.set("begun", "yes").await?;
             Ok(text(format!("{seen:?}")))
         }
-    })]);
+    })])
+    .await;
     read(&client, "/set/begun/yes").await;
     let (slow, ()) = tokio::join!(read(&client, "/slow"), async {
         gate.reached().await;
@@ -311,7 +317,8 @@ async fn a_session_that_ended_is_not_begun_again_by_a_second_save() {
             request.session.set("c", 3).await?;
             Ok(text(""))
         }
-    })]);
+    })])
+    .await;
     read(&client, "/login/7").await;
     let tab = with_id(&client, &id(&client));
     let (response, ()) = tokio::join!(tab.get("/slow").into_future(), async {
@@ -339,7 +346,7 @@ async fn a_failed_save_is_no_success_though_the_view_ignores_it() {
             Ok(text("You are logged out."))
         }
     })];
-    let client = visit_cache(settings(), &cache, more);
+    let client = visit_cache(settings(), &cache, more).await;
     read(&client, "/login/7").await;
     let response = client.get("/careless").await;
     assert_eq!(response.status(), 503);
@@ -362,7 +369,8 @@ async fn a_save_nobody_waits_for_still_sends_its_cookie() {
             tokio::task::yield_now().await;
             Ok(text(""))
         }),
-    ]);
+    ])
+    .await;
     for path in ["/impatient", "/beside"] {
         let visitor = client.another();
         let gate = cache.hold(Op::Swap, When::Before);
@@ -396,7 +404,7 @@ async fn what_is_set_after_the_response_is_refused() {
             }
         })
     };
-    let (client, _) = scripted([keeper("/accesses", true), keeper("/does-not", false)]);
+    let (client, _) = scripted([keeper("/accesses", true), keeper("/does-not", false)]).await;
     for path in ["/accesses", "/does-not", "/accesses"] {
         read(&client, path).await;
         let session = kept.lock().unwrap().take().unwrap();
@@ -432,7 +440,8 @@ async fn what_is_set_while_the_session_is_saved_is_refused() {
             *keep.lock().unwrap() = Some(request.session.clone());
             Ok(text(""))
         }
-    })]);
+    })])
+    .await;
     let gate = cache.hold(Op::Swap, When::After);
     tokio::join!(read(&client, "/keep"), async {
         gate.reached().await;
@@ -451,7 +460,7 @@ async fn a_client_that_goes_away_leaves_nothing_half_saved() {
         (Op::Swap, When::After),
         (Op::Save, When::Before),
     ] {
-        let (client, cache) = scripted([]);
+        let (client, cache) = scripted([]).await;
         read(&client, "/set/a/1").await;
         cache.calls();
         let gate = cache.hold(op, when);
@@ -500,7 +509,8 @@ async fn a_logout_of_a_client_that_goes_away_in_the_view_holds() {
             }
         })
     };
-    let (client, cache) = scripted([slow("/slow/set"), slow("/slow/login"), slow("/slow/logout")]);
+    let (client, cache) =
+        scripted([slow("/slow/set"), slow("/slow/login"), slow("/slow/logout")]).await;
     read(&client, "/login/7").await;
     for (path, user) in [
         ("/slow/set", "7"),
@@ -531,7 +541,7 @@ async fn a_guarded_value_that_cannot_be_stored_fails_the_page() {
         Ok(text("grown"))
     })];
     let settings = settings().with("SESSION_MAX_BYTES", 1000);
-    let client = visit_cache(settings, &ScriptedCache::default(), more);
+    let client = visit_cache(settings, &ScriptedCache::default(), more).await;
     read(&client, "/set/a/1").await;
     assert_eq!(client.get("/grow").await.status(), 500);
     assert_eq!(read(&client, "/get/a").await, "\"1\"");
@@ -553,7 +563,8 @@ async fn a_value_seen_through_a_narrower_type_keeps_its_other_fields() {
             let narrow = request.session.get_mut::<Narrow>("value").await?.unwrap();
             Ok(text(narrow.a.to_string()))
         }),
-    ]);
+    ])
+    .await;
     read(&client, "/begin").await;
     cache.calls();
     assert_eq!(read(&client, "/look").await, "1");
@@ -578,7 +589,7 @@ async fn a_logout_during_a_save_of_the_same_request_is_final() {
             Ok(text("You are logged out."))
         }
     });
-    let client = visit_cache(settings(), &cache, [page]);
+    let client = visit_cache(settings(), &cache, [page]).await;
     read(&client, "/login/7").await;
     let response = client.get("/beside").await;
     assert!(
@@ -602,7 +613,8 @@ async fn a_logout_after_a_save_that_found_nothing_follows_the_session_to_its_new
             request.session.logout().await?;
             Ok(text("You are logged out."))
         }
-    })]);
+    })])
+    .await;
     read(&client, "/login/7").await;
     let tab = with_id(&client, &id(&client));
     let (_, ()) = tokio::join!(tab.get("/slow").into_future(), async {
@@ -639,7 +651,7 @@ async fn a_value_set_back_over_what_others_wrote_is_written() {
             Ok(text(""))
         }
     });
-    let client = visit_cache(settings(), &cache, [page]);
+    let client = visit_cache(settings(), &cache, [page]).await;
     read(&client, "/set/x/0").await;
     let tab = with_id(&client, &id(&client));
     let (_, ()) = tokio::join!(tab.get("/there-and-back").into_future(), async {

@@ -30,7 +30,7 @@ const VARY: &str = "Accept-Encoding";
 /// What becomes of one request.
 pub(crate) async fn cell(visitor: Visitor, operation: Operation, outcome: Outcome) -> Cell {
     let (cache, clock, in_view) = (CountingCache::default(), Clock::manual(), Gate::new());
-    let client = site(&cache, &clock, visitor, operation, outcome, &in_view);
+    let client = site(&cache, &clock, visitor, operation, outcome, &in_view).await;
     let sent = arrive(&client, &clock, visitor).await;
     cache.take();
     cache.script.calls();
@@ -50,7 +50,7 @@ pub(crate) async fn cell(visitor: Visitor, operation: Operation, outcome: Outcom
     }
 }
 
-fn site(
+async fn site(
     cache: &CountingCache,
     clock: &Clock,
     visitor: Visitor,
@@ -77,8 +77,8 @@ fn site(
         request.session.set("list", vec![1, 2]).await?;
         Ok(text(""))
     });
-    let app = App::new(settings).middleware(over(cache).clock(clock.clone()));
-    TestClient::new(app.middleware(patience).urls([begin, view]))
+    let app = App::new(settings).with(over(cache).clock(clock.clone()));
+    TestClient::start(app.middleware(patience).urls([begin, view])).await
 }
 
 /// Gives the client what the visitor comes with, and says which id that is.

@@ -14,7 +14,7 @@ pub fn app() -> App {
     App::from_settings("settings.toml")
         .static_files()
         .middleware(timing::timing)
-        .middleware(SessionMiddleware::new())
+        .with(SessionMiddleware::new())
         .urls(urls::urlpatterns())
         .urls(shop::blueprint())
 }

@@ -3,13 +3,13 @@
 use duck::testing::TestClient;
 
 /// A visitor's browser: it keeps its cookies.
-fn browser() -> TestClient {
-    TestClient::new({{ crate_name }}::app().setting("SESSION_STORAGE", "InMemoryCache"))
+async fn browser() -> TestClient {
+    TestClient::start({{ crate_name }}::app().setting("SESSION_STORAGE", "InMemoryCache")).await
 }
 
 #[tokio::test]
 async fn the_cart_is_kept_until_it_is_emptied() {
-    let site = browser();
+    let site = browser().await;
     for _ in 0..2 {
         assert_eq!(site.post("/shop/cart/add/2").await.status(), 303);
     }
@@ -21,18 +21,19 @@ async fn the_cart_is_kept_until_it_is_emptied() {
 
 #[tokio::test]
 async fn a_product_that_is_not_there_is_a_404() {
-    assert_eq!(browser().post("/shop/cart/add/99").await.status(), 404);
+    let answer = browser().await.post("/shop/cart/add/99").await;
+    assert_eq!(answer.status(), 404);
 }
 
 #[tokio::test]
 async fn the_cart_is_changed_by_post_only() {
-    assert_eq!(browser().get("/shop/cart/add/1").await.status(), 405);
+    assert_eq!(browser().await.get("/shop/cart/add/1").await.status(), 405);
 }
 
 #[tokio::test]
 async fn every_page_says_how_long_it_took() {
-    let about = browser().get("/about").await;
+    let about = browser().await.get("/about").await;
     assert!(about.text().contains("About {{ name }}"));
     assert!(about.header("x-took").is_some());
-    assert_eq!(browser().post("/about").await.status(), 405);
+    assert_eq!(browser().await.post("/about").await.status(), 405);
 }

@@ -10,7 +10,7 @@ fn main() -> duck::ExitCode {
 /// The site: what stands around every request, and which view answers which URL.
 fn app() -> App {
     App::from_settings("settings.toml")
-        .middleware(SessionMiddleware::new())
+        .with(SessionMiddleware::new())
         .urls([
             path("/", home).name("home"),
             path("/hello/<name>", hello).name("hello"),
@@ -39,20 +39,20 @@ mod tests {
     use super::app;
     use duck::testing::TestClient;
 
-    fn site() -> TestClient {
-        TestClient::new(app().setting("SESSION_STORAGE", "InMemoryCache"))
+    async fn site() -> TestClient {
+        TestClient::start(app().setting("SESSION_STORAGE", "InMemoryCache")).await
     }
 
     #[tokio::test]
     async fn visits_are_counted_for_each_visitor() {
-        let site = site();
+        let site = site().await;
         assert!(site.get("/").await.text().contains("Visit 1"));
         assert!(site.get("/").await.text().contains("Visit 2"));
     }
 
     #[tokio::test]
     async fn names_are_escaped() {
-        let page = site().get("/hello/%3Cb%3E").await;
+        let page = site().await.get("/hello/%3Cb%3E").await;
         assert_eq!(page.status(), 200);
         assert!(page.text().contains("Hello &lt;b&gt;"));
     }

@@ -10,6 +10,6 @@ use duck_session::SessionMiddleware;
 pub fn app() -> App {
     App::from_settings("settings.toml")
         .static_files()
-        .middleware(SessionMiddleware::new())
+        .with(SessionMiddleware::new())
         .urls(urls::urlpatterns())
 }

@@ -3,20 +3,20 @@
 use duck::testing::TestClient;
 
 /// A visitor's browser: it keeps its cookies.
-fn browser() -> TestClient {
-    TestClient::new({{ crate_name }}::app().setting("SESSION_STORAGE", "InMemoryCache"))
+async fn browser() -> TestClient {
+    TestClient::start({{ crate_name }}::app().setting("SESSION_STORAGE", "InMemoryCache")).await
 }
 
 #[tokio::test]
 async fn visits_are_counted() {
-    let site = browser();
+    let site = browser().await;
     assert!(site.get("/").await.text().contains("Visit 1"));
     assert!(site.get("/").await.text().contains("Visit 2"));
 }
 
 #[tokio::test]
 async fn a_note_is_kept_and_shown_escaped() {
-    let site = browser();
+    let site = browser().await;
     let form = [("title", "Bread & <butter>")];
     let answer = site.post("/notes/new").form(&form).await;
     assert_eq!(answer.status(), 303);
@@ -30,14 +30,14 @@ async fn a_note_is_kept_and_shown_escaped() {
 #[tokio::test]
 async fn a_note_without_a_title_is_asked_for_again() {
     let form = [("title", "  ")];
-    let answer = browser().post("/notes/new").form(&form).await;
+    let answer = browser().await.post("/notes/new").form(&form).await;
     assert_eq!(answer.status(), 200);
     assert!(answer.text().contains("A note needs a title."));
 }
 
 #[tokio::test]
 async fn what_is_not_there_is_a_404() {
-    let site = browser();
+    let site = browser().await;
     assert_eq!(site.get("/notes/1").await.status(), 404);
     assert_eq!(site.get("/notes/bread").await.status(), 404);
     assert_eq!(site.get("/nowhere").await.status(), 404);
@@ -45,7 +45,7 @@ async fn what_is_not_there_is_a_404() {
 
 #[tokio::test]
 async fn logging_out_forgets_everything() {
-    let site = browser();
+    let site = browser().await;
     site.get("/").await;
     site.post("/login").form(&[("name", "Ada")]).await;
     let home = site.get("/").await;
@@ -57,7 +57,7 @@ async fn logging_out_forgets_everything() {
 
 #[tokio::test]
 async fn the_style_sheet_is_served() {
-    let sheet = browser().get("/static/css/site.css").await;
+    let sheet = browser().await.get("/static/css/site.css").await;
     assert_eq!(sheet.status(), 200);
     assert!(sheet.text().contains("color-scheme"));
 }

@@ -1,0 +1,7 @@
+use duck_core::prelude::*;
+
+struct Pool;
+
+fn main() {
+    App::new(Settings::default()).with(Pool);
+}
