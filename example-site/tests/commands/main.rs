@@ -11,4 +11,5 @@ mod keys;
 mod looking;
 mod migration;
 mod site;
+mod starting;
 mod trouble;
