@@ -126,7 +126,6 @@ async fn refusal<S: Storage>(dir: &Path) -> String {
     site.map(drop).unwrap_err().chain()
 }
 
-#[expect(clippy::unused_async, reason = "run like all tests of every storage")]
 async fn a_site_does_not_start_on_a_folder_that_is_not_its_own<S: Storage>() {
     let place = Place::new();
     fs::create_dir(place.dir()).unwrap();
