@@ -12,16 +12,15 @@ use crate::pattern::{Converter, Pattern};
 use crate::proxies::Proxies;
 use crate::route::RouteInfo;
 use crate::router::{Key, Route, Router, Routes};
+use crate::serving::Serving;
 use crate::settings::{Settings, SettingsError};
 use crate::setup::Setup;
 use crate::site::{Inner, RouteLine, Site};
 use crate::urls::{Matcher, UrlPattern};
 
-/// Keys that are read elsewhere (by the server), or only where they matter: a site that has them in
-/// its settings all the same made no mistake.
-const KEYS_OF_SOME: [&str; 8] = [
-    "ADDRESS",
-    "WORKERS",
+/// Keys that are read only where they matter: a site that has them in its settings all the same made
+/// no mistake.
+const KEYS_OF_SOME: [&str; 6] = [
     "MAX_PARTS",
     "SECRET_KEY",
     "SECRET_KEY_FALLBACKS",
@@ -78,9 +77,9 @@ impl App {
         }
     }
 
-    /// Sets one key over the settings file, as tests do.
+    /// Sets one key over the settings file, as tests do: see [`Settings::with`].
     #[must_use]
-    pub fn setting(mut self, key: &str, value: impl Into<toml::Value>) -> Self {
+    pub fn setting(mut self, key: &str, value: impl serde::Serialize) -> Self {
         self.settings = self.settings.map(|settings| settings.with(key, value));
         self
     }
@@ -148,6 +147,7 @@ impl App {
     /// start. The text says what would be right.
     pub fn build(self) -> Result<Site> {
         let settings = self.settings?;
+        settings.refuse_lower_case()?;
         settings.know(&KEYS_OF_SOME);
         let debug = settings.get::<bool>("DEBUG")?.unwrap_or(false);
         let mut setup = Setup::new(&settings);
@@ -160,7 +160,7 @@ impl App {
             "strict" => false,
             _ => {
                 return Err(settings
-                    .error("TRAILING_SLASH", "must be \"redirect\" or \"strict\"")
+                    .error("TRAILING_SLASH", "takes \"redirect\" or \"strict\"")
                     .into());
             }
         };
@@ -170,18 +170,21 @@ impl App {
             table.add(pattern, &layers, &mut setup)?;
         }
         table.routes.put_into(&mut router, &layers)?;
+        Serving::from_settings(&settings)?;
         let context = Context {
             debug,
-            limits: settings.part::<Limits>()?,
+            limits: Limits::from_settings(&settings)?,
             proxies: Proxies::from_settings(&settings)?,
             urls: table.names,
             state: self.state,
             settings: settings.clone(),
         };
+        let access_log = settings.get("ACCESS_LOG")?.unwrap_or(debug);
+        settings.refuse_sections()?;
         Ok(Site(Arc::new(Inner {
             router,
             context: Arc::new(context),
-            access_log: settings.get("ACCESS_LOG")?.unwrap_or(debug),
+            access_log,
             hooks: setup.hooks,
             routes: table.lines,
             #[cfg(feature = "tower")]
