@@ -141,7 +141,7 @@ impl Middleware for SessionMiddleware {
     fn start(&mut self, setup: &mut Setup<'_>) -> Result<()> {
         let settings = setup.settings().clone();
         let own = SessionSettings::from_settings(&settings)?;
-        let cookie = SessionCookie::new(&own, &settings)?;
+        let cookie = SessionCookie::new(&own);
         let opening = Opening {
             own: &own,
             settings: &settings,
