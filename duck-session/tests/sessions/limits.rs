@@ -3,7 +3,7 @@
 use duck_core::{Request, SessionError, path, text};
 use duck_session::SessionMiddleware;
 
-use crate::support::{ScriptedCache, id, page, read, settings, visit, visit_cache, with_id};
+use crate::support::{Heard, ScriptedCache, id, page, read, settings, visit, visit_cache, with_id};
 
 fn is_too_large(result: Result<(), SessionError>, limit: &str) {
     match result {
@@ -82,7 +82,15 @@ async fn a_page_that_passes_a_limit_leaves_the_stored_session_as_it_was() {
     )];
     let client = visit(settings(), SessionMiddleware::new(), more);
     read(&client, "/set/a/1").await;
+    let heard = Heard::default();
+    let guard = tracing::subscriber::set_default(heard.clone());
     let refused = client.get("/fill/65536").await;
+    drop(guard);
+    let heard = heard.text();
+    assert!(
+        heard.contains("would bring it to 65566 bytes") && heard.contains("limits.rs"),
+        "{heard}"
+    );
     assert_eq!(refused.status(), 413);
     assert!(!refused.text().contains("large\""), "{}", refused.text());
     assert_eq!(refused.set_cookies(), [""; 0]);

@@ -10,5 +10,6 @@ mod failing_calls;
 mod keys;
 mod looking;
 mod migration;
+mod settings;
 mod site;
 mod trouble;

@@ -41,6 +41,12 @@ impl Site {
         self.write();
     }
 
+    /// The same with the value as TOML.
+    pub(crate) fn set_toml(&mut self, key: &str, value: &str) {
+        self.settings.insert(key.to_owned(), value.to_owned());
+        self.write();
+    }
+
     pub(crate) fn set_list(&mut self, key: &str, list: &[&str]) {
         self.settings.insert(key.to_owned(), format!("{list:?}"));
         self.write();
@@ -72,8 +78,12 @@ impl Site {
 
     /// `example-site sessions …`
     pub(crate) fn sessions(&self, arguments: &[&str]) -> Answer {
-        let output = self.command(&[&["sessions"], arguments].concat()).output();
-        let output = output.unwrap();
+        self.answer(&[&["sessions"], arguments].concat())
+    }
+
+    /// What a command says.
+    pub(crate) fn answer(&self, arguments: &[&str]) -> Answer {
+        let output = self.command(arguments).output().unwrap();
         Answer {
             code: output.status.code().unwrap(),
             out: String::from_utf8(output.stdout).unwrap(),
