@@ -186,6 +186,28 @@ fn a_line_of_another_format_is_answered_with_that_of_toml() {
     }
 }
 
+/// Editors on Windows put them there.
+#[test]
+fn a_byte_order_mark_and_carriage_returns_change_nothing() {
+    let settings =
+        Settings::from_toml("\u{feff}MAIL_PORT = 25\r\nMAIL_FROM = 'duck'\r\nUSE_TLS = 1\r\n");
+    let settings = settings.unwrap();
+    assert_eq!(
+        settings.get::<String>("MAIL_FROM").unwrap().as_deref(),
+        Some("duck")
+    );
+    let error = settings.part::<Mail>().unwrap_err().to_string();
+    assert!(
+        error.contains("line 3: USE_TLS: takes true or false"),
+        "{error}"
+    );
+    let error = Settings::from_toml("\u{feff}MAIL_PORT = 25\r\nUSE_TLS = True\r\n").unwrap_err();
+    assert!(
+        error.to_string().contains("line 2: USE_TLS: write `true`"),
+        "{error}"
+    );
+}
+
 #[test]
 fn a_time_may_have_spaces_around_it() {
     let settings = Settings::from_toml("A = '60s '\nB = ' 1h 30m'\nC = 90").unwrap();

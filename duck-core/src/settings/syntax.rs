@@ -61,6 +61,6 @@ fn expected(line: &str, value: &str) -> Option<String> {
 
 /// `60 * 60`, as it stands in settings that are programs.
 fn is_sum(word: &str) -> bool {
-    word.bytes()
-        .all(|byte| byte.is_ascii_digit() || b" *+-_".contains(&byte))
+    let is_part = |byte: u8| byte.is_ascii_digit() || b" */+_".contains(&byte);
+    word.contains(['*', '/', '+']) && word.bytes().all(is_part)
 }
