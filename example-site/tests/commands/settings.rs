@@ -1,5 +1,8 @@
 //! What `check --deploy` says of settings with which nobody could log in.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
 use crate::site::Site;
 
 const HTTPS: &str =
@@ -96,4 +99,44 @@ fn a_cookie_that_is_always_secure_passes_check_and_has_its_prefix() {
     site.set_toml("SESSION_COOKIE_SECURE", "false");
     let says = "SESSION_COOKIE_PREFIX: needs SESSION_COOKIE_SECURE to be true or \"auto\"";
     site.answer(&["check", "--deploy"]).refused(1, says);
+}
+
+#[test]
+fn a_variable_of_the_environment_is_refused_by_its_name() {
+    let odd = OsStr::from_bytes(b"hush\xff");
+    let site = Site::new();
+    site.check_with("OTHER", odd).done();
+    for (name, value, right) in [
+        ("DUCK_GREETING", odd, "is not UTF-8"),
+        (
+            "DUCK_WORKERS",
+            OsStr::new("hush"),
+            "takes a whole number, 0 or more, not a text",
+        ),
+        (
+            "DUCK_DEBUG",
+            OsStr::new("1"),
+            "takes true or false, not a number; did you mean `true`?",
+        ),
+        (
+            "DUCK_SESSION_COOKIE_AGE",
+            OsStr::new("hush"),
+            "takes a whole number of seconds or a text",
+        ),
+        (
+            "DUCK_SESSION_COOKIE_SAMESITE",
+            OsStr::new("lax"),
+            "did you mean \"Lax\"?",
+        ),
+        (
+            "DUCK_SESSION_COOKIE_DOMAIN",
+            OsStr::new("https://example.org"),
+            HTTPS,
+        ),
+        ("DUCK_debug", OsStr::new("true"), "write it as `DEBUG`"),
+    ] {
+        let says = format!("environment variable {name}: ");
+        let error = site.check_with(name, value).refused(1, &says);
+        assert!(error.contains(right) && !error.contains("hush"), "{error}");
+    }
 }

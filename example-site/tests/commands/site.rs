@@ -1,6 +1,7 @@
 //! A site of one test's own, its server, its visitors and its administrator.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -83,7 +84,16 @@ impl Site {
 
     /// What a command says.
     pub(crate) fn answer(&self, arguments: &[&str]) -> Answer {
-        let output = self.command(arguments).output().unwrap();
+        Self::ask(&mut self.command(arguments))
+    }
+
+    /// What `check` says with a variable in its environment.
+    pub(crate) fn check_with(&self, name: &str, value: &OsStr) -> Answer {
+        Self::ask(self.command(&["check"]).env(name, value))
+    }
+
+    fn ask(command: &mut Command) -> Answer {
+        let output = command.output().unwrap();
         Answer {
             code: output.status.code().unwrap(),
             out: String::from_utf8(output.stdout).unwrap(),
