@@ -13,16 +13,15 @@ use crate::pattern::{Converter, Pattern};
 use crate::proxies::Proxies;
 use crate::route::RouteInfo;
 use crate::router::{Key, Route, Router, Routes};
+use crate::serving::Serving;
 use crate::settings::{Settings, SettingsError};
 use crate::setup::{Purpose, Setup};
 use crate::site::{Inner, RouteLine, Site};
 use crate::urls::{Matcher, UrlPattern};
 
-/// Keys that are read elsewhere (by the server), or only where they matter: a site that has them in
-/// its settings all the same made no mistake.
-const KEYS_OF_SOME: [&str; 8] = [
-    "ADDRESS",
-    "WORKERS",
+/// Keys that are read only where they matter: a site that has them in its settings all the same made
+/// no mistake.
+const KEYS_OF_SOME: [&str; 6] = [
     "MAX_PARTS",
     "SECRET_KEY",
     "SECRET_KEY_FALLBACKS",
@@ -79,9 +78,9 @@ impl App {
         }
     }
 
-    /// Sets one key over the settings file, as tests do.
+    /// Sets one key over the settings file, as tests do: see [`Settings::with`].
     #[must_use]
-    pub fn setting(mut self, key: &str, value: impl Into<toml::Value>) -> Self {
+    pub fn setting(mut self, key: &str, value: impl serde::Serialize) -> Self {
         self.settings = self.settings.map(|settings| settings.with(key, value));
         self
     }
@@ -169,8 +168,25 @@ impl App {
 
     pub(crate) async fn start_for(self, purpose: Purpose) -> Result<Site> {
         let settings = self.settings?;
+        settings.refuse_lower_case()?;
         settings.know(&KEYS_OF_SOME);
         let debug = settings.get::<bool>("DEBUG")?.unwrap_or(false);
+        let slashes = settings
+            .get("TRAILING_SLASH")?
+            .unwrap_or_else(|| "redirect".to_owned());
+        let redirects_slashes = match slashes.as_str() {
+            "redirect" => true,
+            "strict" => false,
+            _ => {
+                return Err(settings
+                    .error("TRAILING_SLASH", "takes \"redirect\" or \"strict\"")
+                    .into());
+            }
+        };
+        Serving::from_settings(&settings)?;
+        let limits = Limits::from_settings(&settings)?;
+        let proxies = Proxies::from_settings(&settings)?;
+        let access_log = settings.get("ACCESS_LOG")?.unwrap_or(debug);
         let mut setup = Setup::new(&settings, self.state, purpose);
         for component in self.components {
             component.start(&mut setup).await?;
@@ -182,18 +198,6 @@ impl App {
             patterns,
             ..
         } = setup;
-        let slashes = settings
-            .get("TRAILING_SLASH")?
-            .unwrap_or_else(|| "redirect".to_owned());
-        let redirects_slashes = match slashes.as_str() {
-            "redirect" => true,
-            "strict" => false,
-            _ => {
-                return Err(settings
-                    .error("TRAILING_SLASH", "must be \"redirect\" or \"strict\"")
-                    .into());
-            }
-        };
         let mut router = Router::new(&layers, redirects_slashes);
         let mut table = Table::default();
         for pattern in self.patterns.into_iter().chain(patterns) {
@@ -202,16 +206,17 @@ impl App {
         table.routes.put_into(&mut router, &layers)?;
         let context = Context {
             debug,
-            limits: settings.part::<Limits>()?,
-            proxies: Proxies::from_settings(&settings)?,
+            limits,
+            proxies,
             urls: table.names,
             state,
             settings: settings.clone(),
         };
+        settings.refuse_sections()?;
         Ok(Site(Arc::new(Inner {
             router,
             context: Arc::new(context),
-            access_log: settings.get("ACCESS_LOG")?.unwrap_or(debug),
+            access_log,
             hooks,
             routes: table.lines,
             #[cfg(feature = "tower")]

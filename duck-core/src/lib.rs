@@ -64,6 +64,7 @@ mod secret;
 mod server;
 #[cfg(feature = "tower")]
 mod service;
+mod serving;
 mod session;
 mod session_error;
 mod settings;
@@ -113,7 +114,7 @@ pub use session::{
     SessionId, SessionPolicy, TypedSession, UserSession, Visitor,
 };
 pub use session_error::SessionError;
-pub use settings::{Settings, SettingsError};
+pub use settings::{Seconds, Settings, SettingsError};
 pub use setup::Setup;
 pub use site::{RouteLine, Site};
 #[cfg(feature = "tower")]

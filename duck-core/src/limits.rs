@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use tokio::sync::Semaphore;
+
+use crate::settings::{Seconds, Settings, SettingsError};
 
 /// The settings about limits and deadlines.
 #[derive(Debug, Clone, Deserialize)]
@@ -17,11 +20,11 @@ pub(crate) struct Limits {
     /// Parts of an upload.
     #[cfg(feature = "multipart")]
     pub(crate) max_parts: usize,
-    head_timeout: u64,
-    body_timeout: u64,
-    idle_timeout: u64,
-    write_timeout: u64,
-    shutdown_timeout: u64,
+    head_timeout: Seconds,
+    body_timeout: Seconds,
+    idle_timeout: Seconds,
+    write_timeout: Seconds,
+    shutdown_timeout: Seconds,
 }
 
 impl Default for Limits {
@@ -32,39 +35,63 @@ impl Default for Limits {
             max_connections: 10_000,
             #[cfg(feature = "multipart")]
             max_parts: 1000,
-            head_timeout: 15,
-            body_timeout: 60,
-            idle_timeout: 60,
-            write_timeout: 60,
-            shutdown_timeout: 10,
+            head_timeout: Seconds(Duration::from_secs(15)),
+            body_timeout: Seconds(Duration::from_secs(60)),
+            idle_timeout: Seconds(Duration::from_secs(60)),
+            write_timeout: Seconds(Duration::from_secs(60)),
+            shutdown_timeout: Seconds(Duration::from_secs(10)),
         }
     }
 }
 
 impl Limits {
+    /// The limits of a site, checked.
+    pub(crate) fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
+        let mut own: Self = settings.part()?;
+        let deadlines = [
+            ("HEAD_TIMEOUT", own.head_timeout),
+            ("BODY_TIMEOUT", own.body_timeout),
+            ("IDLE_TIMEOUT", own.idle_timeout),
+            ("WRITE_TIMEOUT", own.write_timeout),
+        ];
+        for (key, deadline) in deadlines {
+            if deadline.0 < Duration::from_secs(1) {
+                return Err(settings.error(
+                    key,
+                    "must be one second at least, or no request gets through",
+                ));
+            }
+        }
+        if own.max_connections == 0 {
+            return Err(settings.error("MAX_CONNECTIONS", "must be 1 at least, or nobody gets in"));
+        }
+        own.max_connections = own.max_connections.min(Semaphore::MAX_PERMITS);
+        Ok(own)
+    }
+
     /// From the first byte of a head to its last.
     pub(crate) fn head(&self) -> Duration {
-        Duration::from_secs(self.head_timeout)
+        self.head_timeout.0
     }
 
     /// For a whole body that a view reads at once; between two pieces of one that it streams.
     pub(crate) fn body(&self) -> Duration {
-        Duration::from_secs(self.body_timeout)
+        self.body_timeout.0
     }
 
     /// Between two requests on one connection.
     pub(crate) fn idle(&self) -> Duration {
-        Duration::from_secs(self.idle_timeout)
+        self.idle_timeout.0
     }
 
     /// Without a byte of a response getting through.
     pub(crate) fn write(&self) -> Duration {
-        Duration::from_secs(self.write_timeout)
+        self.write_timeout.0
     }
 
     /// For requests to finish when the server stops.
     pub(crate) fn shutdown(&self) -> Duration {
-        Duration::from_secs(self.shutdown_timeout)
+        self.shutdown_timeout.0
     }
 }
 

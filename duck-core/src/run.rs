@@ -4,30 +4,14 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use listenfd::ListenFd;
-use serde::Deserialize;
 use tokio::net::TcpListener;
 
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::server;
+use crate::serving::Serving;
 use crate::settings::Settings;
 use crate::site::Site;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE", default)]
-struct ServerSettings {
-    address: String,
-    workers: Option<usize>,
-}
-
-impl Default for ServerSettings {
-    fn default() -> Self {
-        Self {
-            address: "127.0.0.1:8000".into(),
-            workers: None,
-        }
-    }
-}
 
 #[cfg(not(feature = "cli"))]
 impl App {
@@ -45,15 +29,9 @@ impl App {
 
 /// Starts the site and serves it until SIGTERM or SIGINT.
 pub(crate) fn serve(app: App) -> Result<()> {
-    let settings: ServerSettings = app.settings()?.part()?;
+    let serving = Serving::from_settings(app.settings()?)?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if let Some(workers) = settings.workers {
-        if workers == 0 {
-            return Err(app
-                .settings()?
-                .error("WORKERS", "a server has at least one worker")
-                .into());
-        }
+    if let Some(workers) = serving.workers {
         runtime.worker_threads(workers);
     }
     runtime.enable_all().build()?.block_on(async {
@@ -61,7 +39,7 @@ pub(crate) fn serve(app: App) -> Result<()> {
         for warning in site.settings().warnings() {
             tracing::warn!(target: "duck", "{warning}");
         }
-        let listener = listen(site.settings(), &settings.address).await?;
+        let listener = listen(site.settings(), &serving.address).await?;
         let stop = stop_signal()?;
         eprint!("{}", banner(&site, listener.local_addr()?));
         server::serve(listener, site, stop).await;

@@ -6,8 +6,8 @@ use http::StatusCode;
 /// What can go wrong with `request.session`.
 ///
 /// `?` in a view turns it into a response: 503 when the storage did not answer, 409 when a
-/// [conflict](Self::Conflict) could not be settled, 403 for [too many](Self::TooMany) sessions of a
-/// user, else 500.
+/// [conflict](Self::Conflict) could not be settled, 413 when the session would grow
+/// [too large](Self::TooLarge), 403 for [too many](Self::TooMany) sessions of a user, else 500.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SessionError {
@@ -19,7 +19,8 @@ pub enum SessionError {
     Conflict,
     /// The response is on its way: what is set now would be lost.
     Committed,
-    /// A session may hold no more; the text names the limit.
+    /// A session may hold no more; the text names the limit, and mostly the key and the size. A page
+    /// that fails with it keeps nothing of what it set.
     TooLarge(String),
     /// The value under this key is not of the type that was asked for, or cannot be stored.
     Value {
@@ -55,6 +56,7 @@ impl SessionError {
         match self {
             Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Conflict => StatusCode::CONFLICT,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooMany => StatusCode::FORBIDDEN,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }

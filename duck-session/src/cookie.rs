@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use duck_core::{HeaderValue, NewCookie, Result, SessionId, Settings, SettingsError, Visitor};
+use duck_core::{HeaderValue, NewCookie, SessionId, Visitor};
 
 use crate::settings::{LONGEST_AGE, Prefix, SameSite, Secure, SessionSettings};
 
@@ -52,14 +52,12 @@ struct Form {
 }
 
 impl SessionCookie {
-    pub(crate) fn new(own: &SessionSettings, settings: &Settings) -> Result<Self, SettingsError> {
-        check(own).map_err(|(key, message)| settings.error(key, message))?;
-        let (plain, secure) = (Form::new(own, false), Form::new(own, true));
-        Ok(Self {
-            plain,
-            secure,
+    pub(crate) fn new(own: &SessionSettings) -> Self {
+        Self {
+            plain: Form::new(own, false),
+            secure: Form::new(own, true),
             age: AgeText::default(),
-        })
+        }
     }
 
     fn form(&self, visitor: &Visitor) -> &Form {
@@ -178,11 +176,8 @@ impl Candidates {
 
 impl Form {
     fn new(own: &SessionSettings, https: bool) -> Self {
-        let secure = match own.session_cookie_secure {
-            Secure::Auto => https,
-            Secure::Always => true,
-            Secure::Never => false,
-        };
+        let never = own.session_cookie_secure == Secure::Never;
+        let secure = own.is_always_secure() || (https && !never);
         let mut place = format!("; Path={}", own.session_cookie_path);
         if let Some(domain) = &own.session_cookie_domain {
             place.push_str("; Domain=");
@@ -206,106 +201,23 @@ impl Form {
             ""
         };
         Self {
-            name: prefixed(own, https && secure),
+            name: prefixed(own, secure),
             place,
             flags,
         }
     }
 }
 
-/// The name with its prefix: browsers take prefixed cookies over HTTPS only.
+/// The name with its prefix, which browsers take with `Secure` only: rule 42.
 fn prefixed(own: &SessionSettings, secure: bool) -> String {
-    let own_host = own.session_cookie_path == "/" && own.session_cookie_domain.is_none();
     let prefix = match own.session_cookie_prefix {
         Prefix::None => "",
         _ if !secure => "",
         Prefix::Secure => "__Secure-",
-        Prefix::Auto if !own_host => "__Secure-",
+        Prefix::Auto if !own.is_for_own_host() => "__Secure-",
         Prefix::Auto | Prefix::Host => "__Host-",
     };
     format!("{prefix}{}", own.session_cookie_name)
-}
-
-/// Cookies that browsers would refuse, or worse: rule 43.
-fn check(own: &SessionSettings) -> Result<(), (&'static str, String)> {
-    let wrong = |key, message: &str| Err((key, message.to_owned()));
-    let secure = own.session_cookie_secure;
-    if !is_token(&own.session_cookie_name) {
-        return wrong(
-            "SESSION_COOKIE_NAME",
-            "a cookie's name has no spaces, quotes or `()<>@,;:\\/[]?={}`",
-        );
-    }
-    if own.session_cookie_name.starts_with("__") {
-        return wrong(
-            "SESSION_COOKIE_NAME",
-            "names that begin with `__` are for prefixes: choose one with SESSION_COOKIE_PREFIX",
-        );
-    }
-    if !is_clean(&own.session_cookie_path) || !own.session_cookie_path.starts_with('/') {
-        return wrong(
-            "SESSION_COOKIE_PATH",
-            "a path begins with `/` and has no `;` or control characters",
-        );
-    }
-    if let Some(domain) = &own.session_cookie_domain {
-        let is_address = domain
-            .trim_matches(['[', ']'])
-            .parse::<std::net::IpAddr>()
-            .is_ok();
-        if domain.is_empty() || !is_clean(domain) || domain.contains(' ') || is_address {
-            return wrong(
-                "SESSION_COOKIE_DOMAIN",
-                "must be a domain (`example.org`), not an address; leave it out for this host alone",
-            );
-        }
-    }
-    if own.session_cookie_samesite == SameSite::None && secure != Secure::Always {
-        return wrong(
-            "SESSION_COOKIE_SAMESITE",
-            "None needs SESSION_COOKIE_SECURE = true: browsers refuse it otherwise",
-        );
-    }
-    if own.session_cookie_partitioned && secure != Secure::Always {
-        return wrong(
-            "SESSION_COOKIE_PARTITIONED",
-            "needs SESSION_COOKIE_SECURE = true: browsers refuse it otherwise",
-        );
-    }
-    if own.session_cookie_prefix == Prefix::Host
-        && (own.session_cookie_domain.is_some() || own.session_cookie_path != "/")
-    {
-        return wrong(
-            "SESSION_COOKIE_PREFIX",
-            "host needs SESSION_COOKIE_PATH = \"/\" and no SESSION_COOKIE_DOMAIN",
-        );
-    }
-    if matches!(own.session_cookie_prefix, Prefix::Host | Prefix::Secure) && secure == Secure::Never
-    {
-        return wrong(
-            "SESSION_COOKIE_PREFIX",
-            "a prefix needs SESSION_COOKIE_SECURE to be true or \"auto\"",
-        );
-    }
-    if HeaderValue::try_from(&own.session_cache_control).is_err() {
-        return wrong(
-            "SESSION_CACHE_CONTROL",
-            "has characters that no header may have",
-        );
-    }
-    Ok(())
-}
-
-fn is_token(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
-}
-
-fn is_clean(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| (0x20..0x7f).contains(&byte) && byte != b';')
 }
 
 /// How long a cookie of a record that ends then should be kept: never longer than the record.

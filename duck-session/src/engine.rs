@@ -96,7 +96,7 @@ impl<C: Cache> CacheEngine<C> {
             Arc::clone(&cache)
         };
         Ok(Self {
-            cookie: SessionCookie::new(own, settings)?,
+            cookie: SessionCookie::new(own),
             sealer,
             lifetimes: Lifetimes::new(own),
             clock: opening.clock.clone(),
@@ -263,7 +263,8 @@ impl<C: Cache> CacheEngine<C> {
     ) -> Result<Bytes, SessionError> {
         if data.json_len() > self.lifetimes.policy.max_bytes {
             return Err(SessionError::TooLarge(format!(
-                "SESSION_MAX_BYTES is {}",
+                "it has {} bytes, and SESSION_MAX_BYTES is {}",
+                data.json_len(),
                 self.lifetimes.policy.max_bytes
             )));
         }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use duck_core::{
     Component, CookieChange, Error, HeaderValue, IntoResponse, Middleware, Next, Request, Response,
-    Result, Session, SessionEngine, Setup,
+    Result, Session, SessionEngine, SessionError, Setup,
 };
 use http::header::{self, Entry, HeaderMap};
 
@@ -139,7 +139,7 @@ impl Component for SessionMiddleware {
     async fn start(self, setup: &mut Setup<'_>) -> Result<()> {
         let settings = setup.settings().clone();
         let own = SessionSettings::from_settings(&settings)?;
-        let cookie = SessionCookie::new(&own, &settings)?;
+        let cookie = SessionCookie::new(&own);
         let opening = Opening {
             own: &own,
             settings: &settings,
@@ -206,7 +206,8 @@ impl Drop for CutOff {
 impl Started {
     /// Saves the session and gives the response what follows from that.
     async fn finish(&self, request: &Request, session: &Session, response: Response) -> Response {
-        let keep_data = !response.status_code().is_server_error() || self.save_on_error;
+        let failed = response.status_code().is_server_error() || is_too_large(&response);
+        let keep_data = !failed || self.save_on_error;
         let mut response = match session.finish(keep_data).await {
             Ok(change) => match self.check_site_cookies(session, response) {
                 Ok(mut response) => {
@@ -220,6 +221,10 @@ impl Started {
         };
         if session.is_accessed() || may_be_asked_later(session, &response) {
             vary_by_cookie(response.headers_mut());
+        }
+        if let Some(error) = response.error().filter(|_| is_too_large(&response)) {
+            let (route, cause) = (request.route_path().unwrap_or_default(), error.chain());
+            tracing::warn!(target: "duck_session", route, cause, place = %error.place(), "a session would not fit: what this request set is not kept");
         }
         response
     }
@@ -290,6 +295,12 @@ impl Started {
         }
         Ok(response)
     }
+}
+
+/// Whether the page failed because a session may hold no more.
+fn is_too_large(response: &Response) -> bool {
+    let error = response.error().and_then(Error::downcast_ref);
+    matches!(error, Some(SessionError::TooLarge(_)))
 }
 
 /// Whether the rest of the page may depend on the session, when it is too late to say so.

@@ -44,7 +44,7 @@ impl CookieEngine {
         lifetimes.policy.max_bytes = lifetimes.policy.max_bytes.min(MOST_BYTES);
         let sealer = Sealer::sealed(&SecretKey::from_settings(settings)?, true)?;
         Ok(Self {
-            cookie: SessionCookie::new(own, settings)?,
+            cookie: SessionCookie::new(own),
             sealer,
             lifetimes,
             clock,
@@ -149,7 +149,8 @@ impl CookieEngine {
     ) -> Result<Commit, SessionError> {
         if data.json_len() > self.lifetimes.policy.max_bytes {
             return Err(SessionError::TooLarge(format!(
-                "a cookie holds {} bytes",
+                "it has {} bytes, and a cookie holds {} bytes",
+                data.json_len(),
                 self.lifetimes.policy.max_bytes
             )));
         }

@@ -4,12 +4,12 @@ use std::time::Duration;
 use duck_core::{Result, SessionPolicy, Settings, SettingsError};
 use serde::Deserialize;
 
-pub use self::choices::{
-    Bind, Conflict, Fsync, OnLimit, OnStoreError, Prefix, SameSite, Seconds, Secure,
-};
+pub use self::choices::{Bind, Conflict, Fsync, OnLimit, OnStoreError, Prefix, SameSite, Secure};
 use crate::lifetime;
+pub use duck_core::Seconds;
 
 mod choices;
+mod cookie_text;
 
 /// The settings of sessions, as `settings.toml` has them.
 #[derive(Debug, Clone, Deserialize)]
@@ -169,6 +169,19 @@ impl SessionSettings {
         own.session_dir = settings.resolve(&own.session_dir);
         own.check()
             .map_err(|(key, message)| settings.error(key, message))?;
+        own.check_cookie()
+            .map_err(|(key, message)| settings.error(key, message))?;
+        own.check_combinations()
+            .map_err(|(key, message)| settings.error(key, message))?;
+        if own
+            .session_cookie_domain
+            .as_deref()
+            .is_some_and(cookie_text::is_like_a_suffix)
+        {
+            let what = "looks like a public suffix, for which browsers keep no cookie: name your own domain";
+            let warning = settings.error("SESSION_COOKIE_DOMAIN", what);
+            tracing::warn!(target: "duck_session", "{warning}");
+        }
         if own.session_cookie_age.0 > LONGEST_AGE {
             let what = "browsers keep no cookie for more than 400 days; taken as that";
             let warning = settings.error("SESSION_COOKIE_AGE", what);
@@ -244,6 +257,59 @@ impl SessionSettings {
         Ok(())
     }
 
+    /// Texts with which no browser keeps the cookie. The domain is brought into the form that browsers
+    /// compare.
+    fn check_cookie(&mut self) -> Result<(), (&'static str, String)> {
+        let of = |key| move |message| (key, message);
+        cookie_text::name(&self.session_cookie_name).map_err(of("SESSION_COOKIE_NAME"))?;
+        cookie_text::path(&self.session_cookie_path).map_err(of("SESSION_COOKIE_PATH"))?;
+        if let Some(domain) = &mut self.session_cookie_domain {
+            *domain = cookie_text::domain(domain).map_err(of("SESSION_COOKIE_DOMAIN"))?;
+        }
+        cookie_text::cache_control(&self.session_cache_control).map_err(of("SESSION_CACHE_CONTROL"))
+    }
+
+    /// Cookies that browsers refuse though each of their settings is good.
+    fn check_combinations(&self) -> Result<(), (&'static str, &'static str)> {
+        const NEEDS_SECURE: &str =
+            "needs SESSION_COOKIE_SECURE = true: browsers refuse the cookie otherwise";
+        let is_secure = self.is_always_secure();
+        if self.session_cookie_samesite == SameSite::None && !is_secure {
+            return Err(("SESSION_COOKIE_SAMESITE", NEEDS_SECURE));
+        }
+        if self.session_cookie_partitioned && !is_secure {
+            return Err(("SESSION_COOKIE_PARTITIONED", NEEDS_SECURE));
+        }
+        let prefix = self.session_cookie_prefix;
+        if prefix == Prefix::Host && !self.is_for_own_host() {
+            return Err((
+                "SESSION_COOKIE_PREFIX",
+                "\"host\" needs SESSION_COOKIE_PATH = \"/\" and no SESSION_COOKIE_DOMAIN; \"secure\" does not",
+            ));
+        }
+        if prefix.is_chosen() && self.session_cookie_secure == Secure::Never {
+            return Err((
+                "SESSION_COOKIE_PREFIX",
+                "needs SESSION_COOKIE_SECURE to be true or \"auto\": browsers refuse the cookie otherwise",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether the cookie is `Secure` whatever the scheme. A chosen prefix is good with that only.
+    pub(crate) fn is_always_secure(&self) -> bool {
+        match self.session_cookie_secure {
+            Secure::Always => true,
+            Secure::Auto => self.session_cookie_prefix.is_chosen(),
+            Secure::Never => false,
+        }
+    }
+
+    /// Whether the cookie is one that `__Host-` may stand before.
+    pub(crate) fn is_for_own_host(&self) -> bool {
+        self.session_cookie_path == "/" && self.session_cookie_domain.is_none()
+    }
+
     /// Session files must never be sent to a visitor: rule F15.
     pub(crate) fn refuse_served_folder(&self, settings: &Settings) -> Result<(), SettingsError> {
         let served = settings
@@ -283,85 +349,4 @@ impl SessionSettings {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(toml: &str) -> Result<SessionSettings> {
-        SessionSettings::from_settings(&Settings::from_toml(toml).unwrap())
-    }
-
-    #[test]
-    fn times_are_seconds_or_words() {
-        assert_eq!(
-            read("SESSION_COOKIE_AGE = 60")
-                .unwrap()
-                .session_cookie_age
-                .0
-                .as_secs(),
-            60
-        );
-        assert_eq!(
-            read("SESSION_COOKIE_AGE = '7 days'")
-                .unwrap()
-                .session_cookie_age
-                .0
-                .as_secs(),
-            604_800
-        );
-        for (wrong, says) in [
-            ("-1", "expected seconds"),
-            ("'soon'", ""),
-            ("0", "at least one second"),
-        ] {
-            let error = read(&format!("SESSION_COOKIE_AGE = {wrong}"))
-                .unwrap_err()
-                .to_string();
-            assert!(
-                error.contains("line 1: SESSION_COOKIE_AGE") && error.contains(says),
-                "{error}"
-            );
-        }
-    }
-
-    #[test]
-    fn secure_takes_the_originals_booleans_too() {
-        assert_eq!(
-            read("SESSION_COOKIE_SECURE = false")
-                .unwrap()
-                .session_cookie_secure,
-            Secure::Never
-        );
-        assert_eq!(
-            read("SESSION_COOKIE_SECURE = 'auto'")
-                .unwrap()
-                .session_cookie_secure,
-            Secure::Auto
-        );
-        let error = read("SESSION_COOKIE_SECURE = 'yes'")
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("true, false or \"auto\""), "{error}");
-    }
-
-    #[test]
-    fn a_misspelt_choice_names_the_right_ones() {
-        let error = read("\nSESSION_COOKIE_SAMESITE = 'Laxx'")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("line 2: SESSION_COOKIE_SAMESITE") && error.contains("Strict"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn sessions_are_never_kept_where_files_are_served() {
-        let error = read("SESSION_DIR = 'static/sessions'")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("SESSION_DIR") && error.contains("STATIC_DIR"),
-            "{error}"
-        );
-    }
-}
+mod tests;

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use http::uri::PathAndQuery;
 use http::{HeaderValue, StatusCode, header};
 
 use super::encoding::Encoding;
@@ -14,7 +15,7 @@ use crate::BoxFuture;
 use crate::error::{Error, Result};
 use crate::request::Request;
 use crate::response::Response;
-use crate::settings::{Settings, SettingsError};
+use crate::settings::{Seconds, Settings, SettingsError};
 use crate::urls::UrlPattern;
 use crate::view::View;
 
@@ -22,8 +23,22 @@ use crate::view::View;
 pub(crate) fn pattern(settings: &Settings) -> Result<UrlPattern, SettingsError> {
     let text = |key, default: &str| Ok(settings.get(key)?.unwrap_or_else(|| default.to_owned()));
     let url: String = text("STATIC_URL", "/static/")?;
+    if !is_url_path(&url) {
+        let right = "takes a path of this site that begins with `/`, such as \"/static/\"";
+        return Err(settings.error("STATIC_URL", right));
+    }
     let folder: String = text("STATIC_DIR", "static")?;
     Ok(static_folder(&url, folder).name("static"))
+}
+
+/// A path as it stands in a URL.
+fn is_url_path(text: &str) -> bool {
+    let is_path = |path: PathAndQuery| path.path() == text;
+    text.starts_with('/')
+        && !text.starts_with("//")
+        && text.is_ascii()
+        && !text.contains(['<', '>', '{', '}', '"', '\\'])
+        && text.parse().is_ok_and(is_path)
 }
 
 /// The files of a folder, and of those in it, under one URL.
@@ -113,10 +128,10 @@ impl Folder {
                 root.display()
             )));
         }
-        let age = settings.get::<u64>("STATIC_CACHE_AGE")?;
-        let caching = match age.filter(|&age| age > 0) {
-            Some(age) => HeaderValue::try_from(format!("public, max-age={age}"))?,
-            None => HeaderValue::from_static("no-cache"),
+        let age = settings.get::<Seconds>("STATIC_CACHE_AGE")?;
+        let caching = match age.map(|age| age.0.as_secs()) {
+            Some(age @ 1..) => HeaderValue::try_from(format!("public, max-age={age}"))?,
+            _ => HeaderValue::from_static("no-cache"),
         };
         Ok(Self {
             root: root.into(),

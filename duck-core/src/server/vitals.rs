@@ -131,7 +131,7 @@ impl Deadlines {
     fn idle_verdict(&self, limits: &Limits) -> Verdict {
         if !over(self.idle, limits.idle()) {
             Verdict::Leave
-        } else if over(self.quiet, limits.idle() + limits.write()) {
+        } else if over(self.quiet, limits.idle().saturating_add(limits.write())) {
             // It was asked to go, and its client takes nothing of what is left to send.
             Verdict::Drop
         } else {

@@ -472,18 +472,25 @@ fn check_limits(
         Some(old) => data.json_len() - old.len() + json.len(),
         None => data.json_len() + comma + key.len() + json.len() + 3,
     };
-    let too_large = |limit: String| Err(SessionError::TooLarge(limit));
+    let too_large = |would: String| Err(SessionError::TooLarge(would));
     if total > policy.max_bytes {
-        return too_large(format!("SESSION_MAX_BYTES is {}", policy.max_bytes));
+        let most = policy.max_bytes;
+        return too_large(format!(
+            "{key:?} would bring it to {total} bytes, and SESSION_MAX_BYTES is {most}"
+        ));
     }
-    if old.is_none()
-        && data.keys().count() >= policy.max_keys
-        && !super::data::is_reserved(key.as_bytes())
-    {
-        return too_large(format!("SESSION_MAX_KEYS is {}", policy.max_keys));
+    let count = || data.keys().count();
+    if old.is_none() && count() >= policy.max_keys && !super::data::is_reserved(key.as_bytes()) {
+        let (number, most) = (count() + 1, policy.max_keys);
+        return too_large(format!(
+            "{key:?} would be key number {number}, and SESSION_MAX_KEYS is {most}"
+        ));
     }
     if json.len() > policy.max_depth && depth(json) > policy.max_depth {
-        return too_large(format!("SESSION_MAX_DEPTH is {}", policy.max_depth));
+        let (depth, most) = (depth(json), policy.max_depth);
+        return too_large(format!(
+            "{key:?} would be nested {depth} deep, and SESSION_MAX_DEPTH is {most}"
+        ));
     }
     Ok(())
 }

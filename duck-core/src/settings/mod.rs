@@ -1,7 +1,12 @@
 //! `settings.toml`: read once, then asked by each part of the framework for its own keys.
 
+mod content;
 mod error;
+mod mismatch;
 mod part;
+mod seconds;
+mod spelling;
+mod syntax;
 mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,10 +14,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::error::SettingsError;
 use self::part::Part;
+pub use self::seconds::Seconds;
 use self::value::Value;
 
 /// The environment variables that set a key begin with this.
@@ -88,7 +95,7 @@ impl Settings {
         };
         inner.values = value::from_toml(&text, &inner.source)?;
         inner.add_env_file(&folder.join(".env"))?;
-        inner.add_env(std::env::vars());
+        inner.add_env(environment()?.into_iter());
         inner.folder = Some(folder.to_owned());
         Ok(Self(Arc::new(inner)))
     }
@@ -108,18 +115,79 @@ impl Settings {
         })))
     }
 
-    /// The same settings with one key set by the program, over the file and the environment.
+    /// Settings from the environment alone: `DUCK_<KEY>` sets a key, and no file is read. Relative
+    /// paths count from the current folder.
     ///
     /// ```
-    /// let settings = duck_core::Settings::default().with("SESSION_STORAGE", "InMemoryCache");
+    /// let settings = duck_core::Settings::from_env()?;
+    /// assert_eq!(settings.get::<String>("MAIL_FROM")?, std::env::var("DUCK_MAIL_FROM").ok());
+    /// # Ok::<(), duck_core::SettingsError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When such a variable is not UTF-8.
+    pub fn from_env() -> Result<Self, SettingsError> {
+        let mut inner = Inner::default();
+        inner.add_env(environment()?.into_iter());
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Settings from a struct (or a map) of the program's own, whose fields have the names of the
+    /// keys. A field that is `None` leaves its key unset.
+    ///
+    /// ```
+    /// use duck_core::Settings;
+    ///
+    /// #[derive(serde::Serialize)]
+    /// #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+    /// struct Own {
+    ///     debug: bool,
+    ///     max_body_bytes: u64,
+    ///     trusted_proxies: Vec<String>,
+    ///     workers: Option<usize>,
+    /// }
+    ///
+    /// let settings = Settings::from_struct(&Own {
+    ///     debug: true,
+    ///     max_body_bytes: 1 << 20,
+    ///     trusted_proxies: vec!["10.0.0.0/8".into()],
+    ///     workers: None,
+    /// })?;
+    /// assert!(settings.is_debug());
+    /// assert_eq!(settings.get("MAX_BODY_BYTES")?, Some(1_048_576_u64));
+    /// assert_eq!(settings.get::<usize>("WORKERS")?, None);
+    /// # Ok::<(), duck_core::SettingsError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When it is neither a struct nor a map, or serde cannot read it.
+    pub fn from_struct(values: &impl Serialize) -> Result<Self, SettingsError> {
+        Ok(Self(Arc::new(Inner {
+            values: value::from_struct(values)?,
+            ..Inner::default()
+        })))
+    }
+
+    /// The same settings with one key set by the program, over the file and the environment: a
+    /// boolean, a number, a text, a path, a list. `None` takes the key out.
+    ///
+    /// A value that no settings file could hold is an error where the key is read.
+    ///
+    /// ```
+    /// let settings = duck_core::Settings::default()
+    ///     .with("SESSION_STORAGE", "InMemoryCache")
+    ///     .with("MAX_BODY_BYTES", u64::MAX);
     /// assert_eq!(settings.get::<String>("SESSION_STORAGE")?.as_deref(), Some("InMemoryCache"));
+    /// assert_eq!(settings.get("MAX_BODY_BYTES")?, Some(u64::MAX));
     /// # Ok::<(), duck_core::SettingsError>(())
     /// ```
     #[must_use]
-    pub fn with(self, key: &str, value: impl Into<toml::Value>) -> Self {
-        let value = Value::set_by_program(value.into());
-        self.edit(|inner| {
-            inner.values.insert(key.to_owned(), value);
+    pub fn with(self, key: &str, value: impl Serialize) -> Self {
+        self.edit(|inner| match Value::set_by_program(&value) {
+            Some(value) => drop(inner.values.insert(key.to_owned(), value)),
+            None => drop(inner.values.remove(key)),
         })
     }
 
@@ -213,21 +281,48 @@ impl Settings {
         self.asked().extend(keys);
     }
 
+    /// Refuses keys in lower case: a site that believes it has set `debug` must not run without.
+    pub(crate) fn refuse_lower_case(&self) -> Result<(), SettingsError> {
+        let is_lower = |key: &str| key.chars().any(char::is_lowercase);
+        let Some((key, value)) = self.0.values.iter().find(|(key, _)| is_lower(key)) else {
+            return Ok(());
+        };
+        let upper = key.to_uppercase();
+        Err(match value.names().next() {
+            Some(name) => in_section(key, value, &spelling::flat_key(key, name)),
+            None => value.error(
+                key,
+                format_args!("keys are in upper case: write it as `{upper}`"),
+            ),
+        })
+    }
+
+    /// Refuses sections that hold keys which some part has asked for: it would run without them.
+    pub(crate) fn refuse_sections(&self) -> Result<(), SettingsError> {
+        for section in self.unknown_keys() {
+            let Some(value) = self.0.values.get(section) else {
+                continue;
+            };
+            let asked = self.asked();
+            let meant = |name: &str| [spelling::flat_key(section, name), name.to_uppercase()];
+            let known = value
+                .names()
+                .flat_map(meant)
+                .find(|key| asked.contains(&**key));
+            if let Some(key) = known {
+                return Err(in_section(section, value, &key));
+            }
+        }
+        Ok(())
+    }
+
     /// A sentence for each unknown key, with the nearest key that is known.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let unknown = self.unknown_keys();
         let asked = self.asked();
-        let nearest = |key: &str| {
-            let close = |known: &&&str| strsim::jaro_winkler(key, known);
-            asked
-                .iter()
-                .max_by(|a, b| close(a).total_cmp(&close(b)))
-                .filter(|known| close(known) > 0.85)
-                .copied()
-        };
         unknown
             .into_iter()
-            .map(|key| match nearest(key) {
+            .map(|key| match spelling::nearest(key, asked.iter().copied()) {
                 Some(known) => self.error(
                     key,
                     format_args!("no such setting; did you mean `{known}`?"),
@@ -270,6 +365,29 @@ impl Inner {
     }
 }
 
+/// The variables of the environment that set a key. Others may be anything.
+fn environment() -> Result<Vec<(String, String)>, SettingsError> {
+    let own = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok()?;
+        (name.starts_with(ENV_PREFIX) && name != ENV_FILE).then_some((name, value))
+    });
+    own.map(|(name, value)| match value.into_string() {
+        Ok(value) => Ok((name, value)),
+        Err(_) => Err(SettingsError::new(format!(
+            "environment variable {name}: is not UTF-8"
+        ))),
+    })
+    .collect()
+}
+
+/// A section in place of a key.
+fn in_section(section: &str, value: &Value, key: &str) -> SettingsError {
+    let message = format_args!(
+        "settings are one flat table without sections; leave [{section}] out, and write `{key} = …`"
+    );
+    value.error(section, message)
+}
+
 /// The nearest file of that name, from the current folder upwards.
 fn find(file: &Path) -> Result<PathBuf, SettingsError> {
     if file.is_absolute() || file.components().count() > 1 || file.exists() {
@@ -297,87 +415,4 @@ impl fmt::Debug for Settings {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Debug, Default, serde::Deserialize)]
-    #[serde(rename_all = "SCREAMING_SNAKE_CASE", default)]
-    #[expect(clippy::struct_field_names, reason = "they are the names of settings")]
-    struct Mail {
-        mail_from: String,
-        mail_port: Option<u16>,
-        use_tls: bool,
-    }
-
-    #[test]
-    fn a_wrong_type_names_key_and_line() {
-        let settings = Settings::from_toml("MAIL_FROM = 'x'\n\nMAIL_PORT = 'many'").unwrap();
-        let error = settings.part::<Mail>().unwrap_err().to_string();
-        assert!(
-            error.contains("the settings text, line 3: MAIL_PORT"),
-            "{error}"
-        );
-        assert!(error.contains("expected u16"), "{error}");
-    }
-
-    #[test]
-    fn the_environment_stands_over_the_file() {
-        let mut inner = Inner {
-            values: value::from_toml("MAIL_PORT = 25", "x").unwrap(),
-            ..Inner::default()
-        };
-        let env = [
-            ("DUCK_MAIL_PORT", "2525"),
-            ("DUCK_USE_TLS", "true"),
-            ("DUCK_MAIL_FROM", "0123"),
-            ("X", "y"),
-        ];
-        inner.add_env(
-            env.into_iter()
-                .map(|(key, value)| (key.to_owned(), value.to_owned())),
-        );
-        let mail: Mail = Settings(Arc::new(inner)).part().unwrap();
-        assert_eq!(
-            (mail.mail_port, mail.use_tls, mail.mail_from.as_str()),
-            (Some(2525), true, "0123")
-        );
-    }
-
-    #[test]
-    fn a_wrong_variable_is_named_as_such() {
-        let mut inner = Inner::default();
-        inner.add_env([("DUCK_MAIL_PORT".to_owned(), "x".to_owned())].into_iter());
-        let error = Settings(Arc::new(inner))
-            .part::<Mail>()
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("environment variable DUCK_MAIL_PORT"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn broken_toml_names_the_line() {
-        let error = Settings::from_toml("A = 1\nB = ").unwrap_err().to_string();
-        assert!(error.contains("line 2"), "{error}");
-    }
-
-    #[test]
-    fn misspelt_keys_are_reported_with_the_nearest() {
-        let settings = Settings::from_toml("MAIL_FORM = 'x'\nZZZ = 1").unwrap();
-        settings.part::<Mail>().unwrap();
-        let warnings = settings.warnings();
-        assert!(
-            warnings[0].contains("line 1") && warnings[0].contains("did you mean `MAIL_FROM`?"),
-            "{warnings:?}"
-        );
-        assert!(warnings[1].contains("ZZZ"), "{warnings:?}");
-    }
-
-    #[test]
-    fn debug_shows_no_values() {
-        let settings = Settings::from_toml("SECRET_KEY = 'hush'").unwrap();
-        assert!(!format!("{settings:?}").contains("hush"));
-    }
-}
+mod tests;

@@ -3,10 +3,10 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use serde::de::value::Error as PlainError;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visitor};
 
-use super::SettingsError;
+use super::error::SettingsError;
+use super::mismatch::Mismatch;
 use super::value::Value;
 
 pub(super) struct Part<'a, F> {
@@ -32,22 +32,31 @@ impl<F: Fn(&'static str)> Part<'_, F> {
                 .get()
                 .and_then(|key| values.get(key).map(|value| (key, value)))
             {
-                Some((key, value)) => value.error(key, error),
-                None => SettingsError::new(error.to_string()),
+                Some((key, value)) => value.mismatch(key, error),
+                None => not_of_a_key(&error),
             }
         })
     }
 }
 
+fn not_of_a_key(error: &Mismatch) -> SettingsError {
+    SettingsError::new(match error {
+        Mismatch::Missing(key) => format!(
+            "{key} (not set): has no default; write it into the settings file, or set DUCK_{key} in the environment"
+        ),
+        other => other.to_string(),
+    })
+}
+
 impl<'de, F: Fn(&'static str)> Deserializer<'de> for Part<'_, F> {
-    type Error = PlainError;
+    type Error = Mismatch;
 
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, PlainError> {
+    ) -> Result<V::Value, Mismatch> {
         for field in fields {
             (self.ask)(field);
         }
@@ -57,7 +66,7 @@ impl<'de, F: Fn(&'static str)> Deserializer<'de> for Part<'_, F> {
         })
     }
 
-    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, PlainError> {
+    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Mismatch> {
         Err(de::Error::custom(
             "a part of the settings is a struct with named fields",
         ))
@@ -76,12 +85,12 @@ struct Fields<'a, F> {
 }
 
 impl<'de, F> MapAccess<'de> for Fields<'_, F> {
-    type Error = PlainError;
+    type Error = Mismatch;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
-    ) -> Result<Option<K::Value>, PlainError> {
+    ) -> Result<Option<K::Value>, Mismatch> {
         while let [key, rest @ ..] = self.left {
             self.left = rest;
             if self.part.values.contains_key(*key) {
@@ -95,17 +104,14 @@ impl<'de, F> MapAccess<'de> for Fields<'_, F> {
         Ok(None)
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(
-        &mut self,
-        seed: V,
-    ) -> Result<V::Value, PlainError> {
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Mismatch> {
         match self
             .part
             .current
             .get()
             .and_then(|key| self.part.values.get(key))
         {
-            Some(value) => seed.deserialize(value),
+            Some(value) => value.deserialize(seed),
             None => Err(de::Error::custom("a value was asked for before its key")),
         }
     }

@@ -1,34 +1,14 @@
 //! What settings may say, where that is neither a number nor any text.
 
-use std::time::Duration;
+use std::fmt;
 
+use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
-
-/// A time in seconds, or in words: `604800`, `"7 days"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seconds(pub Duration);
-
-impl<'de> Deserialize<'de> for Seconds {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "expected seconds, or a text such as \"7 days\"")]
-        enum Written {
-            Number(u64),
-            Text(String),
-        }
-        match Written::deserialize(deserializer)? {
-            Written::Number(seconds) => Ok(Self(Duration::from_secs(seconds))),
-            Written::Text(text) => humantime::parse_duration(&text)
-                .map(Self)
-                .map_err(serde::de::Error::custom),
-        }
-    }
-}
 
 /// `SESSION_COOKIE_SECURE`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Secure {
-    /// When the request came over HTTPS.
+    /// When the request came over HTTPS, or a prefix is chosen, which is good with `Secure` only.
     #[default]
     Auto,
     /// Always: browsers then neither keep nor send the cookie over plain HTTP.
@@ -39,22 +19,32 @@ pub enum Secure {
 
 impl<'de> Deserialize<'de> for Secure {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "expected true, false or \"auto\"")]
-        enum Written {
-            Always(bool),
-            Auto(Auto),
-        }
-        #[derive(Deserialize)]
-        enum Auto {
-            #[serde(rename = "auto")]
-            Auto,
-        }
-        Ok(match Written::deserialize(deserializer)? {
-            Written::Always(true) => Self::Always,
-            Written::Always(false) => Self::Never,
-            Written::Auto(Auto::Auto) => Self::Auto,
+        deserializer.deserialize_any(WrittenSecure)
+    }
+}
+
+struct WrittenSecure;
+
+impl Visitor<'_> for WrittenSecure {
+    type Value = Secure;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("true, false or \"auto\"")
+    }
+
+    fn visit_bool<E: Error>(self, always: bool) -> Result<Secure, E> {
+        Ok(if always {
+            Secure::Always
+        } else {
+            Secure::Never
         })
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Secure, E> {
+        match text {
+            "auto" => Ok(Secure::Auto),
+            _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
+        }
     }
 }
 
@@ -74,15 +64,22 @@ pub enum SameSite {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Prefix {
-    /// `__Host-` on HTTPS where path and domain allow it, else `__Secure-`; none on HTTP.
+    /// Where the cookie is `Secure`: `__Host-` if path and domain allow it, else `__Secure-`.
     #[default]
     Auto,
-    /// `__Host-` on HTTPS.
+    /// `__Host-`; the cookie is always `Secure` then.
     Host,
-    /// `__Secure-` on HTTPS.
+    /// `__Secure-`; the cookie is always `Secure` then.
     Secure,
     /// None.
     None,
+}
+
+impl Prefix {
+    /// Whether it is a certain one.
+    pub(crate) fn is_chosen(self) -> bool {
+        matches!(self, Self::Host | Self::Secure)
+    }
 }
 
 /// `SESSION_ON_STORE_ERROR`.

@@ -42,7 +42,19 @@ const LIMITS: [&str; 7] = [
 ];
 
 /// Words that mean something somewhere, and such as never do.
-const WORDS: [&str; 44] = [
+const WORDS: [&str; 56] = [
+    "True",
+    "localhost",
+    "co.uk",
+    "EXAMPLE.org",
+    "https://example.org/",
+    "example.org:8000",
+    "*.example.org",
+    "example..org",
+    "/a?b",
+    "/a#b",
+    "__Host-id",
+    "private, no-cache",
     "auto",
     "host",
     "secure",

@@ -70,7 +70,7 @@ async fn every_attribute_stands_where_it_belongs() {
                     .with("SESSION_EXPIRE_AT_BROWSER_CLOSE", true)
             },
             [
-                "session_id=ID; Path=/; Secure; HttpOnly; SameSite=None; Partitioned",
+                "__Host-session_id=ID; Path=/; Secure; HttpOnly; SameSite=None; Partitioned",
                 "__Host-session_id=ID; Path=/; Secure; HttpOnly; SameSite=None; Partitioned",
             ],
         ),
@@ -148,6 +148,46 @@ async fn over_https_only_the_prefixed_name_is_read() {
             .header("cookie", &cookie)
             .await;
         assert_eq!(response.text(), user, "{cookie}");
+    }
+}
+
+/// TLS may end at a proxy that the settings do not name: requests then look like plain HTTP.
+#[tokio::test]
+async fn with_secure_or_a_chosen_prefix_the_name_is_the_same_over_plain_http() {
+    for (key, value) in [
+        ("SESSION_COOKIE_SECURE", "true"),
+        ("SESSION_COOKIE_PREFIX", "\"host\""),
+    ] {
+        let chosen = Settings::from_toml(&format!(
+            "{key} = {value}\nSESSION_STORAGE = 'InMemoryCache'"
+        ));
+        let client = visit(chosen.unwrap(), SessionMiddleware::new(), []);
+        let login = client.another().get("/login/7").await;
+        let (name, rest) = login.set_cookies()[0].split_once('=').unwrap();
+        let id = rest.split(';').next().unwrap();
+        assert_eq!(name, "__Host-session_id", "{key}");
+        for (cookie, user) in [
+            (format!("__Host-session_id={id}"), "7"),
+            (format!("session_id={id}"), "nobody"),
+        ] {
+            let response = client
+                .another()
+                .get("/user")
+                .header("cookie", &cookie)
+                .await;
+            assert_eq!(response.text(), user, "{key}: {cookie}");
+        }
+        let cookie = format!("__Host-session_id={id}");
+        let logout = client
+            .another()
+            .get("/logout")
+            .header("cookie", &cookie)
+            .await;
+        let removal = logout.set_cookies()[0];
+        assert!(
+            removal.starts_with("__Host-session_id=; Path=/; ") && removal.contains("; Secure"),
+            "{removal}"
+        );
     }
 }
 

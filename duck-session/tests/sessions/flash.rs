@@ -314,7 +314,7 @@ async fn they_are_no_keys_of_the_site_and_within_its_limits() {
             .get(&format!("/leave/{}", "x".repeat(6000)))
             .await
             .status(),
-        500
+        413
     );
     assert_eq!(read(&client, "/show").await, "");
 }

@@ -3,7 +3,7 @@
 use duck_core::{Request, SessionError, path, text};
 use duck_session::SessionMiddleware;
 
-use crate::support::{ScriptedCache, id, page, read, settings, visit, visit_cache, with_id};
+use crate::support::{Heard, ScriptedCache, id, page, read, settings, visit, visit_cache, with_id};
 
 fn is_too_large(result: Result<(), SessionError>, limit: &str) {
     match result {
@@ -82,11 +82,62 @@ async fn a_page_that_passes_a_limit_leaves_the_stored_session_as_it_was() {
     )];
     let client = visit(settings(), SessionMiddleware::new(), more).await;
     read(&client, "/set/a/1").await;
-    assert_eq!(client.get("/fill/65536").await.status(), 500);
+    let heard = Heard::default();
+    let guard = tracing::subscriber::set_default(heard.clone());
+    let refused = client.get("/fill/65536").await;
+    drop(guard);
+    let heard = heard.text();
+    assert!(
+        heard.contains("would bring it to 65566 bytes") && heard.contains("limits.rs"),
+        "{heard}"
+    );
+    assert_eq!(refused.status(), 413);
+    assert!(!refused.text().contains("large\""), "{}", refused.text());
+    assert_eq!(refused.set_cookies(), [""; 0]);
     assert_eq!(read(&client, "/get/small").await, "nothing");
     assert_eq!(read(&client, "/get/a").await, "\"1\"");
     read(&client, "/fill/65000").await;
     assert_eq!(read(&client, "/get/small").await, "1");
+}
+
+/// The visitor sees a status; the error has the key, the size and the limit for the log.
+#[tokio::test]
+async fn a_session_that_would_not_fit_is_a_413_whose_error_names_key_and_size() {
+    let more = [page("/check", async |request: Request| {
+        let session = request.session;
+        for (result, says) in [
+            (
+                session.set("cart", "x".repeat(100)).await,
+                "\"cart\" would bring it to 111 bytes, and SESSION_MAX_BYTES is 100",
+            ),
+            (
+                session.set("cart", [[[1]]]).await,
+                "\"cart\" would be nested 3 deep, and SESSION_MAX_DEPTH is 2",
+            ),
+            (session.set("a", 1).await, ""),
+            (
+                session.set("cart", 1).await,
+                "\"cart\" would be key number 2, and SESSION_MAX_KEYS is 1",
+            ),
+        ] {
+            let said = result.err();
+            assert_eq!(said.is_none(), says.is_empty());
+            if let Some(error) = said {
+                assert_eq!(error.status(), 413);
+                assert_eq!(
+                    error.to_string(),
+                    format!("the session would be too large: {says}")
+                );
+            }
+        }
+        Ok(text(""))
+    })];
+    let settings = settings()
+        .with("SESSION_MAX_BYTES", 100)
+        .with("SESSION_MAX_DEPTH", 2)
+        .with("SESSION_MAX_KEYS", 1);
+    let client = visit_cache(settings, &ScriptedCache::default(), more);
+    read(&client, "/check").await;
 }
 
 #[tokio::test]

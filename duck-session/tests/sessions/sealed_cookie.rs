@@ -116,7 +116,7 @@ async fn what_does_not_fit_a_cookie_is_refused_and_what_fits_is_kept() {
     assert!(pair.len() <= 4096, "{}", pair.len());
     assert!(read(&client, "/get/b").await.contains(&fits));
     let response = client.get(&format!("/set/c/{fits}")).await;
-    assert_eq!(response.status(), 500);
+    assert_eq!(response.status(), 413);
     assert_eq!(response.set_cookies(), [""; 0]);
     assert_eq!(read(&client, "/get/a").await, "\"1\"");
 }

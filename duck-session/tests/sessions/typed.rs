@@ -1,15 +1,14 @@
 //! The session as a struct that has versions: rule 71.
 
-use std::fmt::{Debug, Write as _};
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
 use duck_core::testing::TestClient;
 use duck_core::{Request, Session, StatusCode, TypedSession, UrlPattern, text};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use tracing::field::{Field, Visit};
 
-use crate::support::{Op, ScriptedCache, id, page, read, scripted, with_id};
+use crate::support::{Heard, Op, ScriptedCache, id, page, read, scripted, with_id};
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct First {
@@ -182,38 +181,6 @@ async fn a_value_of_another_type_may_be_repaired() {
     assert_eq!(read(&client, "/second").await, repaired);
 }
 
-/// What the log of this thread has heard.
-#[derive(Clone, Default)]
-struct Heard(Arc<Mutex<String>>);
-
-impl tracing::Subscriber for Heard {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target() == "duck_session"
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        event.record(&mut self.clone());
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
-impl Visit for Heard {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        write!(self.0.lock().unwrap(), "{field}={value:?} ").unwrap();
-    }
-}
-
 /// Whatever cannot be read ends: a version without a way, a way that leads nowhere, a newer
 /// version, and a value of another type.
 #[tokio::test]
@@ -254,7 +221,7 @@ async fn a_session_that_cannot_be_read_is_dead_and_the_visitor_begins_anew() {
         );
         assert!(response.set_cookies()[0].contains("Max-Age=0"), "{pages:?}");
         assert_eq!(cache.len(), 0, "{pages:?}");
-        let heard = heard.0.lock().unwrap().clone();
+        let heard = heard.text();
         assert!(
             heard.contains(event) && heard.contains("it is ended"),
             "{pages:?}: {heard}"

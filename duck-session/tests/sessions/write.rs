@@ -543,7 +543,7 @@ async fn a_guarded_value_that_cannot_be_stored_fails_the_page() {
     let settings = settings().with("SESSION_MAX_BYTES", 1000);
     let client = visit_cache(settings, &ScriptedCache::default(), more).await;
     read(&client, "/set/a/1").await;
-    assert_eq!(client.get("/grow").await.status(), 500);
+    assert_eq!(client.get("/grow").await.status(), 413);
     assert_eq!(read(&client, "/get/a").await, "\"1\"");
 }
 

@@ -10,6 +10,7 @@ mod failing_calls;
 mod keys;
 mod looking;
 mod migration;
+mod settings;
 mod site;
 mod starting;
 mod trouble;

@@ -1,6 +1,7 @@
 //! A site of one test's own, its server, its visitors and its administrator.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -41,6 +42,12 @@ impl Site {
         self.write();
     }
 
+    /// The same with the value as TOML.
+    pub(crate) fn set_toml(&mut self, key: &str, value: &str) {
+        self.settings.insert(key.to_owned(), value.to_owned());
+        self.write();
+    }
+
     pub(crate) fn set_list(&mut self, key: &str, list: &[&str]) {
         self.settings.insert(key.to_owned(), format!("{list:?}"));
         self.write();
@@ -72,8 +79,21 @@ impl Site {
 
     /// `example-site sessions …`
     pub(crate) fn sessions(&self, arguments: &[&str]) -> Answer {
-        let output = self.command(&[&["sessions"], arguments].concat()).output();
-        let output = output.unwrap();
+        self.answer(&[&["sessions"], arguments].concat())
+    }
+
+    /// What a command says.
+    pub(crate) fn answer(&self, arguments: &[&str]) -> Answer {
+        Self::ask(&mut self.command(arguments))
+    }
+
+    /// What `check` says with a variable in its environment.
+    pub(crate) fn check_with(&self, name: &str, value: &OsStr) -> Answer {
+        Self::ask(self.command(&["check"]).env(name, value))
+    }
+
+    fn ask(command: &mut Command) -> Answer {
+        let output = command.output().unwrap();
         Answer {
             code: output.status.code().unwrap(),
             out: String::from_utf8(output.stdout).unwrap(),

@@ -1,0 +1,167 @@
+//! What a setting holds, and how it reads as the type that is asked for.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
+use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, Unexpected, Visitor};
+
+use super::mismatch::Mismatch;
+
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(untagged)]
+pub(super) enum Content {
+    Bool(bool),
+    Signed(i64),
+    Unsigned(u64),
+    Float(f64),
+    Text(String),
+    List(Vec<Content>),
+    /// TOML has these without quotes; they read as texts.
+    Date(toml::value::Datetime),
+    Table(BTreeMap<String, Content>),
+    /// A variable of the environment: what it means depends on the type that is asked for.
+    #[serde(skip)]
+    Variable(String),
+    /// The program set something that no settings file could hold; the text says why.
+    #[serde(skip)]
+    Unusable(String),
+}
+
+impl Content {
+    /// What the program sets; `None` for a value that is none.
+    pub(super) fn of(value: &impl Serialize) -> Option<Self> {
+        let read = |value: serde_json::Value| match value {
+            serde_json::Value::Null => Ok(None),
+            value => Self::deserialize(value).map(Some),
+        };
+        let unusable = |error: serde_json::Error| Some(Self::Unusable(error.to_string()));
+        serde_json::to_value(value)
+            .and_then(read)
+            .unwrap_or_else(unusable)
+    }
+
+    /// Whether a message has some of the value in it.
+    pub(super) fn shows_in(&self, message: &str) -> bool {
+        let shows = |text: &str| !text.is_empty() && message.contains(text);
+        match self {
+            Self::Bool(_) | Self::Unusable(_) => false,
+            Self::Signed(number) => shows(&number.to_string()),
+            Self::Unsigned(number) => shows(&number.to_string()),
+            Self::Float(number) => shows(&number.to_string()),
+            Self::Text(text) | Self::Variable(text) => shows(text),
+            Self::Date(date) => shows(&date.to_string()),
+            Self::List(list) => list.iter().any(|entry| entry.shows_in(message)),
+            Self::Table(table) => table.values().any(|entry| entry.shows_in(message)),
+        }
+    }
+
+    fn unexpected(&self) -> Unexpected<'_> {
+        match self {
+            Self::Bool(value) => Unexpected::Bool(*value),
+            Self::Signed(number) => Unexpected::Signed(*number),
+            Self::Unsigned(number) => Unexpected::Unsigned(*number),
+            Self::Float(number) => Unexpected::Float(*number),
+            Self::Text(text) | Self::Variable(text) => Unexpected::Str(text),
+            Self::Date(_) => Unexpected::Other("a date"),
+            Self::List(_) => Unexpected::Seq,
+            Self::Table(_) => Unexpected::Map,
+            Self::Unusable(_) => Unexpected::Other("this"),
+        }
+    }
+}
+
+/// As TOML if it is that, else as a text.
+fn parse(text: &str) -> Content {
+    toml::from_str::<BTreeMap<String, Content>>(&format!("value = {text}"))
+        .ok()
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| Content::Text(text.to_owned()))
+}
+
+/// A value reads as itself. A variable of the environment reads as what is asked for, and where the
+/// type takes anything, as TOML if it is that, else as a text.
+impl<'de> Deserializer<'de> for &Content {
+    type Error = Mismatch;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        match self {
+            Content::Bool(value) => visitor.visit_bool(*value),
+            Content::Signed(number) => visitor.visit_i64(*number),
+            Content::Unsigned(number) => visitor.visit_u64(*number),
+            Content::Float(number) => visitor.visit_f64(*number),
+            Content::Text(text) => visitor.visit_str(text),
+            Content::Date(date) => visitor.visit_string(date.to_string()),
+            Content::List(list) => {
+                let reached = Cell::new(false);
+                let entries = list.iter().inspect(|_| reached.set(true));
+                let mut entries = SeqDeserializer::new(entries);
+                let value = visitor.visit_seq(&mut entries);
+                let value = value.map_err(|error| error.in_list(reached.get()))?;
+                entries.end()?;
+                Ok(value)
+            }
+            Content::Table(table) => {
+                let fields = table.iter().map(|(key, value)| (key.as_str(), value));
+                visitor.visit_map(MapDeserializer::new(fields))
+            }
+            Content::Variable(text) => parse(text).deserialize_any(visitor),
+            Content::Unusable(why) => Err(Mismatch::custom(why)),
+        }
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        match self {
+            Content::Variable(text) => visitor.visit_str(text),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        match self {
+            Content::Text(text) | Content::Variable(text) => {
+                visitor.visit_enum(text.as_str().into_deserializer())
+            }
+            Content::Table(table) => {
+                let fields = table.iter().map(|(key, value)| (key.as_str(), value));
+                visitor.visit_enum(MapAccessDeserializer::new(MapDeserializer::new(fields)))
+            }
+            other => Err(Mismatch::no_choice(&other.unexpected(), variants)),
+        }
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct seq tuple
+        tuple_struct map struct identifier ignored_any
+    }
+}
+
+impl IntoDeserializer<'_, Mismatch> for &Content {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}

@@ -1,0 +1,125 @@
+use super::*;
+
+fn read(toml: &str) -> Result<SessionSettings> {
+    SessionSettings::from_settings(&Settings::from_toml(toml).unwrap())
+}
+
+#[test]
+fn times_are_seconds_or_words() {
+    assert_eq!(
+        read("SESSION_COOKIE_AGE = 60")
+            .unwrap()
+            .session_cookie_age
+            .0
+            .as_secs(),
+        60
+    );
+    assert_eq!(
+        read("SESSION_COOKIE_AGE = '7 days'")
+            .unwrap()
+            .session_cookie_age
+            .0
+            .as_secs(),
+        604_800
+    );
+    for (wrong, says) in [
+        (
+            "-1",
+            "takes a whole number of seconds or a text such as \"7 days\", not a negative number",
+        ),
+        (
+            "'soon'",
+            "takes a whole number of seconds or a text such as \"7 days\"",
+        ),
+        ("0", "at least one second"),
+    ] {
+        let error = read(&format!("SESSION_COOKIE_AGE = {wrong}"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("line 1: SESSION_COOKIE_AGE") && error.contains(says),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn secure_takes_the_originals_booleans_too() {
+    assert_eq!(
+        read("SESSION_COOKIE_SECURE = false")
+            .unwrap()
+            .session_cookie_secure,
+        Secure::Never
+    );
+    assert_eq!(
+        read("SESSION_COOKIE_SECURE = 'auto'")
+            .unwrap()
+            .session_cookie_secure,
+        Secure::Auto
+    );
+    let error = read("SESSION_COOKIE_SECURE = 'yes'")
+        .unwrap_err()
+        .to_string();
+    let right = "takes true, false or \"auto\"; did you mean `true`?";
+    assert!(error.ends_with(right), "{error}");
+}
+
+#[test]
+fn a_misspelt_choice_names_the_right_ones() {
+    let error = read("\nSESSION_COOKIE_SAMESITE = 'Laxx'")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.ends_with(
+            "line 2: SESSION_COOKIE_SAMESITE: takes \"Lax\", \"Strict\" or \"None\"; did you mean \"Lax\"?"
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn sessions_are_never_kept_where_files_are_served() {
+    let error = read("SESSION_DIR = 'static/sessions'")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("SESSION_DIR") && error.contains("STATIC_DIR"),
+        "{error}"
+    );
+}
+
+#[test]
+fn settings_that_do_not_fit_together_are_refused_by_name() {
+    for (toml, key) in [
+        (
+            "SESSION_COOKIE_SAMESITE = 'None'",
+            "SESSION_COOKIE_SAMESITE",
+        ),
+        (
+            "SESSION_COOKIE_PARTITIONED = true",
+            "SESSION_COOKIE_PARTITIONED",
+        ),
+        (
+            "SESSION_COOKIE_PREFIX = 'host'\nSESSION_COOKIE_PATH = '/a'",
+            "SESSION_COOKIE_PREFIX",
+        ),
+        (
+            "SESSION_COOKIE_PREFIX = 'host'\nSESSION_COOKIE_DOMAIN = 'a.org'",
+            "SESSION_COOKIE_PREFIX",
+        ),
+        (
+            "SESSION_COOKIE_PREFIX = 'secure'\nSESSION_COOKIE_SECURE = false",
+            "SESSION_COOKIE_PREFIX",
+        ),
+        (
+            "SESSION_COOKIE_PREFIX = 'host'\nSESSION_COOKIE_SECURE = false",
+            "SESSION_COOKIE_PREFIX",
+        ),
+    ] {
+        let error = read(&format!("\n{toml}")).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("line 2: {key}: ")),
+            "{toml}: {error}"
+        );
+    }
+}

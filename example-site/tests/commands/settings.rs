@@ -1,0 +1,142 @@
+//! What `check --deploy` says of settings with which nobody could log in.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use crate::site::Site;
+
+const HTTPS: &str =
+    "takes a domain alone, without scheme, port, path, `*` or more dots: write \"example.org\"";
+
+#[test]
+fn check_refuses_what_a_site_could_not_run_with() {
+    for (key, value, right) in [
+        ("SESSION_COOKIE_DOMAIN", "'https://example.org'", HTTPS),
+        ("SESSION_COOKIE_DOMAIN", "'example.org:8000'", HTTPS),
+        ("SESSION_COOKIE_DOMAIN", "'*.example.org'", HTTPS),
+        ("SESSION_COOKIE_DOMAIN", "'example..org'", HTTPS),
+        ("SESSION_COOKIE_DOMAIN", "'localhost'", "leave it out"),
+        ("SESSION_COOKIE_PATH", "'/app?x'", "write \"/app\""),
+        ("SESSION_COOKIE_PATH", "'/app;x'", "write \"/app\""),
+        ("SESSION_COOKIE_NAME", "'__host-id'", "write \"id\""),
+        ("SESSION_COOKIE_SAMESITE", "'lax'", "did you mean \"Lax\"?"),
+        ("SESSION_COOKIE_SECURE", "'True'", "did you mean `true`?"),
+        (
+            "SESSION_COOKIE_AGE",
+            "'soon'",
+            "takes a whole number of seconds or a text such as \"7 days\"",
+        ),
+        ("SESSION_COOKIE_AGE", "-1", "not a negative number"),
+        (
+            "SESSION_COOKIE_HTTPONLY",
+            "True",
+            "write `true`, in lower case",
+        ),
+        (
+            "SESSION_MAX_BYTES",
+            "'65536'",
+            "a number stands without quotes",
+        ),
+        (
+            "SESSION_ENGINE",
+            "'django.contrib.sessions.backends.db'",
+            "\"cache\"",
+        ),
+        ("STATIC_URL", "'static/'", "such as \"/static/\""),
+        ("ADDRESS", "8000", "takes a text in quotes"),
+        ("WORKERS", "'4'", "a number stands without quotes"),
+        ("debug", "true", "write it as `DEBUG`"),
+        (
+            "session",
+            "{ cookie_age = 60 }",
+            "write `SESSION_COOKIE_AGE = …`",
+        ),
+    ] {
+        let mut site = Site::new();
+        site.set_toml(key, value);
+        let settings = std::fs::read_to_string(site.path("settings.toml")).unwrap();
+        let is_own = |line: &str| line.split(" = ").next() == Some(key);
+        let line = 1 + settings.lines().position(is_own).unwrap();
+        let error = site
+            .answer(&["check", "--deploy"])
+            .refused(1, &format!("settings.toml, line {line}: {key}: "));
+        assert!(error.contains(right), "{key} = {value}: {error}");
+    }
+}
+
+#[test]
+fn a_secret_key_that_is_set_wrongly_is_not_printed() {
+    for (key, value) in [
+        ("secret_key", "'hush, hush, hush, hush, hush, hush'"),
+        ("SECRET_KEY", "'hush'"),
+        ("SECRET_KEY", "hush"),
+        ("SECRET_KEY", "['hush']"),
+        (
+            "SECRET_KEY_FALLBACKS",
+            "'hush, hush, hush, hush, hush, hush'",
+        ),
+    ] {
+        let mut site = Site::new();
+        site.set_toml(key, value);
+        let error = site.answer(&["check"]).refused(1, key);
+        assert!(!error.contains("hush"), "{error}");
+    }
+}
+
+/// TLS may end at a proxy that the site does not know: the name is the one of HTTPS all the same.
+#[test]
+fn a_cookie_that_is_always_secure_passes_check_and_has_its_prefix() {
+    for (key, value) in [
+        ("SESSION_COOKIE_SECURE", "true"),
+        ("SESSION_COOKIE_PREFIX", "'host'"),
+    ] {
+        let mut site = Site::new();
+        site.set_toml(key, value);
+        site.answer(&["check", "--deploy"]).done();
+    }
+    let mut site = Site::new();
+    site.set("SESSION_COOKIE_PREFIX", "secure");
+    site.set_toml("SESSION_COOKIE_SECURE", "false");
+    let says = "SESSION_COOKIE_PREFIX: needs SESSION_COOKIE_SECURE to be true or \"auto\"";
+    site.answer(&["check", "--deploy"]).refused(1, says);
+}
+
+#[test]
+fn a_variable_of_the_environment_is_refused_by_its_name() {
+    let odd = OsStr::from_bytes(b"hush\xff");
+    let site = Site::new();
+    site.check_with("OTHER", odd).done();
+    for (name, value, right) in [
+        ("DUCK_GREETING", odd, "is not UTF-8"),
+        (
+            "DUCK_WORKERS",
+            OsStr::new("hush"),
+            "takes a whole number, 0 or more, not a text",
+        ),
+        (
+            "DUCK_DEBUG",
+            OsStr::new("1"),
+            "takes true or false, not a number; did you mean `true`?",
+        ),
+        (
+            "DUCK_SESSION_COOKIE_AGE",
+            OsStr::new("hush"),
+            "takes a whole number of seconds or a text",
+        ),
+        (
+            "DUCK_SESSION_COOKIE_SAMESITE",
+            OsStr::new("lax"),
+            "did you mean \"Lax\"?",
+        ),
+        (
+            "DUCK_SESSION_COOKIE_DOMAIN",
+            OsStr::new("https://example.org"),
+            HTTPS,
+        ),
+        ("DUCK_debug", OsStr::new("true"), "write it as `DEBUG`"),
+    ] {
+        let says = format!("environment variable {name}: ");
+        let error = site.check_with(name, value).refused(1, &says);
+        assert!(error.contains(right) && !error.contains("hush"), "{error}");
+    }
+}
