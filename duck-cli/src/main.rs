@@ -10,6 +10,7 @@ mod build;
 mod commands;
 mod embedded;
 mod failure;
+mod lock;
 mod packages;
 mod progress;
 mod reload;

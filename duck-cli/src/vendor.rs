@@ -12,9 +12,6 @@ static DUCK: Dir<'_> = include_dir!("$OUT_DIR/duck");
 /// The crates that a site is built with.
 const CRATES: [&str; 2] = ["duck-core", "duck-session"];
 
-/// Packages of the framework's lock file that no site depends on.
-const NOT_FOR_SITES: [&str; 2] = ["duck-cli", "example-site"];
-
 /// The version of the framework that this program carries.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -29,21 +26,6 @@ pub(crate) fn files() -> Vec<(PathBuf, Vec<u8>)> {
         files.extend(sources.map(|file| (file.path().to_owned(), source(file))));
     }
     files
-}
-
-/// The versions that the framework was tested with. Cargo drops what a site does not use, and adds
-/// the site, at the first build.
-pub(crate) fn lock_seed() -> String {
-    let for_sites = |package: &&str| {
-        !NOT_FOR_SITES
-            .iter()
-            .any(|name| package.contains(&format!("\nname = \"{name}\"\n")))
-    };
-    let packages: String = text("Cargo.lock")
-        .split_inclusive("\n\n")
-        .filter(for_sites)
-        .collect();
-    packages.trim_end().to_owned() + "\n"
 }
 
 fn source(file: &File<'_>) -> Vec<u8> {
@@ -162,18 +144,5 @@ mod tests {
             assert!(plain, "{}", path.display());
             assert!(!bytes.is_empty(), "{}", path.display());
         }
-    }
-
-    #[test]
-    fn the_lock_file_has_no_package_that_a_site_lacks() {
-        let lock: Table = lock_seed().parse().unwrap();
-        let names: Vec<_> = lock["package"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter_map(|package| package["name"].as_str())
-            .collect();
-        assert!(names.contains(&"hyper") && names.contains(&"duck-session"));
-        assert!(NOT_FOR_SITES.iter().all(|name| !names.contains(name)));
     }
 }

@@ -57,7 +57,7 @@ fn checkout(folder: &Path) -> Result<PathBuf> {
         .context(|| format!("cannot follow `{}`", folder.display()))
 }
 
-/// The files that the site's author will edit, the lock file and the secret.
+/// The files that the site's author will edit, the lock file, and the secret.
 fn own_files(name: &SiteName, shape: Shape, framework: &Path) -> Result<Vec<NewFile>> {
     let values = Values {
         name,
@@ -68,7 +68,6 @@ fn own_files(name: &SiteName, shape: Shape, framework: &Path) -> Result<Vec<NewF
         .into_iter()
         .map(|(path, text)| plain(path, text))
         .collect();
-    files.push(plain("Cargo.lock".into(), vendor::lock_seed()));
     files.push(NewFile {
         secret: true,
         ..plain(
