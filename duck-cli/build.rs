@@ -10,7 +10,9 @@ fn main() -> io::Result<()> {
     if staged.exists() {
         fs::remove_dir_all(&staged)?;
     }
-    stage(&workspace.join("Cargo.toml"), &staged.join("Cargo.toml"))?;
+    for name in ["Cargo.toml", "CHANGELOG.md"] {
+        stage(&workspace.join(name), &staged.join(name))?;
+    }
     for package in ["duck-core", "duck-session"] {
         for part in ["Cargo.toml", "README.md", "src"] {
             stage(

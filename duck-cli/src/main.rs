@@ -7,6 +7,7 @@ compile_error!("`duck` lends its socket to a site and stops it by signals, as Un
 mod args;
 mod banner;
 mod build;
+mod checksums;
 mod commands;
 mod embedded;
 mod failure;
@@ -24,6 +25,7 @@ mod site_name;
 mod socket;
 mod template;
 mod vendor;
+mod vendored;
 mod watch;
 
 use std::process::ExitCode;
