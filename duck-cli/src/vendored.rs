@@ -106,7 +106,7 @@ fn read_into(folder: &Path, inside: &str, files: &mut Checksums) -> Result {
         let entry = entry.context(|| shown(folder))?;
         let (name, path) = (entry.file_name(), entry.path());
         let name = name.to_string_lossy();
-        if MADE_BY_CARGO.contains(&&*name) {
+        if inside.is_empty() && MADE_BY_CARGO.contains(&&*name) {
             continue;
         }
         let inside = format!("{inside}{name}");

@@ -14,6 +14,9 @@ use crate::site::Site;
 use crate::vendor::{self, CHANGELOG, FOLDER, VERSION};
 use crate::vendored::Vendored;
 
+/// How many edited files are named: more would hide the sentence above them.
+const LISTED: usize = 20;
+
 /// Puts the framework that this program carries in the place of the site's copy. Nothing else in the
 /// site is written to.
 pub(crate) fn run(args: &Upgrade) -> Result {
@@ -60,21 +63,30 @@ fn refuse_edited(copy: &Vendored) -> Result {
     if edits.is_empty() {
         return Ok(());
     }
-    let list: String = [
-        ("changed", edits.changed),
-        ("added", edits.added),
-        ("removed", edits.removed),
-    ]
-    .into_iter()
-    .flat_map(|(what, paths)| {
-        paths
-            .into_iter()
-            .map(move |path| format!("\n  {what:>8}  {FOLDER}/{path}"))
-    })
-    .collect();
     Err(Failure::new(format!(
-        "{FOLDER} was edited, and the edits would be lost; {force}{list}"
+        "{FOLDER} was edited, and the edits would be lost; {force}{}",
+        list(&edits)
     )))
+}
+
+/// The first of the files that differ, a line for each.
+fn list(edits: &Differences) -> String {
+    let named = [
+        ("changed", &edits.changed),
+        ("added", &edits.added),
+        ("removed", &edits.removed),
+    ];
+    let mut lines: Vec<String> = named
+        .into_iter()
+        .flat_map(|(what, paths)| paths.iter().map(move |path| (what, path)))
+        .map(|(what, path)| format!("\n  {what:>8}  {FOLDER}/{}", path.escape_debug()))
+        .collect();
+    let more = lines.len().saturating_sub(LISTED);
+    lines.truncate(LISTED);
+    if more > 0 {
+        lines.push(format!("\n  and {more} more"));
+    }
+    lines.concat()
 }
 
 fn tell(was: &str, changes: &Differences, changelog: Option<&str>) {

@@ -155,6 +155,19 @@ fn edits_of_the_copy_are_not_lost_without_force() {
 }
 
 #[test]
+fn of_many_edits_the_first_are_named() {
+    let environment = Environment::new();
+    environment.duck(&["new", "site", "--mini"]).done();
+    for number in 10..35 {
+        environment.write(
+            &format!("site/vendor/duck/duck-core/src/{number}/target"),
+            "",
+        );
+    }
+    upgrade(&environment, &[]).refused(1, "duck-core/src/29/target\n  and 5 more");
+}
+
+#[test]
 fn a_copy_without_a_list_of_its_files_is_replaced_by_force_only() {
     let environment = site_of_an_older_version();
     fs::remove_file(environment.path("site/vendor/duck/SHA256SUMS")).unwrap();
