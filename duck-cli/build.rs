@@ -10,7 +10,7 @@ fn main() -> io::Result<()> {
     if staged.exists() {
         fs::remove_dir_all(&staged)?;
     }
-    for name in ["Cargo.toml", "Cargo.lock"] {
+    for name in ["Cargo.toml", "CHANGELOG.md"] {
         stage(&workspace.join(name), &staged.join(name))?;
     }
     for package in ["duck-core", "duck-session"] {

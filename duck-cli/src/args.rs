@@ -36,6 +36,8 @@ pub(crate) enum Command {
     New(New),
     /// Build the site, serve it, and follow your edits
     Run(Run),
+    /// Replace the site's copy of Duck by the version that this `duck` carries
+    Upgrade(Upgrade),
     /// Print a fresh secret key
     Secret,
     /// List the site's routes
@@ -83,6 +85,14 @@ pub(crate) struct Run {
     /// Do not build again when a file changes
     #[arg(long)]
     pub(crate) no_reload: bool,
+}
+
+/// `duck upgrade`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Upgrade {
+    /// Replace the copy even if it was edited by hand: the edits are lost
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// What the site's binary is asked.

@@ -7,9 +7,11 @@ compile_error!("`duck` lends its socket to a site and stops it by signals, as Un
 mod args;
 mod banner;
 mod build;
+mod checksums;
 mod commands;
 mod embedded;
 mod failure;
+mod lock;
 mod packages;
 mod progress;
 mod reload;
@@ -23,6 +25,7 @@ mod site_name;
 mod socket;
 mod template;
 mod vendor;
+mod vendored;
 mod watch;
 
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
-//! Writing a new folder, all of it or nothing.
+//! Writing a folder, all of it or nothing.
 
 use std::fs::{self, OpenOptions, Permissions};
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use signal_hook::flag;
 use tempfile::TempDir;
 
 use crate::failure::{Context, Failure, Result};
+use crate::report;
 
 /// A file that shall be written.
 #[derive(Debug)]
@@ -24,6 +25,17 @@ pub(crate) struct NewFile {
     pub(crate) secret: bool,
 }
 
+impl<B: Into<Vec<u8>>> From<(PathBuf, B)> for NewFile {
+    /// A file that everybody may read.
+    fn from((path, contents): (PathBuf, B)) -> Self {
+        Self {
+            path,
+            contents: contents.into(),
+            secret: false,
+        }
+    }
+}
+
 /// Makes `folder` with these files. They are written to a hidden folder beside it, which gets its
 /// name at the end: whoever stops half-way (or a full disk) leaves nothing behind.
 ///
@@ -31,18 +43,65 @@ pub(crate) struct NewFile {
 /// When `folder` is there and not empty, or something cannot be written.
 pub(crate) fn create(folder: &Path, files: &[NewFile]) -> Result {
     refuse_to_overwrite(folder)?;
+    let beside = write_beside(folder, files)?;
+    fs::rename(beside.path(), folder).context(|| format!("cannot make {}", folder.display()))?;
+    let _renamed = beside.keep();
+    Ok(())
+}
+
+/// Puts these files in the place of all that is in `folder`. They are written beside it, as by
+/// [`create`], and the two folders change places at the end: whoever stops half-way leaves `folder` as
+/// it was.
+///
+/// # Errors
+/// When something cannot be written. Then `folder` is as it was.
+pub(crate) fn replace(folder: &Path, files: &[NewFile]) -> Result {
+    let beside = write_beside(folder, files)?;
+    swap(beside.path(), folder).context(|| format!("cannot replace {}", folder.display()))?;
+    let old = beside.path().display().to_string();
+    if let Err(error) = beside.close() {
+        let text = format_args!("what was there before, in {old}: {error}");
+        report::trouble("Left", text);
+    }
+    Ok(())
+}
+
+fn write_beside(folder: &Path, files: &[NewFile]) -> Result<TempDir> {
     let stopped = stop_flag()?;
     let beside = beside(folder)?;
     for file in files {
         if stopped.load(Ordering::Relaxed) {
-            return Err(Failure::new("stopped; nothing was made"));
+            return Err(Failure::new("stopped; nothing was changed"));
         }
         write(&beside.path().join(&file.path), file)
             .context(|| format!("cannot write {}", folder.join(&file.path).display()))?;
     }
-    fs::rename(beside.path(), folder).context(|| format!("cannot make {}", folder.display()))?;
-    let _renamed = beside.keep();
-    Ok(())
+    Ok(beside)
+}
+
+/// Lets two folders change places: in one step, where the file system can.
+fn swap(one: &Path, other: &Path) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use rustix::io::Errno;
+
+        let swapped = renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE);
+        if !matches!(swapped, Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP)) {
+            return Ok(swapped?);
+        }
+    }
+    swap_in_steps(one, other)
+}
+
+/// If a step fails, those before it are undone.
+fn swap_in_steps(one: &Path, other: &Path) -> io::Result<()> {
+    let aside = one.with_extension("old");
+    fs::rename(other, &aside)?;
+    let swapped = fs::rename(one, other);
+    let place = if swapped.is_ok() { one } else { other };
+    fs::rename(&aside, place)?;
+    swapped
 }
 
 fn refuse_to_overwrite(folder: &Path) -> Result {
@@ -84,7 +143,7 @@ fn beside(folder: &Path) -> Result<TempDir> {
         .context(|| format!("cannot make `{}`", folder.display()))
 }
 
-fn write(path: &Path, file: &NewFile) -> std::io::Result<()> {
+fn write(path: &Path, file: &NewFile) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
@@ -95,4 +154,48 @@ fn write(path: &Path, file: &NewFile) -> std::io::Result<()> {
         .mode(mode)
         .open(path)?;
     opened.write_all(&file.contents)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn two_folders() -> (TempDir, PathBuf, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, other) = (folder.path().join(".one"), folder.path().join("other"));
+        for path in [&one, &other] {
+            fs::create_dir(path).unwrap();
+            fs::write(
+                path.join("was"),
+                path.file_name().unwrap().as_encoded_bytes(),
+            )
+            .unwrap();
+        }
+        (folder, one, other)
+    }
+
+    fn was(folder: &Path) -> String {
+        fs::read_to_string(folder.join("was")).unwrap()
+    }
+
+    #[test]
+    fn folders_change_places() {
+        for swap in [swap, swap_in_steps] {
+            let (folder, one, other) = two_folders();
+            swap(&one, &other).unwrap();
+            assert_eq!((&*was(&one), &*was(&other)), ("other", ".one"));
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        }
+    }
+
+    #[test]
+    fn folders_that_cannot_change_places_stay_where_they_are() {
+        for swap in [swap, swap_in_steps] {
+            let (folder, one, other) = two_folders();
+            swap(&folder.path().join(".missing"), &other).unwrap_err();
+            swap(&one, &folder.path().join("missing")).unwrap_err();
+            assert_eq!((&*was(&one), &*was(&other)), (".one", "other"));
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        }
+    }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Site {
     pub(crate) name: String,
     /// The name of the binary that `cargo run` would run, as `default-run` says.
     pub(crate) binary: String,
+    /// The folder of duck-core, as the manifest gives it. `None` if it gives none.
+    pub(crate) duck_core: Option<PathBuf>,
 }
 
 impl Site {
@@ -49,12 +51,12 @@ impl Site {
     fn from_package(root: &Path, package: &Table, manifest: &Table) -> Result<Self> {
         let text = |key: &str| package.get(key).and_then(Value::as_str).map(str::to_owned);
         let shown = root.join("Cargo.toml");
-        if !depends_on_duck(manifest) {
+        let Some(duck_core) = dependency_on_duck(manifest) else {
             return Err(Failure::usage(format!(
                 "{} is no site: it does not depend on `duck`",
                 shown.display()
             )));
-        }
+        };
         let name = text("name").ok_or_else(|| {
             Failure::new(format!("the package in {} has no name", shown.display()))
         })?;
@@ -62,6 +64,10 @@ impl Site {
             root: root.to_owned(),
             binary: text("default-run").unwrap_or_else(|| name.clone()),
             name,
+            duck_core: duck_core
+                .get("path")
+                .and_then(Value::as_str)
+                .map(PathBuf::from),
         })
     }
 }
@@ -75,13 +81,13 @@ fn read(path: &Path) -> Result<Table> {
 }
 
 /// Under whichever name: `duck = { package = "duck-core", … }` is what `duck new` writes.
-fn depends_on_duck(manifest: &Table) -> bool {
-    let is_duck = |(name, value): (&String, &Value)| {
+fn dependency_on_duck(manifest: &Table) -> Option<&Value> {
+    let is_duck = |(name, value): &(&String, &Value)| {
         let package = value.get("package").and_then(Value::as_str).unwrap_or(name);
-        name == "duck" || package == "duck-core"
+        *name == "duck" || package == "duck-core"
     };
-    let dependencies = manifest.get("dependencies").and_then(Value::as_table);
-    dependencies.is_some_and(|table| table.iter().any(is_duck))
+    let dependencies = manifest.get("dependencies")?.as_table()?;
+    dependencies.iter().find(is_duck).map(|(_, value)| value)
 }
 
 #[cfg(test)]

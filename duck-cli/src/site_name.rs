@@ -1,6 +1,7 @@
 //! The name of a site.
 
 use crate::failure::{Failure, Result};
+use crate::lock;
 
 /// Words that cargo or rustc refuse as the name of a package, or of the crate in it.
 const KEYWORDS: &[&str] = &[
@@ -81,6 +82,8 @@ fn fault(name: &str) -> Option<&'static str> {
         Some("it is a word of the Rust language")
     } else if TAKEN.contains(&name.replace('_', "-").as_str()) {
         Some("that name is taken by Rust, cargo, Duck or the system")
+    } else if lock::names(name) || lock::names(&name.replace('_', "-")) {
+        Some("it is the name of a crate that the site is built with")
     } else {
         None
     }
@@ -134,6 +137,8 @@ mod tests {
             ("--", "mysite"),
             ("käse", "k-se"),
             ("a\nb", "a-b"),
+            ("http", "my-http"),
+            ("futures_core", "my-futures-core"),
         ];
         for (name, right) in cases {
             let sentence = SiteName::parse(name).unwrap_err().to_string();

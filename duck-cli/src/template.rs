@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 use include_dir::{Dir, include_dir};
 
 use crate::embedded;
+use crate::lock;
 use crate::site_name::SiteName;
 
 static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/template");
 
 /// Keeps a file of `template/` from meaning something there (`Cargo.toml`, `.gitignore`).
 const SUFFIX: &str = ".template";
+
+/// The file with the exact versions that a site is built with.
+const LOCK: &str = "Cargo.lock";
 
 /// How much a new site holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +77,13 @@ pub(crate) fn files(shape: Shape, values: &Values<'_>) -> Vec<(PathBuf, String)>
     for file in shape.layers().iter().flat_map(|layer| layer_files(layer)) {
         let path = destination(file.path(), values);
         files.retain(|(earlier, _)| *earlier != path);
-        files.push((path, values.fill(file.contents_utf8().unwrap_or_default())));
+        let text = values.fill(file.contents_utf8().unwrap_or_default());
+        let text = if path == Path::new(LOCK) {
+            lock::in_order(&text)
+        } else {
+            text
+        };
+        files.push((path, text));
     }
     files.sort();
     files
@@ -97,6 +107,8 @@ fn destination(path: &Path, values: &Values<'_>) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn site(shape: Shape) -> Vec<(PathBuf, String)> {
@@ -147,6 +159,30 @@ mod tests {
                         Some("odd \"folder\"/duck-session")
                     );
                 }
+            }
+        }
+    }
+
+    /// `.ci/lock` writes them: run it when this fails.
+    #[test]
+    fn lock_files_name_the_versions_that_the_framework_is_tested_with() {
+        let tested = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock"));
+        let tested = tested.unwrap();
+        for shape in [Shape::Mini, Shape::Normal, Shape::Full] {
+            let files = site(shape);
+            let (_, text) = files
+                .iter()
+                .find(|(path, _)| path == Path::new(LOCK))
+                .unwrap();
+            let has = |name: &str| text.contains(&format!("\nname = \"{name}\"\n"));
+            assert!(has("hyper") && has("my-site"));
+            assert!(!has("trybuild") && !has("duck-cli"));
+            for package in text
+                .split("\n\n")
+                .filter(|package| !package.contains("my-site"))
+            {
+                let exact = package.split("dependencies = [").next().unwrap();
+                assert!(tested.contains(exact), "Cargo.lock has no {exact}");
             }
         }
     }

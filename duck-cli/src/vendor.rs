@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use include_dir::{Dir, File, include_dir};
 use toml::{Table, Value};
 
+use crate::checksums::{self, Checksums, checksum};
 use crate::embedded;
 
 static DUCK: Dir<'_> = include_dir!("$OUT_DIR/duck");
@@ -12,38 +13,44 @@ static DUCK: Dir<'_> = include_dir!("$OUT_DIR/duck");
 /// The crates that a site is built with.
 const CRATES: [&str; 2] = ["duck-core", "duck-session"];
 
-/// Packages of the framework's lock file that no site depends on.
-const NOT_FOR_SITES: [&str; 2] = ["duck-cli", "example-site"];
+/// Where a site keeps its copy.
+pub(crate) const FOLDER: &str = "vendor/duck";
+
+/// The file of the copy that lists the others, so that an edit is noticed.
+pub(crate) const CHECKSUMS: &str = "SHA256SUMS";
+
+/// The file of the copy that says what changed from version to version.
+pub(crate) const CHANGELOG: &str = "CHANGELOG.md";
 
 /// The version of the framework that this program carries.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The files of `vendor/duck`: where each goes below it, and its bytes.
 pub(crate) fn files() -> Vec<(PathBuf, Vec<u8>)> {
-    let mut files = vec![(
-        PathBuf::from("Cargo.toml"),
-        workspace_manifest().into_bytes(),
-    )];
+    let mut files = vec![
+        ("Cargo.toml".into(), workspace_manifest().into_bytes()),
+        (CHANGELOG.into(), changelog().into()),
+    ];
     for folder in CRATES.iter().filter_map(|name| DUCK.get_dir(name)) {
         let sources = embedded::files(folder).into_iter();
         files.extend(sources.map(|file| (file.path().to_owned(), source(file))));
     }
+    let list = checksums::to_text(&checksums(&files));
+    files.push((CHECKSUMS.into(), list.into_bytes()));
     files
 }
 
-/// The versions that the framework was tested with. Cargo drops what a site does not use, and adds
-/// the site, at the first build.
-pub(crate) fn lock_seed() -> String {
-    let for_sites = |package: &&str| {
-        !NOT_FOR_SITES
-            .iter()
-            .any(|name| package.contains(&format!("\nname = \"{name}\"\n")))
-    };
-    let packages: String = text("Cargo.lock")
-        .split_inclusive("\n\n")
-        .filter(for_sites)
-        .collect();
-    packages.trim_end().to_owned() + "\n"
+/// The checksum of each.
+pub(crate) fn checksums(files: &[(PathBuf, Vec<u8>)]) -> Checksums {
+    let pairs = files.iter();
+    pairs
+        .map(|(path, bytes)| (path.to_string_lossy().into_owned(), checksum(bytes)))
+        .collect()
+}
+
+/// What changed from version to version.
+pub(crate) fn changelog() -> &'static str {
+    text(CHANGELOG)
 }
 
 fn source(file: &File<'_>) -> Vec<u8> {
@@ -162,18 +169,5 @@ mod tests {
             assert!(plain, "{}", path.display());
             assert!(!bytes.is_empty(), "{}", path.display());
         }
-    }
-
-    #[test]
-    fn the_lock_file_has_no_package_that_a_site_lacks() {
-        let lock: Table = lock_seed().parse().unwrap();
-        let names: Vec<_> = lock["package"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter_map(|package| package["name"].as_str())
-            .collect();
-        assert!(names.contains(&"hyper") && names.contains(&"duck-session"));
-        assert!(NOT_FOR_SITES.iter().all(|name| !names.contains(name)));
     }
 }

@@ -1,9 +1,10 @@
 //! Storages and engines by the names that the settings use.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::sync::Arc;
 
-use duck_core::{Result, SessionEngine, Settings};
+use duck_core::{Error, Result, SessionEngine};
 
 use crate::cache::{Cache, InMemoryCache, KeyAsFolderCache};
 use crate::engine::CacheEngine;
@@ -125,25 +126,39 @@ impl Registry {
 
     /// Opens what the settings name.
     pub(crate) fn open(&self, opening: &Opening<'_>) -> Result<Opened> {
-        let engine = &*opening.own.session_engine;
-        if last_segment(engine) == "cache" {
-            let storage = &*opening.own.session_storage;
-            return choose(
-                &self.storages,
-                "SESSION_STORAGE",
-                storage,
-                &[],
-                opening.settings,
-            )?(opening);
-        }
-        choose(
-            &self.engines,
-            "SESSION_ENGINE",
-            engine,
-            &["cache"],
-            opening.settings,
-        )?(opening)
+        let own = opening.own;
+        let open = if last_segment(&own.session_engine) == "cache" {
+            let storage = &*own.session_storage;
+            find(&self.storages, storage).ok_or_else(|| {
+                let known = self.storages.keys().map(String::as_str);
+                let why = left_out(storage).unwrap_or_else(|| not_one_of(known));
+                refused(opening, "SESSION_STORAGE", storage, &why)
+            })
+        } else {
+            let engine = &*own.session_engine;
+            find(&self.engines, engine).ok_or_else(|| {
+                let known = self.engines.keys().map(String::as_str);
+                let why = not_one_of(iter::once("cache").chain(known));
+                refused(opening, "SESSION_ENGINE", engine, &why)
+            })
+        };
+        open?(opening)
     }
+}
+
+/// Storages of Duck that this program is built without, each with the cargo feature that brings it.
+const LEFT_OUT: &[(&str, &str)] = &[
+    #[cfg(not(feature = "dynamic-file"))]
+    ("DynamicFileCache", "dynamic-file"),
+];
+
+/// What to do for a storage that Duck has and this program is built without. `None` for other names.
+pub(crate) fn left_out(storage: &str) -> Option<String> {
+    let named = |(name, _): &&(&str, &str)| *name == last_segment(storage);
+    let (_, feature) = LEFT_OUT.iter().find(named)?;
+    Some(format!(
+        "needs the feature {feature:?} of duck-session, and this site is built without it: run `cargo add duck-session --features {feature}`, or write into Cargo.toml `duck-session = {{ …, features = [{feature:?}] }}`"
+    ))
 }
 
 /// The original writes `duck.utils.caching.KeyAsFolderCache`.
@@ -151,25 +166,15 @@ pub(crate) fn last_segment(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
 }
 
-fn choose<'a>(
-    known: &'a BTreeMap<String, Open>,
-    key: &str,
-    name: &str,
-    built_in: &[&str],
-    settings: &Settings,
-) -> Result<&'a Open> {
-    let found = known.get(name).or_else(|| known.get(last_segment(name)));
-    found.ok_or_else(|| {
-        let names: Vec<_> = built_in
-            .iter()
-            .copied()
-            .chain(known.keys().map(String::as_str))
-            .collect();
-        settings
-            .error(
-                key,
-                format_args!("is {name:?}, which is not one of {names:?}"),
-            )
-            .into()
-    })
+fn find<'a>(known: &'a BTreeMap<String, Open>, name: &str) -> Option<&'a Open> {
+    known.get(name).or_else(|| known.get(last_segment(name)))
+}
+
+fn not_one_of<'a>(known: impl Iterator<Item = &'a str>) -> String {
+    format!("is not one of {:?}", known.collect::<Vec<_>>())
+}
+
+fn refused(opening: &Opening<'_>, key: &str, name: &str, why: &str) -> Error {
+    let message = format_args!("is {name:?}, which {why}");
+    opening.settings.error(key, message).into()
 }

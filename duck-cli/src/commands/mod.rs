@@ -4,6 +4,7 @@ mod ask_site;
 mod new;
 mod run;
 mod secret;
+mod upgrade;
 
 use std::ffi::OsString;
 
@@ -15,6 +16,7 @@ pub(crate) fn run(command: Command) -> Result {
     match command {
         Command::New(args) => new::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Upgrade(args) => upgrade::run(&args),
         Command::Secret => secret::run(),
         Command::Routes(rest) => ask_site::run(command_line("routes", rest.args)),
         Command::Check(rest) => ask_site::run(command_line("check", rest.args)),

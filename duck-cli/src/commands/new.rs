@@ -11,15 +11,12 @@ use crate::site_name::SiteName;
 use crate::template::{self, Shape, Values};
 use crate::vendor;
 
-/// Where a site keeps its copy of the framework.
-const VENDOR: &str = "vendor/duck";
-
 /// Makes a site in a folder of its name.
 pub(crate) fn run(args: &New) -> Result {
     let name = SiteName::parse(&args.name)?;
     let shape = shape(args);
     let checkout = args.path.as_deref().map(checkout).transpose()?;
-    let framework = checkout.as_deref().unwrap_or(Path::new(VENDOR));
+    let framework = checkout.as_deref().unwrap_or(Path::new(vendor::FOLDER));
 
     let own = own_files(&name, shape, framework)?;
     let count = own.len();
@@ -31,7 +28,7 @@ pub(crate) fn run(args: &New) -> Result {
     let files: Vec<NewFile> = own.into_iter().chain(copied).collect();
     scaffold::create(Path::new(name.as_str()), &files)?;
 
-    let place = checkout.unwrap_or_else(|| Path::new(name.as_str()).join(VENDOR));
+    let place = checkout.unwrap_or_else(|| Path::new(name.as_str()).join(vendor::FOLDER));
     tell(&name, shape, count, &place);
     Ok(())
 }
@@ -57,7 +54,7 @@ fn checkout(folder: &Path) -> Result<PathBuf> {
         .context(|| format!("cannot follow `{}`", folder.display()))
 }
 
-/// The files that the site's author will edit, the lock file and the secret.
+/// The files that the site's author will edit, the lock file, and the secret.
 fn own_files(name: &SiteName, shape: Shape, framework: &Path) -> Result<Vec<NewFile>> {
     let values = Values {
         name,
@@ -66,15 +63,12 @@ fn own_files(name: &SiteName, shape: Shape, framework: &Path) -> Result<Vec<NewF
     };
     let mut files: Vec<NewFile> = template::files(shape, &values)
         .into_iter()
-        .map(|(path, text)| plain(path, text))
+        .map(NewFile::from)
         .collect();
-    files.push(plain("Cargo.lock".into(), vendor::lock_seed()));
     files.push(NewFile {
+        path: ".env".into(),
+        contents: format!("DUCK_SECRET_KEY={}\n", secret::fresh()?).into(),
         secret: true,
-        ..plain(
-            ".env".into(),
-            format!("DUCK_SECRET_KEY={}\n", secret::fresh()?),
-        )
     });
     Ok(files)
 }
@@ -82,16 +76,8 @@ fn own_files(name: &SiteName, shape: Shape, framework: &Path) -> Result<Vec<NewF
 fn vendored_files() -> Vec<NewFile> {
     let files = vendor::files().into_iter();
     files
-        .map(|(path, bytes)| plain(Path::new(VENDOR).join(path), bytes))
+        .map(|(path, bytes)| NewFile::from((Path::new(vendor::FOLDER).join(path), bytes)))
         .collect()
-}
-
-fn plain(path: PathBuf, contents: impl Into<Vec<u8>>) -> NewFile {
-    NewFile {
-        path,
-        contents: contents.into(),
-        secret: false,
-    }
 }
 
 fn tell(name: &SiteName, shape: Shape, count: usize, framework: &Path) {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use crate::environment::Environment;
 
@@ -64,6 +65,40 @@ fn a_new_site_carries_the_framework() {
         fs::read(environment.path("mysite/vendor/duck/duck-core/src/lib.rs")).unwrap(),
         own
     );
+}
+
+/// `cargo build --locked` in a Dockerfile is the first build there is: no other may come before it.
+#[test]
+fn the_lock_file_of_a_new_site_is_complete() {
+    let environment = Environment::new();
+    // Names that stand first, in the middle and last among those of the lock file.
+    for (name, shape) in [
+        ("a", None),
+        ("my-site", Some("--mini")),
+        ("zz_9", Some("--full")),
+    ] {
+        let args = ["new", name].into_iter().chain(shape).collect::<Vec<_>>();
+        environment.duck(&args).done();
+        let before = fs::read(environment.path(name).join("Cargo.lock")).unwrap();
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["tree", "--locked", "--quiet"]);
+        let output = cargo.current_dir(environment.path(name)).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let after = fs::read(environment.path(name).join("Cargo.lock")).unwrap();
+        assert_eq!(before, after);
+    }
+}
+
+/// Two packages of one name would be in its lock file.
+#[test]
+fn a_site_may_not_be_named_as_a_crate_that_it_is_built_with() {
+    let environment = Environment::new();
+    for name in ["bytes", "rusqlite", "futures-core", "futures_core"] {
+        environment
+            .duck(&["new", name, "--mini"])
+            .refused(2, "it is the name of a crate that the site is built with");
+    }
+    assert_eq!(environment.entries(), [""; 0]);
 }
 
 #[test]

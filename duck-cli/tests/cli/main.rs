@@ -5,3 +5,4 @@
 mod commands;
 mod environment;
 mod run;
+mod upgrade;

@@ -1,0 +1,55 @@
+//! The lock file of a new site: the versions that the framework is tested with. `.ci/lock` writes the
+//! templates of it, so that `cargo build --locked` works in a site from the first second.
+
+/// Those of all shapes.
+const TEMPLATES: [&str; 2] = [
+    include_str!("../template/mini/Cargo.lock.template"),
+    include_str!("../template/normal/Cargo.lock.template"),
+];
+
+/// Is a site built with a crate of that name? Then it cannot have the name itself: its lock file would
+/// hold two packages of one name.
+pub(crate) fn names(package: &str) -> bool {
+    let line = format!("name = \"{package}\"");
+    let mut lines = TEMPLATES.iter().flat_map(|lock| lock.lines());
+    lines.any(|other| other == line)
+}
+
+/// Puts the packages in order, as cargo does: only the site's name decides where the site belongs.
+pub(crate) fn in_order(lock: &str) -> String {
+    let mut parts: Vec<&str> = lock.trim_end().split("\n\n").collect();
+    if let Some((_head, packages)) = parts.split_first_mut() {
+        packages.sort_by_key(|package| name_line(package)); // stable: versions of one package stay in order
+    }
+    parts.join("\n\n") + "\n"
+}
+
+fn name_line(package: &str) -> Option<&str> {
+    package.lines().nth(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_site_stands_where_cargo_would_put_it() {
+        let package = |name: &str| format!("[[package]]\nname = \"{name}\"\nversion = \"1\"\n");
+        let lock = |names: &[&str]| {
+            let packages: Vec<_> = names.iter().map(|name| package(name)).collect();
+            format!("# made by cargo\nversion = 4\n\n{}", packages.join("\n"))
+        };
+        let expected = lock(&["my", "my-site", "my_site", "myth"]);
+        assert_eq!(
+            in_order(&lock(&["my-site", "my", "my_site", "myth"])),
+            expected
+        );
+        assert_eq!(in_order(&expected), expected);
+    }
+
+    #[test]
+    fn names_are_those_of_packages_and_not_parts_of_them() {
+        assert!(names("hyper") && names("rusqlite"));
+        assert!(!names("hype") && !names("mysite") && !names(""));
+    }
+}
