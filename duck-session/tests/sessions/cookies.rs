@@ -161,7 +161,7 @@ async fn with_secure_or_a_chosen_prefix_the_name_is_the_same_over_plain_http() {
         let chosen = Settings::from_toml(&format!(
             "{key} = {value}\nSESSION_STORAGE = 'InMemoryCache'"
         ));
-        let client = visit(chosen.unwrap(), SessionMiddleware::new(), []);
+        let client = visit(chosen.unwrap(), SessionMiddleware::new(), []).await;
         let login = client.another().get("/login/7").await;
         let (name, rest) = login.set_cookies()[0].split_once('=').unwrap();
         let id = rest.split(';').next().unwrap();

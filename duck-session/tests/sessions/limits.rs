@@ -136,7 +136,7 @@ async fn a_session_that_would_not_fit_is_a_413_whose_error_names_key_and_size() 
         .with("SESSION_MAX_BYTES", 100)
         .with("SESSION_MAX_DEPTH", 2)
         .with("SESSION_MAX_KEYS", 1);
-    let client = visit_cache(settings, &ScriptedCache::default(), more);
+    let client = visit_cache(settings, &ScriptedCache::default(), more).await;
     read(&client, "/check").await;
 }
 
