@@ -1,7 +1,7 @@
 //! The commands of a site's own binary.
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::run;
 use crate::secret::SecretKey;
 use crate::site::{RouteLine, Site};
+use crate::stderr::{self, Stderr};
 
 #[derive(Parser)]
 #[command(about = "A site made with Duck", disable_help_subcommand = true)]
@@ -56,25 +57,50 @@ impl App {
     /// that is not understood.
     pub fn run(self) -> ExitCode {
         if matches!(std::env::args_os().nth(1), Some(first) if first == "--help" || first == "-h") {
-            return help(self);
+            return code_of(help(self));
         }
         let args = match Args::try_parse() {
             Ok(args) => args,
-            Err(usage) => {
-                // Where even the message cannot be printed there is nobody to read it.
-                let _ = usage.print();
-                return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
-            }
+            Err(usage) => return code_of(show(&usage)),
         };
         log_to_stderr(&args);
-        match answer(self, args.command.unwrap_or(Command::Run { address: None })) {
-            Ok(code) => code,
-            Err(error) => {
-                eprintln!("error: {}", error.chain());
-                ExitCode::FAILURE
-            }
-        }
+        code_of(answer(
+            self,
+            args.command.unwrap_or(Command::Run { address: None }),
+        ))
     }
+}
+
+/// Help is an answer; a complaint has its code whether or not anybody reads it.
+fn show(usage: &clap::Error) -> Result<ExitCode> {
+    let printed = usage.print();
+    if !usage.use_stderr() {
+        written(printed)?;
+    }
+    Ok(ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2)))
+}
+
+fn code_of(answer: Result<ExitCode>) -> ExitCode {
+    answer.unwrap_or_else(|error| {
+        stderr::write(format!("error: {}\n", error.chain()).as_bytes());
+        ExitCode::FAILURE
+    })
+}
+
+/// Whoever reads an answer may leave before its end: `… | head -1`. They have seen enough.
+fn written(result: io::Result<()>) -> Result<()> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => {
+            Err(io::Error::new(error.kind(), format!("cannot write the answer: {error}")).into())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
 fn answer(app: App, command: Command) -> Result<ExitCode> {
@@ -83,9 +109,9 @@ fn answer(app: App, command: Command) -> Result<ExitCode> {
         Command::Run {
             address: Some(address),
         } => run::serve(app.setting("ADDRESS", address))?,
-        Command::Routes { json } => print!("{}", routes(&app.build()?.0.routes, json)),
-        Command::Check { deploy } => return Ok(check(&app.build()?, deploy)),
-        Command::Secret => println!("{}", SecretKey::generate()?),
+        Command::Routes { json } => print(&routes(&app.build()?.0.routes, json))?,
+        Command::Check { deploy } => return check(&app.build()?, deploy),
+        Command::Secret => print(&format!("{}\n", SecretKey::generate()?))?,
         Command::Other(line) => return run_command(&app.build()?, line),
     }
     Ok(ExitCode::SUCCESS)
@@ -103,10 +129,9 @@ fn run_command(site: &Site, mut line: Vec<OsString>) -> Result<ExitCode> {
         let names: Vec<_> = names
             .chain(commands.iter().map(|command| command.name))
             .collect();
-        eprintln!(
-            "error: there is no command {name:?}; this site has {}",
-            names.join(", ")
-        );
+        let names = names.join(", ");
+        let text = format!("error: there is no command {name:?}; this site has {names}\n");
+        stderr::write(text.as_bytes());
         return Ok(ExitCode::from(2));
     };
     let mut runtime = tokio::runtime::Builder::new_current_thread();
@@ -119,7 +144,7 @@ fn run_command(site: &Site, mut line: Vec<OsString>) -> Result<ExitCode> {
 
 /// The help, with the commands of the site's parts. Of a site that cannot be built only those that
 /// every site has are known: `check` says what is wrong with it.
-fn help(app: App) -> ExitCode {
+fn help(app: App) -> Result<ExitCode> {
     let program = std::env::args_os().next().unwrap_or_default();
     let program = Path::new(&program).file_name().unwrap_or_default();
     let mut args = Args::command().bin_name(program.to_string_lossy());
@@ -129,9 +154,8 @@ fn help(app: App) -> ExitCode {
             args = args.subcommand(clap::Command::new(part.name).about(part.about));
         }
     }
-    // Where it cannot be printed there is nobody to read it.
-    let _ = args.print_help();
-    ExitCode::SUCCESS
+    written(args.print_help())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What the framework has to say goes to standard error; `RUST_LOG` chooses how much. Somebody who
@@ -144,8 +168,8 @@ fn log_to_stderr(args: &Args) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(|| Stderr);
     // A program that embeds a site may have set up its log already: that one stays.
     let _ = log.with_target(false).try_init();
 }
@@ -188,7 +212,7 @@ fn routes(routes: &[RouteLine], json: bool) -> String {
     lines.collect()
 }
 
-fn check(site: &Site, deploy: bool) -> ExitCode {
+fn check(site: &Site, deploy: bool) -> Result<ExitCode> {
     let mut findings = site.settings().warnings();
     if deploy && site.0.context.debug {
         findings.push(
@@ -197,16 +221,15 @@ fn check(site: &Site, deploy: bool) -> ExitCode {
                 .to_string(),
         );
     }
-    println!(
-        "  ✓ the settings are read, {} URL patterns fit together",
-        site.0.routes.len()
-    );
+    let patterns = site.0.routes.len();
+    let mut text = format!("  ✓ the settings are read, {patterns} URL patterns fit together\n");
     for finding in &findings {
-        println!("  ✗ {finding}");
+        text += &format!("  ✗ {finding}\n");
     }
-    if findings.is_empty() {
+    print(&text)?;
+    Ok(if findings.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
-    }
+    })
 }

@@ -68,6 +68,7 @@ mod session_error;
 mod settings;
 mod setup;
 mod site;
+mod stderr;
 
 pub mod testing;
 #[cfg(feature = "tower")]

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::server;
 use crate::settings::Settings;
 use crate::site::Site;
+use crate::stderr;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE", default)]
@@ -36,7 +37,7 @@ impl App {
         match serve(self) {
             Ok(()) => std::process::ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("error: {}", error.chain());
+                stderr::write(format!("error: {}\n", error.chain()).as_bytes());
                 std::process::ExitCode::FAILURE
             }
         }
@@ -45,6 +46,7 @@ impl App {
 
 /// Builds the site and serves it until SIGTERM or SIGINT.
 pub(crate) fn serve(app: App) -> Result<()> {
+    let _log = stderr::in_background();
     let site = app.build()?;
     let settings: ServerSettings = site.settings().part()?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
@@ -63,7 +65,7 @@ pub(crate) fn serve(app: App) -> Result<()> {
     runtime.enable_all().build()?.block_on(async {
         let listener = listen(site.settings(), &settings.address).await?;
         let stop = stop_signal()?;
-        eprint!("{}", banner(&site, listener.local_addr()?));
+        stderr::write(banner(&site, listener.local_addr()?).as_bytes());
         server::serve(listener, site, stop).await;
         Ok(())
     })

@@ -11,4 +11,5 @@ mod keys;
 mod looking;
 mod migration;
 mod site;
+mod standard_output_and_error;
 mod trouble;
