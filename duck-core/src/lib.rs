@@ -67,6 +67,7 @@ mod session;
 mod session_error;
 mod settings;
 mod setup;
+mod signals;
 mod site;
 mod stderr;
 

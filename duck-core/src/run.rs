@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::server;
 use crate::settings::Settings;
+use crate::signals::StopSignals;
 use crate::site::Site;
 use crate::stderr;
 
@@ -44,9 +45,10 @@ impl App {
     }
 }
 
-/// Builds the site and serves it until SIGTERM or SIGINT.
+/// Builds the site and serves it until a signal stops it.
 pub(crate) fn serve(app: App) -> Result<()> {
     let _log = stderr::in_background();
+    let signals = StopSignals::receive()?;
     let site = app.build()?;
     let settings: ServerSettings = site.settings().part()?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
@@ -64,7 +66,7 @@ pub(crate) fn serve(app: App) -> Result<()> {
     }
     runtime.enable_all().build()?.block_on(async {
         let listener = listen(site.settings(), &settings.address).await?;
-        let stop = stop_signal()?;
+        let stop = signals.serving();
         stderr::write(banner(&site, listener.local_addr()?).as_bytes());
         server::serve(listener, site, stop).await;
         Ok(())
@@ -89,21 +91,6 @@ async fn listen(settings: &Settings, address: &str) -> Result<TcpListener> {
             "ADDRESS",
             format_args!("cannot listen on {address:?}: {error}; {hint}"),
         ))
-    })
-}
-
-/// Done when somebody asks the process to stop.
-fn stop_signal() -> Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
     })
 }
 

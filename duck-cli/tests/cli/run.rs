@@ -58,6 +58,15 @@ fn main() {
 }
 "#;
 
+/// Serves, and cannot be asked to stop.
+const MAIN_THAT_STAYS: &str = r#"
+use std::os::unix::process::CommandExt;
+fn main() {
+    let script = "trap '' TERM; echo $$ > id.new; mv id.new id; echo '  Serving' >&2; exec sleep 60";
+    panic!("{}", std::process::Command::new("sh").args(["-c", script]).exec());
+}
+"#;
+
 struct Running {
     duck: Child,
     lines: Receiver<String>,
@@ -300,6 +309,25 @@ fn ends(process: Pid) {
         thread::sleep(Duration::from_millis(5));
     }
     assert!(!is_running(process));
+}
+
+#[test]
+fn a_second_interrupt_ends_all_at_once() {
+    let environment = site();
+    environment.write("site/src/main.rs", MAIN_THAT_STAYS);
+    let mut running = Running::start(&environment, &[]);
+    running.says("Serving");
+    let id = fs::read_to_string(environment.path("site/id")).unwrap();
+    let site = Pid::from_raw(id.trim().parse().unwrap()).unwrap();
+    running.signal(Signal::TERM);
+    // Nothing tells that the first signal was received: until it is, another one is the first.
+    while running.duck.try_wait().unwrap().is_none() {
+        thread::sleep(Duration::from_millis(50));
+        running.signal(Signal::INT);
+    }
+    assert_eq!(running.duck.wait().unwrap().code(), Some(130));
+    ends(site);
+    assert!(TcpStream::connect(running.address).is_err());
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod failing_calls;
 mod keys;
 mod looking;
 mod migration;
+mod signals;
 mod site;
 mod standard_output_and_error;
 mod trouble;

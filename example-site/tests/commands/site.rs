@@ -49,6 +49,11 @@ impl Site {
         self.write();
     }
 
+    pub(crate) fn unset(&mut self, key: &str) {
+        self.settings.remove(key);
+        self.write();
+    }
+
     pub(crate) fn set_list(&mut self, key: &str, list: &[&str]) {
         self.settings.insert(key.to_owned(), format!("{list:?}"));
         self.write();
