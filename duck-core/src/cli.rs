@@ -9,6 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::app::App;
+use crate::descriptors;
 use crate::error::Result;
 use crate::run;
 use crate::secret::SecretKey;
@@ -110,7 +111,10 @@ fn answer(app: App, command: Command) -> Result<ExitCode> {
             address: Some(address),
         } => run::serve(app.setting("ADDRESS", address))?,
         Command::Routes { json } => print(&routes(&app.build()?.0.routes, json))?,
-        Command::Check { deploy } => return check(&app.build()?, deploy),
+        Command::Check { deploy } => {
+            descriptors::raise_limit();
+            return check(&app.build()?, deploy);
+        }
         Command::Secret => print(&format!("{}\n", SecretKey::generate()?))?,
         Command::Other(line) => return run_command(&app.build()?, line),
     }
@@ -223,6 +227,12 @@ fn check(site: &Site, deploy: bool) -> Result<ExitCode> {
     }
     let patterns = site.0.routes.len();
     let mut text = format!("  ✓ the settings are read, {patterns} URL patterns fit together\n");
+    match descriptors::shortage(site.settings(), site.0.context.limits.max_connections) {
+        Some(shortage) if deploy => findings.push(shortage),
+        // Where a site is written it may well have less room than where it is run.
+        Some(shortage) => text += &format!("  ! {shortage}\n"),
+        None => {}
+    }
     for finding in &findings {
         text += &format!("  ✗ {finding}\n");
     }

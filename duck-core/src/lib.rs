@@ -39,6 +39,7 @@ mod body;
 #[cfg(feature = "cli")]
 mod cli;
 mod context;
+mod descriptors;
 mod error;
 mod error_page;
 mod escape;

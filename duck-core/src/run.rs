@@ -8,6 +8,7 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 
 use crate::app::App;
+use crate::descriptors;
 use crate::error::{Error, Result};
 use crate::server;
 use crate::settings::Settings;
@@ -49,6 +50,7 @@ impl App {
 pub(crate) fn serve(app: App) -> Result<()> {
     let _log = stderr::in_background();
     let signals = StopSignals::receive()?;
+    descriptors::raise_limit();
     let site = app.build()?;
     let settings: ServerSettings = site.settings().part()?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
@@ -61,7 +63,9 @@ pub(crate) fn serve(app: App) -> Result<()> {
         }
         runtime.worker_threads(workers);
     }
-    for warning in site.settings().warnings() {
+    let connections = site.0.context.limits.max_connections;
+    let shortage = descriptors::shortage(site.settings(), connections);
+    for warning in site.settings().warnings().into_iter().chain(shortage) {
         tracing::warn!(target: "duck", "{warning}");
     }
     runtime.enable_all().build()?.block_on(async {

@@ -1,6 +1,7 @@
 //! The real program: its server, and `example-site sessions …` beside it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod descriptors;
 #[expect(dead_code, reason = "the tests of the storages use the rest of it")]
 #[path = "../../../duck-session/tests/faults/disk.rs"]
 mod disk;
