@@ -1,6 +1,5 @@
 //! Standard output and standard error that are closed, full, or read by nobody.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
@@ -9,7 +8,7 @@ use std::thread;
 
 use rustix::process::Signal;
 
-use crate::site::{Server, Site};
+use crate::site::{Server, Site, wait_until};
 
 /// A site that logs each request.
 fn talkative() -> Site {
@@ -110,13 +109,17 @@ fn a_log_that_nobody_reads_does_not_keep_a_site_from_stopping() {
     drop(unread);
 }
 
+/// The pipe is full when the site has nothing left to do but to write its log.
 #[test]
 fn no_line_is_lost_at_a_normal_stop() {
     let site = talkative();
-    let server = site.serve_from_shell(r#"exec "$0" run 2>log"#, Stdio::null());
-    assert_eq!(ask(&server, 3_000), 3_000);
-    stop(server);
-    assert_eq!(count(File::open(site.path("log")).unwrap()), (3_000, 0));
+    let mut server = site.serve_from_shell(r#"exec "$0" run"#, Stdio::piped());
+    assert_eq!(ask(&server, 5_000), 5_000);
+    let log = server.stderr();
+    server.signal(Signal::TERM);
+    wait_until(|| TcpStream::connect(server.address()).is_err());
+    assert_eq!(count(log), (5_000, 0));
+    assert_eq!(server.ended().code(), Some(0));
 }
 
 /// What a site's own program says, and to whom.
