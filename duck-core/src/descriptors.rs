@@ -1,5 +1,7 @@
 //! Open files: how many the process may have, and how many connections that leaves room for.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::settings::Settings;
@@ -35,6 +37,31 @@ pub(crate) fn shortage(settings: &Settings, connections: usize) -> Option<String
          or set it to {fit}"
     );
     (fit < connections).then(|| settings.error("MAX_CONNECTIONS", message).to_string())
+}
+
+/// How many static files are being sent that take more than one piece.
+static FILES: AtomicU64 = AtomicU64::new(0);
+
+/// The right to keep a static file open while it is sent.
+#[derive(Debug)]
+pub(crate) struct FileBeingSent(());
+
+impl FileBeingSent {
+    /// There may be an eighth of the limit, which is half of the reserve: the other half is left to
+    /// the storages. `None` where that many are being sent.
+    pub(crate) fn new() -> Option<Self> {
+        let most = limit().map_or(u64::MAX, |limit| limit / 8);
+        let file = Self(());
+        let others = FILES.fetch_add(1, Ordering::Relaxed);
+        // One that is too many is given back here.
+        (others < most).then_some(file)
+    }
+}
+
+impl Drop for FileBeingSent {
+    fn drop(&mut self) {
+        FILES.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The limit as it is now; `None` where there is none.

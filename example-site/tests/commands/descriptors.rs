@@ -1,5 +1,6 @@
 //! A site that may open only so many files.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -56,6 +57,45 @@ fn idle_connections_leave_the_sessions_their_files() {
         drop(idle);
         assert_eq!(ada.me(&server), (Some("ada".to_owned()), 0), "{storage}");
     }
+}
+
+/// Each of these keeps a file open for as long as its client does not read.
+#[test]
+fn downloads_leave_the_sessions_their_files() {
+    let site = Site::new();
+    fs::create_dir(site.path("static")).unwrap();
+    fs::write(site.path("static/large"), vec![0; 30_000_000]).unwrap();
+    let line = r#"ulimit -n 256; exec "$0" run"#;
+    let server = site.serve_from_shell(line, Stdio::null());
+    let mut answers = BTreeMap::new();
+    let mut downloads = idle(&server, 150);
+    for stream in &mut downloads {
+        let request = b"GET /static/large HTTP/1.1\r\nhost: x\r\n\r\n";
+        stream.write_all(request).unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).unwrap();
+        let answer = String::from_utf8(answer.to_vec()).unwrap();
+        *answers.entry(answer).or_insert(0) += 1;
+    }
+    all_have_pages(&mut idle(&server, 20));
+    let expected = [("HTTP/1.1 200", 32), ("HTTP/1.1 503", 118)];
+    assert_eq!(
+        answers,
+        expected
+            .map(|(answer, count)| (answer.to_owned(), count))
+            .into()
+    );
+
+    // What is no longer sent makes room.
+    drop(downloads);
+    wait_until(|| {
+        let mut stream = idle(&server, 1).remove(0);
+        let request = b"GET /static/large HTTP/1.1\r\nhost: x\r\n\r\n";
+        stream.write_all(request).unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).unwrap();
+        &answer == b"HTTP/1.1 200"
+    });
 }
 
 #[test]
