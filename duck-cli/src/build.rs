@@ -10,10 +10,10 @@ use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
 
 use crate::failure::{Context, Failure, Result};
+use crate::group::Group;
 use crate::packages;
 use crate::progress::Progress;
 use crate::report;
@@ -93,6 +93,7 @@ impl Outcome {
 #[derive(Debug)]
 pub(crate) struct Build {
     cargo: Child,
+    group: Group,
 }
 
 impl Build {
@@ -104,14 +105,14 @@ impl Build {
         done: impl FnOnce(Outcome) + Send + 'static,
     ) -> Result<Self> {
         let (cargo, follow) = spawn(site, command(site, release).process_group(0))?;
+        let group = Group::of(&cargo);
         thread::spawn(move || done(follow()));
-        Ok(Self { cargo })
+        Ok(Self { cargo, group })
     }
 
     /// Ends it.
     pub(crate) fn cancel(mut self) {
-        // It may have ended by itself: then there is no such group, and nothing to do.
-        let _ = kill_process_group(Pid::from_child(&self.cargo), Signal::TERM);
+        self.group.terminate();
         let _ = self.cargo.wait();
     }
 

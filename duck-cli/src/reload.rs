@@ -6,6 +6,7 @@
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
 use std::time::Duration;
 
 use crate::build::{Build, Outcome};
@@ -245,7 +246,7 @@ impl Reload {
         Ok(())
     }
 
-    /// Stops all that runs. A second Ctrl-C does not wait for the last answers.
+    /// Stops all that runs.
     fn stop(&mut self) {
         if let Some(build) = self.build.take() {
             build.cancel();
@@ -253,10 +254,9 @@ impl Reload {
         for server in [self.next.take(), self.current.take()] {
             self.leave(server);
         }
-        while !self.leaving.is_empty() && !matches!(self.events.recv_timeout(TICK), Ok(Event::Stop))
-        {
+        while !self.leaving.is_empty() {
+            thread::sleep(TICK);
             self.leaving.retain_mut(|server| !server.is_gone());
         }
-        self.leaving.clear();
     }
 }

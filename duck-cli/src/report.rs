@@ -2,7 +2,7 @@
 //! only where a terminal shows it (`NO_COLOR` is respected).
 
 use std::fmt::Display;
-use std::io::{IsTerminal, stderr};
+use std::io::{IsTerminal, Write, stderr};
 use std::sync::LazyLock;
 
 use anstream::AutoStream;
@@ -38,7 +38,8 @@ pub(crate) fn error(text: impl Display) {
 
 /// A line as it is.
 pub(crate) fn line(text: impl Display) {
-    SCREEN.suspend(|| anstream::eprintln!("{text}"));
+    // Where the terminal or the pipe is gone, there is nobody to tell.
+    SCREEN.suspend(|| drop(writeln!(anstream::stderr(), "{text}")));
 }
 
 /// Puts a progress bar on the last row of the screen.

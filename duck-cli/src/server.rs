@@ -13,6 +13,7 @@ use command_fds::{CommandFdExt, FdMapping};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::failure::{Context, Failure, Result};
+use crate::group::Group;
 use crate::report;
 use crate::site::Site;
 
@@ -36,6 +37,7 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
+    _group: Group,
     reader: JoinHandle<()>,
     started: Instant,
     ready: bool,
@@ -57,10 +59,12 @@ impl Server {
             .context(cannot)?
             .spawn()
             .context(cannot)?;
+        let group = Group::of(&child);
         let lines = child.stderr.take().ok_or_else(|| Failure::new(cannot()))?;
         let reader = thread::spawn(move || pass_on(lines, on_ready));
         Ok(Self {
             child,
+            _group: group,
             reader,
             started: Instant::now(),
             ready: false,

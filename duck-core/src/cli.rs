@@ -1,7 +1,7 @@
 //! The commands of a site's own binary.
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -9,11 +9,13 @@ use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::app::App;
+use crate::descriptors;
 use crate::error::Result;
 use crate::run;
 use crate::secret::SecretKey;
 use crate::setup::Purpose;
 use crate::site::{RouteLine, Site};
+use crate::stderr::{self, Stderr};
 
 #[derive(Parser)]
 #[command(about = "A site made with Duck", disable_help_subcommand = true)]
@@ -57,25 +59,50 @@ impl App {
     /// that is not understood.
     pub fn run(self) -> ExitCode {
         if matches!(std::env::args_os().nth(1), Some(first) if first == "--help" || first == "-h") {
-            return help(self);
+            return code_of(help(self));
         }
         let args = match Args::try_parse() {
             Ok(args) => args,
-            Err(usage) => {
-                // Where even the message cannot be printed there is nobody to read it.
-                let _ = usage.print();
-                return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
-            }
+            Err(usage) => return code_of(show(&usage)),
         };
         log_to_stderr(&args);
-        match answer(self, args.command.unwrap_or(Command::Run { address: None })) {
-            Ok(code) => code,
-            Err(error) => {
-                eprintln!("error: {}", error.chain());
-                ExitCode::FAILURE
-            }
-        }
+        code_of(answer(
+            self,
+            args.command.unwrap_or(Command::Run { address: None }),
+        ))
     }
+}
+
+/// Help is an answer; a complaint has its code whether or not anybody reads it.
+fn show(usage: &clap::Error) -> Result<ExitCode> {
+    let printed = usage.print();
+    if !usage.use_stderr() {
+        written(printed)?;
+    }
+    Ok(ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2)))
+}
+
+fn code_of(answer: Result<ExitCode>) -> ExitCode {
+    answer.unwrap_or_else(|error| {
+        stderr::write(format!("error: {}\n", error.chain()).as_bytes());
+        ExitCode::FAILURE
+    })
+}
+
+/// Whoever reads an answer may leave before its end: `… | head -1`. They have seen enough.
+fn written(result: io::Result<()>) -> Result<()> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => {
+            Err(io::Error::new(error.kind(), format!("cannot write the answer: {error}")).into())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
 fn answer(app: App, command: Command) -> Result<ExitCode> {
@@ -84,12 +111,14 @@ fn answer(app: App, command: Command) -> Result<ExitCode> {
         Command::Run {
             address: Some(address),
         } => run::serve(app.setting("ADDRESS", address))?,
-        Command::Routes { json } => on_site(app, async |site| {
-            print!("{}", routes(&site.0.routes, json));
-            Ok(())
-        })?,
-        Command::Check { deploy } => return on_site(app, async |site| Ok(check(site, deploy))),
-        Command::Secret => println!("{}", SecretKey::generate()?),
+        Command::Routes { json } => {
+            on_site(app, async |site| print(&routes(&site.0.routes, json)))?;
+        }
+        Command::Check { deploy } => {
+            descriptors::raise_limit();
+            return on_site(app, async |site| check(site, deploy));
+        }
+        Command::Secret => print(&format!("{}\n", SecretKey::generate()?))?,
         Command::Other(line) => return on_site(app, async |site| run_command(site, line).await),
     }
     Ok(ExitCode::SUCCESS)
@@ -118,10 +147,9 @@ async fn run_command(site: &Site, mut line: Vec<OsString>) -> Result<ExitCode> {
         let names: Vec<_> = names
             .chain(commands.iter().map(|command| command.name))
             .collect();
-        eprintln!(
-            "error: there is no command {name:?}; this site has {}",
-            names.join(", ")
-        );
+        let names = names.join(", ");
+        let text = format!("error: there is no command {name:?}; this site has {names}\n");
+        stderr::write(text.as_bytes());
         return Ok(ExitCode::from(2));
     };
     (command.run)(arguments).await
@@ -129,7 +157,7 @@ async fn run_command(site: &Site, mut line: Vec<OsString>) -> Result<ExitCode> {
 
 /// The help, with the commands of the site's components. Of a site that cannot start only those that
 /// every site has are known: `check` says what is wrong with it.
-fn help(app: App) -> ExitCode {
+fn help(app: App) -> Result<ExitCode> {
     let program = std::env::args_os().next().unwrap_or_default();
     let program = Path::new(&program).file_name().unwrap_or_default();
     let mut args = Args::command().bin_name(program.to_string_lossy());
@@ -139,9 +167,8 @@ fn help(app: App) -> ExitCode {
             args = args.subcommand(clap::Command::new(part.name).about(part.about));
         }
     }
-    // Where it cannot be printed there is nobody to read it.
-    let _ = args.print_help();
-    ExitCode::SUCCESS
+    written(args.print_help())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What the framework has to say goes to standard error; `RUST_LOG` chooses how much. Somebody who
@@ -154,8 +181,8 @@ fn log_to_stderr(args: &Args) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(|| Stderr);
     // A program that embeds a site may have set up its log already: that one stays.
     let _ = log.with_target(false).try_init();
 }
@@ -198,7 +225,7 @@ fn routes(routes: &[RouteLine], json: bool) -> String {
     lines.collect()
 }
 
-fn check(site: &Site, deploy: bool) -> ExitCode {
+fn check(site: &Site, deploy: bool) -> Result<ExitCode> {
     let mut findings = site.settings().warnings();
     if deploy && site.0.context.debug {
         findings.push(
@@ -207,16 +234,21 @@ fn check(site: &Site, deploy: bool) -> ExitCode {
                 .to_string(),
         );
     }
-    println!(
-        "  ✓ the settings are read, {} URL patterns fit together",
-        site.0.routes.len()
-    );
-    for finding in &findings {
-        println!("  ✗ {finding}");
+    let patterns = site.0.routes.len();
+    let mut text = format!("  ✓ the settings are read, {patterns} URL patterns fit together\n");
+    match descriptors::shortage(site.settings(), site.0.context.limits.max_connections) {
+        Some(shortage) if deploy => findings.push(shortage),
+        // Where a site is written it may well have less room than where it is run.
+        Some(shortage) => text += &format!("  ! {shortage}\n"),
+        None => {}
     }
-    if findings.is_empty() {
+    for finding in &findings {
+        text += &format!("  ✗ {finding}\n");
+    }
+    print(&text)?;
+    Ok(if findings.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
-    }
+    })
 }

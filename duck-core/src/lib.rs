@@ -40,6 +40,7 @@ mod body;
 mod cli;
 mod component;
 mod context;
+mod descriptors;
 mod error;
 mod error_page;
 mod escape;
@@ -69,7 +70,9 @@ mod session;
 mod session_error;
 mod settings;
 mod setup;
+mod signals;
 mod site;
+mod stderr;
 
 pub mod testing;
 #[cfg(feature = "tower")]

@@ -7,11 +7,14 @@ use listenfd::ListenFd;
 use tokio::net::TcpListener;
 
 use crate::app::App;
+use crate::descriptors;
 use crate::error::{Error, Result};
 use crate::server;
 use crate::serving::Serving;
 use crate::settings::Settings;
+use crate::signals::StopSignals;
 use crate::site::Site;
+use crate::stderr;
 
 #[cfg(not(feature = "cli"))]
 impl App {
@@ -20,15 +23,18 @@ impl App {
         match serve(self) {
             Ok(()) => std::process::ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("error: {}", error.chain());
+                stderr::write(format!("error: {}\n", error.chain()).as_bytes());
                 std::process::ExitCode::FAILURE
             }
         }
     }
 }
 
-/// Starts the site and serves it until SIGTERM or SIGINT.
+/// Starts the site and serves it until a signal stops it.
 pub(crate) fn serve(app: App) -> Result<()> {
+    let _log = stderr::in_background();
+    let signals = StopSignals::receive()?;
+    descriptors::raise_limit();
     let serving = Serving::from_settings(app.settings()?)?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(workers) = serving.workers {
@@ -36,12 +42,14 @@ pub(crate) fn serve(app: App) -> Result<()> {
     }
     runtime.enable_all().build()?.block_on(async {
         let site = app.start().await?;
-        for warning in site.settings().warnings() {
+        let connections = site.0.context.limits.max_connections;
+        let shortage = descriptors::shortage(site.settings(), connections);
+        for warning in site.settings().warnings().into_iter().chain(shortage) {
             tracing::warn!(target: "duck", "{warning}");
         }
         let listener = listen(site.settings(), &serving.address).await?;
-        let stop = stop_signal()?;
-        eprint!("{}", banner(&site, listener.local_addr()?));
+        let stop = signals.serving();
+        stderr::write(banner(&site, listener.local_addr()?).as_bytes());
         server::serve(listener, site, stop).await;
         Ok(())
     })
@@ -65,21 +73,6 @@ async fn listen(settings: &Settings, address: &str) -> Result<TcpListener> {
             "ADDRESS",
             format_args!("cannot listen on {address:?}: {error}; {hint}"),
         ))
-    })
-}
-
-/// Done when somebody asks the process to stop.
-fn stop_signal() -> Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
     })
 }
 

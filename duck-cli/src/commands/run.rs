@@ -2,17 +2,14 @@
 
 use std::path::Path;
 use std::sync::mpsc::Sender;
-use std::thread;
-
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 use crate::args::Run;
 use crate::banner;
-use crate::failure::{Context, Result};
+use crate::failure::Result;
 use crate::reload::{Event, Options, Reload};
 use crate::report;
 use crate::settings::Settings;
+use crate::signals;
 use crate::site::Site;
 use crate::socket;
 use crate::watch::{self, FOLDERS, Watcher};
@@ -32,19 +29,12 @@ pub(crate) fn run(args: &Run) -> Result {
     banner::show(&site, &settings);
     let root = site.root.clone();
     let mut reload = Reload::new(site, listener, options);
-    stop_on_signals(reload.sender())?;
+    signals::stop(reload.sender())?;
     let _watcher = options
         .wait_for_edits
         .then(|| follow_edits(&root, reload.sender()))
         .transpose()?;
     reload.run()
-}
-
-fn stop_on_signals(sender: Sender<Event>) -> Result {
-    let mut signals =
-        Signals::new([SIGINT, SIGTERM, SIGHUP]).context(|| "cannot wait for signals".into())?;
-    thread::spawn(move || signals.forever().all(|_| sender.send(Event::Stop).is_ok()));
-    Ok(())
 }
 
 fn follow_edits(root: &Path, sender: Sender<Event>) -> Result<Watcher> {

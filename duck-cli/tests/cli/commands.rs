@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use crate::environment::Environment;
+use crate::environment::{Environment, closed_pipe};
 
 /// Compares with a file of `tests/saved`.
 macro_rules! assert_saved {
@@ -298,4 +298,44 @@ fn a_broken_settings_file_is_named_with_its_line() {
         "{err}"
     );
     assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn commands_whose_reader_has_gone_end_quietly() {
+    let environment = Environment::new();
+    for args in [&["secret"][..], &["--help"], &["--version"]] {
+        let output = environment.command(args).stdout(closed_pipe()).output();
+        let output = output.unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(
+            (output.status.code(), said.as_str()),
+            (Some(0), ""),
+            "{args:?}"
+        );
+    }
+    for (args, code) in [
+        (&["new", "mysite"][..], 0),
+        (&["new", "mysite"], 1),
+        (&["run"], 2),
+    ] {
+        let status = environment.command(args).stderr(closed_pipe()).status();
+        assert_eq!(status.unwrap().code(), Some(code), "{args:?}");
+    }
+    assert!(environment.path("mysite/Cargo.toml").is_file());
+}
+
+#[test]
+fn a_key_that_cannot_be_written_is_an_error() {
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = Environment::new()
+        .command(&["secret"])
+        .stdout(full)
+        .output();
+    let output = output.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.starts_with("error: cannot write the key: No space left"),
+        "{said}"
+    );
 }

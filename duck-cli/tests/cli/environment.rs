@@ -1,8 +1,9 @@
 //! A fresh folder in which the real `duck` is run.
 
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -77,6 +78,13 @@ fn list_into(folder: &Path, inside: &Path, files: &mut Vec<String>) {
             list_into(folder, &path, files);
         }
     }
+}
+
+/// The end of a pipe that nobody reads any more.
+pub(crate) fn closed_pipe() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    OwnedFd::from(writer).into()
 }
 
 /// What a run of `duck` came to.

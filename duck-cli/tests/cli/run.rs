@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::environment::Environment;
+use crate::environment::{Environment, closed_pipe};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 /// Long enough for a small build on a machine that has other things to do.
@@ -58,6 +58,15 @@ fn main() {
 }
 "#;
 
+/// Serves, and cannot be asked to stop.
+const MAIN_THAT_STAYS: &str = r#"
+use std::os::unix::process::CommandExt;
+fn main() {
+    let script = "trap '' TERM; echo $$ > id.new; mv id.new id; echo '  Serving' >&2; exec sleep 60";
+    panic!("{}", std::process::Command::new("sh").args(["-c", script]).exec());
+}
+"#;
+
 struct Running {
     duck: Child,
     lines: Receiver<String>,
@@ -66,11 +75,7 @@ struct Running {
 
 impl Running {
     fn start(environment: &Environment, args: &[&str]) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = free_port();
         let mut command = environment.command(&["run", "--port", &port.to_string()]);
         command
             .args(args)
@@ -118,8 +123,12 @@ impl Running {
         self.ask()
     }
 
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.duck), signal).unwrap();
+    }
+
     fn stop(mut self) -> ExitStatus {
-        kill_process(Pid::from_child(&self.duck), Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
         self.duck.wait().unwrap()
     }
 }
@@ -132,6 +141,11 @@ impl Drop for Running {
             let _ = self.duck.wait();
         }
     }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 fn ask(address: SocketAddr) -> std::io::Result<(String, Pid)> {
@@ -284,12 +298,58 @@ fn stopping_ends_a_build_under_way() {
             .and_then(Pid::from_raw);
     }
     assert_eq!(running.stop().code(), Some(0));
-    // It was told to end; that it has is seen a moment later.
+    ends(script.unwrap());
+}
+
+/// It was told to end; that it has is seen a moment later.
+#[track_caller]
+fn ends(process: Pid) {
     let since = Instant::now();
-    while is_running(script.unwrap()) && since.elapsed() < Duration::from_secs(30) {
+    while is_running(process) && since.elapsed() < Duration::from_secs(30) {
         thread::sleep(Duration::from_millis(5));
     }
-    assert!(!is_running(script.unwrap()));
+    assert!(!is_running(process));
+}
+
+#[test]
+fn a_second_interrupt_ends_all_at_once() {
+    let environment = site();
+    environment.write("site/src/main.rs", MAIN_THAT_STAYS);
+    let mut running = Running::start(&environment, &[]);
+    running.says("Serving");
+    let id = fs::read_to_string(environment.path("site/id")).unwrap();
+    let site = Pid::from_raw(id.trim().parse().unwrap()).unwrap();
+    running.signal(Signal::TERM);
+    // Nothing tells that the first signal was received: until it is, another one is the first.
+    while running.duck.try_wait().unwrap().is_none() {
+        thread::sleep(Duration::from_millis(50));
+        running.signal(Signal::INT);
+    }
+    assert_eq!(running.duck.wait().unwrap().code(), Some(130));
+    ends(site);
+    assert!(TcpStream::connect(running.address).is_err());
+}
+
+#[test]
+fn a_site_is_served_where_nobody_reads_what_is_said() {
+    let environment = site();
+    let port = free_port();
+    let mut command = environment.command(&["run", "--port", &port.to_string()]);
+    command.current_dir(environment.path("site"));
+    let mut duck = command.stderr(closed_pipe()).spawn().unwrap();
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let since = Instant::now();
+    let answer = loop {
+        match ask(address) {
+            Err(_) if since.elapsed() < PATIENCE && duck.try_wait().unwrap().is_none() => {
+                thread::sleep(Duration::from_millis(20));
+            }
+            answer => break answer,
+        }
+    };
+    kill_process(Pid::from_child(&duck), Signal::TERM).unwrap();
+    assert_eq!(duck.wait().unwrap().code(), Some(0));
+    assert_eq!(answer.unwrap().0, "first");
 }
 
 #[test]

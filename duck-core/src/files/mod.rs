@@ -125,7 +125,14 @@ fn send(
     if *request.method() == Method::HEAD {
         return Ok(response.with(header::CONTENT_LENGTH, HeaderValue::from(length)));
     }
-    Ok(response.with_body(pieces::body(file.file, part)?))
+    match pieces::body(file.file, part) {
+        Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => Err(RequestError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many files are being sent; try again",
+        )
+        .into()),
+        body => Ok(response.with_body(body?)),
+    }
 }
 
 /// `Range` means something to `GET` alone: RFC 9110, 14.2.

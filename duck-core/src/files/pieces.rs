@@ -12,11 +12,13 @@ use http_body::{Frame, SizeHint};
 use tokio::task::spawn_blocking;
 
 use crate::body::{Body, BoxError};
+use crate::descriptors::FileBeingSent;
 
 /// How much is read at a time.
 const PIECE: u64 = 128 * 1024;
 
 /// The body for a part of a file. The first piece is read here and now, which is all there is of most files.
+/// An error of the kind `ResourceBusy` says that too many larger ones are being sent.
 pub(super) fn body(mut file: File, part: Range<u64>) -> io::Result<Body> {
     file.seek(SeekFrom::Start(part.start))?;
     let length = part.end - part.start;
@@ -25,10 +27,14 @@ pub(super) fn body(mut file: File, part: Range<u64>) -> io::Result<Body> {
     if rest.left == 0 {
         return Ok(first.into());
     }
+    let Some(being_sent) = FileBeingSent::new() else {
+        return Err(io::ErrorKind::ResourceBusy.into());
+    };
     let pieces = stream::try_unfold((Some(first), rest), next);
     Ok(Body::new(Pieces {
         pieces: Box::pin(pieces),
         left: length,
+        _being_sent: being_sent,
     }))
 }
 
@@ -66,6 +72,7 @@ async fn next((first, mut rest): State) -> io::Result<Option<(Bytes, State)>> {
 struct Pieces<S> {
     pieces: Pin<Box<S>>,
     left: u64,
+    _being_sent: FileBeingSent,
 }
 
 impl<S: Stream<Item = io::Result<Bytes>>> http_body::Body for Pieces<S> {

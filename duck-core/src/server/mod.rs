@@ -15,9 +15,13 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
+use crate::descriptors;
 use crate::site::Site;
+
+/// Between two tries to accept a connection, where none can be.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Serves a site until `shutdown` is done, then lets the requests under way finish, for
 /// `SHUTDOWN_TIMEOUT` at most.
@@ -61,13 +65,15 @@ async fn accept(
     connections: &mut JoinSet<()>,
     stopping: &watch::Receiver<()>,
 ) {
-    let room = Arc::new(Semaphore::new(site.0.context.limits.max_connections));
+    let most = descriptors::fit(site.0.context.limits.max_connections);
+    let room = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
+    let mut told = None;
     loop {
         // Nobody closes this semaphore.
         let Ok(permit) = room.clone().acquire_owned().await else {
             return;
         };
-        let (stream, peer) = next(listener).await;
+        let (stream, peer) = next(listener, &mut told).await;
         connections.spawn(run(stream, peer, site.clone(), stopping.clone(), permit));
         while connections.try_join_next().is_some() {}
     }
@@ -85,17 +91,20 @@ async fn run(
 }
 
 /// The next connection. Errors of one connection are passed over; when the process has no
-/// descriptors left, accepting waits until some are free.
-async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+/// descriptors left, accepting waits until some are free. That is logged once a second at most.
+async fn next(listener: &TcpListener, told: &mut Option<Instant>) -> (TcpStream, SocketAddr) {
     let mut pause = Duration::from_millis(5);
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => return (stream, peer),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                tracing::error!(target: "duck", %error, "cannot accept connections");
+                if told.is_none_or(|told| told.elapsed() >= LONGEST_PAUSE) {
+                    tracing::error!(target: "duck", %error, "cannot accept connections");
+                    *told = Some(Instant::now());
+                }
                 sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(1));
+                pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
     }

@@ -86,11 +86,7 @@ pub(crate) fn add(setup: &mut Setup<'_>, sessions: Sessions) {
         async move {
             let args = match parse(arguments) {
                 Ok(args) => args,
-                Err(usage) => {
-                    // Where even the message cannot be printed there is nobody to read it.
-                    let _ = usage.print();
-                    return Ok(exit_code(usage.exit_code()));
-                }
+                Err(usage) => return show(&usage),
             };
             let mut out = BufWriter::new(io::stdout());
             let mut answer = sessions.answer(args, &mut out).await;
@@ -116,8 +112,14 @@ fn parse(arguments: Vec<OsString>) -> Result<Args, clap::Error> {
     Args::from_arg_matches(&matches)
 }
 
-fn exit_code(code: i32) -> ExitCode {
-    ExitCode::from(u8::try_from(code).unwrap_or(2))
+/// Help is an answer; a complaint has its code whether or not anybody reads it.
+fn show(usage: &clap::Error) -> Result<ExitCode> {
+    match usage.print() {
+        Err(error) if !usage.use_stderr() && error.kind() != ErrorKind::BrokenPipe => {
+            Err(error.into())
+        }
+        _ => Ok(ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2))),
+    }
 }
 
 fn is_broken_pipe(error: &Error) -> bool {
@@ -213,11 +215,11 @@ impl Desk<'_> {
 
 /// Something to know besides the answer.
 fn note(text: impl std::fmt::Display) {
-    eprintln!("note: {text}");
+    let _ = writeln!(io::stderr(), "note: {text}");
 }
 
 /// A command that is not understood, or not meant.
 fn misuse(text: impl std::fmt::Display) -> ExitCode {
-    eprintln!("error: {text}");
+    let _ = writeln!(io::stderr(), "error: {text}");
     ExitCode::from(2)
 }

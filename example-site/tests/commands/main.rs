@@ -1,6 +1,7 @@
 //! The real program: its server, and `example-site sessions …` beside it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod descriptors;
 #[expect(dead_code, reason = "the tests of the storages use the rest of it")]
 #[path = "../../../duck-session/tests/faults/disk.rs"]
 mod disk;
@@ -11,6 +12,8 @@ mod keys;
 mod looking;
 mod migration;
 mod settings;
+mod signals;
 mod site;
+mod standard_output_and_error;
 mod starting;
 mod trouble;

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -42,9 +44,14 @@ impl Site {
         self.write();
     }
 
-    /// The same with the value as TOML.
+    /// The same with the value as TOML: a number, a boolean.
     pub(crate) fn set_toml(&mut self, key: &str, value: &str) {
         self.settings.insert(key.to_owned(), value.to_owned());
+        self.write();
+    }
+
+    pub(crate) fn unset(&mut self, key: &str) {
+        self.settings.remove(key);
         self.write();
     }
 
@@ -134,6 +141,30 @@ impl Site {
         start(self.command(&["run"]))
     }
 
+    /// A server that a line of shell starts, as `exec "$0" run`, on a socket that is there already:
+    /// whatever becomes of its standard error, its address is known.
+    pub(crate) fn serve_from_shell(&self, line: &str, stderr: Stdio) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let line = format!("exec 3<&0 </dev/null; export LISTEN_FDS=1; {line}");
+        let child = self
+            .shell(&line)
+            .stdin(OwnedFd::from(listener))
+            .stderr(stderr)
+            .spawn()
+            .unwrap();
+        Server { child, address }
+    }
+
+    /// A line of shell, in which the program is `$0`.
+    pub(crate) fn shell(&self, line: &str) -> Command {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", line, PROGRAM]);
+        inherit(&mut shell, &self.command(&[]));
+        shell.current_dir(self.temp.path());
+        shell
+    }
+
     /// A server whose system calls are written to a file, those that the expression of `strace -e`
     /// is about.
     pub(crate) fn serve_traced(&self, expression: &str, into: &str) -> Server {
@@ -145,12 +176,7 @@ impl Site {
             .arg(self.path(into))
             .arg(PROGRAM)
             .arg("run");
-        for (name, value) in plain.get_envs() {
-            match value {
-                Some(value) => traced.env(name, value),
-                None => traced.env_remove(name),
-            };
-        }
+        inherit(&mut traced, &plain);
         traced.current_dir(self.temp.path());
         start(traced)
     }
@@ -179,6 +205,16 @@ impl Site {
     }
 }
 
+/// Gives a program the environment of another one.
+fn inherit(command: &mut Command, plain: &Command) {
+    for (name, value) in plain.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+}
+
 /// Starts a server, and waits until it says where it serves.
 fn start(mut command: Command) -> Server {
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
@@ -199,6 +235,19 @@ fn start(mut command: Command) -> Server {
     // Nobody reads the rest, and a full pipe would stop the server.
     thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
     Server { child, address }
+}
+
+/// Waits for something that happens soon.
+#[track_caller]
+pub(crate) fn wait_until(mut has_happened: impl FnMut() -> bool) {
+    let since = Instant::now();
+    while !has_happened() {
+        assert!(
+            since.elapsed() < Duration::from_secs(20),
+            "it does not happen"
+        );
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// What a command said.
@@ -237,6 +286,29 @@ impl Drop for Server {
 }
 
 impl Server {
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// What it writes to its standard error, if the test has that.
+    pub(crate) fn stderr(&mut self) -> ChildStderr {
+        self.child.stderr.take().unwrap()
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        wait_until(|| self.child.try_wait().unwrap().is_some());
+        self.child.wait().unwrap()
+    }
+
     /// Somebody who has logged in.
     pub(crate) fn user(&self, name: &str) -> Visitor {
         let mut visitor = Visitor::default();
