@@ -676,3 +676,190 @@ async fn a_form_may_be_read_as_any_map() {
         r#"Some(["1", "3"])"#
     );
 }
+
+/// Reads a body in one way of many; what it gives is the same for all of them.
+async fn read(request: &Request, how: &str) -> Result<String> {
+    match how {
+        "text" => Ok(request.text().await?),
+        "bytes" => Ok(String::from_utf8_lossy(&request.bytes().await?).into_owned()),
+        "form" => {
+            let pairs: Vec<(String, String)> = request.form().await?;
+            Ok(pairs
+                .iter()
+                .map(|(name, text)| format!("{name}={text}"))
+                .collect())
+        }
+        "json" => Ok(request.json::<serde_json::Value>().await.map_or_else(
+            |error| format!("{} {error}", error.status()),
+            |json| json.to_string(),
+        )),
+        "stream" => {
+            let (mut body, mut whole) = (request.body_stream()?, Vec::new());
+            while let Some(piece) = body.next().await? {
+                whole.extend_from_slice(&piece);
+            }
+            Ok(String::from_utf8_lossy(&whole).into_owned())
+        }
+        "one piece" => {
+            request.body_stream()?.next().await?;
+            Ok(String::new())
+        }
+        "no piece" => {
+            request.body_stream()?;
+            Ok(String::new())
+        }
+        other => panic!("{other}?"),
+    }
+}
+
+const WAYS: [&str; 7] = [
+    "text",
+    "bytes",
+    "form",
+    "json",
+    "stream",
+    "one piece",
+    "no piece",
+];
+
+/// A site whose middleware reads the body in the way a header names, and whose view reads it in
+/// another, or in the same.
+fn read_twice() -> TestClient {
+    async fn first(request: Request, next: Next<'_>) -> Result<Response> {
+        if let Some(how) = request.header("x-first") {
+            // Its error is not the view's.
+            let _ = read(&request, how).await;
+        }
+        Ok(next.run(request).await)
+    }
+    let view = async |request: Request| {
+        let how = request.header("x-then").unwrap_or_default();
+        read(&request, how).await
+    };
+    TestClient::new(
+        app()
+            .middleware(first)
+            .urls([path("/", view).methods([POST])]),
+    )
+}
+
+#[tokio::test]
+async fn a_body_may_be_read_in_any_ways_one_after_the_other() {
+    let site = read_twice();
+    for pieces in [
+        &["a=1&b=2"][..],
+        &["a=", "1&b", "=", "2"],
+        &["", "a=1", "&b=2", ""],
+        &[],
+    ] {
+        for then in WAYS {
+            let alone = site
+                .post("/")
+                .body(FORM, chunks(pieces))
+                .header("x-then", then)
+                .await;
+            assert_eq!(alone.status(), 200);
+            for first in WAYS {
+                let again = site.post("/").body(FORM, chunks(pieces));
+                let again = again.header("x-first", first).header("x-then", then).await;
+                let (again, alone) = (
+                    (again.status(), again.text()),
+                    (alone.status(), alone.text()),
+                );
+                assert_eq!(again, alone, "{first}, then {then}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_reads_a_body_second_gets_the_error_of_the_first() {
+    let broken = || {
+        let pieces = [
+            Ok(Bytes::from_static(b"a=1")),
+            Err(std::io::Error::other("gone")),
+        ];
+        Body::stream(stream::iter(pieces))
+    };
+    let bodies: [(fn() -> Body, u16); 2] = [
+        (|| Body::from("x".repeat(1001)), 413),
+        (|| chunks(&["xxxxxxxxxx"; 101]), 413),
+    ];
+    let site = read_twice();
+    for first in [
+        "",
+        "text",
+        "bytes",
+        "form",
+        "stream",
+        "one piece",
+        "no piece",
+    ] {
+        for then in ["text", "bytes", "form", "stream"] {
+            let send = async |body: Body| {
+                let request = site.post("/").body(FORM, body).header("x-then", then);
+                match first {
+                    "" => status(&request.await),
+                    first => status(&request.header("x-first", first).await),
+                }
+            };
+            for (body, code) in bodies {
+                assert_eq!(send(body()).await, code, "{first}, then {then}");
+            }
+            assert_eq!(send(broken()).await, 400, "{first}, then {then}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reading_that_was_given_up_is_taken_up_by_the_next() {
+    use std::time::Duration;
+    async fn impatient(request: Request, next: Next<'_>) -> Result<Response> {
+        let second = Duration::from_secs(1);
+        assert!(tokio::time::timeout(second, request.bytes()).await.is_err());
+        let mut body = request.body_stream()?;
+        assert_eq!(body.next().await?, Some(Bytes::from_static(b"a")));
+        assert!(tokio::time::timeout(second, body.next()).await.is_err());
+        drop(body);
+        Ok(next.run(request).await)
+    }
+    let slow = stream::unfold(0, async |count| {
+        tokio::time::sleep(Duration::from_secs(5 * count)).await;
+        let piece = ["a", "b", "c"].get(usize::try_from(count).ok()?)?;
+        Some((
+            Ok::<_, std::io::Error>(Bytes::from_static(piece.as_bytes())),
+            count + 1,
+        ))
+    });
+    let view = async |request: Request| request.text().await;
+    let app = app()
+        .middleware(impatient)
+        .urls([path("/", view).methods([POST])]);
+    let page = TestClient::new(app)
+        .post("/")
+        .body("x/y", Body::stream(slow))
+        .await;
+    assert_eq!(page.text(), "abc");
+}
+
+#[tokio::test]
+async fn a_stream_is_kept_up_to_the_limit_of_the_site() {
+    async fn twice(request: Request) -> Result<String> {
+        let mut body = request.body_stream()?;
+        while body.next().await?.is_some() {}
+        drop(body);
+        let again = request.bytes().await?;
+        Ok(again.len().to_string())
+    }
+    let site = TestClient::new(app().urls([path("/", twice).methods([POST]).max_body(100_000)]));
+    let kept = site
+        .post("/")
+        .body("x/y", chunks(&["xxxxxxxxxx"; 100]))
+        .await;
+    assert_eq!(kept.text(), "1000");
+    let longer = site
+        .post("/")
+        .body("x/y", chunks(&["xxxxxxxxxx"; 101]))
+        .await;
+    assert_eq!(status(&longer), 500);
+}

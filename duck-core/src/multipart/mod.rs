@@ -26,10 +26,13 @@ const MAX_HEAD: usize = 16 * 1024;
 const MAX_BOUNDARY: usize = 70;
 
 impl Request {
-    /// The parts of an upload, as they arrive: for files that are too large to hold. The body can
-    /// be had once like this, as with [`body_stream`](Self::body_stream), and its limit holds:
-    /// [`UrlPattern::max_body`](crate::UrlPattern::max_body). For small forms there is
+    /// The parts of an upload, as they arrive: for files that are too large to hold. The limit of the
+    /// body holds: [`UrlPattern::max_body`](crate::UrlPattern::max_body). For small forms there is
     /// [`multipart_form`](Self::multipart_form).
+    ///
+    /// A middleware may read parts and drop the [`Multipart`]: the view gets all of them from the
+    /// first on, as long as what was read is no more than `MAX_BODY_BYTES`. See
+    /// [`body_stream`](Self::body_stream).
     ///
     /// ```
     /// # use duck_core::testing::TestClient;
@@ -59,11 +62,16 @@ impl Request {
     /// # Errors
     ///
     /// 415 when the body is no `multipart/form-data`; 400 when it names no boundary; 413 when its
-    /// length is known and over the limit; 500 when the body was streamed before.
+    /// length is known and over the limit; 500 as [`body_stream`](Self::body_stream).
     pub fn multipart(&self) -> Result<Multipart, RequestError> {
+        self.multipart_keeping(self.limits().max_body_bytes)
+    }
+
+    /// The parts of an upload, of whose body up to so many bytes are kept for the next reader.
+    fn multipart_keeping(&self, most: u64) -> Result<Multipart, RequestError> {
         let boundary = boundary(self.header("content-type").unwrap_or_default())?;
         let pace = Arc::new(Pace::default());
-        let pieces = feed::pieces(self.body_stream()?, pace.clone());
+        let pieces = feed::pieces(self.stream_keeping(most)?, pace.clone());
         Ok(Multipart {
             parser: multer::Multipart::new(pieces, boundary),
             field: None,
