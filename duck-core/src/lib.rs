@@ -48,6 +48,7 @@ mod limits;
 mod middleware;
 #[cfg(feature = "multipart")]
 mod multipart;
+mod parameters;
 mod params;
 mod pattern;
 pub mod prelude;

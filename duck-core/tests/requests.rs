@@ -863,3 +863,87 @@ async fn a_stream_is_kept_up_to_the_limit_of_the_site() {
         .await;
     assert_eq!(status(&longer), 500);
 }
+
+#[tokio::test]
+async fn a_compressed_body_is_refused_with_what_is_taken() {
+    let site = readers();
+    for (path, media_type) in [("/form", FORM), ("/json", JSON), ("/text", "text/plain")] {
+        for coding in [
+            "gzip",
+            "GZIP",
+            "br",
+            "identity, gzip",
+            "x-unknown",
+            "gzip, identity",
+            "é",
+        ] {
+            let page = site.post(path).body(media_type, "\x1f\u{8b}");
+            let page = page.header("content-encoding", coding).await;
+            assert_eq!(status(&page), 415, "{path} {coding}");
+            assert_eq!(
+                page.header("accept-encoding"),
+                Some("identity"),
+                "{path} {coding}"
+            );
+        }
+        let other = site.post(path).body("x/y", "{}").await;
+        assert_eq!(
+            other.header("accept-encoding"),
+            None,
+            "{path}: the type is what is wrong"
+        );
+    }
+    for coding in ["identity", "IDENTITY", "", " identity , identity", ","] {
+        let page = site
+            .post("/form")
+            .body(FORM, "q=x")
+            .header("content-encoding", coding)
+            .await;
+        assert_eq!(page.text(), "x 0 []", "{coding}");
+    }
+    let twice = site.post("/form").body(FORM, "q=x");
+    let twice = twice
+        .header("content-encoding", "identity")
+        .header("content-encoding", "gzip");
+    assert_eq!(status(&twice.await), 415);
+    let raw = site
+        .post("/bytes")
+        .body("x/y", "1234")
+        .header("content-encoding", "gzip")
+        .await;
+    assert_eq!(raw.text(), "4", "bytes are what was sent");
+}
+
+#[tokio::test]
+async fn the_media_type_is_read_in_every_spelling() {
+    let site = readers();
+    for media_type in [
+        "application/json ; charset=utf-8",
+        "application/json\t;\tcharset=\"utf-8\"",
+        "application/json;",
+        "application/json;charset=ISO-8859-1;charset=x",
+        "Application/Problem+JSON; a=\"b;c\"",
+        "application/json; name=\"\u{fc}\"",
+    ] {
+        let page = site.post("/json").body(media_type, r#"{"q": "x"}"#).await;
+        assert_eq!(page.text(), "x 0 []", "{media_type}");
+    }
+    let charset = "application/x-www-form-urlencoded; charset=ISO-8859-1";
+    assert_eq!(
+        site.post("/form").body(charset, "q=x").await.text(),
+        "x 0 []"
+    );
+    for (second, code) in [(JSON, 200), ("text/plain", 400), (FORM, 400)] {
+        let page = site.post("/json").body(JSON, r#"{"q": "x"}"#);
+        assert_eq!(
+            status(&page.header("content-type", second).await),
+            code,
+            "{second}"
+        );
+    }
+    let listed = site
+        .post("/json")
+        .body("application/json, application/json", "{}")
+        .await;
+    assert_eq!(status(&listed), 415);
+}

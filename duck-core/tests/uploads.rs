@@ -125,7 +125,7 @@ async fn what_is_no_upload_is_refused() {
         ("multipart/mixed; boundary=x", 415),
         ("multipart/form-data", 400),
         ("multipart/form-data; boundary=", 400),
-        ("multipart/form-data; boundary=\"\"", 415),
+        ("multipart/form-data; boundary=\"\"", 400),
         ("nonsense", 415),
     ] {
         let page = site.post("/").body(media_type, end()).await;
@@ -649,4 +649,81 @@ async fn a_form_that_middleware_read_shares_its_files_with_the_view() {
     let length = body.len();
     let page = site.post("/").body(TYPE, in_pieces(body, 60_000)).await;
     assert_eq!(page.text(), format!("5000000 true title file {length}"));
+}
+
+#[tokio::test]
+async fn an_upload_is_taken_in_every_spelling_of_its_type() {
+    let site = site([path("/", list)]);
+    for (media_type, boundary) in [
+        ("multipart/form-data ; boundary=B", "B"),
+        ("multipart/form-data;boundary=B", "B"),
+        ("Multipart/Form-Data\t;\tBoundary=B", "B"),
+        ("multipart/form-data; charset=utf-8; boundary=B; x", "B"),
+        (
+            "multipart/form-data; boundary=a=b/c:d?e(f,g)",
+            "a=b/c:d?e(f,g)",
+        ),
+        ("multipart/form-data; boundary=\"a b;c\"", "a b;c"),
+        ("multipart/form-data; boundary=\"a\\\"b\\\\c\"", "a\"b\\c"),
+        ("multipart/form-data; boundary=B; boundary=C", "B"),
+    ] {
+        let body = (part("name=a", "1") + end()).replace("--x", &format!("--{boundary}"));
+        let page = site.post("/").body(media_type, body).await;
+        assert_eq!(page.text(), "a None None 1\n", "{media_type}");
+    }
+    let body = part("name=a", "1") + end();
+    let gzip = site
+        .post("/")
+        .body(TYPE, body.clone())
+        .header("content-encoding", "gzip")
+        .await;
+    assert_eq!(gzip.status(), 415);
+    assert_eq!(gzip.header("accept-encoding"), Some("identity"));
+    let other = "multipart/form-data; boundary=y";
+    let two = site
+        .post("/")
+        .body(TYPE, body)
+        .header("content-type", other)
+        .await;
+    assert_eq!(two.status(), 400);
+}
+
+#[tokio::test]
+async fn files_are_told_from_fields_however_their_names_are_written() {
+    for (disposition, says) in [
+        (
+            "name=a; filename*=utf-8''%E2%82%AC.txt",
+            "a Some(\"€.txt\") None 1",
+        ),
+        ("name=a; filename=\"C:\\\"", "a Some(\"unnamed\") None 1"),
+        (
+            "filename=\"C:\\x\\\"; name=\"a\"",
+            "a Some(\"unnamed\") None 1",
+        ),
+        (
+            "name=\"a%22b\"; filename=\"x%22y%0D%0A.txt\"",
+            "a\"b Some(\"x_y.txt\") None 1",
+        ),
+        ("name=\"a\\\"b\"; filename=\"\"", "a\"b None None 1"),
+        (
+            "name=a\r\nContent-Type: Text/Plain ; charset=x",
+            "a None Some(\"text/plain\") 1",
+        ),
+        ("name=a\r\nContent-Type: nonsense", "a None None 1"),
+    ] {
+        let page = send(part(disposition, "1") + end()).await;
+        assert_eq!(page.text(), format!("{says}\n"), "{disposition}");
+    }
+    let latin = [
+        b"--x\r\nContent-Disposition: form-data; name=caf\xe9\r\n\r\n1\r\n",
+        end().as_bytes(),
+    ];
+    assert_eq!(
+        send(latin.concat()).await.status(),
+        422,
+        "a name that is not UTF-8"
+    );
+    let latin: &[u8] =
+        b"--x\r\nContent-Disposition: form-data; name=a; filename=caf\xe9\r\n\r\n1\r\n--x--";
+    assert_eq!(send(latin).await.text(), "a Some(\"caf\u{fffd}\") None 1\n");
 }

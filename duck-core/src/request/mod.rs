@@ -1,6 +1,7 @@
 //! The request a view gets.
 
 mod body;
+mod content;
 mod read;
 mod values;
 

@@ -1,10 +1,15 @@
 //! Reading a request as a type: query, form, JSON, text.
 
+#[cfg(feature = "multipart")]
+use std::borrow::Cow;
+
 use http::header::{self, HeaderMap};
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 
 use super::Request;
+use super::content::{content_type, expect_identity};
+use crate::parameters::essence;
 use crate::request_error::RequestError;
 
 impl Request {
@@ -77,31 +82,30 @@ impl Request {
     ///
     /// 400 when it is not UTF-8, and as [`bytes`](Self::bytes).
     pub async fn text(&self) -> Result<String, RequestError> {
+        expect_identity(self.headers())?;
         let body = self.bytes().await?;
         String::from_utf8(body.into()).map_err(|error| {
             RequestError::bad_request("the body is not UTF-8").because(error.utf8_error())
         })
     }
 
+    /// Checks that the body is of the right media type, and can be read as it came. Its `charset` is
+    /// not looked at: forms and JSON are UTF-8 (RFC 8259, 8.1), and what is not is refused.
     fn expect_type(&self, what: &str, is_right: impl Fn(&str) -> bool) -> Result<(), RequestError> {
-        let media_type = self.header("content-type").map(essence).unwrap_or_default();
-        if is_right(&media_type) {
-            return Ok(());
+        if !is_right(&essence(&content_type(self.headers())?)) {
+            return Err(RequestError::unsupported(format!(
+                "the body must be {what}; its Content-Type says otherwise"
+            )));
         }
-        Err(RequestError::unsupported(format!(
-            "the body must be {what}; its Content-Type says otherwise"
-        )))
+        expect_identity(self.headers())
     }
-}
 
-/// A media type without its parameters, in lower case.
-fn essence(content_type: &str) -> String {
-    content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase()
+    /// The `Content-Type` of a body that can be read as it came.
+    #[cfg(feature = "multipart")]
+    pub(crate) fn readable_type(&self) -> Result<Cow<'_, str>, RequestError> {
+        expect_identity(self.headers())?;
+        content_type(self.headers())
+    }
 }
 
 /// Names are compared as they are sent: decoded, `%5F_Host-id` would pass for `__Host-id`, a name
