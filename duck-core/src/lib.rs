@@ -42,6 +42,7 @@ mod context;
 mod error;
 mod error_page;
 mod escape;
+mod fields;
 mod files;
 mod into_response;
 mod limits;

@@ -275,7 +275,14 @@ async fn a_long_text_is_refused_where_a_long_file_is_not() {
         b"\r\n\r\n\xe9\r\n--x--",
     ]
     .concat();
-    assert_eq!(site.post("/text").body(TYPE, latin).await.status(), 400);
+    let page = site.post("/text").body(TYPE, latin).await;
+    assert_eq!(page.status(), 422);
+    assert!(
+        page.text()
+            .contains("the field `a` of the form is not readable text"),
+        "{}",
+        page.text()
+    );
 }
 
 #[tokio::test]

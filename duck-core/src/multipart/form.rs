@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::StatusCode;
 use serde::de::DeserializeOwned;
 
 use super::part::Part;
+use crate::fields::Fields;
 use crate::request::Request;
 use crate::request_error::RequestError;
 
@@ -115,16 +117,14 @@ impl MultipartForm {
             .map(|(_, file)| file)
     }
 
-    /// The fields, without the files, as a struct. A field that comes several times fills a `Vec`.
+    /// The fields, without the files, as a type: see [`Request::form`].
     ///
     /// # Errors
     ///
-    /// 422 when they do not fit the type.
+    /// 422 when they do not fit the type: the message names the field, and no value.
     pub fn fields<T: DeserializeOwned>(&self) -> Result<T, RequestError> {
-        let wrong = || RequestError::unprocessable("the form is not as expected");
-        let text = serde_html_form::to_string(&self.0.fields);
-        let text = text.map_err(|error| wrong().because(error))?;
-        serde_html_form::from_str(&text).map_err(|error| wrong().because(error))
+        let read = Fields::from_texts(&self.0.fields).read();
+        read.map_err(|error| error.refuse("the form", StatusCode::UNPROCESSABLE_ENTITY))
     }
 }
 

@@ -5,6 +5,7 @@ mod content;
 mod read;
 mod values;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -145,7 +146,31 @@ impl Request {
 
     /// A cookie's value, percent-decoded; of several with that name, the first that is UTF-8.
     pub fn cookie(&self, name: &str) -> Option<String> {
-        read::cookie(self.headers(), name)
+        let mut cookies = read::cookies(self.headers());
+        let cookie = cookies.find(|(found, _)| *found == name);
+        cookie.map(|(_, value)| value.into_owned())
+    }
+
+    /// All cookies that came, in their order, names and percent-decoded values. A name can come more
+    /// than once: browsers send the cookie of the longest path first. A cookie that is not UTF-8 is
+    /// left out. There are no more than fit into `MAX_HEAD_BYTES`.
+    ///
+    /// ```
+    /// # use duck_core::{App, Request, Settings, path, testing::TestClient};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// async fn show(request: Request) -> String {
+    ///     let cookies: Vec<_> = request.cookies().collect();
+    ///     format!("{cookies:?}")
+    /// }
+    ///
+    /// let site = TestClient::new(App::new(Settings::default()).urls([path("/", show)]));
+    /// let page = site.get("/").header("cookie", "theme=dark%20blue; id=1; id=2").await;
+    /// assert_eq!(page.text(), r#"[("theme", "dark blue"), ("id", "1"), ("id", "2")]"#);
+    /// # }
+    /// ```
+    pub fn cookies(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+        read::cookies(self.headers())
     }
 
     /// Whether the visitor's connection is encrypted: by this server, or by a proxy named in
