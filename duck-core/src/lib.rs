@@ -44,6 +44,7 @@ mod error_page;
 mod escape;
 mod fields;
 mod files;
+mod forwarded;
 mod into_response;
 mod limits;
 mod middleware;

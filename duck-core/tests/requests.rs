@@ -584,7 +584,7 @@ async fn only_trusted_proxies_say_where_a_visitor_is() {
     for nonsense in [
         "",
         "unknown",
-        "203.0.113.9:80",
+        "203.0.113.9:x",
         "<script>",
         "1.1.1.1,",
         ",",

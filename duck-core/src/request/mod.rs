@@ -132,11 +132,15 @@ impl Request {
         &self.inner.head.extensions
     }
 
-    /// The host the visitor named, without a port: from the URI or the `Host` header.
+    /// The host the visitor named, without a port: from `Forwarded`, where a proxy named in
+    /// `TRUSTED_PROXIES` wrote it, the URI, or the `Host` header. `X-Forwarded-Host` is not read.
     pub fn host(&self) -> Option<&str> {
-        let authority = match self.uri().authority() {
-            Some(authority) => return Some(authority.host()),
-            None => self.header("host")?,
+        let Inner { head, context, .. } = &*self.inner;
+        let forwarded = context.proxies.host(self.inner.connection, &head.headers);
+        let authority = match (forwarded, head.uri.authority()) {
+            (Some(host), _) => host,
+            (None, Some(authority)) => return Some(authority.host()),
+            (None, None) => self.header("host")?,
         };
         let port = authority
             .rfind(':')
@@ -179,8 +183,8 @@ impl Request {
         self.inner.is_secure()
     }
 
-    /// The visitor's address, as seen by the outermost proxy named in `TRUSTED_PROXIES`; `None`
-    /// in tests without a socket.
+    /// The visitor's address, as seen by the outermost proxy named in `TRUSTED_PROXIES`. Where that
+    /// proxy does not tell it (`unknown`), the proxy's own. `None` in tests without a socket.
     pub fn client_ip(&self) -> Option<IpAddr> {
         self.inner.address()
     }
