@@ -44,12 +44,15 @@ mod descriptors;
 mod error;
 mod error_page;
 mod escape;
+mod fields;
 mod files;
+mod forwarded;
 mod into_response;
 mod limits;
 mod middleware;
 #[cfg(feature = "multipart")]
 mod multipart;
+mod parameters;
 mod params;
 mod pattern;
 pub mod prelude;

@@ -1,11 +1,11 @@
 //! Whose word about the client's address and scheme is taken.
 
-use std::net::{IpAddr, SocketAddr};
-use std::str::FromStr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use http::HeaderMap;
-use ipnet::IpNet;
+use http::{HeaderMap, HeaderName};
+use ipnet::{IpNet, Ipv6Net};
 
+use crate::forwarded::{Hop, forwarded, x_forwarded};
 use crate::settings::{Settings, SettingsError};
 
 /// Where a connection came from.
@@ -17,63 +17,139 @@ pub struct Connection {
     pub secure: bool,
 }
 
-/// The proxies in front of the site: `TRUSTED_PROXIES`.
+/// The proxies in front of the site, `TRUSTED_PROXIES`, and the headers that they write,
+/// `PROXY_HEADERS`.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Proxies(Vec<IpNet>);
+pub(crate) struct Proxies {
+    /// IPv4 stands in them as `::ffff:10.0.0.0`, as it does where one socket takes both.
+    networks: Vec<Ipv6Net>,
+    headers: Written,
+}
+
+/// Which headers are read. A proxy passes on, as they came, those that it does not write itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Written {
+    /// `X-Forwarded-*`, and `Forwarded` in a request that has none of them.
+    #[default]
+    Either,
+    XForwarded,
+    Forwarded,
+}
 
 impl Proxies {
     pub(crate) fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
         let names: Vec<String> = settings.get("TRUSTED_PROXIES")?.unwrap_or_default();
-        let net = |name: &String| {
-            IpNet::from_str(name).or_else(|_| IpAddr::from_str(name).map(IpNet::from)).map_err(|_| {
+        let network = |name: &String| {
+            network(name.trim()).ok_or_else(|| {
                 settings.error(
                     "TRUSTED_PROXIES",
-                    format_args!("{name:?} is no address or network; write \"10.0.0.7\" or \"10.0.0.0/8\""),
+                    format_args!(
+                        "{name:?} is no address or network; write \"10.0.0.7\" or \"10.0.0.0/8\""
+                    ),
                 )
             })
         };
-        names.iter().map(net).collect::<Result<_, _>>().map(Self)
+        let headers: Option<String> = settings.get("PROXY_HEADERS")?;
+        let headers = match headers.as_deref() {
+            None | Some("either") => Written::Either,
+            Some("x-forwarded") => Written::XForwarded,
+            Some("forwarded") => Written::Forwarded,
+            Some(other) => {
+                let right = "write \"x-forwarded\", \"forwarded\" or \"either\"";
+                return Err(settings.error(
+                    "PROXY_HEADERS",
+                    format_args!("{other:?} is not known; {right}"),
+                ));
+            }
+        };
+        Ok(Self {
+            networks: names.iter().map(network).collect::<Result<_, _>>()?,
+            headers,
+        })
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.0.iter().any(|net| net.contains(&address))
+        let address = widened(address);
+        self.networks.iter().any(|net| net.contains(&address))
     }
 
-    /// Whether the visitor's own connection is encrypted, on the word of a trusted proxy.
+    /// Whether the visitor's own connection is encrypted, on the word of the proxy it ends at.
     pub(crate) fn is_secure(&self, connection: Connection, headers: &HeaderMap) -> bool {
         connection.secure
-            || (!self.0.is_empty()
-                && connection.peer.is_some_and(|peer| self.trusts(peer.ip()))
-                && last(headers, "x-forwarded-proto")
-                    .is_some_and(|proto| proto.eq_ignore_ascii_case("https")))
+            || self
+                .follow(connection, headers)
+                .is_some_and(|hop| hop.is_secure)
     }
 
-    /// The visitor's address: the last one in `X-Forwarded-For` that is no trusted proxy.
+    /// The visitor's address: going back from the connection, the first that is no trusted proxy.
+    /// Where a proxy does not tell it, the address of that proxy.
     pub(crate) fn client_ip(&self, connection: Connection, headers: &HeaderMap) -> Option<IpAddr> {
-        let mut client = connection.peer?.ip().to_canonical();
-        let values: Vec<_> = headers
-            .get_all("x-forwarded-for")
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .collect();
-        for named in values.iter().rev().flat_map(|value| value.rsplit(',')) {
-            if !self.trusts(client) {
+        let visitor = self.follow(connection, headers);
+        let peer = || Some(connection.peer?.ip().to_canonical());
+        visitor.and_then(|hop| hop.address).or_else(peer)
+    }
+
+    /// The host that the visitor named, where a proxy says so in `Forwarded`. `X-Forwarded-Host` is not
+    /// read: most proxies that write `X-Forwarded-For` pass on a client's own.
+    pub(crate) fn host<'a>(
+        &self,
+        connection: Connection,
+        headers: &'a HeaderMap,
+    ) -> Option<&'a str> {
+        self.follow(connection, headers)?.host
+    }
+
+    fn follow<'a>(&self, connection: Connection, headers: &'a HeaderMap) -> Option<Hop<'a>> {
+        if self.networks.is_empty() {
+            return None;
+        }
+        let peer = connection.peer?.ip().to_canonical();
+        let is_x = |name: &HeaderName| name.as_str().starts_with("x-forwarded-");
+        match self.headers {
+            Written::Either if !headers.keys().any(is_x) => self.back(peer, forwarded(headers)),
+            Written::Forwarded => self.back(peer, forwarded(headers)),
+            Written::Either | Written::XForwarded => self.back(peer, x_forwarded(headers)),
+        }
+    }
+
+    /// Goes back from one trusted proxy to the one before, up to the visitor.
+    fn back<'a>(&self, peer: IpAddr, hops: impl Iterator<Item = Hop<'a>>) -> Option<Hop<'a>> {
+        let (mut from, mut visitor) = (peer, None);
+        for hop in hops {
+            if !self.trusts(from) {
                 break;
             }
-            // What is not an address was not written by a proxy of ours: stop at the last that was.
-            let Ok(address) = named.trim().parse::<IpAddr>() else {
+            let told = hop.address;
+            from = told.unwrap_or(from);
+            visitor = Some(Hop {
+                address: Some(from),
+                ..hop
+            });
+            // What stands before an unknown address may be anybody's.
+            if told.is_none() {
                 break;
-            };
-            client = address.to_canonical();
+            }
         }
-        Some(client)
+        visitor
     }
 }
 
-fn last<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let value = headers.get_all(name).iter().next_back()?.to_str().ok()?;
-    value.rsplit(',').next().map(str::trim)
+/// `10.0.0.0/8` and `::ffff:10.0.0.0/104` are the same network.
+fn network(text: &str) -> Option<Ipv6Net> {
+    let net = text
+        .parse()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    match net.ok()? {
+        IpNet::V4(net) => Ipv6Net::new(net.addr().to_ipv6_mapped(), 96 + net.prefix_len()).ok(),
+        IpNet::V6(net) => Some(net),
+    }
+}
+
+fn widened(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
+    }
 }
 
 #[cfg(test)]

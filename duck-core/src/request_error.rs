@@ -3,6 +3,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use http::StatusCode;
+use http::header::{HeaderName, HeaderValue};
 
 type Source = Box<dyn StdError + Send + Sync>;
 
@@ -25,6 +26,7 @@ struct Inner {
     status: StatusCode,
     message: Cow<'static, str>,
     source: Option<Source>,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl RequestError {
@@ -34,6 +36,7 @@ impl RequestError {
             status,
             message: message.into(),
             source: None,
+            header: None,
         }))
     }
 
@@ -42,6 +45,16 @@ impl RequestError {
     pub fn because(mut self, source: impl Into<Source>) -> Self {
         self.0.source = Some(source.into());
         self
+    }
+
+    /// The same with a header that the response has to carry.
+    pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.header = Some((name, value));
+        self
+    }
+
+    pub(crate) fn header(&self) -> Option<&(HeaderName, HeaderValue)> {
+        self.0.header.as_ref()
     }
 
     /// The status the visitor gets.

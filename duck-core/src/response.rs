@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::body::{Body, BoxError};
 use crate::error::Error;
+use crate::request_error::RequestError;
 
 /// The answer to a request: a status, headers and a body.
 ///
@@ -60,6 +61,12 @@ impl Response {
     /// itself rides along for the log: [`error`](Self::error).
     pub(crate) fn from_error(error: Error) -> Self {
         let mut response = Self::new(error.status());
+        let header = error
+            .downcast_ref::<RequestError>()
+            .and_then(RequestError::header);
+        if let Some((name, value)) = header {
+            response.0.headers.insert(name.clone(), value.clone());
+        }
         response.0.error = Some(error);
         response
     }

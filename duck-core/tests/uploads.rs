@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use duck_core::testing::{TestClient, TestResponse};
 use duck_core::{
-    App, Body, Bytes, POST, Request, Result, Settings, UrlPattern, path, process_request,
+    App, Body, Bytes, Next, POST, Request, Response, Result, Settings, UrlPattern, path,
+    process_request,
 };
 use futures_util::{StreamExt, stream};
 use tempfile::TempDir;
@@ -128,7 +129,7 @@ async fn what_is_no_upload_is_refused() {
         ("multipart/mixed; boundary=x", 415),
         ("multipart/form-data", 400),
         ("multipart/form-data; boundary=", 400),
-        ("multipart/form-data; boundary=\"\"", 415),
+        ("multipart/form-data; boundary=\"\"", 400),
         ("nonsense", 415),
     ] {
         let page = site.post("/").body(media_type, end()).await;
@@ -280,7 +281,14 @@ async fn a_long_text_is_refused_where_a_long_file_is_not() {
         b"\r\n\r\n\xe9\r\n--x--",
     ]
     .concat();
-    assert_eq!(site.post("/text").body(TYPE, latin).await.status(), 400);
+    let page = site.post("/text").body(TYPE, latin).await;
+    assert_eq!(page.status(), 422);
+    assert!(
+        page.text()
+            .contains("the field `a` of the form is not readable text"),
+        "{}",
+        page.text()
+    );
 }
 
 #[tokio::test]
@@ -510,4 +518,232 @@ async fn a_small_form_is_had_whole() {
         .body(TYPE, part("name=tag", "a") + end())
         .await;
     assert_eq!(page.status(), 422);
+}
+
+/// Reads an upload in one way of many.
+async fn read(request: &Request, how: &str) -> Result<String> {
+    match how {
+        "parts" => list(request.clone()).await,
+        "names" => names(request.clone()).await,
+        "form" => {
+            let form = request.multipart_form().await?;
+            let file = form.file("file").map(|file| file.bytes().len());
+            Ok(format!("{:?} {file:?}", form.value("title")))
+        }
+        "first part" => {
+            let mut parts = request.multipart()?;
+            let first = parts.next().await?;
+            Ok(first.map(|part| part.name().to_owned()).unwrap_or_default())
+        }
+        "half a part" => {
+            let mut parts = request.multipart()?;
+            parts.next().await?;
+            let chunk = match parts.next().await? {
+                Some(mut part) => part.chunk().await?,
+                None => None,
+            };
+            Ok(chunk.is_some().to_string())
+        }
+        "bytes" => Ok(request.bytes().await?.len().to_string()),
+        "stream" => {
+            let (mut body, mut length) = (request.body_stream()?, 0);
+            while let Some(piece) = body.next().await? {
+                length += piece.len();
+            }
+            Ok(length.to_string())
+        }
+        "no piece" => {
+            request.multipart()?;
+            Ok(String::new())
+        }
+        other => panic!("{other}?"),
+    }
+}
+
+const WAYS: [&str; 8] = [
+    "parts",
+    "names",
+    "form",
+    "first part",
+    "half a part",
+    "bytes",
+    "stream",
+    "no piece",
+];
+
+/// A site whose middleware reads the upload in the way a header names, and whose view reads it in
+/// another, or in the same.
+async fn read_twice() -> TestClient {
+    async fn first(request: Request, next: Next<'_>) -> Result<Response> {
+        if let Some(how) = request.header("x-first") {
+            // Its error is not the view's.
+            let _ = read(&request, how).await;
+        }
+        Ok(next.run(request).await)
+    }
+    let view = async |request: Request| {
+        let how = request.header("x-then").unwrap_or_default();
+        read(&request, how).await
+    };
+    site([path("/", view).middleware(first)]).await
+}
+
+#[tokio::test]
+async fn a_middleware_that_reads_an_upload_leaves_it_to_the_view() {
+    let site = read_twice().await;
+    let good = part("name=title", "Bread")
+        + &part("name=file; filename=f", &"quack\r\n".repeat(2000))
+        + &part("name=last", "")
+        + end();
+    let malformed = good.replace("--x--", "--y--");
+    let unnamed = part("name=title", "x") + "--x\r\n\r\n\r\n" + end();
+    for (body, code) in [(good, 200), (malformed, 400), (unnamed, 400)] {
+        for then in WAYS {
+            let send = async |first: Option<&str>, size: usize| {
+                let request = site.post("/").body(TYPE, in_pieces(body.clone(), size));
+                let request = request.header("x-then", then);
+                let page = match first {
+                    Some(first) => request.header("x-first", first).await,
+                    None => request.await,
+                };
+                (page.status().as_u16(), page.text().to_owned())
+            };
+            for size in [1000, 1_000_000] {
+                let alone = send(None, size).await;
+                if ["parts", "names", "form"].contains(&then) {
+                    assert_eq!(alone.0, code, "{then}: {}", alone.1);
+                }
+                for first in WAYS {
+                    assert_eq!(send(Some(first), size).await, alone, "{first}, then {then}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_reads_an_upload_second_gets_the_error_of_the_first() {
+    let site = read_twice().await;
+    let long = part("name=a; filename=b", &"a".repeat(2_100_000)) + end();
+    let many = part("name=a", "").repeat(1001) + end();
+    for first in ["parts", "names", "form", "first part", "bytes", "stream"] {
+        for then in ["parts", "names", "form"] {
+            for (body, code) in [(&long, 413), (&many, 413)] {
+                let request = site.post("/").body(TYPE, in_pieces(body.clone(), 50_000));
+                let page = request
+                    .header("x-first", first)
+                    .header("x-then", then)
+                    .await;
+                assert_eq!(page.status(), code, "{first}, then {then}");
+                let known = site.post("/").body(TYPE, body.clone());
+                let page = known.header("x-first", first).header("x-then", then).await;
+                assert_eq!(page.status(), code, "{first}, then {then}");
+            }
+        }
+    }
+}
+
+/// A form larger than `MAX_BODY_BYTES` too, on a URL pattern that allows it.
+#[tokio::test]
+async fn a_form_that_middleware_read_shares_its_files_with_the_view() {
+    async fn first(request: Request, next: Next<'_>) -> Result<Response> {
+        let form = request.multipart_form().await?;
+        let file = form.file("file").map(|file| file.bytes().as_ptr().addr());
+        request.insert(file);
+        Ok(next.run(request).await)
+    }
+    async fn view(request: Request) -> Result<String> {
+        let form = request.multipart_form().await?;
+        let bytes = form.file("file").unwrap().bytes();
+        let is_shared = request.get() == Some(Some(bytes.as_ptr().addr()));
+        let streamed = names(request.clone()).await?;
+        Ok(format!(
+            "{} {is_shared} {streamed} {}",
+            bytes.len(),
+            request.bytes().await?.len()
+        ))
+    }
+    let site = site([path("/", view).middleware(first).max_body(10_000_000)]).await;
+    let body = part("name=title", "x") + &part("name=file; filename=f", &"a".repeat(5_000_000));
+    let body = body + end();
+    let length = body.len();
+    let page = site.post("/").body(TYPE, in_pieces(body, 60_000)).await;
+    assert_eq!(page.text(), format!("5000000 true title file {length}"));
+}
+
+#[tokio::test]
+async fn an_upload_is_taken_in_every_spelling_of_its_type() {
+    let site = site([path("/", list)]).await;
+    for (media_type, boundary) in [
+        ("multipart/form-data ; boundary=B", "B"),
+        ("multipart/form-data;boundary=B", "B"),
+        ("Multipart/Form-Data\t;\tBoundary=B", "B"),
+        ("multipart/form-data; charset=utf-8; boundary=B; x", "B"),
+        (
+            "multipart/form-data; boundary=a=b/c:d?e(f,g)",
+            "a=b/c:d?e(f,g)",
+        ),
+        ("multipart/form-data; boundary=\"a b;c\"", "a b;c"),
+        ("multipart/form-data; boundary=\"a\\\"b\\\\c\"", "a\"b\\c"),
+        ("multipart/form-data; boundary=B; boundary=C", "B"),
+    ] {
+        let body = (part("name=a", "1") + end()).replace("--x", &format!("--{boundary}"));
+        let page = site.post("/").body(media_type, body).await;
+        assert_eq!(page.text(), "a None None 1\n", "{media_type}");
+    }
+    let body = part("name=a", "1") + end();
+    let gzip = site
+        .post("/")
+        .body(TYPE, body.clone())
+        .header("content-encoding", "gzip")
+        .await;
+    assert_eq!(gzip.status(), 415);
+    assert_eq!(gzip.header("accept-encoding"), Some("identity"));
+    let other = "multipart/form-data; boundary=y";
+    let two = site
+        .post("/")
+        .body(TYPE, body)
+        .header("content-type", other)
+        .await;
+    assert_eq!(two.status(), 400);
+}
+
+#[tokio::test]
+async fn files_are_told_from_fields_however_their_names_are_written() {
+    for (disposition, says) in [
+        (
+            "name=a; filename*=utf-8''%E2%82%AC.txt",
+            "a Some(\"€.txt\") None 1",
+        ),
+        ("name=a; filename=\"C:\\\"", "a Some(\"unnamed\") None 1"),
+        (
+            "filename=\"C:\\x\\\"; name=\"a\"",
+            "a Some(\"unnamed\") None 1",
+        ),
+        (
+            "name=\"a%22b\"; filename=\"x%22y%0D%0A.txt\"",
+            "a\"b Some(\"x_y.txt\") None 1",
+        ),
+        ("name=\"a\\\"b\"; filename=\"\"", "a\"b None None 1"),
+        (
+            "name=a\r\nContent-Type: Text/Plain ; charset=x",
+            "a None Some(\"text/plain\") 1",
+        ),
+        ("name=a\r\nContent-Type: nonsense", "a None None 1"),
+    ] {
+        let page = send(part(disposition, "1") + end()).await;
+        assert_eq!(page.text(), format!("{says}\n"), "{disposition}");
+    }
+    let latin = [
+        b"--x\r\nContent-Disposition: form-data; name=caf\xe9\r\n\r\n1\r\n",
+        end().as_bytes(),
+    ];
+    assert_eq!(
+        send(latin.concat()).await.status(),
+        422,
+        "a name that is not UTF-8"
+    );
+    let latin: &[u8] =
+        b"--x\r\nContent-Disposition: form-data; name=a; filename=caf\xe9\r\n\r\n1\r\n--x--";
+    assert_eq!(send(latin).await.text(), "a Some(\"caf\u{fffd}\") None 1\n");
 }

@@ -1,13 +1,18 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
+use http::StatusCode;
 use serde::de::DeserializeOwned;
 
 use super::part::Part;
+use crate::fields::Fields;
 use crate::request::Request;
 use crate::request_error::RequestError;
 
 impl Request {
     /// A whole upload, held in memory: for small forms. What is larger is streamed with
-    /// [`multipart`](Self::multipart).
+    /// [`multipart`](Self::multipart). It is read once: a middleware and the view that both ask for it
+    /// share its fields and files. The body is kept beside it, for whoever reads it in another way.
     ///
     /// ```
     /// # use duck_core::testing::TestClient;
@@ -34,23 +39,35 @@ impl Request {
     /// As [`multipart`](Self::multipart), [`Multipart::next`](crate::Multipart::next) and
     /// [`Part::text`].
     pub async fn multipart_form(&self) -> Result<MultipartForm, RequestError> {
-        let mut form = MultipartForm::default();
-        let mut parts = self.multipart()?;
-        while let Some(part) = parts.next().await? {
-            form.add(part).await?;
+        if let Some(AlreadyRead(form)) = self.get() {
+            return Ok(form);
         }
+        let mut content = Content::default();
+        let mut parts = self.multipart_keeping(u64::MAX)?;
+        while let Some(part) = parts.next().await? {
+            content.add(part).await?;
+        }
+        let form = MultipartForm(Arc::new(content));
+        self.insert(AlreadyRead(form.clone()));
         Ok(form)
     }
 }
 
-/// The fields and files of an upload: [`Request::multipart_form`].
+/// The fields and files of an upload: [`Request::multipart_form`]. Its clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct MultipartForm {
+pub struct MultipartForm(Arc<Content>);
+
+/// The form of a request, for whoever asks for it again.
+#[derive(Clone)]
+struct AlreadyRead(MultipartForm);
+
+#[derive(Debug, Default)]
+struct Content {
     fields: Vec<(String, String)>,
     files: Vec<(String, UploadedFile)>,
 }
 
-impl MultipartForm {
+impl Content {
     async fn add(&mut self, part: Part<'_>) -> Result<(), RequestError> {
         if part.head.is_unchosen {
             return Ok(());
@@ -71,7 +88,9 @@ impl MultipartForm {
         }
         Ok(())
     }
+}
 
+impl MultipartForm {
     /// The value of a field; of several with that name, the first.
     pub fn value(&self, name: &str) -> Option<&str> {
         self.values(name).next()
@@ -79,8 +98,8 @@ impl MultipartForm {
 
     /// All values of a field, in their order.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.fields
-            .iter()
+        let fields = self.0.fields.iter();
+        fields
             .filter(move |(field, _)| field == name)
             .map(|(_, value)| value.as_str())
     }
@@ -92,22 +111,20 @@ impl MultipartForm {
 
     /// All files of a field, in their order.
     pub fn files(&self, name: &str) -> impl Iterator<Item = &UploadedFile> {
-        self.files
-            .iter()
+        let files = self.0.files.iter();
+        files
             .filter(move |(field, _)| field == name)
             .map(|(_, file)| file)
     }
 
-    /// The fields, without the files, as a struct. A field that comes several times fills a `Vec`.
+    /// The fields, without the files, as a type: see [`Request::form`].
     ///
     /// # Errors
     ///
-    /// 422 when they do not fit the type.
+    /// 422 when they do not fit the type: the message names the field, and no value.
     pub fn fields<T: DeserializeOwned>(&self) -> Result<T, RequestError> {
-        let wrong = || RequestError::unprocessable("the form is not as expected");
-        let text = serde_html_form::to_string(&self.fields);
-        let text = text.map_err(|error| wrong().because(error))?;
-        serde_html_form::from_str(&text).map_err(|error| wrong().because(error))
+        let read = Fields::from_texts(&self.0.fields).read();
+        read.map_err(|error| error.refuse("the form", StatusCode::UNPROCESSABLE_ENTITY))
     }
 }
 

@@ -1,11 +1,15 @@
 //! The headers of a part.
 
 use std::borrow::Cow;
+use std::char::REPLACEMENT_CHARACTER;
 
-use http::header;
+use http::HeaderValue;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use multer::Field;
+use percent_encoding::percent_decode_str;
 
 use crate::files;
+use crate::parameters::{Parameters, Quoting, essence};
 use crate::request_error::RequestError;
 
 /// What a part says of itself.
@@ -21,70 +25,81 @@ pub(super) struct Head {
 
 impl Head {
     pub(super) fn read(field: &Field<'_>) -> Result<Self, RequestError> {
-        let disposition = field.headers().get(header::CONTENT_DISPOSITION);
-        let disposition = disposition.map(|value| String::from_utf8_lossy(value.as_bytes()));
-        let media_type = field
-            .content_type()
-            .map(|mime| mime.essence_str().to_owned());
-        Self::parse(&disposition.unwrap_or(Cow::Borrowed("")), media_type)
-            .ok_or_else(|| RequestError::bad_request("a part of the upload has no name"))
+        let header = |name| {
+            field
+                .headers()
+                .get(name)
+                .map_or(&b""[..], HeaderValue::as_bytes)
+        };
+        let media_type = essence(&String::from_utf8_lossy(header(CONTENT_TYPE)));
+        let disposition = header(CONTENT_DISPOSITION);
+        let head = Self::parse(&String::from_utf8_lossy(disposition))
+            .ok_or_else(|| RequestError::bad_request("a part of the upload has no name"))?;
+        if head.name.contains(REPLACEMENT_CHARACTER) && std::str::from_utf8(disposition).is_err() {
+            let message = "the form has a name that is not readable text";
+            return Err(RequestError::unprocessable(message));
+        }
+        Ok(Self {
+            media_type: Some(media_type).filter(|media_type| is_media_type(media_type)),
+            ..head
+        })
     }
 
-    fn parse(disposition: &str, media_type: Option<String>) -> Option<Self> {
+    /// Reads a `Content-Disposition`. A `name*` or `filename*` (RFC 8187) stands over the one without
+    /// the star; RFC 7578 tells clients not to send it, and some do.
+    fn parse(disposition: &str) -> Option<Self> {
         let (kind, parameters) = disposition.split_once(';')?;
         if !kind.trim().eq_ignore_ascii_case("form-data") {
             return None;
         }
-        let (mut name, mut file) = (None, None);
-        let mut rest = next(parameters);
-        while !rest.is_empty() {
-            let (key, value, after) = parameter(rest)?;
-            match key.to_ascii_lowercase().as_str() {
-                "name" => name = name.or(Some(value)),
-                "filename" => file = file.or(Some(value)),
-                // `filename*` is not for forms: RFC 7578, 4.2.
-                _ => {}
-            }
-            rest = next(after);
+        let (mut name, mut name_star, mut file, mut file_star) = (None, None, None, None);
+        for parameter in Parameters::new(parameters, Quoting::Percent) {
+            let (key, value) = parameter.ok()?;
+            let slot = match key.to_ascii_lowercase().as_str() {
+                "name" => &mut name,
+                "name*" => &mut name_star,
+                "filename" => &mut file,
+                "filename*" => &mut file_star,
+                _ => continue,
+            };
+            slot.get_or_insert(value);
         }
+        let unstarred = |starred: Option<Cow<'_, str>>| starred.and_then(|text| extended(&text));
+        let is_file = file.is_some() || file_star.is_some();
+        let is_unchosen = file.as_deref() == Some("") && file_star.is_none();
+        let file = unstarred(file_star).or(file.map(Cow::into_owned));
         Some(Self {
-            name: name?,
-            is_unchosen: file.as_deref() == Some(""),
-            file_name: file
-                .filter(|file| !file.is_empty())
-                .map(|file| files::clean(&file)),
-            media_type,
+            name: unstarred(name_star).or(name.map(Cow::into_owned))?,
+            is_unchosen,
+            file_name: (is_file && !is_unchosen)
+                .then(|| files::clean(file.as_deref().unwrap_or_default())),
+            media_type: None,
         })
     }
 }
 
-fn next(text: &str) -> &str {
-    text.trim_start_matches([';', ' ', '\t'])
+/// A text with its encoding in front, `utf-8'en'%E2%82%AC`: RFC 8187, 3.2.
+fn extended(text: &str) -> Option<String> {
+    let (charset, rest) = text.split_once('\'')?;
+    let (_language, encoded) = rest.split_once('\'')?;
+    let bytes = percent_decode_str(encoded);
+    match charset.to_ascii_lowercase().as_str() {
+        "utf-8" => bytes.decode_utf8().ok().map(Cow::into_owned),
+        "iso-8859-1" => Some(bytes.map(char::from).collect()),
+        _ => None,
+    }
 }
 
-/// The first parameter's name and value, and the text after it.
-fn parameter(text: &str) -> Option<(&str, String, &str)> {
-    let (key, value) = text.split_once('=')?;
-    let (value, rest) = match value.trim_start().strip_prefix('"') {
-        Some(quoted) => unquote(quoted)?,
-        None => token(value),
+fn is_media_type(text: &str) -> bool {
+    let is_token = |text: &str| {
+        let is_symbol = |byte: u8| b"!#$%&'*+-.^_`|~".contains(&byte);
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || is_symbol(byte))
     };
-    Some((key.trim(), value, rest))
-}
-
-fn token(text: &str) -> (String, &str) {
-    let (value, rest) = text.split_once(';').unwrap_or((text, ""));
-    (value.trim().to_owned(), rest)
-}
-
-/// Text up to the closing quote. Only a quote is escaped by a backslash: browsers of old send
-/// `C:\folder\file` as it is.
-fn unquote(text: &str) -> Option<(String, &str)> {
-    let is_escaped = |quote: usize| text[..quote].ends_with('\\');
-    let (end, _) = text
-        .match_indices('"')
-        .find(|(quote, _)| !is_escaped(*quote))?;
-    Some((text[..end].replace("\\\"", "\""), &text[end + 1..]))
+    text.split_once('/')
+        .is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
 }
 
 #[cfg(test)]
@@ -92,7 +107,7 @@ mod tests {
     use super::*;
 
     fn parse(disposition: &str) -> Option<(String, Option<String>)> {
-        Head::parse(disposition, None).map(|head| (head.name, head.file_name))
+        Head::parse(disposition).map(|head| (head.name, head.file_name))
     }
 
     #[test]
@@ -123,7 +138,51 @@ mod tests {
                 "a",
                 Some("b"),
             ),
-            ("form-data; name=a; filename*=UTF-8''evil", "a", None),
+            ("form-data; name=a; filename*=UTF-8''b", "a", Some("b")),
+            (
+                "form-data; name=a; filename*=utf-8'en'%e2%82%ac%20b.txt",
+                "a",
+                Some("€ b.txt"),
+            ),
+            (
+                "form-data; name=a; filename=\"x\"; filename*=\"UTF-8''%C3%BC.txt\"",
+                "a",
+                Some("ü.txt"),
+            ),
+            (
+                "form-data; name=a; FILENAME*=iso-8859-1''%FC.txt; filename=x",
+                "a",
+                Some("ü.txt"),
+            ),
+            (
+                "form-data; name=a; filename*=utf-8''%ff; filename=x",
+                "a",
+                Some("x"),
+            ),
+            (
+                "form-data; name=a; filename*=utf-16''x",
+                "a",
+                Some("unnamed"),
+            ),
+            ("form-data; name=a; filename*=x", "a", Some("unnamed")),
+            (
+                "form-data; name=a; filename*=utf-8''..%2f..%2fx",
+                "a",
+                Some("x"),
+            ),
+            ("form-data; name*=utf-8''%C3%BC", "ü", None),
+            ("form-data; name=a; filename=\"C:\\\"", "a", Some("unnamed")),
+            (
+                "form-data; filename=\"C:\\\"; name=\"a\\\"",
+                "a\\",
+                Some("unnamed"),
+            ),
+            ("form-data; name=\"a%22b%0D%0Ac%41\"", "a\"b\r\nc%41", None),
+            (
+                "form-data; name=\"a\"; filename=\"x%22y.txt\"",
+                "a",
+                Some("x_y.txt"),
+            ),
             (
                 "form-data; name=\"ü\"; filename=\"ü.txt\"",
                 "ü",
@@ -144,7 +203,6 @@ mod tests {
             "attachment; name=a",
             "form-data; name",
             "form-data; name=\"a",
-            "form-data; name=\"a\\\"",
             "form-data; name=a; filename=\"",
             ";;;",
             "=",
@@ -155,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_file_that_was_not_chosen_is_told_from_an_empty_field() {
-        let unchosen = |text| Head::parse(text, None).unwrap().is_unchosen;
+        let unchosen = |text| Head::parse(text).unwrap().is_unchosen;
         assert!(unchosen("form-data; name=a; filename=\"\""));
         assert!(!unchosen("form-data; name=a"));
     }

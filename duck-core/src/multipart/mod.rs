@@ -6,6 +6,7 @@ mod head;
 mod part;
 mod save;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use self::feed::Pace;
 pub use self::form::{MultipartForm, UploadedFile};
 use self::head::Head;
 pub use self::part::Part;
+use crate::parameters::{Parameters, Quoting, essence};
 use crate::request::Request;
 use crate::request_error::RequestError;
 
@@ -26,10 +28,13 @@ const MAX_HEAD: usize = 16 * 1024;
 const MAX_BOUNDARY: usize = 70;
 
 impl Request {
-    /// The parts of an upload, as they arrive: for files that are too large to hold. The body can
-    /// be had once like this, as with [`body_stream`](Self::body_stream), and its limit holds:
-    /// [`UrlPattern::max_body`](crate::UrlPattern::max_body). For small forms there is
+    /// The parts of an upload, as they arrive: for files that are too large to hold. The limit of the
+    /// body holds: [`UrlPattern::max_body`](crate::UrlPattern::max_body). For small forms there is
     /// [`multipart_form`](Self::multipart_form).
+    ///
+    /// A middleware may read parts and drop the [`Multipart`]: the view gets all of them from the
+    /// first on, as long as what was read is no more than `MAX_BODY_BYTES`. See
+    /// [`body_stream`](Self::body_stream).
     ///
     /// ```
     /// # use duck_core::testing::TestClient;
@@ -58,12 +63,18 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// 415 when the body is no `multipart/form-data`; 400 when it names no boundary; 413 when its
-    /// length is known and over the limit; 500 when the body was streamed before.
+    /// 415 when the body is no `multipart/form-data`, or has a `Content-Encoding`; 400 when it names no
+    /// boundary; 413 when its
+    /// length is known and over the limit; 500 as [`body_stream`](Self::body_stream).
     pub fn multipart(&self) -> Result<Multipart, RequestError> {
-        let boundary = boundary(self.header("content-type").unwrap_or_default())?;
+        self.multipart_keeping(self.limits().max_body_bytes)
+    }
+
+    /// The parts of an upload, of whose body up to so many bytes are kept for the next reader.
+    fn multipart_keeping(&self, most: u64) -> Result<Multipart, RequestError> {
+        let boundary = boundary(&self.readable_type()?)?;
         let pace = Arc::new(Pace::default());
-        let pieces = feed::pieces(self.body_stream()?, pace.clone());
+        let pieces = feed::pieces(self.stream_keeping(most)?, pace.clone());
         Ok(Multipart {
             parser: multer::Multipart::new(pieces, boundary),
             field: None,
@@ -76,17 +87,17 @@ impl Request {
 }
 
 fn boundary(content_type: &str) -> Result<String, RequestError> {
-    let missing = || RequestError::bad_request("the upload names no boundary");
-    let boundary = multer::parse_boundary(content_type).map_err(|error| match error {
-        multer::Error::NoBoundary => missing(),
-        _ => RequestError::unsupported(
+    if essence(content_type) != "multipart/form-data" {
+        return Err(RequestError::unsupported(
             "the body must be multipart/form-data; its Content-Type says otherwise",
-        ),
-    })?;
-    if boundary.is_empty() || boundary.len() > MAX_BOUNDARY {
-        return Err(missing());
+        ));
     }
-    Ok(boundary)
+    let (_, parameters) = content_type.split_once(';').unwrap_or_default();
+    Parameters::new(parameters, Quoting::Backslash)
+        .find("boundary")
+        .filter(|boundary| (1..=MAX_BOUNDARY).contains(&boundary.len()))
+        .map(Cow::into_owned)
+        .ok_or_else(|| RequestError::bad_request("the upload names no boundary of 1 to 70 bytes"))
 }
 
 /// The parts of an upload: [`Request::multipart`].
@@ -176,11 +187,20 @@ mod tests {
 
     #[test]
     fn boundaries_are_taken_from_the_type() {
-        assert_eq!(boundary("multipart/form-data; boundary=x").unwrap(), "x");
-        assert_eq!(
-            boundary("Multipart/Form-Data; charset=utf-8; boundary=\"a b\"").unwrap(),
-            "a b"
-        );
+        for (parameters, expected) in [
+            ("; boundary=x", "x"),
+            (";boundary=x", "x"),
+            (" ; boundary=x", "x"),
+            ("\t;\tBOUNDARY = x ", "x"),
+            ("; charset=utf-8; boundary=\"a b\"", "a b"),
+            ("; boundary=a=b/c:d?e(f,g", "a=b/c:d?e(f,g"),
+            ("; boundary=\"a\\\"b\\\\c;d\"; charset=x", "a\"b\\c;d"),
+            ("; boundary=x; boundary=y", "x"),
+            ("; x; boundary=x;", "x"),
+        ] {
+            let content_type = format!("Multipart/Form-Data{parameters}");
+            assert_eq!(boundary(&content_type).unwrap(), expected, "{content_type}");
+        }
         let long = format!("multipart/form-data; boundary={}", "x".repeat(71));
         for (content_type, status) in [
             ("", 415),
@@ -188,7 +208,11 @@ mod tests {
             ("multipart/mixed; boundary=x", 415),
             ("multipart/form-data-not; boundary=x", 415),
             ("multipart/form-data", 400),
-            ("multipart/form-data; boundary=\"\"", 415),
+            ("multipart/form-data, text/plain; boundary=x", 415),
+            ("multipart/form-data; boundary=\"\"", 400),
+            ("multipart/form-data; boundary=", 400),
+            ("multipart/form-data; boundary=\"x", 400),
+            ("multipart/form-data; xboundary=x", 400),
             (&long, 400),
         ] {
             let status_given = boundary(content_type).unwrap_err().status();

@@ -1,9 +1,11 @@
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
+use http::StatusCode;
 
 use super::Multipart;
 use super::head::Head;
+use crate::fields::FieldError;
 use crate::request_error::RequestError;
 
 /// One part of an upload: a field, or a file. See [`Request::multipart`](crate::Request::multipart).
@@ -75,11 +77,14 @@ impl<'a> Part<'a> {
     ///
     /// # Errors
     ///
-    /// 400 when it is not UTF-8; 413 when it is too long; and as [`Multipart::next`].
+    /// 422 when it is not UTF-8, with the name of the field; 413 when it is too long; and as
+    /// [`Multipart::next`].
     pub async fn text(mut self) -> Result<String, RequestError> {
         let bytes = self.collect(self.parts.max_text).await?;
         String::from_utf8(bytes.into()).map_err(|error| {
-            RequestError::bad_request("a field of the upload is not UTF-8")
+            FieldError::not_text()
+                .of(self.head.name.as_bytes())
+                .refuse("the form", StatusCode::UNPROCESSABLE_ENTITY)
                 .because(error.utf8_error())
         })
     }

@@ -1,9 +1,11 @@
 //! The request a view gets.
 
 mod body;
+mod content;
 mod read;
 mod values;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -130,11 +132,15 @@ impl Request {
         &self.inner.head.extensions
     }
 
-    /// The host the visitor named, without a port: from the URI or the `Host` header.
+    /// The host the visitor named, without a port: from `Forwarded`, where a proxy named in
+    /// `TRUSTED_PROXIES` wrote it, the URI, or the `Host` header. `X-Forwarded-Host` is not read.
     pub fn host(&self) -> Option<&str> {
-        let authority = match self.uri().authority() {
-            Some(authority) => return Some(authority.host()),
-            None => self.header("host")?,
+        let Inner { head, context, .. } = &*self.inner;
+        let forwarded = context.proxies.host(self.inner.connection, &head.headers);
+        let authority = match (forwarded, head.uri.authority()) {
+            (Some(host), _) => host,
+            (None, Some(authority)) => return Some(authority.host()),
+            (None, None) => self.header("host")?,
         };
         let port = authority
             .rfind(':')
@@ -144,7 +150,31 @@ impl Request {
 
     /// A cookie's value, percent-decoded; of several with that name, the first that is UTF-8.
     pub fn cookie(&self, name: &str) -> Option<String> {
-        read::cookie(self.headers(), name)
+        let mut cookies = read::cookies(self.headers());
+        let cookie = cookies.find(|(found, _)| *found == name);
+        cookie.map(|(_, value)| value.into_owned())
+    }
+
+    /// All cookies that came, in their order, names and percent-decoded values. A name can come more
+    /// than once: browsers send the cookie of the longest path first. A cookie that is not UTF-8 is
+    /// left out. There are no more than fit into `MAX_HEAD_BYTES`.
+    ///
+    /// ```
+    /// # use duck_core::{App, Request, Settings, path, testing::TestClient};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// async fn show(request: Request) -> String {
+    ///     let cookies: Vec<_> = request.cookies().collect();
+    ///     format!("{cookies:?}")
+    /// }
+    ///
+    /// let site = TestClient::start(App::new(Settings::default()).urls([path("/", show)])).await;
+    /// let page = site.get("/").header("cookie", "theme=dark%20blue; id=1; id=2").await;
+    /// assert_eq!(page.text(), r#"[("theme", "dark blue"), ("id", "1"), ("id", "2")]"#);
+    /// # }
+    /// ```
+    pub fn cookies(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+        read::cookies(self.headers())
     }
 
     /// Whether the visitor's connection is encrypted: by this server, or by a proxy named in
@@ -153,8 +183,8 @@ impl Request {
         self.inner.is_secure()
     }
 
-    /// The visitor's address, as seen by the outermost proxy named in `TRUSTED_PROXIES`; `None`
-    /// in tests without a socket.
+    /// The visitor's address, as seen by the outermost proxy named in `TRUSTED_PROXIES`. Where that
+    /// proxy does not tell it (`unknown`), the proxy's own. `None` in tests without a socket.
     pub fn client_ip(&self) -> Option<IpAddr> {
         self.inner.address()
     }
