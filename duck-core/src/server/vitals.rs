@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::limits::Limits;
+use crate::received::Unread;
 
 /// How often each connection is looked at. One timer a connection, not one a request, keeps deadlines
 /// out of the cost of a request.
@@ -27,6 +28,10 @@ pub(super) struct Vitals {
     suspect: AtomicU32,
     /// Bytes between requests are mostly no heads.
     http2: AtomicBool,
+    /// The client has closed its side of the connection.
+    half_closed: AtomicBool,
+    /// The body of a request was not read to its end.
+    unread: Unread,
 }
 
 impl Vitals {
@@ -69,6 +74,26 @@ impl Vitals {
         self.in_flight.fetch_sub(1, Relaxed);
     }
 
+    /// The site works on a request, and hyper does not read.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.in_flight.load(Relaxed) > 0 && !self.http2.load(Relaxed)
+    }
+
+    /// The client will send no more. It waits for its answer, or it is gone: which of the two shows when
+    /// something is written.
+    pub(super) fn half_closed(&self) {
+        self.half_closed.store(true, Relaxed);
+    }
+
+    pub(super) fn unread(&self) -> &Unread {
+        &self.unread
+    }
+
+    /// Whether a request's body was not read to its end, so that no other request can follow.
+    pub(super) fn is_unread(&self) -> bool {
+        self.unread.load(Relaxed)
+    }
+
     pub(super) fn has_served(&self) -> bool {
         self.served.load(Relaxed) > 0
     }
@@ -96,7 +121,9 @@ pub(super) struct Deadlines {
 impl Deadlines {
     pub(super) fn tick(&mut self, vitals: &Vitals, limits: &Limits) -> Verdict {
         let wrote = vitals.wrote.swap(false, Relaxed);
-        if vitals.write_blocked.load(Relaxed) && !wrote {
+        let waits_for_client =
+            vitals.write_blocked.load(Relaxed) || vitals.half_closed.load(Relaxed);
+        if waits_for_client && !wrote {
             self.stalled += 1;
             return if over(self.stalled, limits.write()) {
                 Verdict::Drop
