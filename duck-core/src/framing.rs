@@ -23,10 +23,13 @@ pub(crate) fn settle(response: &mut Response, method: &Method, uri: &Uri) {
         let status = status.as_u16();
         tracing::warn!(target: "duck", status, %method, path = uri.path(), "{what}");
     };
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        // Who embeds the site may switch; [`without_switching`] is told where it was.
+        response.extensions_mut().insert(uri.clone());
+        return;
+    }
     if status.is_informational() || (*method == Method::CONNECT && status.is_success()) {
-        let status = status.as_u16();
-        tracing::error!(target: "duck", status, %method, path = uri.path(), "a view cannot answer with this status: 500 was sent");
-        *response = text("500 Internal Server Error\n").status(StatusCode::INTERNAL_SERVER_ERROR);
+        *response = no_answer(status, uri.path());
         return;
     }
     leave_the_connection_alone(response, warn);
@@ -44,6 +47,19 @@ pub(crate) fn settle(response: &mut Response, method: &Method, uri: &Uri) {
         let body = watched(response, body, method, uri);
         *response = std::mem::take(response).with_body(body);
     }
+}
+
+/// What a server that switches no protocols sends in place of a 101.
+pub(crate) fn without_switching(response: http::Response<Body>) -> http::Response<Body> {
+    let path = response.extensions().get().map_or("", Uri::path);
+    no_answer(response.status(), path).into_http()
+}
+
+/// What is sent in place of a response that is no answer to its request.
+fn no_answer(status: StatusCode, path: &str) -> Response {
+    let status = status.as_u16();
+    tracing::error!(target: "duck", status, path, "a view cannot answer with this status: 500 was sent");
+    text("500 Internal Server Error\n").status(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// Whether nothing about a response needs a second look, as with nearly all of them.

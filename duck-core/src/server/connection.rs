@@ -23,6 +23,7 @@ use super::vitals::{Deadlines, TICK, Verdict, Vitals};
 use super::watched::Watched;
 use super::wire::Wire;
 use crate::body::{Body, BoxError};
+use crate::framing;
 use crate::limits::Limits;
 use crate::proxies::Connection;
 use crate::site::Site;
@@ -127,6 +128,9 @@ impl Client {
         let unread = self.vitals.unread();
         let request = request.map(|body| Body::incoming(body, awaits_continue, unread));
         let mut response = self.site.respond(request, self.from).await.into_http();
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            response = framing::without_switching(response);
+        }
         if !http2 && self.vitals.is_unread() {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(header::CONNECTION, close);

@@ -272,6 +272,19 @@ mod tests {
     }
 
     #[test]
+    fn a_view_whose_client_may_be_gone_ends_unless_something_gets_through() {
+        let (vitals, mut deadlines) = (Vitals::default(), Deadlines::default());
+        vitals.request_arrives(false);
+        vitals.work_begins();
+        vitals.half_closed();
+        for _ in 0..10 {
+            vitals.wrote();
+            assert_eq!(verdicts(&mut deadlines, &vitals, 3), [Leave, Leave, Leave]);
+        }
+        assert_eq!(deadlines.tick(&vitals, &limits()), Drop);
+    }
+
+    #[test]
     fn requests_from_the_suspect_on_are_refused() {
         let vitals = Vitals::default();
         vitals.suspect(2);
