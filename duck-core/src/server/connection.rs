@@ -115,8 +115,9 @@ impl Client {
         self: Arc<Self>,
         request: hyper::Request<Incoming>,
     ) -> Result<http::Response<Wire>, Infallible> {
-        let http2 = request.version() == Version::HTTP_2;
-        let suspect = self.vitals.request_arrives(http2);
+        let suspect = self
+            .vitals
+            .request_arrives(request.version() == Version::HTTP_2);
         let awaits_continue = match check(&request, suspect) {
             Ok(awaits_continue) => awaits_continue,
             Err((status, what)) => {
@@ -131,7 +132,7 @@ impl Client {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             response = framing::without_switching(response);
         }
-        if !http2 && self.vitals.is_unread() {
+        if self.vitals.is_unread() {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(header::CONNECTION, close);
         }

@@ -89,9 +89,10 @@ impl Vitals {
         &self.unread
     }
 
-    /// Whether a request's body was not read to its end, so that no other request can follow.
+    /// Whether a request's body was not read to its end, so that no other request can follow. Over HTTP/2
+    /// each has a stream of its own.
     pub(super) fn is_unread(&self) -> bool {
-        self.unread.load(Relaxed)
+        self.unread.load(Relaxed) && !self.http2.load(Relaxed)
     }
 
     pub(super) fn has_served(&self) -> bool {
@@ -282,6 +283,17 @@ mod tests {
             assert_eq!(verdicts(&mut deadlines, &vitals, 3), [Leave, Leave, Leave]);
         }
         assert_eq!(deadlines.tick(&vitals, &limits()), Drop);
+    }
+
+    #[test]
+    fn an_unread_body_ends_the_connection_unless_it_has_streams() {
+        for http2 in [false, true] {
+            let vitals = Vitals::default();
+            vitals.request_arrives(http2);
+            assert!(!vitals.is_unread());
+            vitals.unread().store(true, Relaxed);
+            assert_eq!(vitals.is_unread(), !http2);
+        }
     }
 
     #[test]
