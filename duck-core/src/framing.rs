@@ -50,7 +50,7 @@ pub(crate) fn settle(response: &mut Response, method: &Method, uri: &Uri) {
 }
 
 /// What a server that switches no protocols sends in place of a 101.
-pub(crate) fn without_switching(response: http::Response<Body>) -> http::Response<Body> {
+pub(crate) fn without_switching(response: &http::Response<Body>) -> http::Response<Body> {
     let path = response.extensions().get().map_or("", Uri::path);
     no_answer(response.status(), path).into_http()
 }

@@ -62,6 +62,7 @@ impl Sending {
     fn poll_sound(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Failure>> {
         loop {
             let Some(frame) = ready!(self.poll_piece(cx))? else {
+                self.body = Body::empty();
                 return Poll::Ready(match (self.last.take(), self.left) {
                     (Some(last), _) => Ok(Some(Frame::data(last))),
                     (None, Some(left @ 1..)) => Err(Failure::text(format!(
@@ -158,6 +159,30 @@ impl http_body::Body for Sending {
         match self.left {
             Some(left) => SizeHint::with_exact(left + last),
             None => self.body.size_hint(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream::unfold;
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_is_not_asked_again_after_its_end() {
+        for length in [None, Some(4)] {
+            // Asked again, this one panics.
+            let pieces = unfold(false, async |is_sent| {
+                (!is_sent).then(|| (Ok::<_, std::io::Error>(Bytes::from("four")), true))
+            });
+            let (method, uri) = (Method::GET, Uri::from_static("/"));
+            let body = Body::stream(pieces);
+            let mut sending = Sending::new(body, length, StatusCode::OK, &method, &uri);
+            let whole = (&mut sending).collect().await.unwrap().to_bytes();
+            assert_eq!(whole, "four", "{length:?}");
+            assert!(sending.frame().await.is_none(), "{length:?}");
         }
     }
 }

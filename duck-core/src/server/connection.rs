@@ -130,7 +130,7 @@ impl Client {
         let request = request.map(|body| Body::incoming(body, awaits_continue, unread));
         let mut response = self.site.respond(request, self.from).await.into_http();
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            response = framing::without_switching(response);
+            response = framing::without_switching(&response);
         }
         if self.vitals.is_unread() {
             let close = HeaderValue::from_static("close");
