@@ -10,6 +10,8 @@ use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Incoming;
 
+use crate::received::{Received, Unread};
+
 /// An error of any type, as bodies and tower layers pass them on.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -36,7 +38,7 @@ enum Kind {
     Full(Bytes),
     /// As the site made it: [`Bytes`] of it would take an allocation more.
     Owned(Vec<u8>),
-    Incoming(Incoming),
+    Incoming(Received),
     Stream(BoxBody),
 }
 
@@ -74,12 +76,13 @@ impl Body {
         ))))
     }
 
-    /// What hyper received.
-    pub(crate) fn incoming(body: Incoming) -> Self {
+    /// What hyper receives.
+    pub(crate) fn incoming(body: Incoming, awaits_continue: bool, unread: &Unread) -> Self {
         if http_body::Body::is_end_stream(&body) {
             Self::empty()
         } else {
-            Self(Kind::Incoming(body))
+            let received = Received::new(body, awaits_continue, unread.clone());
+            Self(Kind::Incoming(received))
         }
     }
 

@@ -38,7 +38,12 @@ pub(crate) struct Router {
     redirects_slashes: bool,
     not_found: Route,
     bad_path: Route,
+    bad_target: Route,
     other_slash: Route,
+    /// `OPTIONS *`.
+    options: Route,
+    /// `CONNECT`, whatever for.
+    connect: Route,
 }
 
 /// Everything that answers under one path.
@@ -51,11 +56,7 @@ struct Endpoint {
 impl Router {
     /// A router without routes; `layers` go around the pages it makes itself.
     pub(crate) fn new(layers: &[Arc<dyn ErasedMiddleware>], redirects_slashes: bool) -> Self {
-        let page = |view: Arc<dyn ErasedView>| Route {
-            info: Arc::default(),
-            layers: layers.to_vec(),
-            view,
-        };
+        let page = |view| page(layers, view);
         Self {
             paths: matchit::Router::new(),
             #[cfg(feature = "regex")]
@@ -70,13 +71,22 @@ impl Router {
                 StatusCode::BAD_REQUEST,
                 "the path is not percent-encoded rightly",
             ))),
+            bad_target: page(Arc::new(Fixed::failing(
+                StatusCode::BAD_REQUEST,
+                "the request target is no path",
+            ))),
             other_slash: page(Arc::new(OtherSlash)),
+            options: page(Arc::new(Fixed::options(allow(&[])))),
+            connect: page(Arc::new(Fixed::not_allowed(allow(&[])))),
         }
     }
 
     /// Finds what answers `method` at `path`. There is always something: the page that says there
     /// is nothing runs through the site's middleware too.
     pub(crate) fn resolve(&self, method: &Method, path: &str) -> (&Route, Found) {
+        if !path.starts_with('/') || *method == Method::CONNECT {
+            return found(self.pathless(method, path), Params::default(), None);
+        }
         let Some(normal) = pattern::normalize(path) else {
             return found(&self.bad_path, Params::default(), None);
         };
@@ -87,6 +97,15 @@ impl Router {
                 found(&self.other_slash, Params::default(), spelled)
             }
             None => found(&self.not_found, Params::default(), None),
+        }
+    }
+
+    /// What answers a request target that is no path: RFC 9112, 3.2.
+    fn pathless(&self, method: &Method, path: &str) -> &Route {
+        match path {
+            "*" if *method == Method::OPTIONS => &self.options,
+            _ if *method == Method::CONNECT => &self.connect,
+            _ => &self.bad_target,
         }
     }
 
@@ -130,6 +149,15 @@ impl Router {
             self.find(method, &other)
                 .is_some_and(|(endpoint, ..)| endpoint.answers(method))
         })
+    }
+}
+
+/// A page of the router's own, which no URL pattern stands for.
+fn page(layers: &[Arc<dyn ErasedMiddleware>], view: Arc<dyn ErasedView>) -> Route {
+    Route {
+        info: Arc::default(),
+        layers: layers.to_vec(),
+        view,
     }
 }
 
@@ -248,6 +276,10 @@ impl Routes {
         layers: &[Arc<dyn ErasedMiddleware>],
     ) -> Result<()> {
         let mut written = HashMap::new();
+        let methods = self.endpoints.iter().flat_map(|(_, methods)| methods);
+        let allow = allow(&methods.map(|(method, _)| method).collect::<Vec<_>>());
+        router.options = page(layers, Arc::new(Fixed::options(allow.clone())));
+        router.connect = page(layers, Arc::new(Fixed::not_allowed(allow)));
         for (key, methods) in self.endpoints {
             let place = router.endpoints.len();
             let info = methods
@@ -320,7 +352,7 @@ fn endpoint(
     info: &RouteInfo,
     layers: &[Arc<dyn ErasedMiddleware>],
 ) -> Endpoint {
-    let allow = allow(&methods);
+    let allow = allow(&methods.iter().map(|(method, _)| method).collect::<Vec<_>>());
     let page = |view: Fixed| {
         let info = RouteInfo {
             path: info.path.clone(),
@@ -333,27 +365,16 @@ fn endpoint(
             view: Arc::new(view),
         }
     };
-    let not_allowed = Fixed::failing(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "the view does not answer this method",
-    );
     Endpoint {
-        options: page(Fixed {
-            status: StatusCode::NO_CONTENT,
-            cause: None,
-            allow: Some(allow.clone()),
-        }),
-        not_allowed: page(Fixed {
-            allow: Some(allow),
-            ..not_allowed
-        }),
+        options: page(Fixed::options(allow.clone())),
+        not_allowed: page(Fixed::not_allowed(allow)),
         methods,
     }
 }
 
-/// The `Allow` header of an endpoint: RFC 9110, 10.2.1.
-fn allow(methods: &[(Method, Route)]) -> HeaderValue {
-    let mut names: Vec<&str> = methods.iter().map(|(method, _)| method.as_str()).collect();
+/// The `Allow` header where these methods have views: RFC 9110, 10.2.1.
+fn allow(methods: &[&Method]) -> HeaderValue {
+    let mut names: Vec<&str> = methods.iter().map(|method| method.as_str()).collect();
     if names.contains(&"GET") {
         names.push("HEAD");
     }
@@ -377,6 +398,22 @@ impl Fixed {
             status,
             cause: Some(cause),
             allow: None,
+        }
+    }
+
+    fn options(allow: HeaderValue) -> Self {
+        Self {
+            status: StatusCode::NO_CONTENT,
+            cause: None,
+            allow: Some(allow),
+        }
+    }
+
+    fn not_allowed(allow: HeaderValue) -> Self {
+        Self {
+            status: StatusCode::METHOD_NOT_ALLOWED,
+            cause: Some("the view does not answer this method"),
+            allow: Some(allow),
         }
     }
 }

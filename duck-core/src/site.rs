@@ -2,11 +2,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::{HeaderValue, Method, StatusCode, header};
-
 use crate::body::Body;
 use crate::context::Context;
 use crate::error_page;
+use crate::framing;
 use crate::proxies::Connection;
 use crate::request::Request;
 use crate::response::Response;
@@ -62,7 +61,10 @@ impl Site {
     pub async fn respond(&self, request: http::Request<Body>, connection: Connection) -> Response {
         #[cfg(feature = "tower")]
         if let Some(around) = &self.0.around {
-            return around.respond(self.0.clone(), request, connection).await;
+            let (method, uri) = (request.method().clone(), request.uri().clone());
+            let mut response = around.respond(self.0.clone(), request, connection).await;
+            framing::settle(&mut response, &method, &uri);
+            return response;
         }
         self.arrive(request, connection).respond().await
     }
@@ -80,6 +82,8 @@ impl Site {
             route,
             request,
             access_log: self.0.access_log,
+            #[cfg(feature = "tower")]
+            is_inside: self.0.around.is_some(),
         }
     }
 
@@ -106,6 +110,9 @@ pub(crate) struct Arrived<'a> {
     route: &'a Route,
     request: Request,
     access_log: bool,
+    /// What leaves the tower layers is looked at once more.
+    #[cfg(feature = "tower")]
+    is_inside: bool,
 }
 
 impl Arrived<'_> {
@@ -115,10 +122,18 @@ impl Arrived<'_> {
             route,
             request,
             access_log,
+            ..
         } = self;
+        #[cfg(feature = "tower")]
+        let is_outermost = !self.is_inside;
+        #[cfg(not(feature = "tower"))]
+        let is_outermost = true;
         let start = access_log.then(Instant::now);
         let response = route.start().run(request.clone()).await;
-        let response = finish(&request, response);
+        let mut response = finish(&request, response);
+        if is_outermost {
+            framing::settle(&mut response, request.method(), request.uri());
+        }
         if let Some(start) = start {
             log_access(&request, &response, start);
         }
@@ -131,26 +146,7 @@ fn finish(request: &Request, mut response: Response) -> Response {
         log_error(request, &response);
         response = error_page::dress(request, response);
     }
-    if *request.method() == Method::HEAD {
-        empty(&mut response);
-    }
     response
-}
-
-/// `HEAD` gets the headers of `GET`, the length too, and no body: RFC 9110, 9.3.2. A length in
-/// 204 or 304 would not be that of the page: 8.6.
-fn empty(response: &mut Response) {
-    let length = response.take_body().len();
-    let is_settled = response.headers().contains_key(header::CONTENT_LENGTH)
-        || matches!(
-            response.status_code(),
-            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
-        );
-    if let Some(length) = length.filter(|_| !is_settled) {
-        response
-            .headers_mut()
-            .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    }
 }
 
 fn log_error(request: &Request, response: &Response) {
@@ -181,22 +177,5 @@ impl fmt::Debug for Site {
         f.debug_struct("Site")
             .field("routes", &self.0.routes)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn head_tells_the_length_of_the_page_and_of_nothing_else() {
-        for (status, length) in [(200, Some("4")), (404, Some("4")), (204, None), (304, None)] {
-            let body = if length.is_some() { "four" } else { "" };
-            let mut response = crate::text(body).status(StatusCode::from_u16(status).unwrap());
-            empty(&mut response);
-            let told = response.headers().get(header::CONTENT_LENGTH);
-            assert_eq!(told.map(|told| told.to_str().unwrap()), length, "{status}");
-            assert!(response.body().is_empty());
-        }
     }
 }

@@ -397,8 +397,8 @@ async fn a_setting_that_names_no_proxy_is_refused() {
     ] {
         let settings = Settings::from_toml(settings).expect("settings");
         let error = App::new(settings)
+            .start()
             .await
-            .build()
             .expect_err("a refusal")
             .to_string();
         assert!(error.contains(says), "{error}");

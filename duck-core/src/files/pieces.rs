@@ -49,9 +49,18 @@ impl Rest {
     fn read(&mut self) -> io::Result<Bytes> {
         let size = self.left.min(PIECE);
         let mut piece = BytesMut::zeroed(usize::try_from(size).map_err(io::Error::other)?);
-        self.file.read_exact(&mut piece)?;
+        self.file.read_exact(&mut piece).map_err(cut_short)?;
         self.left -= size;
         Ok(piece.freeze())
+    }
+}
+
+fn cut_short(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => {
+            io::Error::new(error.kind(), "the file became shorter while it was sent")
+        }
+        _ => error,
     }
 }
 

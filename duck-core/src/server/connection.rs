@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, Version, header};
+use http::uri::Scheme;
+use http::{HeaderValue, StatusCode, Version, header};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -22,6 +23,7 @@ use super::vitals::{Deadlines, TICK, Verdict, Vitals};
 use super::watched::Watched;
 use super::wire::Wire;
 use crate::body::{Body, BoxError};
+use crate::framing;
 use crate::limits::Limits;
 use crate::proxies::Connection;
 use crate::site::Site;
@@ -86,7 +88,12 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
     let head = limits.max_head_bytes.max(8192);
     // `pipeline_flush` stays off: with it hyper takes in a stream's pieces without end when the
     // client reads slowly, and closes without its own 400 or 431 having been written.
-    builder.http1().writev(false).max_buf_size(head);
+    builder
+        .http1()
+        .writev(false)
+        .max_buf_size(head)
+        // A client may close its side after its request: `Watched` sees whether it is gone.
+        .half_close(true);
     #[cfg(feature = "http2")]
     builder
         .http2()
@@ -111,16 +118,24 @@ impl Client {
         let suspect = self
             .vitals
             .request_arrives(request.version() == Version::HTTP_2);
-        if let Err(what) = check(&request, suspect) {
-            tracing::debug!(target: "duck", what, "a request was refused");
-            return Ok(refuse(what).map(Wire));
-        }
+        let awaits_continue = match check(&request, suspect) {
+            Ok(awaits_continue) => awaits_continue,
+            Err((status, what)) => {
+                tracing::debug!(target: "duck", what, "a request was refused");
+                return Ok(refuse(status, what).map(Wire));
+            }
+        };
         let mut work = Work::begin(self.vitals.clone());
-        let response = self
-            .site
-            .respond(request.map(Body::incoming), self.from)
-            .await
-            .into_http();
+        let unread = self.vitals.unread();
+        let request = request.map(|body| Body::incoming(body, awaits_continue, unread));
+        let mut response = self.site.respond(request, self.from).await.into_http();
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            response = framing::without_switching(&response);
+        }
+        if self.vitals.is_unread() {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
         if response.body().is_made_while_sent() {
             Ok(response.map(|body| Wire(Body::new(Watching { body, work }))))
         } else {
@@ -197,47 +212,66 @@ impl http_body::Body for Watching {
 }
 
 /// What hyper lets pass and a careful server does not. `suspect` is what [`Heads`](super::heads::Heads)
-/// found out.
-fn check(request: &hyper::Request<Incoming>, suspect: bool) -> Result<(), &'static str> {
-    let headers = request.headers();
-    if request.version() == Version::HTTP_11 && !has_one_host(headers) {
-        return Err("HTTP/1.1 takes exactly one Host header, with a host in it"); // RFC 9112, 3.2
+/// found out. Returns whether the client waits for `100 Continue` before it sends its body.
+fn check(
+    request: &hyper::Request<Incoming>,
+    suspect: bool,
+) -> Result<bool, (StatusCode, &'static str)> {
+    let bad = |what| Err((StatusCode::BAD_REQUEST, what));
+    let (mut hosts, mut codings, mut awaits_continue) = (0, 0, false);
+    for (name, value) in request.headers() {
+        match *name {
+            // Two are as bad as a wrong one.
+            header::HOST => hosts += if is_host(value) { 1 } else { 2 },
+            header::TRANSFER_ENCODING => codings += if is(value, b"chunked") { 1 } else { 2 },
+            // HTTP/1.0 knows no expectations: RFC 9110, 10.1.1.
+            header::EXPECT if request.version() > Version::HTTP_10 => {
+                if !is(value, b"100-continue") {
+                    let what = "the only expectation that is met here is `100-continue`";
+                    return Err((StatusCode::EXPECTATION_FAILED, what));
+                }
+                awaits_continue = true;
+            }
+            _ => {}
+        }
+    }
+    if request.version() == Version::HTTP_11 && hosts != 1 {
+        return bad("HTTP/1.1 takes exactly one Host header, with a host in it"); // RFC 9112, 3.2
     }
     // Two ways to say where the body ends are how requests are smuggled: RFC 9112, 6.1 and 2.2.
     if suspect {
-        return Err(
+        return bad(
             "lines end in CR and LF, and Content-Length and Transfer-Encoding exclude each other",
         );
     }
-    if headers.contains_key(header::TRANSFER_ENCODING) && !is_chunked_once(headers) {
-        return Err("the only Transfer-Encoding there is here is `chunked`"); // RFC 9112, 6.1
+    if codings > 1 {
+        return bad("the only Transfer-Encoding there is here is `chunked`"); // RFC 9112, 6.1
     }
-    Ok(())
+    if request
+        .uri()
+        .scheme()
+        .is_some_and(|scheme| *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS)
+    {
+        return bad("the request is for something other than `http` or `https`");
+    }
+    Ok(awaits_continue)
 }
 
-fn is_chunked_once(headers: &HeaderMap) -> bool {
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    let first = codings.next().map(http::HeaderValue::as_bytes);
-    first.is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked")) && codings.next().is_none()
-}
-
-fn has_one_host(headers: &HeaderMap) -> bool {
-    let mut hosts = headers.get_all(header::HOST).iter();
-    hosts.next().is_some_and(is_host) && hosts.next().is_none()
+fn is(value: &HeaderValue, word: &[u8]) -> bool {
+    value.as_bytes().eq_ignore_ascii_case(word)
 }
 
 /// Whether a `Host` could be one: what a site makes links of must not be a path or a user's name.
-fn is_host(value: &http::HeaderValue) -> bool {
+fn is_host(value: &HeaderValue) -> bool {
     value.as_bytes().iter().all(|byte| {
         byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]%".contains(byte) // RFC 3986, 3.2.2
     })
 }
 
-fn refuse(what: &'static str) -> http::Response<Body> {
+fn refuse(status: StatusCode, what: &'static str) -> http::Response<Body> {
     let mut response = http::Response::new(Body::from(what));
-    *response.status_mut() = StatusCode::BAD_REQUEST;
-    response
-        .headers_mut()
-        .insert(header::CONNECTION, http::HeaderValue::from_static("close"));
+    *response.status_mut() = status;
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
     response
 }

@@ -68,6 +68,11 @@ impl Heads {
         }
     }
 
+    /// Whether what was read ends with the end of a request, or nothing was read.
+    pub(super) fn is_between_requests(&self) -> bool {
+        self.place == Place::RequestLine && self.begun.is_empty()
+    }
+
     /// Takes in the next line, or its beginning, and gives back what comes after.
     fn read_line<'a>(&mut self, bytes: &'a [u8], suspect: &mut impl FnMut(u32)) -> &'a [u8] {
         let Some(end) = memchr(b'\n', bytes) else {

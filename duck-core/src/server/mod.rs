@@ -2,6 +2,7 @@
 
 mod connection;
 mod heads;
+mod linger;
 mod vitals;
 mod watched;
 mod wire;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::limits::Limits;
+use crate::received::Unread;
 
 /// How often each connection is looked at. One timer a connection, not one a request, keeps deadlines
 /// out of the cost of a request.
@@ -27,6 +28,10 @@ pub(super) struct Vitals {
     suspect: AtomicU32,
     /// Bytes between requests are mostly no heads.
     http2: AtomicBool,
+    /// The client has closed its side of the connection.
+    half_closed: AtomicBool,
+    /// The body of a request was not read to its end.
+    unread: Unread,
 }
 
 impl Vitals {
@@ -69,6 +74,27 @@ impl Vitals {
         self.in_flight.fetch_sub(1, Relaxed);
     }
 
+    /// The site works on a request, and hyper does not read.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.in_flight.load(Relaxed) > 0 && !self.http2.load(Relaxed)
+    }
+
+    /// The client will send no more. It waits for its answer, or it is gone: which of the two shows when
+    /// something is written.
+    pub(super) fn half_closed(&self) {
+        self.half_closed.store(true, Relaxed);
+    }
+
+    pub(super) fn unread(&self) -> &Unread {
+        &self.unread
+    }
+
+    /// Whether a request's body was not read to its end, so that no other request can follow. Over HTTP/2
+    /// each has a stream of its own.
+    pub(super) fn is_unread(&self) -> bool {
+        self.unread.load(Relaxed) && !self.http2.load(Relaxed)
+    }
+
     pub(super) fn has_served(&self) -> bool {
         self.served.load(Relaxed) > 0
     }
@@ -96,7 +122,9 @@ pub(super) struct Deadlines {
 impl Deadlines {
     pub(super) fn tick(&mut self, vitals: &Vitals, limits: &Limits) -> Verdict {
         let wrote = vitals.wrote.swap(false, Relaxed);
-        if vitals.write_blocked.load(Relaxed) && !wrote {
+        let waits_for_client =
+            vitals.write_blocked.load(Relaxed) || vitals.half_closed.load(Relaxed);
+        if waits_for_client && !wrote {
             self.stalled += 1;
             return if over(self.stalled, limits.write()) {
                 Verdict::Drop
@@ -242,6 +270,30 @@ mod tests {
             "a byte got through"
         );
         assert_eq!(verdicts(&mut deadlines, &vitals, 3), [Leave, Leave, Drop]);
+    }
+
+    #[test]
+    fn a_view_whose_client_may_be_gone_ends_unless_something_gets_through() {
+        let (vitals, mut deadlines) = (Vitals::default(), Deadlines::default());
+        vitals.request_arrives(false);
+        vitals.work_begins();
+        vitals.half_closed();
+        for _ in 0..10 {
+            vitals.wrote();
+            assert_eq!(verdicts(&mut deadlines, &vitals, 3), [Leave, Leave, Leave]);
+        }
+        assert_eq!(deadlines.tick(&vitals, &limits()), Drop);
+    }
+
+    #[test]
+    fn an_unread_body_ends_the_connection_unless_it_has_streams() {
+        for http2 in [false, true] {
+            let vitals = Vitals::default();
+            vitals.request_arrives(http2);
+            assert!(!vitals.is_unread());
+            vitals.unread().store(true, Relaxed);
+            assert_eq!(vitals.is_unread(), !http2);
+        }
     }
 
     #[test]

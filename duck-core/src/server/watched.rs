@@ -3,18 +3,24 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::heads::Heads;
+use super::linger::Linger;
 use super::vitals::Vitals;
 
 pub(super) struct Watched {
     stream: TcpStream,
     heads: Heads,
     vitals: Arc<Vitals>,
+    /// The client will send no more: it has closed its side, or both.
+    ended: bool,
+    /// There are bytes that hyper does not read yet.
+    waiting: bool,
+    linger: Option<Linger>,
 }
 
 impl Watched {
@@ -23,6 +29,39 @@ impl Watched {
             stream,
             heads: Heads::default(),
             vitals,
+            ended: false,
+            waiting: false,
+            linger: None,
+        }
+    }
+
+    /// Notices that the client has closed its side, which is no reason not to answer, or is gone,
+    /// which is. hyper does not read while the site works on a request.
+    fn look_for_the_end(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.ended || self.waiting || !self.vitals.is_at_work() {
+            return Ok(());
+        }
+        match self.stream.poll_peek(cx, &mut ReadBuf::new(&mut [0])) {
+            Poll::Ready(Ok(0)) => self.end(),
+            Poll::Ready(Ok(_)) => self.waiting = true,
+            Poll::Ready(Err(error)) => return Err(error),
+            Poll::Pending => {}
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        self.vitals.half_closed();
+    }
+
+    /// A client that first sends its whole body, and then reads, would wait for ever for a server that
+    /// first sends its whole response.
+    fn throw_away(&mut self, cx: &mut Context<'_>) {
+        if self.vitals.is_unread() && !self.ended {
+            let linger = self.linger.get_or_insert_with(Linger::new);
+            // How long this may take is the write deadline's affair.
+            let _ = linger.poll(&mut self.stream, cx);
         }
     }
 
@@ -45,13 +84,18 @@ impl AsyncRead for Watched {
             stream,
             heads,
             vitals,
+            waiting,
+            ..
         } = &mut *self;
         let before = buffer.filled().len();
         let poll = Pin::new(stream).poll_read(cx, buffer);
         let read = &buffer.filled()[before..];
+        *waiting = false;
         if !read.is_empty() {
             vitals.read();
             heads.read(read, |head| vitals.suspect(head));
+        } else if poll.is_ready() {
+            self.end();
         }
         poll
     }
@@ -65,6 +109,9 @@ impl AsyncWrite for Watched {
     ) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.note_write(&poll);
+        if poll.is_pending() {
+            self.throw_away(cx);
+        }
         poll
     }
 
@@ -83,10 +130,25 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.look_for_the_end(cx)?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let Self {
+            stream,
+            heads,
+            linger,
+            ended,
+            ..
+        } = &mut *self;
+        ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
+        if *ended || heads.is_between_requests() {
+            return Poll::Ready(Ok(()));
+        }
+        linger
+            .get_or_insert_with(Linger::new)
+            .poll(stream, cx)
+            .map(Ok)
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::wire::Server;
 
-async fn connect(server: &Server) -> SendRequest<Body> {
+pub(crate) async fn connect(server: &Server) -> SendRequest<Body> {
     let stream = TcpStream::connect(server.address)
         .await
         .expect("a connection");
@@ -24,14 +24,17 @@ async fn connect(server: &Server) -> SendRequest<Body> {
     client
 }
 
-fn request(method: &str, path: &str, body: impl Into<Body>) -> http::Request<Body> {
+pub(crate) fn request(method: &str, path: &str, body: impl Into<Body>) -> http::Request<Body> {
     let request = http::Request::builder()
         .method(method)
         .uri(format!("http://test{path}"));
     request.body(body.into()).expect("a request")
 }
 
-async fn ask(client: &SendRequest<Body>, request: http::Request<Body>) -> (StatusCode, Bytes) {
+pub(crate) async fn ask(
+    client: &SendRequest<Body>,
+    request: http::Request<Body>,
+) -> (StatusCode, Bytes) {
     let response = client
         .clone()
         .send_request(request)

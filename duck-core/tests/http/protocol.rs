@@ -112,30 +112,6 @@ async fn what_has_no_body_tells_no_length_of_one() {
 }
 
 #[tokio::test]
-async fn a_client_that_asks_first_is_told_to_go_on() {
-    let server = Server::start("").await;
-    let mut wire = server.connect().await;
-    wire.send(
-        "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
-    )
-    .await;
-    assert_eq!(wire.head().await.0, 100);
-    wire.send("hello").await;
-    let answer = wire.answer().await;
-    assert_eq!((answer.status, answer.body.as_str()), (200, "hello"));
-}
-
-#[tokio::test]
-async fn a_client_that_asks_first_is_not_asked_for_what_nobody_reads() {
-    let server = Server::start("MAX_BODY_BYTES = 10").await;
-    for path in ["/echo", "/missing", "/unread"] {
-        let mut wire = server.connect().await;
-        wire.send(format!("POST {path} HTTP/1.1\r\nHost: test\r\nContent-Length: 50\r\nExpect: 100-continue\r\n\r\n")).await;
-        assert_ne!(wire.answer().await.status, 100, "{path}");
-    }
-}
-
-#[tokio::test]
 async fn a_panic_is_a_500_and_the_connection_lives() {
     let server = Server::start("").await;
     let mut wire = server.connect().await;
@@ -163,7 +139,8 @@ async fn a_stream_that_breaks_off_does_not_look_whole() {
 
 #[tokio::test]
 async fn a_client_that_goes_early_hurts_nobody() {
-    let server = Server::start("").await;
+    // Until something is written, it may just have closed its side.
+    let server = Server::start("WRITE_TIMEOUT = 1").await;
     let mut wire = server.connect().await;
     wire.send(get("/wait")).await;
     server.shared.begun.notified().await;
@@ -181,18 +158,4 @@ async fn a_client_that_goes_early_hurts_nobody() {
     drop(server.connect().await);
     assert_eq!(server.get("/").await.body, "home");
     server.stopped().await;
-}
-
-#[tokio::test]
-async fn an_absolute_uri_is_a_path_too() {
-    let server = Server::start("").await;
-    let mut wire = server.connect().await;
-    wire.send("GET http://test/ HTTP/1.1\r\nHost: test\r\n\r\n")
-        .await;
-    assert_eq!(wire.answer().await.body, "home");
-    for line in ["OPTIONS * HTTP/1.1", "CONNECT test:443 HTTP/1.1"] {
-        let mut wire = server.connect().await;
-        wire.send(format!("{line}\r\nHost: test\r\n\r\n")).await;
-        assert!((400..500).contains(&wire.answer().await.status), "{line}");
-    }
 }

@@ -48,7 +48,16 @@ impl Server {
     pub(crate) async fn start(settings: &str) -> Self {
         let shared = Shared::default();
         let settings = Settings::from_toml(settings).expect("settings");
-        let site = app(settings, &shared).start().await.expect("a site");
+        Self::of(app(settings, &shared), shared).await
+    }
+
+    /// One with other views.
+    pub(crate) async fn with(urls: impl IntoIterator<Item = UrlPattern>) -> Self {
+        Self::of(App::new(Settings::default()).urls(urls), Shared::default()).await
+    }
+
+    pub(crate) async fn of(app: App, shared: Shared) -> Self {
+        let site = app.start().await.expect("a site");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel();
@@ -215,6 +224,11 @@ impl Wire {
         read.is_ok_and(|read| read > 0)
     }
 
+    /// Sends no more, and goes on to read.
+    pub(crate) async fn close_its_side(&mut self) {
+        self.stream.shutdown().await.expect("the server is there");
+    }
+
     /// All that comes until the server ends the connection.
     pub(crate) async fn rest(mut self) -> String {
         while self.more().await {}
@@ -239,6 +253,11 @@ fn app(settings: Settings, shared: &Shared) -> App {
             panic!("as it has to")
         }),
         path("/large", async |_request: Request| "x".repeat(50_000_000)),
+        path("/large-unread", async |_request: Request| {
+            "x".repeat(20_000_000)
+        })
+        .methods([POST]),
+        path("/members", async |_request: Request| redirect_to("/login")).methods([GET, POST]),
         path("/endless", endless),
         path("/break", move |_request: Request| {
             let shared = breaking.clone();

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use duck_core::{Error, Request, Session, SessionError, StatusCode, path, text};
 use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{
     Gate, Op, ScriptedCache, When, id, page, read, scripted, settings, visit_cache, with_id,
@@ -487,6 +489,54 @@ async fn a_client_that_goes_away_leaves_nothing_half_saved() {
         );
         assert_eq!(read(&client, "/get/a").await, "\"2\"", "{op:?} {when:?}");
     }
+}
+
+/// A client that has closed its side of the connection waits for its answer, and what the view set is saved.
+#[tokio::test]
+async fn the_write_of_a_client_that_has_closed_its_side_is_kept() {
+    let gate = Gate::new();
+    let slow = page("/slow", {
+        let gate = gate.clone();
+        move |request: Request| {
+            let gate = gate.clone();
+            async move {
+                request.session.set("b", 2).await?;
+                gate.pass().await;
+                Ok(text("saved"))
+            }
+        }
+    });
+    let (client, _cache) = scripted([slow]).await;
+    read(&client, "/set/a/1").await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let site = client.site().clone();
+    let server = tokio::spawn(duck_core::serve(listener, site, std::future::pending()));
+    let ask = async |path: &str| {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let cookie = format!("Cookie: session_id={}", id(&client));
+        let head = format!("GET {path} HTTP/1.1\r\nHost: test\r\n{cookie}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        stream
+    };
+    let answer = async |mut stream: TcpStream| {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    let waiting = ask("/slow").await;
+    gate.reached().await;
+    // The server has seen the end of the first connection when it has answered on a second.
+    assert!(
+        answer(ask("/get/a").await)
+            .await
+            .starts_with("HTTP/1.1 200 ")
+    );
+    gate.open();
+    assert!(answer(waiting).await.ends_with("saved"));
+    assert_eq!(read(&client, "/get/b").await, "2");
+    server.abort();
 }
 
 /// The view has logged out and goes on to something slow; the visitor closes the page. What a logout
