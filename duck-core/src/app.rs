@@ -8,6 +8,7 @@ use crate::context::{Context, State, UrlNames};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::middleware::{ErasedMiddleware, Layer, Middleware};
+use crate::panics;
 use crate::pattern::{Converter, Pattern};
 use crate::proxies::Proxies;
 use crate::route::RouteInfo;
@@ -147,6 +148,7 @@ impl App {
     /// When a setting does not fit, a URL pattern is wrong or in the way of another, or a middleware cannot
     /// start. The text says what would be right.
     pub fn build(self) -> Result<Site> {
+        panics::watch();
         let settings = self.settings?;
         settings.know(&KEYS_OF_SOME);
         let debug = settings.get::<bool>("DEBUG")?.unwrap_or(false);
@@ -234,6 +236,7 @@ impl Table {
         let info = RouteInfo {
             path: Some(text),
             name: pattern.name,
+            view: Some(pattern.view_name),
             params,
             max_body: pattern.max_body,
         };

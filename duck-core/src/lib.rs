@@ -48,8 +48,11 @@ mod limits;
 mod middleware;
 #[cfg(feature = "multipart")]
 mod multipart;
+mod or_error;
+mod panics;
 mod params;
 mod pattern;
+mod place;
 pub mod prelude;
 mod proxies;
 mod redirect;
@@ -87,17 +90,19 @@ pub use uuid::Uuid;
 
 pub use app::App;
 pub use body::{Body, BoxError};
-pub use error::{Error, Result};
+pub use error::{Cause, Error, Result};
 pub use escape::escape_html;
 pub use files::{file, static_folder};
-pub use into_response::{Html, IntoResponse, Json, OrNotFound};
+pub use into_response::{Html, IntoResponse, Json};
 pub use middleware::{
     Middleware, MiddlewareFn, Next, ProcessRequest, ProcessResponse, process_request,
     process_response,
 };
 #[cfg(feature = "multipart")]
 pub use multipart::{Multipart, MultipartForm, Part, UploadedFile};
+pub use or_error::{Or500, OrNotFound};
 pub use params::{FromParam, FromParams, Param, Values};
+pub use place::Place;
 pub use proxies::Connection;
 pub use redirect::{redirect, redirect_external, redirect_to};
 pub use request::{BodyStream, Request, UrlValues};
@@ -119,7 +124,7 @@ pub use tower::{Inside, Layer};
 #[cfg(feature = "regex")]
 pub use urls::re_path;
 pub use urls::{Blueprint, UrlPattern, path};
-pub use view::{AsView, ClassView, View, class_view};
+pub use view::{AsView, AsyncAnswer, ClassView, View, class_view};
 
 /// `GET`, for [`UrlPattern::methods`] and for comparing with [`Request::method`].
 pub const GET: Method = Method::GET;

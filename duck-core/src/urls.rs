@@ -1,7 +1,6 @@
 //! URL patterns: which path is answered by which view.
 
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 
 use http::Method;
@@ -9,7 +8,7 @@ use http::Method;
 use crate::into_response::IntoResponse;
 use crate::middleware::{Layer, Middleware};
 use crate::params::FromParams;
-use crate::view::{ErasedView, Shim, View};
+use crate::view::{AsyncAnswer, ErasedView, Shim, View};
 
 /// Binds a path to a view.
 ///
@@ -37,7 +36,7 @@ use crate::view::{ErasedView, Shim, View};
 pub fn path<V, Args>(path: &str, view: V) -> UrlPattern
 where
     V: View<Args>,
-    V::Future: Future<Output: IntoResponse> + Send + 'static,
+    V::Future: AsyncAnswer<Answer: IntoResponse> + Send + 'static,
     Args: FromParams,
 {
     UrlPattern::new(Matcher::Path(path.to_owned()), view)
@@ -63,7 +62,7 @@ where
 pub fn re_path<V, Args>(expression: &str, view: V) -> UrlPattern
 where
     V: View<Args>,
-    V::Future: Future<Output: IntoResponse> + Send + 'static,
+    V::Future: AsyncAnswer<Answer: IntoResponse> + Send + 'static,
     Args: FromParams,
 {
     UrlPattern::new(Matcher::Regex(expression.to_owned()), view)
@@ -92,7 +91,7 @@ impl UrlPattern {
     fn new<V, Args>(matcher: Matcher, view: V) -> Self
     where
         V: View<Args>,
-        V::Future: Future<Output: IntoResponse> + Send + 'static,
+        V::Future: AsyncAnswer<Answer: IntoResponse> + Send + 'static,
         Args: FromParams,
     {
         Self {

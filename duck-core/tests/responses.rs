@@ -384,7 +384,7 @@ async fn a_debugging_author_sees_cause_line_and_route() {
     let site = failing(true);
     for accept in ["text/plain", "text/html"] {
         let page = site.get("/fails/7").header("accept", accept).await;
-        let place = format!("tests/responses.rs:{LINE_OF_THE_QUESTION_MARK}:");
+        let place = format!("tests/responses.rs:{LINE_OF_THE_QUESTION_MARK}\n");
         for shown in ["password of /etc/shadow", &place, "GET /fails/7", "/fails/"] {
             assert!(
                 page.text().contains(shown),

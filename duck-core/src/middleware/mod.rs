@@ -15,6 +15,7 @@ pub use self::hooks::{ProcessRequest, ProcessResponse, process_request, process_
 pub(crate) use self::layer::Layer;
 use crate::BoxFuture;
 use crate::error::{Error, Result};
+use crate::panics;
 use crate::request::Request;
 use crate::response::Response;
 use crate::setup::Setup;
@@ -111,11 +112,8 @@ pub(crate) async fn caught<F: Future>(start: impl FnOnce() -> F) -> Result<F::Ou
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Error {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    Error::internal(format!("panicked: {}", text.unwrap_or("(no message)")))
+    let text = panics::message(panic).unwrap_or("(no message)");
+    Error::internal(format!("panicked: {text}")).at(panics::place_of(panic))
 }
 
 /// A middleware whose type is forgotten.
