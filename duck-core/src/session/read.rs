@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use super::state::decode;
+use super::value::decode;
 use super::{Session, SessionData, USER};
 use crate::session_error::SessionError;
 

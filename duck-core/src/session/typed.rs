@@ -5,7 +5,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::state::{State, Writing, encode};
+use super::state::{State, Writing};
+use super::value::{decode, encode};
 use super::{Session, SessionPolicy, data};
 use crate::session_error::SessionError;
 
@@ -170,9 +171,7 @@ fn values(state: &State) -> Map<String, Value> {
 }
 
 fn fields<T: Serialize>(value: &T) -> Result<Map<String, Value>, SessionError> {
-    let wrong = |error: serde_json::Error| SessionError::value(SESSION, &error);
-    let value = serde_json::to_value(value).map_err(wrong)?;
-    serde_json::from_value(value).map_err(wrong)
+    decode(SESSION, &encode(SESSION, value)?)
 }
 
 /// Puts migrated values in the place of the old ones.

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::changes::Write;
-use super::state::{decode, encode};
+use super::value::{decode, encode};
 use super::{Inner, Session, SessionGuard};
 use crate::session_error::SessionError;
 
@@ -19,7 +19,8 @@ impl Session {
     /// # Errors
     ///
     /// [`SessionError::TooLarge`] when the session would pass a limit of the settings, and
-    /// [`SessionError::Value`] when the value cannot be JSON (a map with keys that are no strings).
+    /// [`SessionError::Value`] when JSON could not give the value back as it is: NaN and infinity,
+    /// `Some(None)`, integers beyond 64 bits, maps whose keys are neither text nor numbers.
     pub async fn set<T: Serialize>(&self, key: &str, value: T) -> Result<(), SessionError> {
         let json = encode(key, &value)?;
         let inner = self.open(key).await?;
