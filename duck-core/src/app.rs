@@ -224,7 +224,7 @@ impl Table {
                 "`{text}` has {has} path parameters, but its view {view} takes {takes}"
             )));
         }
-        if pattern.methods.is_empty() {
+        if pattern.methods.is_empty() && !pattern.any_method {
             return Err(Error::internal(format!(
                 "the URL pattern {text:?} answers no method: name one at least"
             )));
@@ -248,6 +248,9 @@ impl Table {
             layers: layers.clone(),
             view: pattern.view.clone(),
         };
+        if pattern.any_method {
+            return self.routes.add_any(key, make());
+        }
         self.routes.add(key, pattern.methods, make)
     }
 }
@@ -256,6 +259,9 @@ fn line(pattern: &UrlPattern, path: &str) -> RouteLine {
     let mut methods: Vec<&str> = pattern.methods.iter().map(Method::as_str).collect();
     if methods.contains(&"GET") {
         methods.push("HEAD");
+    }
+    if pattern.any_method {
+        methods = vec!["any"];
     }
     RouteLine {
         methods: methods.join(" "),
@@ -293,6 +299,7 @@ impl Place {
             }
             #[cfg(feature = "regex")]
             Matcher::Regex(expression) => {
+                crate::pattern::check_expression(expression).map_err(Error::internal)?;
                 let groups = regex::Regex::new(expression)?;
                 let name = |(index, name): (usize, Option<&str>)| {
                     (

@@ -71,6 +71,7 @@ mod session_error;
 mod settings;
 mod setup;
 mod site;
+mod stream_with;
 
 pub mod testing;
 #[cfg(feature = "tower")]
@@ -119,6 +120,7 @@ pub use session_error::SessionError;
 pub use settings::{Settings, SettingsError};
 pub use setup::Setup;
 pub use site::{RouteLine, Site};
+pub use stream_with::{Pieces, stream_with};
 #[cfg(feature = "tower")]
 pub use tower::{Inside, Layer};
 #[cfg(feature = "regex")]
@@ -136,6 +138,10 @@ pub const PUT: Method = Method::PUT;
 pub const PATCH: Method = Method::PATCH;
 /// `DELETE`.
 pub const DELETE: Method = Method::DELETE;
+/// `HEAD`: comes with `GET`, and is named only by a view that answers it otherwise.
+pub const HEAD: Method = Method::HEAD;
+/// `OPTIONS`: is answered by the framework, and is named only by a view that answers it otherwise.
+pub const OPTIONS: Method = Method::OPTIONS;
 
 /// A future on the heap, as traits with `dyn` need it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

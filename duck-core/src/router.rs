@@ -1,6 +1,7 @@
 //! Finds the route of a request.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use http::{HeaderValue, Method, StatusCode, header};
@@ -43,9 +44,23 @@ pub(crate) struct Router {
 
 /// Everything that answers under one path.
 struct Endpoint {
-    methods: Vec<(Method, Route)>,
+    answers: Answers,
     options: Route,
     not_allowed: Route,
+}
+
+/// The views of one path.
+#[derive(Default)]
+struct Answers {
+    methods: Vec<(Method, Route)>,
+    /// What answers all other methods.
+    any: Option<Route>,
+}
+
+impl Answers {
+    fn routes(&self) -> impl Iterator<Item = &Route> {
+        self.methods.iter().map(|(_, route)| route).chain(&self.any)
+    }
 }
 
 impl Router {
@@ -161,12 +176,15 @@ impl Endpoint {
     /// The route with a view for this method: `GET` answers `HEAD` unless that has its own.
     fn view_for(&self, method: &Method) -> Option<&Route> {
         let named = |method: &Method| {
-            self.methods
+            self.answers
+                .methods
                 .iter()
                 .find(|(named, _)| named == method)
                 .map(|(_, route)| route)
         };
-        named(method).or_else(|| named(&Method::GET).filter(|_| *method == Method::HEAD))
+        named(method)
+            .or_else(|| named(&Method::GET).filter(|_| *method == Method::HEAD))
+            .or(self.answers.any.as_ref())
     }
 
     /// What answers `method` at this path, if the path's values are such as the converters take.
@@ -175,9 +193,9 @@ impl Endpoint {
             return takes(&route.info, path, params).then_some(route);
         }
         let there = self
-            .methods
-            .iter()
-            .any(|(_, route)| takes(&route.info, path, params));
+            .answers
+            .routes()
+            .any(|route| takes(&route.info, path, params));
         there.then_some(if *method == Method::OPTIONS {
             &self.options
         } else {
@@ -203,7 +221,7 @@ fn takes(info: &RouteInfo, path: &str, params: &Params) -> bool {
 /// Collects the routes of a site by path, and puts them into a [`Router`].
 #[derive(Default)]
 pub(crate) struct Routes {
-    endpoints: Vec<(Key, Vec<(Method, Route)>)>,
+    endpoints: Vec<(Key, Answers)>,
     places: HashMap<Key, usize>,
 }
 
@@ -224,14 +242,7 @@ impl Routes {
         methods: Vec<Method>,
         make: impl Fn() -> Route,
     ) -> Result<()> {
-        let place = *self
-            .places
-            .entry(key.clone())
-            .or_insert(self.endpoints.len());
-        if place == self.endpoints.len() {
-            self.endpoints.push((key, Vec::new()));
-        }
-        let taken = &mut self.endpoints[place].1;
+        let taken = &mut self.answers(key).methods;
         for method in methods {
             let route = make();
             if let Some((_, other)) = taken.iter().find(|(named, _)| *named == method) {
@@ -242,18 +253,37 @@ impl Routes {
         Ok(())
     }
 
+    /// Adds a route for all methods that have none of their own.
+    pub(crate) fn add_any(&mut self, key: Key, route: Route) -> Result<()> {
+        let any = &mut self.answers(key).any;
+        if let Some(other) = any {
+            return Err(conflict(&"any method", &route.info, &other.info));
+        }
+        *any = Some(route);
+        Ok(())
+    }
+
+    fn answers(&mut self, key: Key) -> &mut Answers {
+        let place = *self
+            .places
+            .entry(key.clone())
+            .or_insert(self.endpoints.len());
+        if place == self.endpoints.len() {
+            self.endpoints.push((key, Answers::default()));
+        }
+        &mut self.endpoints[place].1
+    }
+
     pub(crate) fn put_into(
         self,
         router: &mut Router,
         layers: &[Arc<dyn ErasedMiddleware>],
     ) -> Result<()> {
         let mut written = HashMap::new();
-        for (key, methods) in self.endpoints {
+        for (key, answers) in self.endpoints {
             let place = router.endpoints.len();
-            let info = methods
-                .first()
-                .map(|(_, route)| route.info.clone())
-                .unwrap_or_default();
+            let first = answers.routes().next();
+            let info = first.map(|route| route.info.clone()).unwrap_or_default();
             match key {
                 Key::Path(path) => {
                     router
@@ -268,13 +298,13 @@ impl Routes {
                     router.expressions.push((whole, place));
                 }
             }
-            router.endpoints.push(endpoint(methods, &info, layers));
+            router.endpoints.push(endpoint(answers, &info, layers));
         }
         Ok(())
     }
 }
 
-fn conflict(method: &Method, new: &RouteInfo, old: &RouteInfo) -> Error {
+fn conflict(method: &dyn Display, new: &RouteInfo, old: &RouteInfo) -> Error {
     Error::internal(format!(
         "the URL patterns {} and {} both answer {method} there",
         as_written(old),
@@ -315,12 +345,8 @@ fn as_written(info: &RouteInfo) -> String {
     }
 }
 
-fn endpoint(
-    methods: Vec<(Method, Route)>,
-    info: &RouteInfo,
-    layers: &[Arc<dyn ErasedMiddleware>],
-) -> Endpoint {
-    let allow = allow(&methods);
+fn endpoint(answers: Answers, info: &RouteInfo, layers: &[Arc<dyn ErasedMiddleware>]) -> Endpoint {
+    let allow = allow(&answers.methods);
     let page = |view: Fixed| {
         let info = RouteInfo {
             path: info.path.clone(),
@@ -347,7 +373,7 @@ fn endpoint(
             allow: Some(allow),
             ..not_allowed
         }),
-        methods,
+        answers,
     }
 }
 

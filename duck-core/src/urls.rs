@@ -73,6 +73,7 @@ pub struct UrlPattern {
     pub(crate) matcher: Matcher,
     pub(crate) name: Option<String>,
     pub(crate) methods: Vec<Method>,
+    pub(crate) any_method: bool,
     pub(crate) layers: Vec<Layer>,
     pub(crate) max_body: Option<u64>,
     pub(crate) view: Arc<dyn ErasedView>,
@@ -98,6 +99,7 @@ impl UrlPattern {
             matcher,
             name: None,
             methods: view.methods().unwrap_or_else(|| vec![Method::GET]),
+            any_method: false,
             layers: Vec::new(),
             max_body: None,
             view: Arc::new(Shim::new(view)),
@@ -114,11 +116,33 @@ impl UrlPattern {
         self
     }
 
-    /// The methods the view answers, in place of `GET`. `HEAD` comes with `GET`; `OPTIONS` is
-    /// answered by the framework unless it is named; any other method gets a 405.
+    /// The methods the view answers, in place of `GET`: with `[POST]` a `GET` is a 405. `HEAD` comes
+    /// with `GET`; `OPTIONS` is answered by the framework unless it is named; any other method gets a
+    /// 405.
     #[must_use]
     pub fn methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
         self.methods = methods.into_iter().collect();
+        self.any_method = false;
+        self
+    }
+
+    /// Has the view answer every method that no other view of the same path answers, `HEAD`,
+    /// `OPTIONS` and unregistered ones among them. The view looks at
+    /// [`Request::method`](crate::Request::method).
+    ///
+    /// ```
+    /// use duck_core::{Request, path};
+    ///
+    /// async fn hook(request: Request) -> String {
+    ///     request.method().to_string()
+    /// }
+    ///
+    /// let pattern = path("/hook", hook).any_method();
+    /// ```
+    #[must_use]
+    pub fn any_method(mut self) -> Self {
+        self.methods.clear();
+        self.any_method = true;
         self
     }
 
@@ -143,6 +167,7 @@ impl fmt::Debug for UrlPattern {
             .field("matcher", &self.matcher)
             .field("name", &self.name)
             .field("methods", &self.methods)
+            .field("any_method", &self.any_method)
             .field("view", &self.view_name)
             .finish_non_exhaustive()
     }

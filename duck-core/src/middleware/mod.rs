@@ -15,6 +15,7 @@ pub use self::hooks::{ProcessRequest, ProcessResponse, process_request, process_
 pub(crate) use self::layer::Layer;
 use crate::BoxFuture;
 use crate::error::{Error, Result};
+use crate::into_response::IntoResponse;
 use crate::panics;
 use crate::request::Request;
 use crate::response::Response;
@@ -23,7 +24,7 @@ use crate::view::ErasedView;
 
 /// A layer around views: it sees the request before them and the response after them.
 ///
-/// An `async fn` with two arguments is one as it stands:
+/// An `async fn` with two arguments is one as it stands, and may give back what a view may:
 ///
 /// ```
 /// use duck_core::{App, Next, Request, Response, Result, Settings};
@@ -136,7 +137,7 @@ impl<M: Middleware> ErasedMiddleware for M {
 #[doc(hidden)]
 pub trait MiddlewareFn<'a>: Send + Sync {
     /// What it is while it runs.
-    type Future: Future<Output = Result<Response>> + Send + 'a;
+    type Future: Future<Output: IntoResponse> + Send + 'a;
 
     /// Starts it.
     fn call(&self, request: Request, next: Next<'a>) -> Self::Future;
@@ -145,7 +146,7 @@ pub trait MiddlewareFn<'a>: Send + Sync {
 impl<'a, Function, Running> MiddlewareFn<'a> for Function
 where
     Function: Fn(Request, Next<'a>) -> Running + Send + Sync,
-    Running: Future<Output = Result<Response>> + Send + 'a,
+    Running: Future<Output: IntoResponse> + Send + 'a,
 {
     type Future = Running;
 
@@ -163,6 +164,7 @@ where
         request: Request,
         next: Next<'_>,
     ) -> impl Future<Output = Result<Response>> + Send {
-        self.call(request, next)
+        let running = self.call(request, next);
+        async move { Ok(running.await.into_response()) }
     }
 }

@@ -19,6 +19,25 @@ impl Session {
         json.map(|json| decode(key, &json)).transpose()
     }
 
+    /// The value under `key`, or the type's default if there is none.
+    ///
+    /// ```
+    /// # async fn view(request: duck_core::Request) -> duck_core::Result<()> {
+    /// let cart: Vec<u32> = request.session.get_or_default("cart").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub async fn get_or_default<T>(&self, key: &str) -> Result<T, SessionError>
+    where
+        T: DeserializeOwned + Default,
+    {
+        Ok(self.get(key).await?.unwrap_or_default())
+    }
+
     /// Whether there is a value under `key`.
     pub async fn contains(&self, key: &str) -> Result<bool, SessionError> {
         Ok(self.open(key).await?.state().data.get(key).is_some())
