@@ -18,7 +18,6 @@ use crate::session_error::SessionError;
 const NOT_FINITE: &str = "cannot be stored: NaN and infinity are no numbers in JSON";
 const NOTHING_IN_SOME: &str =
     "cannot be stored: `Some` of nothing (`Some(None)`, `Some(())`) would come back as `None`";
-const TOO_WIDE: &str = "cannot be stored: an integer beyond 64 bits; keep it as text";
 const TWICE: &str = "cannot be stored: a map or a flattened struct has one key twice";
 
 /// A value as JSON. Most are short: they are written on the stack first, and copied once.
@@ -90,16 +89,6 @@ macro_rules! if_finite {
     };
 }
 
-macro_rules! if_within_64_bits {
-    ($($method:ident: $type:ty),*) => {
-        $(fn $method(self, value: $type) -> Result<S::Ok, S::Error> {
-            let wide = i64::try_from(value).is_err() && u64::try_from(value).is_err();
-            refuse_if(wide, TOO_WIDE)?;
-            self.inner.$method(value)
-        })*
-    };
-}
-
 impl<S: Serializer> Serializer for Exact<S> {
     type Ok = S::Ok;
     type Error = S::Error;
@@ -114,10 +103,10 @@ impl<S: Serializer> Serializer for Exact<S> {
     as_it_is! {
         serialize_bool: bool, serialize_char: char, serialize_str: &str, serialize_bytes: &[u8],
         serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64,
-        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64
+        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64,
+        serialize_i128: i128, serialize_u128: u128
     }
     if_finite! { serialize_f32: f32, serialize_f64: f64 }
-    if_within_64_bits! { serialize_i128: i128, serialize_u128: u128 }
 
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
         self.inner.collect_str(value)
@@ -370,21 +359,6 @@ mod tests {
         assert_eq!(
             encode("key", &Some(Shape::Of(None::<u8>))).unwrap(),
             r#"{"Of":null}"#
-        );
-    }
-
-    #[test]
-    fn integers_beyond_64_bits_are_refused() {
-        refused(u128::from(u64::MAX) + 1, TOO_WIDE);
-        refused(i128::from(i64::MIN) - 1, TOO_WIDE);
-        refused(BTreeMap::from([(u128::MAX, 1)]), TOO_WIDE);
-        assert_eq!(
-            encode("key", &u128::from(u64::MAX)).unwrap(),
-            "18446744073709551615"
-        );
-        assert_eq!(
-            encode("key", &i128::from(i64::MIN)).unwrap(),
-            "-9223372036854775808"
         );
     }
 

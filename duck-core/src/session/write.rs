@@ -20,7 +20,7 @@ impl Session {
     ///
     /// [`SessionError::TooLarge`] when the session would pass a limit of the settings, and
     /// [`SessionError::Value`] when JSON could not give the value back as it is: NaN and infinity,
-    /// `Some(None)`, integers beyond 64 bits, maps whose keys are neither text nor numbers.
+    /// `Some(None)`, maps whose keys are neither text nor numbers.
     pub async fn set<T: Serialize>(&self, key: &str, value: T) -> Result<(), SessionError> {
         let json = encode(key, &value)?;
         let inner = self.open(key).await?;

@@ -32,6 +32,7 @@ struct Flat {
 }
 
 /// Whatever a site may think of.
+#[expect(clippy::option_option, reason = "a site may have one")]
 #[derive(Debug, Clone, Serialize, Deserialize)]
 enum Value {
     Unit,

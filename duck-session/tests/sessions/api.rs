@@ -443,3 +443,36 @@ async fn nan_is_refused_wherever_it_is_written() {
     }
     assert_eq!(client.get("/fine").await.text(), "1.5");
 }
+
+/// A struct was read by way of 64 bits: a wide integer in it ended the session.
+#[tokio::test]
+async fn a_wide_integer_in_a_typed_session_is_read_again() {
+    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+    struct Wide {
+        most: u128,
+        least: i128,
+        third: f64,
+    }
+    impl duck_core::TypedSession for Wide {
+        const VERSION: u32 = 1;
+    }
+    fn wide() -> Wide {
+        Wide {
+            most: u128::MAX,
+            least: i128::MIN,
+            third: 1.0 / 3.0,
+        }
+    }
+    let (client, _) = scripted([
+        page("/set", async |request| {
+            request.session.set_typed(&wide()).await?;
+            Ok(text(""))
+        }),
+        page("/get", async |request| {
+            assert_eq!(request.session.typed::<Wide>().await?, wide());
+            Ok(text(""))
+        }),
+    ]);
+    read(&client, "/set").await;
+    read(&client, "/get").await;
+}
