@@ -9,6 +9,7 @@ use crate::context::{Context, State, UrlNames};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::middleware::{ErasedMiddleware, Middleware};
+use crate::panics;
 use crate::pattern::{Converter, Pattern};
 use crate::proxies::Proxies;
 use crate::route::RouteInfo;
@@ -167,6 +168,7 @@ impl App {
     }
 
     pub(crate) async fn start_for(self, purpose: Purpose) -> Result<Site> {
+        panics::watch();
         let settings = self.settings?;
         settings.refuse_lower_case()?;
         settings.know(&KEYS_OF_SOME);
@@ -253,7 +255,7 @@ impl Table {
                 "`{text}` has {has} path parameters, but its view {view} takes {takes}"
             )));
         }
-        if pattern.methods.is_empty() {
+        if pattern.methods.is_empty() && !pattern.any_method {
             return Err(Error::internal(format!(
                 "the URL pattern {text:?} answers no method: name one at least"
             )));
@@ -265,6 +267,7 @@ impl Table {
         let info = RouteInfo {
             path: Some(text),
             name: pattern.name,
+            view: Some(pattern.view_name),
             params,
             max_body: pattern.max_body,
         };
@@ -277,6 +280,9 @@ impl Table {
             layers: layers.clone(),
             view: view.clone(),
         };
+        if pattern.any_method {
+            return self.routes.add_any(key, make());
+        }
         self.routes.add(key, pattern.methods, make)
     }
 }
@@ -285,6 +291,9 @@ fn line(pattern: &UrlPattern, path: &str) -> RouteLine {
     let mut methods: Vec<&str> = pattern.methods.iter().map(Method::as_str).collect();
     if methods.contains(&"GET") {
         methods.push("HEAD");
+    }
+    if pattern.any_method {
+        methods = vec!["any"];
     }
     RouteLine {
         methods: methods.join(" "),
@@ -322,6 +331,7 @@ impl Place {
             }
             #[cfg(feature = "regex")]
             Matcher::Regex(expression) => {
+                crate::pattern::check_expression(expression).map_err(Error::internal)?;
                 let groups = regex::Regex::new(expression)?;
                 let name = |(index, name): (usize, Option<&str>)| {
                     (

@@ -4,17 +4,24 @@ use std::fmt;
 use std::panic::Location;
 
 use http::StatusCode;
+use tokio::task::JoinError;
 
+use crate::panics;
+use crate::place::{self, Place};
 use crate::request_error::RequestError;
 use crate::session_error::SessionError;
 
-/// What a view, a middleware or a site gives back; the error is any error, through `?`.
+/// What a view, a middleware or a site gives back. `?` makes its error: see [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a request could not be answered as asked: a status for the visitor and a cause for the log.
 ///
-/// `?` makes one from every error there is. Errors of the framework keep the status they stand
-/// for; any other is a 500. The line with the `?` is remembered and logged.
+/// `?` makes one of every type that is a [`std::error::Error`] and is `Send`, `Sync` and `'static`.
+/// Errors of the framework keep the status they stand for; any other is a 500. The line with the
+/// `?` is remembered and logged.
+///
+/// What is no `std::error::Error` takes [`or_500`](crate::Or500::or_500) before the `?`:
+/// `anyhow::Error`, `Box<dyn Error + Send + Sync>`, a `String`, a `&str`, and `None`.
 ///
 /// ```
 /// use duck_core::{Error, Result, StatusCode};
@@ -39,19 +46,36 @@ pub struct Error(Box<Inner>);
 
 struct Inner {
     status: StatusCode,
+    /// What was being done: see [`Error::while_doing`].
+    what: Option<Box<str>>,
     cause: Box<dyn StdError + Send + Sync>,
-    place: &'static Location<'static>,
+    place: Option<Place>,
 }
 
 impl Error {
     /// An error with a status and a cause (an error, or a text). Only the log sees the cause.
     #[track_caller]
     pub fn new(status: StatusCode, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let cause = cause.into();
+        let place = place_of(&*cause, Location::caller());
         Self(Box::new(Inner {
             status,
-            cause: cause.into(),
-            place: Location::caller(),
+            what: None,
+            cause,
+            place,
         }))
+    }
+
+    /// The same error with what was being done, in front of its cause.
+    pub(crate) fn while_doing(mut self, what: &dyn fmt::Display) -> Self {
+        self.0.what = Some(what.to_string().into());
+        self
+    }
+
+    /// The same error, from another line.
+    pub(crate) fn at(mut self, place: Option<Place>) -> Self {
+        self.0.place = place;
+        self
     }
 
     /// 404, with the reason for the log.
@@ -88,9 +112,10 @@ impl Error {
         self.0.cause
     }
 
-    /// The line of the site's code where the error was made or passed on with `?`.
-    pub fn place(&self) -> &'static Location<'static> {
-        self.0.place
+    /// The line of the site's code where the error was made or passed on with `?`, or where it
+    /// panicked. `None` where it came from no line of the site's: no URL pattern matched, say.
+    pub fn place(&self) -> Option<&Place> {
+        self.0.place.as_ref()
     }
 
     /// The cause as the type it was made from.
@@ -98,23 +123,91 @@ impl Error {
         self.0.cause.downcast_ref()
     }
 
-    /// The cause and the causes behind it, outermost first, as one line for a log.
+    /// What was being done, the cause and the causes behind it, outermost first, as one line for a
+    /// log.
     pub fn chain(&self) -> String {
-        let mut line = self.0.cause.to_string();
-        let mut next = self.0.cause.source();
-        while let Some(cause) = next {
-            line.push_str(": ");
-            line.push_str(&cause.to_string());
-            next = cause.source();
-        }
-        line
+        let what = self.0.what.as_deref().map(str::to_owned);
+        let causes = causes(&*self.0.cause).map(ToString::to_string);
+        what.into_iter()
+            .chain(causes)
+            .collect::<Vec<_>>()
+            .join(": ")
     }
 }
 
-impl<E: StdError + Send + Sync + 'static> From<E> for Error {
+/// An error and the causes behind it, outermost first.
+fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+/// The site's line that an error comes from: where a task panicked, if that is the cause, else the
+/// line that called for the error.
+fn place_of(
+    cause: &(dyn StdError + Send + Sync + 'static),
+    caller: &'static Location<'static>,
+) -> Option<Place> {
+    if let Some(Passed(error)) = cause.downcast_ref() {
+        return error.0.place.clone();
+    }
+    let panicked = causes(cause)
+        .filter_map(|cause| cause.downcast_ref::<JoinError>())
+        .find_map(|task| panics::place_of_task(task.id()));
+    if panicked.is_some() {
+        return panicked;
+    }
+    // `map_err(Error::internal)` seems to come from within Rust's library.
+    if cfg!(debug_assertions) && place::is_of_rust(caller.file()) {
+        return Place::running();
+    }
+    Place::of_site(caller)
+}
+
+/// What `?` makes an [`Error`] of: every `std::error::Error` that is `Send`, `Sync` and `'static`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not become a `duck::Error` by itself",
+    label = "`?` needs `std::error::Error + Send + Sync + 'static`; for others: `.or_500(\"reading prices\")?`",
+    note = "`or_500` takes `anyhow::Error`, `Box<dyn Error + Send + Sync>`, `String`, `&str` and `None`",
+    note = "an error that is not `Send`, `Sync` and `'static` has to become text first: `.map_err(|error| error.to_string())`"
+)]
+#[doc(hidden)]
+pub trait Cause: StdError + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<E: StdError + Send + Sync + 'static> Cause for E {}
+
+impl<E: Cause> From<E> for Error {
     #[track_caller]
     fn from(cause: E) -> Self {
         Self::new(status_of(&cause), cause)
+    }
+}
+
+/// An [`Error`] that became the cause of another one.
+#[derive(Debug)]
+struct Passed(Error);
+
+/// For functions that give `Box<dyn Error + Send + Sync>` back, and for
+/// [`or_500`](crate::Or500::or_500).
+impl From<Error> for Box<dyn StdError + Send + Sync> {
+    fn from(error: Error) -> Self {
+        Box::new(Passed(error))
+    }
+}
+
+impl fmt::Display for Passed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl StdError for Passed {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.0.0.what {
+            Some(_) => Some(&*self.0.0.cause),
+            None => self.0.0.cause.source(),
+        }
     }
 }
 
@@ -131,19 +224,20 @@ fn status_of(cause: &dyn Any) -> StatusCode {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0.cause, f)
+        match &self.0.what {
+            Some(what) => f.write_str(what),
+            None => fmt::Display::fmt(&self.0.cause, f),
+        }
     }
 }
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} ({}) at {}",
-            self.chain(),
-            self.0.status.as_u16(),
-            self.0.place
-        )
+        write!(f, "{} ({})", self.chain(), self.0.status.as_u16())?;
+        match &self.0.place {
+            Some(place) => write!(f, " at {place}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -152,12 +246,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn question_mark_remembers_the_line() {
-        fn fails() -> Result<u8> {
-            Ok("x".parse::<u8>()?)
-        }
-        let error = fails().unwrap_err();
-        assert!(error.place().file().ends_with("error.rs"));
+    fn or_500_of_an_error_of_ducks_keeps_its_line_and_all_that_was_said() {
+        let inner: Result<u8> = Err(Error::not_found("no such row").while_doing(&"reading"));
+        let error = crate::Or500::or_500(inner, "counting").unwrap_err();
+        assert_eq!(error.status(), 500);
+        assert_eq!(error.chain(), "counting: reading: no such row");
+        let boxed: Box<dyn StdError + Send + Sync> =
+            Error::from("x".parse::<u8>().unwrap_err()).into();
+        assert_eq!(boxed.to_string(), "invalid digit found in string");
     }
 
     #[test]

@@ -127,12 +127,15 @@ fn details(request: &Request, response: &Response) -> Vec<String> {
         return Vec::new();
     };
     let mut details = vec![error.chain()];
-    if error.status().is_server_error() {
-        details.push(format!("at {}", error.place()));
+    if let Some(place) = error.place() {
+        details.push(format!("at {place}"));
     }
     details.push(format!("{} {}", request.method(), request.path()));
     if let Some(route) = request.route_path() {
         details.push(format!("route {route}"));
+    }
+    if let Some(view) = request.route().view {
+        details.push(format!("view {view}"));
     }
     details
 }

@@ -91,29 +91,3 @@ impl<T: IntoResponse, E: Into<Error>> IntoResponse for Result<T, E> {
         }
     }
 }
-
-/// `or_404()`: what is not there is no page.
-pub trait OrNotFound<T> {
-    /// The value, or a 404 for the visitor.
-    ///
-    /// ```
-    /// use duck_core::OrNotFound;
-    ///
-    /// let notes = ["bread", "milk"];
-    /// assert_eq!(notes.get(1).or_404()?, &"milk");
-    /// assert_eq!(notes.get(7).or_404().unwrap_err().status(), 404);
-    /// # Ok::<(), duck_core::Error>(())
-    /// ```
-    #[track_caller]
-    fn or_404(self) -> Result<T, Error>;
-}
-
-impl<T> OrNotFound<T> for Option<T> {
-    #[track_caller]
-    fn or_404(self) -> Result<T, Error> {
-        match self {
-            Some(value) => Ok(value),
-            None => Err(Error::not_found("the value asked for is not there")),
-        }
-    }
-}

@@ -53,9 +53,12 @@ mod limits;
 mod middleware;
 #[cfg(feature = "multipart")]
 mod multipart;
+mod or_error;
+mod panics;
 mod parameters;
 mod params;
 mod pattern;
+mod place;
 pub mod prelude;
 mod proxies;
 mod received;
@@ -79,6 +82,7 @@ mod setup;
 mod signals;
 mod site;
 mod stderr;
+mod stream_with;
 
 pub mod testing;
 #[cfg(feature = "tower")]
@@ -99,17 +103,19 @@ pub use uuid::Uuid;
 pub use app::App;
 pub use body::{Body, BoxError};
 pub use component::Component;
-pub use error::{Error, Result};
+pub use error::{Cause, Error, Result};
 pub use escape::escape_html;
 pub use files::{file, static_folder};
-pub use into_response::{Html, IntoResponse, Json, OrNotFound};
+pub use into_response::{Html, IntoResponse, Json};
 pub use middleware::{
     Middleware, MiddlewareFn, Next, ProcessRequest, ProcessResponse, process_request,
     process_response,
 };
 #[cfg(feature = "multipart")]
 pub use multipart::{Multipart, MultipartForm, Part, UploadedFile};
+pub use or_error::{Or500, OrNotFound};
 pub use params::{FromParam, FromParams, Param, Values};
+pub use place::Place;
 pub use proxies::Connection;
 pub use redirect::{redirect, redirect_external, redirect_to};
 pub use request::{BodyStream, Request, UrlValues};
@@ -126,12 +132,13 @@ pub use session_error::SessionError;
 pub use settings::{Seconds, Settings, SettingsError};
 pub use setup::Setup;
 pub use site::{RouteLine, Site};
+pub use stream_with::{Pieces, stream_with};
 #[cfg(feature = "tower")]
 pub use tower::{Inside, Layer};
 #[cfg(feature = "regex")]
 pub use urls::re_path;
 pub use urls::{Blueprint, UrlPattern, path};
-pub use view::{AsView, ClassView, View, class_view};
+pub use view::{AsView, AsyncAnswer, ClassView, View, class_view};
 
 /// `GET`, for [`UrlPattern::methods`] and for comparing with [`Request::method`].
 pub const GET: Method = Method::GET;
@@ -143,6 +150,10 @@ pub const PUT: Method = Method::PUT;
 pub const PATCH: Method = Method::PATCH;
 /// `DELETE`.
 pub const DELETE: Method = Method::DELETE;
+/// `HEAD`: comes with `GET`, and is named only by a view that answers it otherwise.
+pub const HEAD: Method = Method::HEAD;
+/// `OPTIONS`: is answered by the framework, and is named only by a view that answers it otherwise.
+pub const OPTIONS: Method = Method::OPTIONS;
 
 /// A future on the heap, as traits with `dyn` need it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -140,10 +140,10 @@ impl<T: FromStr> FromParam for Param<T> {
 
 /// The further arguments of a view, read from the path's parameters in their order.
 ///
-/// Implemented for up to four arguments that are [`FromParam`].
+/// Implemented for up to eight arguments that are [`FromParam`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from the path's parameters",
-    note = "a view takes the request and up to four arguments that implement `FromParam`"
+    note = "a view takes the request and up to eight arguments that implement `FromParam`"
 )]
 pub trait FromParams: Sized + Send + 'static {
     /// How many parameters the path must have at least.
@@ -193,6 +193,10 @@ from_params_for_tuple!(1: A 0);
 from_params_for_tuple!(2: A 0, B 1);
 from_params_for_tuple!(3: A 0, B 1, C 2);
 from_params_for_tuple!(4: A 0, B 1, C 2, D 3);
+from_params_for_tuple!(5: A 0, B 1, C 2, D 3, E 4);
+from_params_for_tuple!(6: A 0, B 1, C 2, D 3, E 4, F 5);
+from_params_for_tuple!(7: A 0, B 1, C 2, D 3, E 4, F 5, G 6);
+from_params_for_tuple!(8: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
 
 #[cfg(test)]
 mod tests {

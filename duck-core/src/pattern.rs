@@ -69,18 +69,26 @@ impl Pattern {
         while let Some(open) = rest.find('<') {
             parts.push(Part::Text(rest[..open].to_owned()));
             let close = rest.find('>').filter(|&close| close > open);
-            let close =
-                close.ok_or_else(|| format!("the path {path:?} has a `<` without its `>`"))?;
+            let close = close.ok_or_else(|| {
+                let name = name_in(&rest[open..]);
+                format!(
+                    "the path {path:?} has a `<` without its `>`: a parameter is written `<{name}>`"
+                )
+            })?;
             parts.push(Part::Param(Param::parse(&rest[open + 1..close], path)?));
             rest = &rest[close + 1..];
         }
         if rest.contains('>') {
-            return Err(format!("the path {path:?} has a `>` without its `<`"));
+            let name = name_in(rest.rsplit('/').next().unwrap_or_default());
+            return Err(format!(
+                "the path {path:?} has a `>` without its `<`: a parameter is written `<{name}>`"
+            ));
         }
         parts.push(Part::Text(rest.to_owned()));
         parts.retain(|part| !matches!(part, Part::Text(text) if text.is_empty()));
         for part in &mut parts {
             if let Part::Text(text) = part {
+                check_text(text, path)?;
                 let sent = normalize(text).ok_or_else(|| {
                     format!("the path {path:?} has a `%` without two hexadecimal digits; write `%25` for the sign")
                 })?;
@@ -183,8 +191,9 @@ impl Param {
             "uuid" => Converter::Uuid,
             "path" => Converter::Path,
             other => {
+                let right = right_parameter(other, name);
                 return Err(format!(
-                    "the path {path:?} has `<{other}:…>`; there are str, int, slug, uuid and path"
+                    "the path {path:?} has `<{text}>`; there are str, int, slug, uuid and path: write `{right}`"
                 ));
             }
         };
@@ -193,8 +202,14 @@ impl Param {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !fine {
+            let right = name_in(name);
+            let rest = if name.contains(['*', '.']) {
+                "path:"
+            } else {
+                ""
+            };
             return Err(format!(
-                "the path {path:?} has a parameter named {name:?}; use letters, digits and `_`"
+                "the path {path:?} has a parameter named {name:?}; use letters, digits and `_`, as in `<{rest}{right}>`"
             ));
         }
         Ok(Self {
@@ -232,6 +247,101 @@ impl Converter {
             Self::Uuid => uuid::Uuid::try_parse(value).is_ok(),
         }
     }
+}
+
+/// Refuses what other frameworks take for a parameter, and what no path of a request has: as text it
+/// would match nothing that was meant.
+fn check_text(text: &str, path: &str) -> Result<(), String> {
+    if text.contains("(?") || text.contains('\\') || text.ends_with('$') {
+        return Err(format!(
+            "the path {path:?} is no regular expression: a parameter is written `<id>`, and `re_path` takes expressions"
+        ));
+    }
+    for segment in text.split('/') {
+        let (name, is_name) = (name_in(segment), |at: usize| {
+            let character = segment.chars().nth(at);
+            character.is_some_and(|character| character.is_alphabetic() || character == '_')
+        });
+        let rest = segment.contains('*') || segment.contains("..");
+        let is_parameter = segment.contains(['{', '}', '[', ']'])
+            || segment.starts_with('*')
+            || segment.starts_with(':') && is_name(1);
+        if is_parameter {
+            let right = if rest {
+                format!("<path:{name}>")
+            } else {
+                format!("<{name}>")
+            };
+            return Err(format!(
+                "the path {path:?} has `{segment}`, which would be plain text: a parameter is written `{right}`"
+            ));
+        }
+    }
+    match text.find(['?', '#']) {
+        Some(at) => Err(format!(
+            "the path {path:?} has a `{}`, which no path has: a view reads the query itself",
+            &text[at..=at]
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The name that was meant in `:id`, `{id}`, `*rest` or `<id`.
+fn name_in(text: &str) -> &str {
+    let is_name = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    let text = text.trim_start_matches(|character| !is_name(character));
+    let end = text.find(|character| !is_name(character));
+    match &text[..end.unwrap_or(text.len())] {
+        "" => "id",
+        name => name,
+    }
+}
+
+/// The parameter that was meant by a converter that there is not.
+fn right_parameter(converter: &str, name: &str) -> String {
+    let name_first = ["str", "int", "slug", "uuid", "path"].contains(&name.trim());
+    let (converter, name) = if name_first {
+        (name, converter)
+    } else {
+        (converter, name)
+    };
+    let name = name_in(name);
+    match converter.trim() {
+        converter @ ("str" | "int" | "slug" | "uuid" | "path") => format!("<{converter}:{name}>"),
+        "integer" | "number" | "uint" | "u8" | "u16" | "u32" | "u64" | "usize" => {
+            format!("<int:{name}>")
+        }
+        // The view's own type reads it.
+        _ => format!("<{name}>"),
+    }
+}
+
+/// Refuses `<id>` in a regular expression, where it would be plain text.
+#[cfg(feature = "regex")]
+pub(crate) fn check_expression(expression: &str) -> Result<(), String> {
+    for (open, _) in expression.match_indices('<') {
+        let before = &expression[..open];
+        let inside = expression[open + 1..]
+            .split_once('>')
+            .map(|(inside, _)| inside);
+        let is_group = ["(?", "(?P", "\\"]
+            .iter()
+            .any(|group| before.ends_with(group));
+        let is_name = |text: &str| {
+            !text.is_empty()
+                && text
+                    .chars()
+                    .all(|c| c.is_alphanumeric() || "_:".contains(c))
+        };
+        if let Some(inside) = inside.filter(|inside| !is_group && is_name(inside)) {
+            let name = inside.rsplit(':').next().unwrap_or_default();
+            return Err(format!(
+                "the regular expression {expression:?} has `<{inside}>`, which would be plain text: \
+                 a group is written `(?<{name}>[^/]+)`, and `path` takes `<{inside}>`"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The one way to write a path, of a request or of a pattern: percent-encoding undone where the
@@ -321,8 +431,10 @@ mod tests {
     #[test]
     fn text_is_matched_as_browsers_send_it() {
         assert_eq!(
-            Pattern::parse("/café/{x}").unwrap().matchit(),
-            "/caf%C3%A9/%7Bx%7D"
+            Pattern::parse("/café/%7Bx%7d/a:b/@<name>")
+                .unwrap()
+                .matchit(),
+            "/caf%C3%A9/%7Bx%7D/a:b/@{p0}"
         );
     }
 
@@ -334,12 +446,48 @@ mod tests {
             ("/id>", "without its `<`"),
             ("/<a>/<a>", "two parameters"),
             ("/<float:x>", "there are str, int"),
+            ("/x/<id", "written `<id>`"),
+            ("/x/id>", "written `<id>`"),
+            ("/x/:id", "written `<id>`"),
+            ("/:shop_1/x", "written `<shop_1>`"),
+            ("/x/:id?", "written `<id>`"),
+            ("/<shop>/:id", "written `<id>`"),
+            ("/x/{id}", "written `<id>`"),
+            ("/x/{id:[0-9]+}", "written `<id>`"),
+            ("/x/{}", "written `<id>`"),
+            ("/x/{*rest}", "written `<path:rest>`"),
+            ("/x/*rest", "written `<path:rest>`"),
+            ("/x/*", "written `<path:id>`"),
+            ("/x/[id]", "written `<id>`"),
+            ("/x/[...rest]", "written `<path:rest>`"),
+            ("/x/<rest..>", "as in `<path:rest>`"),
+            ("/x/<*rest>", "as in `<path:rest>`"),
+            ("/x/< id >", "as in `<id>`"),
+            ("/x/<id:int>", "write `<int:id>`"),
+            ("/x/<string:name>", "write `<name>`"),
+            ("/x/<u32:id>", "write `<int:id>`"),
+            (r"/x/(?P<id>\d+)", "`re_path` takes expressions"),
+            ("/x/<id>$", "`re_path` takes expressions"),
+            ("/x?id=<id>", "which no path has"),
+            ("/x#top", "which no path has"),
             ("/<>", "use letters"),
             ("/<path:rest>/edit", "must be the end"),
             ("/100%", "write `%25`"),
         ] {
             let error = Pattern::parse(path).unwrap_err();
             assert!(error.contains(says), "{path}: {error}");
+        }
+    }
+
+    #[cfg(feature = "regex")]
+    #[test]
+    fn a_parameter_in_an_expression_was_silently_plain_text() {
+        for expression in ["/x/<id>", "/x/<int:id>/?"] {
+            let error = check_expression(expression).unwrap_err();
+            assert!(error.contains("written `(?<id>[^/]+)`"), "{error}");
+        }
+        for expression in [r"/x/(?<id>\d+)", r"/x/(?P<id>\d+)", "/x/[<>]", r"/x/\<a>"] {
+            check_expression(expression).unwrap();
         }
     }
 

@@ -3,8 +3,10 @@
 #[cfg(feature = "regex")]
 pub use crate::urls::re_path;
 pub use crate::{
-    App, Blueprint, ClassView, Component, Cookie, DELETE, Error, Expiry, FlashLevel, GET, Html,
-    IntoResponse, Json, Method, Middleware, Next, OrNotFound, PATCH, POST, PUT, Request, Response,
-    Result, Session, Settings, Setup, StatusCode, UrlPattern, class_view, escape_html, html, json,
-    path, process_request, process_response, redirect, redirect_to, text,
+    App, Blueprint, Bytes, ClassView, Component, Cookie, DELETE, Error, Expiry, Flash, FlashLevel,
+    FromParam, GET, HEAD, Html, IntoResponse, Json, Method, Middleware, Next, OPTIONS, Or500,
+    OrNotFound, PATCH, POST, PUT, Param, Pieces, Request, Response, Result, Session, Settings,
+    Setup, StatusCode, TypedSession, UrlPattern, Uuid, bytes, class_view, escape_html, file, html,
+    json, path, process_request, process_response, redirect, redirect_external, redirect_to,
+    static_folder, stream, stream_with, text,
 };

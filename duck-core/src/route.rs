@@ -11,6 +11,8 @@ pub(crate) struct RouteInfo {
     /// The pattern as it was written; `None` for "there is no such page".
     pub(crate) path: Option<String>,
     pub(crate) name: Option<String>,
+    /// The view's own name in the program.
+    pub(crate) view: Option<&'static str>,
     pub(crate) params: Vec<(String, Converter)>,
     /// Bytes of a body, where it is not as the settings say.
     pub(crate) max_body: Option<u64>,

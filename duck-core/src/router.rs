@@ -1,6 +1,7 @@
 //! Finds the route of a request.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use http::{HeaderValue, Method, StatusCode, header};
@@ -48,9 +49,23 @@ pub(crate) struct Router {
 
 /// Everything that answers under one path.
 struct Endpoint {
-    methods: Vec<(Method, Route)>,
+    answers: Answers,
     options: Route,
     not_allowed: Route,
+}
+
+/// The views of one path.
+#[derive(Default)]
+struct Answers {
+    methods: Vec<(Method, Route)>,
+    /// What answers all other methods.
+    any: Option<Route>,
+}
+
+impl Answers {
+    fn routes(&self) -> impl Iterator<Item = &Route> {
+        self.methods.iter().map(|(_, route)| route).chain(&self.any)
+    }
 }
 
 impl Router {
@@ -76,8 +91,8 @@ impl Router {
                 "the request target is no path",
             ))),
             other_slash: page(Arc::new(OtherSlash)),
-            options: page(Arc::new(Fixed::options(allow(&[])))),
-            connect: page(Arc::new(Fixed::not_allowed(allow(&[])))),
+            options: page(Arc::new(Fixed::options(allow(std::iter::empty())))),
+            connect: page(Arc::new(Fixed::not_allowed(allow(std::iter::empty())))),
         }
     }
 
@@ -189,12 +204,15 @@ impl Endpoint {
     /// The route with a view for this method: `GET` answers `HEAD` unless that has its own.
     fn view_for(&self, method: &Method) -> Option<&Route> {
         let named = |method: &Method| {
-            self.methods
+            self.answers
+                .methods
                 .iter()
                 .find(|(named, _)| named == method)
                 .map(|(_, route)| route)
         };
-        named(method).or_else(|| named(&Method::GET).filter(|_| *method == Method::HEAD))
+        named(method)
+            .or_else(|| named(&Method::GET).filter(|_| *method == Method::HEAD))
+            .or(self.answers.any.as_ref())
     }
 
     /// What answers `method` at this path, if the path's values are such as the converters take.
@@ -203,9 +221,9 @@ impl Endpoint {
             return takes(&route.info, path, params).then_some(route);
         }
         let there = self
-            .methods
-            .iter()
-            .any(|(_, route)| takes(&route.info, path, params));
+            .answers
+            .routes()
+            .any(|route| takes(&route.info, path, params));
         there.then_some(if *method == Method::OPTIONS {
             &self.options
         } else {
@@ -231,7 +249,7 @@ fn takes(info: &RouteInfo, path: &str, params: &Params) -> bool {
 /// Collects the routes of a site by path, and puts them into a [`Router`].
 #[derive(Default)]
 pub(crate) struct Routes {
-    endpoints: Vec<(Key, Vec<(Method, Route)>)>,
+    endpoints: Vec<(Key, Answers)>,
     places: HashMap<Key, usize>,
 }
 
@@ -252,14 +270,7 @@ impl Routes {
         methods: Vec<Method>,
         make: impl Fn() -> Route,
     ) -> Result<()> {
-        let place = *self
-            .places
-            .entry(key.clone())
-            .or_insert(self.endpoints.len());
-        if place == self.endpoints.len() {
-            self.endpoints.push((key, Vec::new()));
-        }
-        let taken = &mut self.endpoints[place].1;
+        let taken = &mut self.answers(key).methods;
         for method in methods {
             let route = make();
             if let Some((_, other)) = taken.iter().find(|(named, _)| *named == method) {
@@ -270,22 +281,44 @@ impl Routes {
         Ok(())
     }
 
+    /// Adds a route for all methods that have none of their own.
+    pub(crate) fn add_any(&mut self, key: Key, route: Route) -> Result<()> {
+        let any = &mut self.answers(key).any;
+        if let Some(other) = any {
+            return Err(conflict(&"any method", &route.info, &other.info));
+        }
+        *any = Some(route);
+        Ok(())
+    }
+
+    fn answers(&mut self, key: Key) -> &mut Answers {
+        let place = *self
+            .places
+            .entry(key.clone())
+            .or_insert(self.endpoints.len());
+        if place == self.endpoints.len() {
+            self.endpoints.push((key, Answers::default()));
+        }
+        &mut self.endpoints[place].1
+    }
+
     pub(crate) fn put_into(
         self,
         router: &mut Router,
         layers: &[Arc<dyn ErasedMiddleware>],
     ) -> Result<()> {
         let mut written = HashMap::new();
-        let methods = self.endpoints.iter().flat_map(|(_, methods)| methods);
-        let allow = allow(&methods.map(|(method, _)| method).collect::<Vec<_>>());
+        let methods = self
+            .endpoints
+            .iter()
+            .flat_map(|(_, answers)| &answers.methods);
+        let allow = allow(methods.map(|(method, _)| method));
         router.options = page(layers, Arc::new(Fixed::options(allow.clone())));
         router.connect = page(layers, Arc::new(Fixed::not_allowed(allow)));
-        for (key, methods) in self.endpoints {
+        for (key, answers) in self.endpoints {
             let place = router.endpoints.len();
-            let info = methods
-                .first()
-                .map(|(_, route)| route.info.clone())
-                .unwrap_or_default();
+            let first = answers.routes().next();
+            let info = first.map(|route| route.info.clone()).unwrap_or_default();
             match key {
                 Key::Path(path) => {
                     router
@@ -300,13 +333,13 @@ impl Routes {
                     router.expressions.push((whole, place));
                 }
             }
-            router.endpoints.push(endpoint(methods, &info, layers));
+            router.endpoints.push(endpoint(answers, &info, layers));
         }
         Ok(())
     }
 }
 
-fn conflict(method: &Method, new: &RouteInfo, old: &RouteInfo) -> Error {
+fn conflict(method: &dyn Display, new: &RouteInfo, old: &RouteInfo) -> Error {
     Error::internal(format!(
         "the URL patterns {} and {} both answer {method} there",
         as_written(old),
@@ -347,12 +380,8 @@ fn as_written(info: &RouteInfo) -> String {
     }
 }
 
-fn endpoint(
-    methods: Vec<(Method, Route)>,
-    info: &RouteInfo,
-    layers: &[Arc<dyn ErasedMiddleware>],
-) -> Endpoint {
-    let allow = allow(&methods.iter().map(|(method, _)| method).collect::<Vec<_>>());
+fn endpoint(answers: Answers, info: &RouteInfo, layers: &[Arc<dyn ErasedMiddleware>]) -> Endpoint {
+    let allow = allow(answers.methods.iter().map(|(method, _)| method));
     let page = |view: Fixed| {
         let info = RouteInfo {
             path: info.path.clone(),
@@ -368,13 +397,13 @@ fn endpoint(
     Endpoint {
         options: page(Fixed::options(allow.clone())),
         not_allowed: page(Fixed::not_allowed(allow)),
-        methods,
+        answers,
     }
 }
 
 /// The `Allow` header where these methods have views: RFC 9110, 10.2.1.
-fn allow(methods: &[&Method]) -> HeaderValue {
-    let mut names: Vec<&str> = methods.iter().map(|method| method.as_str()).collect();
+fn allow<'a>(methods: impl Iterator<Item = &'a Method>) -> HeaderValue {
+    let mut names: Vec<&str> = methods.map(Method::as_str).collect();
     if names.contains(&"GET") {
         names.push("HEAD");
     }

@@ -90,13 +90,11 @@ impl Sending {
     /// Tells the log, and makes an end of the body.
     fn fail(&mut self, failure: Failure) -> BoxError {
         (self.body, self.left, self.last) = (Body::empty(), None, None);
-        let (error, place) = match failure {
-            Failure::Error(error) => (Error::internal(error), None),
-            Failure::Panic(panic) => {
-                let place = panic.place();
-                (panic, Some(place))
-            }
+        let (error, is_panic) = match failure {
+            Failure::Error(error) => (Error::internal(error), false),
+            Failure::Panic(panic) => (panic, true),
         };
+        let place = error.place().filter(|_| is_panic);
         let (status, method, path) = (self.status.as_u16(), &self.method, self.uri.path());
         let (cause, place) = (error.chain(), place.map(tracing::field::display));
         if is_the_clients(error.cause()) {

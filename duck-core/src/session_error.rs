@@ -71,7 +71,10 @@ impl fmt::Display for SessionError {
             Self::Conflict => f.write_str("the session kept changing while it was being saved"),
             Self::Committed => f.write_str("the session was already saved with the response"),
             Self::TooLarge(limit) => write!(f, "the session would be too large: {limit}"),
-            Self::Value { key, .. } => write!(f, "the session's {key:?} is of another type"),
+            Self::Value { key, .. } => write!(
+                f,
+                "the session's {key:?} is of another type, or cannot be stored"
+            ),
             Self::ReservedKey(key) => {
                 write!(f, "the key {key:?} is reserved: it begins with `_duck`")
             }
@@ -94,7 +97,13 @@ impl StdError for SessionError {
 /// names of missing fields, are of the site's own types.
 fn without_value(said: &str) -> String {
     let names_value = ["invalid ", "unknown "];
-    let names_none = ["missing field ", "duplicate field ", "key must be ", "EOF "];
+    let names_none = [
+        "missing field ",
+        "duplicate field ",
+        "key must be ",
+        "cannot be stored: ",
+        "EOF ",
+    ];
     if names_none.iter().any(|start| said.starts_with(start)) {
         return said.to_owned();
     }

@@ -153,16 +153,18 @@ fn log_error(request: &Request, response: &Response) {
     let Some(error) = response.error() else {
         return;
     };
-    let (status, method, path, cause) = (
+    let (status, method, path, view) = (
         response.status_code().as_u16(),
         request.method(),
         request.path(),
-        error.chain(),
+        request.route().view,
     );
+    let place = error.place().map(tracing::field::display);
     if response.status_code().is_server_error() {
-        tracing::error!(target: "duck", status, %method, path, cause, place = %error.place(), "a request failed");
+        let cause = error.chain();
+        tracing::error!(target: "duck", status, %method, path, cause, place, view, "a request failed");
     } else {
-        tracing::debug!(target: "duck", status, %method, path, cause, "a request was refused");
+        tracing::debug!(target: "duck", status, %method, path, cause = error.chain(), place, view, "a request was refused");
     }
 }
 

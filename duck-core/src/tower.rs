@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 use ::tower::ServiceExt;
 use ::tower::util::BoxCloneSyncService;
 use bytes::Bytes;
-use http::StatusCode;
 
 pub use ::tower::Layer;
 
@@ -48,8 +47,8 @@ impl Waiting {
                 async move {
                     Ok(match caught(|| service.oneshot(request)).await {
                         Ok(Ok(response)) => response.map(Body::new),
-                        Ok(Err(error)) => failed(error.into()),
-                        Err(panic) => failed(panic.into_cause()),
+                        Ok(Err(error)) => failed(&Error::internal(error)),
+                        Err(panic) => failed(&panic),
                     })
                 }
             });
@@ -126,13 +125,15 @@ where
 async fn arrive(mut request: http::Request<Body>) -> http::Response<Body> {
     match request.extensions_mut().remove::<Ticket>() {
         Some(ticket) => ticket.destination.arrive(request, ticket.connection).await,
-        None => failed("a tower layer dropped the request's extensions".into()),
+        None => failed(&Error::internal(
+            "a tower layer dropped the request's extensions",
+        )),
     }
 }
 
-fn failed(error: BoxError) -> http::Response<Body> {
-    let error = Error::new(StatusCode::INTERNAL_SERVER_ERROR, error);
-    tracing::error!(target: "duck", cause = error.chain(), "a tower layer failed");
+fn failed(error: &Error) -> http::Response<Body> {
+    let place = error.place().map(tracing::field::display);
+    tracing::error!(target: "duck", cause = error.chain(), place, "a tower layer failed");
     let mut response = http::Response::new(Body::from("500 Internal Server Error\n"));
     *response.status_mut() = error.status();
     response

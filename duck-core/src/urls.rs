@@ -1,7 +1,6 @@
 //! URL patterns: which path is answered by which view.
 
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 
 use http::Method;
@@ -11,7 +10,7 @@ use crate::into_response::IntoResponse;
 use crate::middleware::{ErasedMiddleware, Middleware};
 use crate::params::FromParams;
 use crate::settings::Settings;
-use crate::view::{ErasedView, Shim, View};
+use crate::view::{AsyncAnswer, ErasedView, Shim, View};
 
 /// Binds a path to a view.
 ///
@@ -39,7 +38,7 @@ use crate::view::{ErasedView, Shim, View};
 pub fn path<V, Args>(path: &str, view: V) -> UrlPattern
 where
     V: View<Args>,
-    V::Future: Future<Output: IntoResponse> + Send + 'static,
+    V::Future: AsyncAnswer<Answer: IntoResponse> + Send + 'static,
     Args: FromParams,
 {
     UrlPattern::new(Matcher::Path(path.to_owned()), view.methods(), |_| Ok(view))
@@ -65,7 +64,7 @@ where
 pub fn re_path<V, Args>(expression: &str, view: V) -> UrlPattern
 where
     V: View<Args>,
-    V::Future: Future<Output: IntoResponse> + Send + 'static,
+    V::Future: AsyncAnswer<Answer: IntoResponse> + Send + 'static,
     Args: FromParams,
 {
     UrlPattern::new(
@@ -80,6 +79,7 @@ pub struct UrlPattern {
     pub(crate) matcher: Matcher,
     pub(crate) name: Option<String>,
     pub(crate) methods: Vec<Method>,
+    pub(crate) any_method: bool,
     pub(crate) layers: Vec<Arc<dyn ErasedMiddleware>>,
     pub(crate) max_body: Option<u64>,
     pub(crate) view: MakeView,
@@ -105,13 +105,14 @@ impl UrlPattern {
     ) -> Self
     where
         V: View<Args>,
-        V::Future: Future<Output: IntoResponse> + Send + 'static,
+        V::Future: AsyncAnswer<Answer: IntoResponse> + Send + 'static,
         Args: FromParams,
     {
         Self {
             matcher,
             name: None,
             methods: methods.unwrap_or_else(|| vec![Method::GET]),
+            any_method: false,
             layers: Vec::new(),
             max_body: None,
             view: Box::new(|settings| Ok(Arc::new(Shim::new(view(settings)?)))),
@@ -127,7 +128,7 @@ impl UrlPattern {
     ) -> Self
     where
         V: View<Args>,
-        V::Future: Future<Output: IntoResponse> + Send + 'static,
+        V::Future: AsyncAnswer<Answer: IntoResponse> + Send + 'static,
         Args: FromParams,
     {
         Self::new(Matcher::Path(path), None, view)
@@ -141,11 +142,33 @@ impl UrlPattern {
         self
     }
 
-    /// The methods the view answers, in place of `GET`. `HEAD` comes with `GET`; `OPTIONS` is
-    /// answered by the framework unless it is named; any other method gets a 405.
+    /// The methods the view answers, in place of `GET`: with `[POST]` a `GET` is a 405. `HEAD` comes
+    /// with `GET`; `OPTIONS` is answered by the framework unless it is named; any other method gets a
+    /// 405.
     #[must_use]
     pub fn methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
         self.methods = methods.into_iter().collect();
+        self.any_method = false;
+        self
+    }
+
+    /// Has the view answer every method that no other view of the same path answers, `HEAD`,
+    /// `OPTIONS` and unregistered ones among them. The view looks at
+    /// [`Request::method`](crate::Request::method).
+    ///
+    /// ```
+    /// use duck_core::{Request, path};
+    ///
+    /// async fn hook(request: Request) -> String {
+    ///     request.method().to_string()
+    /// }
+    ///
+    /// let pattern = path("/hook", hook).any_method();
+    /// ```
+    #[must_use]
+    pub fn any_method(mut self) -> Self {
+        self.methods.clear();
+        self.any_method = true;
         self
     }
 
@@ -170,6 +193,7 @@ impl fmt::Debug for UrlPattern {
             .field("matcher", &self.matcher)
             .field("name", &self.name)
             .field("methods", &self.methods)
+            .field("any_method", &self.any_method)
             .field("view", &self.view_name)
             .finish_non_exhaustive()
     }

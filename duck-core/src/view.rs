@@ -14,7 +14,7 @@ use crate::request::Request;
 use crate::response::Response;
 
 /// Something that answers requests: an `async fn` that takes the [`Request`] and, after it, up to
-/// four parameters of its path.
+/// eight parameters of its path.
 ///
 /// ```
 /// use duck_core::{Request, Response, Result, path, text};
@@ -29,7 +29,8 @@ use crate::response::Response;
     message = "`{Self}` is not a view",
     label = "not a view",
     note = "a view is `async fn name(request: Request) -> Result<Response>`: it takes `Request` by value, not `&Request`",
-    note = "after it come the `<…>` parts of its path, in their order: `async fn note(request: Request, id: u32)`"
+    note = "after it come up to eight `<…>` parts of its path, in their order: `async fn note(request: Request, id: u32)`",
+    note = "a view is given without being called: `path(\"/\", home)`, not `path(\"/\", home())`"
 )]
 pub trait View<Args>: Send + Sync + 'static {
     /// What the view is while it runs.
@@ -48,13 +49,13 @@ pub trait View<Args>: Send + Sync + 'static {
 macro_rules! view_for_function {
     ($($name:ident $value:ident),*) => {
         #[diagnostic::do_not_recommend]
-        impl<Function, Future, $($name),*> View<($($name,)*)> for Function
+        impl<Function, Running, $($name),*> View<($($name,)*)> for Function
         where
-            Function: Fn(Request, $($name),*) -> Future + Send + Sync + 'static,
+            Function: Fn(Request, $($name),*) -> Running + Send + Sync + 'static,
         {
-            type Future = Future;
+            type Future = Running;
 
-            fn call(&self, request: Request, args: ($($name,)*)) -> Future {
+            fn call(&self, request: Request, args: ($($name,)*)) -> Running {
                 let ($($value,)*) = args;
                 self(request, $($value),*)
             }
@@ -67,6 +68,27 @@ view_for_function!(A a);
 view_for_function!(A a, B b);
 view_for_function!(A a, B b, C c);
 view_for_function!(A a, B b, C c, D d);
+view_for_function!(A a, B b, C c, D d, E e);
+view_for_function!(A a, B b, C c, D d, E e, F f);
+view_for_function!(A a, B b, C c, D d, E e, F f, G g);
+view_for_function!(A a, B b, C c, D d, E e, F f, G g, H h);
+
+/// What a view gives back: it is `async`.
+#[diagnostic::on_unimplemented(
+    message = "the view is not `async`: it gives back `{Self}`, which is not a future",
+    label = "not an `async fn`",
+    note = "a view is `async fn name(request: Request) -> Result<Response>`"
+)]
+#[doc(hidden)]
+pub trait AsyncAnswer: Future<Output = Self::Answer> {
+    /// What there is when it is done.
+    type Answer;
+}
+
+#[diagnostic::do_not_recommend]
+impl<F: Future> AsyncAnswer for F {
+    type Answer = F::Output;
+}
 
 /// A view whose type is forgotten.
 pub(crate) trait ErasedView: Send + Sync {
@@ -91,7 +113,7 @@ impl<V, Args> Shim<V, Args> {
 impl<V, Args> ErasedView for Shim<V, Args>
 where
     V: View<Args>,
-    V::Future: Future<Output: IntoResponse> + Send + 'static,
+    V::Future: AsyncAnswer<Answer: IntoResponse> + Send + 'static,
     Args: FromParams,
 {
     fn call(&self, request: Request) -> BoxFuture<'_, Response> {

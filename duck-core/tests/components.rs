@@ -53,7 +53,8 @@ async fn a_component_that_fails_keeps_the_site_from_starting() {
         .await
         .unwrap_err();
     assert_eq!(error.to_string(), "nobody listens there");
-    assert!(error.place().file().ends_with("components.rs"), "{error:?}");
+    let place = error.place().unwrap().to_string();
+    assert!(place.contains("components.rs:"), "{place}");
 }
 
 #[tokio::test]
@@ -91,7 +92,8 @@ async fn a_component_that_misses_another_says_where_it_belongs() {
         error.to_string(),
         "no component before this one gives a `components::Pool`: add it with `App::with` further up"
     );
-    assert!(error.place().file().ends_with("components.rs"), "{error:?}");
+    let place = error.place().unwrap().to_string();
+    assert!(place.contains("components.rs:"), "{place}");
 }
 
 #[tokio::test]

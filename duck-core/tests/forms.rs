@@ -291,7 +291,7 @@ async fn a_hidden_field_before_a_checkbox_is_what_an_empty_box_sends() {
 
 #[tokio::test]
 async fn a_form_that_is_not_utf8_is_refused_and_never_mended() {
-    let site = site::<Vec<(String, String)>>();
+    let site = site::<Vec<(String, String)>>().await;
     for (form, says) in [
         (
             "a=1&title=caf%E9",
@@ -433,13 +433,13 @@ async fn a_form_and_a_query_are_read_as_a_map_or_as_pairs() {
     for (_, answer) in send(&site::<BTreeMap<String, Vec<u8>>>().await, &fields, "*/*").await {
         assert_eq!(answer.text(), r#"{"a": [2], "b": [1, 3]}"#);
     }
-    for (_, answer) in send(&site::<Vec<(String, String)>>(), &fields, "*/*").await {
+    for (_, answer) in send(&site::<Vec<(String, String)>>().await, &fields, "*/*").await {
         assert_eq!(answer.text(), r#"[("b", "1"), ("a", "2"), ("b", "3")]"#);
     }
     for (_, answer) in send(&site::<HashMap<String, String>>().await, &[], "*/*").await {
         assert_eq!(answer.text(), "{}");
     }
-    for (status, answer) in send(&site::<Vec<(String, u8)>>(), &[("a", "x")], "*/*").await {
+    for (status, answer) in send(&site::<Vec<(String, u8)>>().await, &[("a", "x")], "*/*").await {
         assert_eq!(answer.status(), status);
         assert!(
             answer.text().contains("the field `a` of the "),
@@ -451,7 +451,7 @@ async fn a_form_and_a_query_are_read_as_a_map_or_as_pairs() {
 
 #[tokio::test]
 async fn a_form_has_so_many_fields_and_no_more() {
-    let site = site::<Vec<(String, String)>>();
+    let site = site::<Vec<(String, String)>>().await;
     let form = |count: usize| "a&".repeat(count);
     assert_eq!(
         site.post("/form").body(FORM, form(1000)).await.status(),

@@ -641,3 +641,29 @@ async fn a_site_is_a_tower_service() {
         (StatusCode::OK, &HeaderValue::from_static("outside"))
     );
 }
+
+#[tokio::test]
+async fn a_layer_may_answer_what_a_view_may() {
+    async fn closed(_request: Request, _next: Next<'_>) -> (StatusCode, &'static str) {
+        (StatusCode::SERVICE_UNAVAILABLE, "closed")
+    }
+    async fn passes(request: Request, next: Next<'_>) -> Response {
+        next.run(request).await
+    }
+    async fn fails(
+        _request: Request,
+        _next: Next<'_>,
+    ) -> Result<Html<String>, std::num::ParseIntError> {
+        Ok(Html("x".parse::<u8>()?.to_string()))
+    }
+    let site = TestClient::start(app().urls([
+        path("/closed", home).middleware(closed),
+        path("/passes", home).middleware(passes),
+        path("/fails", home).middleware(fails),
+    ]))
+    .await;
+    let page = site.get("/closed").await;
+    assert_eq!((page.status().as_u16(), page.text()), (503, "closed"));
+    assert_eq!(site.get("/passes").await.text(), "home");
+    assert_eq!(site.get("/fails").await.status(), 500);
+}

@@ -2,7 +2,7 @@
 
 use duck_core::prelude::*;
 use duck_core::testing::{TestClient, TestResponse};
-use duck_core::{Body, Bytes, RequestError, bytes, redirect_external, stream};
+use duck_core::{Body, RequestError};
 
 fn app() -> App {
     App::new(Settings::default())
@@ -65,7 +65,7 @@ fn no_setter_lets_a_second_header_in() {
         assert!(text("").header("x-a", evil).is_err(), "{evil:?}");
         assert!(text("").add_header("x-a", evil).is_err(), "{evil:?}");
         assert!(text("").header(evil, "x").is_err(), "{evil:?}");
-        assert!(redirect_to(&format!("/{evil}")).is_err(), "{evil:?}");
+        assert!(redirect_to(format!("/{evil}")).is_err(), "{evil:?}");
         assert!(text("").delete_cookie("n", evil).is_err(), "{evil:?}");
         assert!(text("").delete_cookie(evil, "/").is_err(), "{evil:?}");
         assert!(
@@ -389,7 +389,7 @@ async fn a_debugging_author_sees_cause_line_and_route() {
     let site = failing(true).await;
     for accept in ["text/plain", "text/html"] {
         let page = site.get("/fails/7").header("accept", accept).await;
-        let place = format!("tests/responses.rs:{LINE_OF_THE_QUESTION_MARK}:");
+        let place = format!("tests/responses.rs:{LINE_OF_THE_QUESTION_MARK}\n");
         for shown in ["password of /etc/shadow", &place, "GET /fails/7", "/fails/"] {
             assert!(
                 page.text().contains(shown),
@@ -498,4 +498,85 @@ async fn a_page_the_site_gave_to_its_error_is_kept_whole() {
         (response.text(), response.header("content-type")),
         ("our own 404 Not Found", Some("text/x-own"))
     );
+}
+
+#[tokio::test]
+async fn a_stream_needed_a_further_crate() {
+    let site = TestClient::start(app().urls([
+        path("/lines", async |request: Request| {
+            stream_with("text/csv", async move |pieces| {
+                for number in 0..100 {
+                    pieces.send(format!("{number}{}\n", request.path())).await?;
+                    tokio::task::yield_now().await;
+                }
+                Ok(())
+            })
+        }),
+        path("/nothing", async |_request: Request| {
+            stream_with("text/csv", async |_pieces| Ok(()))
+        }),
+        path("/elsewhere", async |_request: Request| {
+            stream_with("text/plain", async |pieces| {
+                tokio::spawn(async move { pieces.send("from a task").await });
+                Ok(())
+            })
+        }),
+    ]))
+    .await;
+    let lines: String = (0..100).map(|number| format!("{number}/lines\n")).collect();
+    let page = site.get("/lines").await;
+    assert_eq!(
+        (page.header("content-type"), page.text()),
+        (Some("text/csv"), &*lines)
+    );
+    assert_eq!(site.get("/nothing").await.text(), "");
+    assert_eq!(site.get("/elsewhere").await.text(), "from a task");
+}
+
+#[tokio::test]
+async fn a_streams_closure_runs_one_piece_ahead_and_its_failure_breaks_the_body_off() {
+    use http_body_util::BodyExt;
+
+    let made = std::sync::Arc::new(std::sync::atomic::AtomicU8::new(0));
+    let count = made.clone();
+    let mut response = stream_with("text/plain", async move |pieces| {
+        for number in 0..3_u8 {
+            count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            pieces.send(vec![number]).await?;
+        }
+        Err(Error::internal("the source ran dry"))
+    });
+    let mut body = response.take_body();
+    let made = || made.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(made(), 0, "nothing runs before it is asked for");
+    for number in 0..3 {
+        let frame = body.frame().await.expect("a frame").expect("no error");
+        assert_eq!(frame.into_data().expect("data"), vec![number]);
+        assert!(
+            made() <= number + 2,
+            "{} pieces after {}",
+            made(),
+            number + 1
+        );
+    }
+    let end = body.frame().await.expect("an end").expect_err("it fails");
+    assert_eq!(end.to_string(), "the source ran dry");
+    assert!(body.frame().await.is_none());
+}
+
+#[tokio::test]
+async fn every_kind_of_redirect_is_there() {
+    for status in [
+        StatusCode::MOVED_PERMANENTLY,
+        StatusCode::FOUND,
+        StatusCode::SEE_OTHER,
+        StatusCode::TEMPORARY_REDIRECT,
+        StatusCode::PERMANENT_REDIRECT,
+    ] {
+        let response = redirect_to(format!("/notes/{}", 7))
+            .expect("a path")
+            .status(status);
+        assert_eq!(response.status_code(), status);
+        assert_eq!(response.headers()["location"], "/notes/7");
+    }
 }

@@ -539,7 +539,7 @@ async fn one_path_has_many_spellings() {
 
 #[tokio::test]
 async fn a_path_may_be_sent_as_plain_utf8() {
-    let site = site([path("/café/<x>", word), path("/{x}", says("braces"))]).await;
+    let site = site([path("/café/<x>", word), path("/%7Bx%7D", says("braces"))]).await;
     assert_eq!(site.get("/café/é").await.text(), "é");
     assert_eq!(site.get("/{x}").await.text(), "braces");
     assert_eq!(site.get("/%7bx%7d").await.text(), "braces");
@@ -862,4 +862,113 @@ async fn a_pattern_takes_more_or_less_than_the_rest_of_the_site() {
         (200, 413)
     );
     assert_eq!((send("/less", 5).await, send("/less", 6).await), (200, 413));
+}
+
+#[expect(
+    clippy::many_single_char_names,
+    clippy::too_many_arguments,
+    reason = "as many as there can be"
+)]
+#[tokio::test]
+async fn a_view_of_five_parts_was_no_view() {
+    async fn five(_request: Request, a: u8, b: u16, c: u32, d: String, e: char) -> String {
+        format!("{a} {b} {c} {d} {e}")
+    }
+    type Text = String;
+    async fn eight(
+        request: Request,
+        a: Text,
+        b: Text,
+        c: Text,
+        d: Text,
+        e: Text,
+        f: Text,
+        g: Text,
+        h: Text,
+    ) -> Result<String> {
+        Ok(request.url("eight", (h, g, f, e, d, c, b, a))?)
+    }
+    let site = site([
+        path("/five/<a>/<b>/<c>/<d>/<e>", five),
+        path("/<a>/<b>/<c>/<d>/<e>/<f>/<g>/<h>", eight).name("eight"),
+    ])
+    .await;
+    assert_eq!(site.get("/five/1/2/3/x/y").await.text(), "1 2 3 x y");
+    assert_eq!(site.get("/five/1/2/3/x/yy").await.status(), 404);
+    assert_eq!(
+        site.get("/1/2/3/4/5/6/7/8").await.text(),
+        "/8/7/6/5/4/3/2/1"
+    );
+}
+
+#[tokio::test]
+async fn parameters_as_other_frameworks_write_them_were_silently_plain_text() {
+    for (written, right) in [
+        ("/x/:id", "`<id>`"),
+        ("/x/{id}", "`<id>`"),
+        ("/x/*rest", "`<path:rest>`"),
+        ("/x/<id", "`<id>`"),
+    ] {
+        let said = mistake([path(written, says("x"))]).await;
+        assert!(said.contains(written) && said.contains(right), "{said}");
+    }
+    let said = mistake(
+        Blueprint::new("x")
+            .prefix("/:shop")
+            .urls([path("/", says("x"))]),
+    )
+    .await;
+    assert!(said.contains("`<shop>`"), "{said}");
+    let said = mistake([re_path("/x/<id>", says("x"))]).await;
+    assert!(said.contains("`(?<id>[^/]+)`"), "{said}");
+}
+
+#[tokio::test]
+async fn any_method_answers_what_no_other_view_of_the_path_does() {
+    async fn any(request: Request) -> String {
+        format!("any {}", request.method())
+    }
+    let site = site([
+        path("/hook", any).any_method(),
+        path("/both/<int:id>", any).any_method(),
+        path("/both/<int:id>", says("got")),
+    ])
+    .await;
+    let purge = Method::from_bytes(b"PURGE").expect("a token");
+    for method in [GET, POST, PUT, PATCH, DELETE, OPTIONS, purge.clone()] {
+        let answer = site.request(method.clone(), "/hook").await;
+        assert_eq!(answer.text(), format!("any {method}"));
+    }
+    assert_eq!(site.request(HEAD, "/hook").await.status(), 200);
+    assert_eq!(site.get("/both/1").await.text(), "got");
+    assert_eq!(
+        site.request(HEAD, "/both/1").await.header("content-length"),
+        Some("3")
+    );
+    assert_eq!(site.request(purge, "/both/1").await.text(), "any PURGE");
+    assert_eq!(site.post("/both/x").await.status(), 404);
+    assert_eq!(site.post("/hook/").await.status(), 308);
+    let said = mistake([path("/", any).any_method(), path("/", any).any_method()]).await;
+    assert!(said.contains("both answer any method"), "{said}");
+    assert_eq!(
+        app()
+            .urls([path("/", any).any_method()])
+            .start()
+            .await
+            .expect("a site")
+            .routes()[0]
+            .methods,
+        "any"
+    );
+}
+
+#[tokio::test]
+async fn methods_stand_in_place_of_get() {
+    let site = site([path("/", says("posted")).methods([POST])]).await;
+    assert_eq!(site.post("/").await.text(), "posted");
+    let refused = site.get("/").await;
+    assert_eq!(
+        (refused.status().as_u16(), refused.header("allow")),
+        (405, Some("OPTIONS, POST"))
+    );
 }

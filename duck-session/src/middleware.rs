@@ -224,7 +224,8 @@ impl Started {
         }
         if let Some(error) = response.error().filter(|_| is_too_large(&response)) {
             let (route, cause) = (request.route_path().unwrap_or_default(), error.chain());
-            tracing::warn!(target: "duck_session", route, cause, place = %error.place(), "a session would not fit: what this request set is not kept");
+            let place = error.place().map(tracing::field::display);
+            tracing::warn!(target: "duck_session", route, cause, place, "a session would not fit: what this request set is not kept");
         }
         response
     }

@@ -9,8 +9,10 @@ mod open;
 mod pieces;
 mod range;
 
+use std::future::Future;
 use std::ops::Range;
-use std::path::Path;
+use std::panic::Location;
+use std::path::{Path, PathBuf};
 
 use http::{HeaderValue, Method, StatusCode, header};
 
@@ -23,6 +25,7 @@ pub(crate) use self::name::clean;
 use self::open::OpenFile;
 use self::range::Asked;
 use crate::error::{Error, Result};
+use crate::place::Place;
 use crate::request::Request;
 use crate::request_error::RequestError;
 use crate::response::Response;
@@ -56,9 +59,20 @@ use crate::response::Response;
 /// # Errors
 ///
 /// 404 when there is no such file, or what is there is no regular file; 500 when it cannot be read.
-pub async fn file(request: &Request, path: impl AsRef<Path>) -> Result<Response> {
-    let path = request.settings().resolve(path);
-    let request = request.clone();
+#[track_caller]
+pub fn file(
+    request: &Request,
+    path: impl AsRef<Path>,
+) -> impl Future<Output = Result<Response>> + Send {
+    let (request, path) = (request.clone(), request.settings().resolve(path));
+    let place = Place::of_site(Location::caller());
+    async move {
+        let answer = whole(request, path).await;
+        answer.map_err(|error| error.at(place))
+    }
+}
+
+async fn whole(request: Request, path: PathBuf) -> Result<Response> {
     let answer = move || match OpenFile::open(&path)? {
         Some(file) => respond(&request, file, media_type(&path), None),
         None => Err(Error::not_found(format!(

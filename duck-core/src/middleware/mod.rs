@@ -13,13 +13,15 @@ use std::task::Poll;
 pub use self::hooks::{ProcessRequest, ProcessResponse, process_request, process_response};
 use crate::BoxFuture;
 use crate::error::{Error, Result};
+use crate::into_response::IntoResponse;
+use crate::panics;
 use crate::request::Request;
 use crate::response::Response;
 use crate::view::ErasedView;
 
 /// A layer around views: it sees the request before them and the response after them.
 ///
-/// An `async fn` with two arguments is one as it stands:
+/// An `async fn` with two arguments is one as it stands, and may give back what a view may:
 ///
 /// ```
 /// use duck_core::{App, Next, Request, Response, Result, Settings};
@@ -107,11 +109,8 @@ pub(crate) async fn caught<F: Future>(start: impl FnOnce() -> F) -> Result<F::Ou
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Error {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    Error::internal(format!("panicked: {}", text.unwrap_or("(no message)")))
+    let text = panics::message(panic).unwrap_or("(no message)");
+    Error::internal(format!("panicked: {text}")).at(panics::place_of(panic))
 }
 
 /// A middleware whose type is forgotten.
@@ -129,7 +128,7 @@ impl<M: Middleware> ErasedMiddleware for M {
 #[doc(hidden)]
 pub trait MiddlewareFn<'a>: Send + Sync {
     /// What it is while it runs.
-    type Future: Future<Output = Result<Response>> + Send + 'a;
+    type Future: Future<Output: IntoResponse> + Send + 'a;
 
     /// Starts it.
     fn call(&self, request: Request, next: Next<'a>) -> Self::Future;
@@ -138,7 +137,7 @@ pub trait MiddlewareFn<'a>: Send + Sync {
 impl<'a, Function, Running> MiddlewareFn<'a> for Function
 where
     Function: Fn(Request, Next<'a>) -> Running + Send + Sync,
-    Running: Future<Output = Result<Response>> + Send + 'a,
+    Running: Future<Output: IntoResponse> + Send + 'a,
 {
     type Future = Running;
 
@@ -156,6 +155,7 @@ where
         request: Request,
         next: Next<'_>,
     ) -> impl Future<Output = Result<Response>> + Send {
-        self.call(request, next)
+        let running = self.call(request, next);
+        async move { Ok(running.await.into_response()) }
     }
 }

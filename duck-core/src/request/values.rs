@@ -5,7 +5,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use http::Extensions;
 
-/// The values for a URL pattern's parameters: `()`, an array, a slice, or a tuple of up to four.
+/// The values for a URL pattern's parameters: `()`, an array, a slice, or a tuple of up to eight.
 ///
 /// ```
 /// use duck_core::UrlValues;
@@ -51,6 +51,10 @@ url_values_for_tuple!(A);
 url_values_for_tuple!(A, B);
 url_values_for_tuple!(A, B, C);
 url_values_for_tuple!(A, B, C, D);
+url_values_for_tuple!(A, B, C, D, E);
+url_values_for_tuple!(A, B, C, D, E, F);
+url_values_for_tuple!(A, B, C, D, E, F, G);
+url_values_for_tuple!(A, B, C, D, E, F, G, H);
 
 /// Values that middleware and views attach to one request.
 #[derive(Default)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use super::state::encode;
+use super::value::encode;
 use super::{Expiry, Identity, Session, SessionData, USER, data};
 use crate::session_error::SessionError;
 

@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use super::state::decode;
+use super::value::decode;
 use super::{Session, SessionData, USER};
 use crate::session_error::SessionError;
 
@@ -17,6 +17,25 @@ impl Session {
     pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, SessionError> {
         let json = self.open(key).await?.state().data.get(key).cloned();
         json.map(|json| decode(key, &json)).transpose()
+    }
+
+    /// The value under `key`, or the type's default if there is none.
+    ///
+    /// ```
+    /// # async fn view(request: duck_core::Request) -> duck_core::Result<()> {
+    /// let cart: Vec<u32> = request.session.get_or_default("cart").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub async fn get_or_default<T>(&self, key: &str) -> Result<T, SessionError>
+    where
+        T: DeserializeOwned + Default,
+    {
+        Ok(self.get(key).await?.unwrap_or_default())
     }
 
     /// Whether there is a value under `key`.

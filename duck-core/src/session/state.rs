@@ -1,11 +1,8 @@
 //! What one request knows of its session, and what it did to it.
 
 use std::any::Any;
-use std::io::Cursor;
 
 use bytes::Bytes;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use smallvec::SmallVec;
 
 use super::changes::{Changes, Identity, Taken, Write, Writes};
@@ -512,23 +509,6 @@ fn depth(json: &[u8]) -> usize {
         }
     }
     deepest
-}
-
-/// A value as JSON. Most are short: they are written on the stack first, and copied once.
-pub(super) fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Bytes, SessionError> {
-    let mut short = Cursor::new([0; 128]);
-    if serde_json::to_writer(&mut short, value).is_ok() {
-        let (text, length) = (short.get_ref(), short.position());
-        return Ok(Bytes::copy_from_slice(
-            &text[..usize::try_from(length).unwrap_or_default()],
-        ));
-    }
-    let json = serde_json::to_vec(value).map(Bytes::from);
-    json.map_err(|error| SessionError::value(key, &error))
-}
-
-pub(super) fn decode<T: DeserializeOwned>(key: &str, json: &[u8]) -> Result<T, SessionError> {
-    serde_json::from_slice(json).map_err(|error| SessionError::value(key, &error))
 }
 
 #[cfg(test)]

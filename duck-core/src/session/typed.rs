@@ -1,12 +1,16 @@
 //! A session as one struct that has versions.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::state::{State, Writing, encode};
-use super::{Session, SessionPolicy, data};
+use super::state::{State, Writing};
+use super::value::{decode, encode};
+use super::{Session, SessionData, SessionPolicy, data};
 use crate::session_error::SessionError;
 
 /// Under this key a session keeps the version of the struct that it was last written as.
@@ -79,13 +83,14 @@ impl Session {
     pub async fn typed<T: TypedSession>(&self) -> Result<T, SessionError> {
         let inner = self.access().await?;
         let mut state = inner.state();
-        let (version, values) = (version(&state), values(&state));
+        let version = version(&state);
         let from = version.unwrap_or_default();
-        match read(version, &values)? {
+        match read(version, &state.data)? {
             Read::AsItIs(value) => return Ok(value),
             Read::Migrated(value, migrated) => {
                 if state.writing == Writing::Open {
-                    replace(&mut state, &values, migrated, inner.engine.policy())?;
+                    let old = values(&state.data);
+                    replace(&mut state, &old, migrated, inner.engine.policy())?;
                     set_version::<T>(&mut state, inner.engine.policy())?;
                 }
                 return Ok(value);
@@ -128,24 +133,43 @@ enum Read<T> {
 
 fn read<T: TypedSession>(
     version: Option<u32>,
-    values: &Map<String, Value>,
+    data: &SessionData,
 ) -> Result<Read<T>, SessionError> {
-    let default = fields(&T::default())?;
+    let default = encode(SESSION, &T::default())?;
+    if version.is_none_or(|version| version == T::VERSION)
+        && let Some(value) = as_it_is(&default, data)?
+    {
+        return Ok(Read::AsItIs(value));
+    }
+    let default: Map<String, Value> = decode(SESSION, &default)?;
     let fits = |values: &Map<String, Value>| {
         let mut all = default.clone();
         all.extend(values.clone());
         serde_json::from_value(Value::Object(all)).ok()
     };
-    if version.is_none_or(|version| version == T::VERSION)
-        && let Some(value) = fits(values)
-    {
-        return Ok(Read::AsItIs(value));
-    }
-    let migrated = T::migrate(version.unwrap_or_default(), values.clone());
+    let migrated = T::migrate(version.unwrap_or_default(), values(data));
     Ok(match migrated.map(|values| (fits(&values), values)) {
         Some((Some(value), values)) => Read::Migrated(value, values),
         _ => Read::Nothing,
     })
+}
+
+/// The struct, where the session's values fit it. They are read as they are stored: a [`Value`] has no
+/// integers beyond 64 bits.
+fn as_it_is<T: TypedSession>(
+    default: &[u8],
+    data: &SessionData,
+) -> Result<Option<T>, SessionError> {
+    let fields: BTreeMap<String, &RawValue> =
+        serde_json::from_slice(default).map_err(|error| SessionError::value(SESSION, &error))?;
+    let mut all = SessionData::default();
+    for (key, json) in fields {
+        all.set(&key, Bytes::copy_from_slice(json.get().as_bytes()));
+    }
+    for (key, json) in data.site_entries() {
+        all.set(key, json.clone());
+    }
+    Ok(serde_json::from_slice(&all.to_json()).ok())
 }
 
 fn version(state: &State) -> Option<u32> {
@@ -161,18 +185,12 @@ fn set_version<T: TypedSession>(
 }
 
 /// What the site has set.
-fn values(state: &State) -> Map<String, Value> {
+fn values(data: &SessionData) -> Map<String, Value> {
     let value = |(key, json): (&str, &Bytes)| {
         let value = serde_json::from_slice(json).unwrap_or_default();
         (key.to_owned(), value)
     };
-    state.data.site_entries().map(value).collect()
-}
-
-fn fields<T: Serialize>(value: &T) -> Result<Map<String, Value>, SessionError> {
-    let wrong = |error: serde_json::Error| SessionError::value(SESSION, &error);
-    let value = serde_json::to_value(value).map_err(wrong)?;
-    serde_json::from_value(value).map_err(wrong)
+    data.site_entries().map(value).collect()
 }
 
 /// Puts migrated values in the place of the old ones.

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::changes::Write;
-use super::state::{decode, encode};
+use super::value::{decode, encode};
 use super::{Inner, Session, SessionGuard};
 use crate::session_error::SessionError;
 
@@ -19,7 +19,8 @@ impl Session {
     /// # Errors
     ///
     /// [`SessionError::TooLarge`] when the session would pass a limit of the settings, and
-    /// [`SessionError::Value`] when the value cannot be JSON (a map with keys that are no strings).
+    /// [`SessionError::Value`] when JSON could not give the value back as it is: NaN and infinity,
+    /// `Some(None)`, maps whose keys are neither text nor numbers.
     pub async fn set<T: Serialize>(&self, key: &str, value: T) -> Result<(), SessionError> {
         let json = encode(key, &value)?;
         let inner = self.open(key).await?;
@@ -37,6 +38,10 @@ impl Session {
     /// # async fn view(request: duck_core::Request) -> duck_core::Result<()> {
     /// let item = 7_u32;
     /// request.session.update("cart", move |cart: &mut Vec<u32>| cart.push(item)).await?;
+    ///
+    /// // It may run again, so what is not `Copy` stays with it: each run takes a clone.
+    /// let name = String::from("Ada");
+    /// request.session.update("names", move |names: &mut Vec<String>| names.push(name.clone())).await?;
     /// # Ok(())
     /// # }
     /// ```
@@ -73,13 +78,33 @@ impl Session {
     where
         T: Serialize + DeserializeOwned,
     {
-        let Some(json) = self.open(key).await?.state().data.get(key).cloned() else {
-            return Ok(None);
-        };
-        let value = decode(key, &json)?;
+        let value = self.get(key).await?;
+        value.map(|value| self.lend(key, value)).transpose()
+    }
+
+    /// Lends the value under `key` for changing, or the type's default if there is none: to append to
+    /// a list that may not be there yet. A default that is not changed is not stored.
+    ///
+    /// ```
+    /// # async fn view(request: duck_core::Request) -> duck_core::Result<()> {
+    /// request.session.get_mut_or_default::<Vec<u32>>("cart").await?.push(7);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// As with [`get_mut`](Self::get_mut), of two requests side by side the last one counts.
+    pub async fn get_mut_or_default<T>(&self, key: &str) -> Result<SessionGuard<T>, SessionError>
+    where
+        T: Serialize + DeserializeOwned + Default,
+    {
+        let value = self.get_or_default(key).await?;
+        self.lend(key, value)
+    }
+
+    fn lend<T: Serialize>(&self, key: &str, value: T) -> Result<SessionGuard<T>, SessionError> {
         // Not what is stored: `T` may see less of that than there is.
         let before = encode(key, &value)?;
-        Ok(Some(SessionGuard::new(self.clone(), key, before, value)))
+        Ok(SessionGuard::new(self.clone(), key, before, value))
     }
 
     /// Takes the value under `key` out and gives it back.

@@ -6,6 +6,7 @@
 mod data;
 mod dictionary;
 mod settings;
+mod values;
 
 use proptest::test_runner::Config;
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use duck_core::testing::TestClient;
-use duck_core::{Error, Expiry, Request, SessionError, text};
-use duck_session::Clock;
+use duck_core::{App, Error, Expiry, Request, SessionError, Settings, path, text};
+use duck_session::{Clock, SessionMiddleware};
 use serde::{Deserialize, Serialize};
 
 use crate::support::{ScriptedCache, id, over, page, read, scripted, settings, visit, with_id};
@@ -363,4 +363,122 @@ async fn an_update_may_ask_the_session_something_itself() {
     })])
     .await;
     assert_eq!(client.get("/").await.text(), "2");
+}
+
+#[tokio::test]
+async fn a_key_that_may_be_missing_took_two_ways_of_writing() {
+    let append = async |request: Request| {
+        let before: Vec<String> = request.session.get_or_default("list").await?;
+        let mut list = request
+            .session
+            .get_mut_or_default::<Vec<String>>("list")
+            .await?;
+        list.push("x".to_owned());
+        Ok::<_, Error>(before.len().to_string())
+    };
+    let look = async |request: Request| {
+        request
+            .session
+            .get_mut_or_default::<Vec<String>>("other")
+            .await?;
+        Ok::<_, Error>(request.session.contains("other").await?.to_string())
+    };
+    let wrong = async |request: Request| {
+        let list = request.session.get_or_default::<u8>("list").await;
+        Ok::<_, Error>(list.is_err().to_string())
+    };
+    let settings = Settings::default().with("SESSION_STORAGE", "InMemoryCache");
+    let client = TestClient::start(App::new(settings).with(SessionMiddleware::new()).urls([
+        path("/append", append),
+        path("/look", look),
+        path("/wrong", wrong),
+    ]))
+    .await;
+    assert_eq!(client.get("/look").await.text(), "false");
+    assert_eq!(
+        client.cookie("session_id"),
+        None,
+        "an unchanged default is not stored"
+    );
+    assert_eq!(client.get("/append").await.text(), "0");
+    assert_eq!(client.get("/append").await.text(), "1");
+    assert_eq!(client.get("/append").await.text(), "2");
+    assert_eq!(client.get("/wrong").await.text(), "true");
+}
+
+/// NaN was stored as null, and then every read of the key was a 500.
+#[tokio::test]
+async fn nan_is_refused_wherever_it_is_written() {
+    #[derive(Default, serde::Serialize, serde::Deserialize)]
+    struct Typed {
+        degrees: f64,
+    }
+    impl duck_core::TypedSession for Typed {
+        const VERSION: u32 = 1;
+    }
+    let view = async |request: Request, how: String| {
+        let session = &request.session;
+        let hot = Typed { degrees: f64::NAN };
+        match how.as_str() {
+            "set" => session.set("degrees", f64::NAN).await?,
+            "update" => drop(
+                session
+                    .update("degrees", |degrees: &mut f64| *degrees /= 0.0)
+                    .await?,
+            ),
+            "lend" => *session.get_mut_or_default::<f64>("degrees").await? = f64::INFINITY,
+            "struct" => session.set_struct(&hot).await?,
+            "typed" => session.set_typed(&hot).await?,
+            _ => session.set("degrees", 1.5).await?,
+        }
+        Ok::<_, Error>(session.get_or_default::<f64>("degrees").await?.to_string())
+    };
+    let settings = Settings::default().with("SESSION_STORAGE", "InMemoryCache");
+    let app = App::new(settings).with(SessionMiddleware::new());
+    let client = TestClient::start(app.setting("DEBUG", true).urls([path("/<how>", view)])).await;
+    assert_eq!(client.get("/fine").await.text(), "1.5");
+    for how in ["set", "update", "lend", "struct", "typed"] {
+        let page = client.get(&format!("/{how}")).await;
+        assert_eq!(page.status(), 500, "{how}");
+        assert!(
+            page.text().contains("NaN and infinity"),
+            "{how}: {}",
+            page.text()
+        );
+    }
+    assert_eq!(client.get("/fine").await.text(), "1.5");
+}
+
+/// A struct was read by way of 64 bits: a wide integer in it ended the session.
+#[tokio::test]
+async fn a_wide_integer_in_a_typed_session_is_read_again() {
+    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+    struct Wide {
+        most: u128,
+        least: i128,
+        third: f64,
+    }
+    impl duck_core::TypedSession for Wide {
+        const VERSION: u32 = 1;
+    }
+    fn wide() -> Wide {
+        Wide {
+            most: u128::MAX,
+            least: i128::MIN,
+            third: 1.0 / 3.0,
+        }
+    }
+    let (client, _) = scripted([
+        page("/set", async |request| {
+            request.session.set_typed(&wide()).await?;
+            Ok(text(""))
+        }),
+        page("/get", async |request| {
+            assert_eq!(request.session.typed::<Wide>().await?, wide());
+            Ok(text(""))
+        }),
+    ])
+    .await;
+    read(&client, "/set").await;
+    read(&client, "/get").await;
 }
