@@ -9,6 +9,8 @@ mod banner;
 mod build;
 mod commands;
 mod embedded;
+#[path = "../../duck-core/src/settings/env_file.rs"]
+mod env_file;
 mod failure;
 mod packages;
 mod progress;

@@ -1,16 +1,20 @@
 //! `settings.toml`: read once, then asked by each part of the framework for its own keys.
 
+mod env_file;
 mod error;
 mod part;
+mod secrecy;
 mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 
+use self::env_file::Variable;
 pub use self::error::SettingsError;
 use self::part::Part;
 use self::value::Value;
@@ -24,8 +28,9 @@ const ENV_FILE: &str = "DUCK_SETTINGS";
 /// A site's settings: a flat table of upper-case keys.
 ///
 /// They come from a TOML file, from the environment (`DUCK_<KEY>` stands over the file; a `.env`
-/// beside the file may hold such variables too), or from the program, which stands over both. Each part of a site reads its own
-/// keys as a struct with [`part`](Self::part); a mistake there names the key, the file and the line.
+/// beside the file may hold such variables too), or from the program, which stands over both. Each part of
+/// a site reads its own keys as a struct with [`part`](Self::part); a mistake there names the key, the file
+/// and the line, and quotes no value that may be secret.
 ///
 /// ```
 /// use duck_core::Settings;
@@ -66,7 +71,8 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// When there is no such file, or it is not TOML: the error has the line.
+    /// When there is no such file, or it is not TOML, or the `.env` beside it cannot be read: the error
+    /// has the line, and nothing that is on it.
     pub fn load(file: impl AsRef<Path>) -> Result<Self, SettingsError> {
         let file = match std::env::var_os(ENV_FILE) {
             Some(file) => PathBuf::from(file),
@@ -88,7 +94,7 @@ impl Settings {
         };
         inner.values = value::from_toml(&text, &inner.source)?;
         inner.add_env_file(&folder.join(".env"))?;
-        inner.add_env(std::env::vars());
+        inner.add_env(std::env::vars_os())?;
         inner.folder = Some(folder.to_owned());
         Ok(Self(Arc::new(inner)))
     }
@@ -244,30 +250,41 @@ impl Settings {
 }
 
 impl Inner {
-    /// The environment stands over the file.
-    fn add_env(&mut self, variables: impl Iterator<Item = (String, String)>) {
+    /// The environment stands over the files.
+    fn add_env(
+        &mut self,
+        variables: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Result<(), SettingsError> {
         for (name, text) in variables {
-            match name.strip_prefix(ENV_PREFIX) {
-                Some(key) if name != ENV_FILE => {
-                    self.values.insert(key.to_owned(), Value::from_env(text));
-                }
-                _ => {}
-            }
+            let Some(key) = name.to_str().and_then(key_of) else {
+                continue;
+            };
+            let text = text.into_string().map_err(|_| {
+                SettingsError::new(format!(
+                    "environment variable {ENV_PREFIX}{key}: the value is not UTF-8 text"
+                ))
+            })?;
+            self.values.insert(key.to_owned(), Value::from_env(text));
         }
-    }
-
-    /// `.env` beside the settings file: variables that are not in the environment itself.
-    fn add_env_file(&mut self, file: &Path) -> Result<(), SettingsError> {
-        let wrong =
-            |error: dotenvy::Error| SettingsError::new(format!("{}: {error}", file.display()));
-        let variables = match dotenvy::from_path_iter(file) {
-            Ok(variables) => variables.collect::<Result<Vec<_>, _>>().map_err(wrong)?,
-            Err(error) if error.not_found() => return Ok(()),
-            Err(error) => return Err(wrong(error)),
-        };
-        self.add_env(variables.into_iter());
         Ok(())
     }
+
+    /// `.env` beside the settings file stands over that, and under the environment itself.
+    fn add_env_file(&mut self, file: &Path) -> Result<(), SettingsError> {
+        for Variable { name, value, line } in env_file::read(file).map_err(SettingsError::new)? {
+            if let Some(key) = key_of(&name) {
+                let value = Value::from_env_file(value, ".env", line);
+                self.values.insert(key.to_owned(), value);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The key that a variable sets, if it sets one.
+fn key_of(name: &str) -> Option<&str> {
+    name.strip_prefix(ENV_PREFIX)
+        .filter(|key| !key.is_empty() && name != ENV_FILE)
 }
 
 /// The nearest file of that name, from the current folder upwards.
@@ -332,10 +349,12 @@ mod tests {
             ("DUCK_MAIL_FROM", "0123"),
             ("X", "y"),
         ];
-        inner.add_env(
-            env.into_iter()
-                .map(|(key, value)| (key.to_owned(), value.to_owned())),
-        );
+        inner
+            .add_env(
+                env.into_iter()
+                    .map(|(key, value)| (key.into(), value.into())),
+            )
+            .unwrap();
         let mail: Mail = Settings(Arc::new(inner)).part().unwrap();
         assert_eq!(
             (mail.mail_port, mail.use_tls, mail.mail_from.as_str()),
@@ -346,7 +365,8 @@ mod tests {
     #[test]
     fn a_wrong_variable_is_named_as_such() {
         let mut inner = Inner::default();
-        inner.add_env([("DUCK_MAIL_PORT".to_owned(), "x".to_owned())].into_iter());
+        let variable = ("DUCK_MAIL_PORT".into(), "x".into());
+        inner.add_env([variable].into_iter()).unwrap();
         let error = Settings(Arc::new(inner))
             .part::<Mail>()
             .unwrap_err()
@@ -379,5 +399,158 @@ mod tests {
     fn debug_shows_no_values() {
         let settings = Settings::from_toml("SECRET_KEY = 'hush'").unwrap();
         assert!(!format!("{settings:?}").contains("hush"));
+    }
+
+    /// Settings of a folder with these two files, and no variables of the environment.
+    fn settings_of(env_file: impl AsRef<[u8]>, toml: &str) -> Result<Settings, SettingsError> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(".env");
+        std::fs::write(&file, env_file).unwrap();
+        let mut inner = Inner {
+            values: value::from_toml(toml, "settings.toml")?,
+            ..Inner::default()
+        };
+        inner.add_env_file(&file)?;
+        Ok(Settings(Arc::new(inner)))
+    }
+
+    #[test]
+    fn a_faulty_env_file_keeps_its_values_to_itself() {
+        let error = settings_of("DUCK_SECRET_KEY=hush\nhush hush", "").unwrap_err();
+        assert!(error.to_string().contains(".env, line 2: "), "{error}");
+        assert!(!error.to_string().contains("hush"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_value_in_the_env_file_is_named_with_its_line() {
+        let settings = settings_of("# mail\nDUCK_MAIL_PORT=x", "MAIL_PORT = 25").unwrap();
+        let error = settings.part::<Mail>().unwrap_err().to_string();
+        assert!(error.starts_with(".env, line 2: MAIL_PORT: "), "{error}");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_key() {
+        let bom = '\u{feff}';
+        let settings = settings_of(
+            format!("{bom}DUCK_MAIL_PORT=2525"),
+            &format!("{bom}MAIL_FROM = 'x'"),
+        );
+        let mail: Mail = settings.unwrap().part().unwrap();
+        assert_eq!((mail.mail_port, mail.mail_from.as_str()), (Some(2525), "x"));
+    }
+
+    #[test]
+    fn a_dollar_sign_does_not_shorten_a_key() {
+        let key = "a$b${HOME}c$(d)`e`\\n#f";
+        for text in [key.to_owned(), format!("'{key}'"), format!("\"{key}\"")] {
+            let settings = settings_of(format!("DUCK_SECRET_KEY={text}"), "").unwrap();
+            let read: Option<String> = settings.get("SECRET_KEY").unwrap();
+            assert_eq!(read.as_deref(), Some(key), "{text}");
+        }
+    }
+
+    #[test]
+    fn lists_in_the_env_file_keep_their_quotes() {
+        for text in ["[\"10.0.0.0/8\"]", "'[\"10.0.0.0/8\"]'", "[ '10.0.0.0/8' ]"] {
+            let settings = settings_of(format!("DUCK_TRUSTED_PROXIES={text}"), "").unwrap();
+            let proxies: Option<Vec<String>> = settings.get("TRUSTED_PROXIES").unwrap();
+            assert_eq!(proxies, Some(vec!["10.0.0.0/8".to_owned()]), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_secret_is_in_no_error() {
+        for key in [
+            "SECRET_KEY",
+            "DATABASE_URL",
+            "MAIL_PASSWORD",
+            "API_TOKEN",
+            "signing_seed",
+        ] {
+            let key: &'static str = key;
+            for value in [
+                "'hush'",
+                "741853",
+                "['hush', 741853]",
+                "{ hush = 741853 }",
+                "7418.53",
+            ] {
+                let settings = Settings::from_toml(&format!("{key} = {value}")).unwrap();
+                let variable = settings_of(format!("DUCK_{key}={value}"), "").unwrap();
+                for settings in [settings, variable] {
+                    for error in [
+                        settings.get::<bool>(key).unwrap_err(),
+                        settings.get::<(bool, bool)>(key).unwrap_err(),
+                        settings.get::<std::net::IpAddr>(key).unwrap_err(),
+                        settings.get::<Choice>(key).unwrap_err(),
+                    ] {
+                        let error = error.to_string();
+                        assert!(error.contains("line 1: "), "{error}");
+                        assert!(
+                            !error.contains("hush") && !error.contains("7418"),
+                            "{error}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    enum Choice {}
+
+    #[test]
+    fn a_secret_of_the_wrong_type_is_told_what_it_should_be() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Keys {
+            #[serde(rename = "SECRET_KEY")]
+            _secret_key: String,
+        }
+        let settings = Settings::from_toml("\nSECRET_KEY = 741853").unwrap();
+        let error = settings.part::<Keys>().unwrap_err().to_string();
+        assert!(
+            error.contains("line 2: SECRET_KEY: expected a string"),
+            "{error}"
+        );
+        assert!(!error.contains("741853"), "{error}");
+    }
+
+    #[test]
+    fn broken_toml_keeps_its_values_to_itself() {
+        for line in [
+            "SECRET_KEY = hush",
+            "SECRET_KEY = 'hush",
+            "SECRET_KEY = \"hush\\q\"",
+            "SECRET_KEY = 'hush' 'hush'",
+            "SECRET_KEY = hush-hush",
+            "SECRET_KEY 'hush'",
+            "SECRET_KEY: 'hush'",
+            "hush hush",
+            "SECRET_KEY = ['hush'",
+            "SECRET_KEY = 1hush",
+            "SECRET_KEY = 'a'\nSECRET_KEY = 'hush'",
+            "SECRET_KEY = \"hush\u{1}\"",
+        ] {
+            let error = Settings::from_toml(line).unwrap_err().to_string();
+            assert!(
+                error.contains("line ") && !error.contains("hush"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_variable_that_is_not_text_is_an_error_and_others_are_no_concern() {
+        use std::os::unix::ffi::OsStringExt;
+        let broken = || OsString::from_vec(b"hush\xff".to_vec());
+        let mut inner = Inner::default();
+        let others = [("PATH".into(), broken()), (broken(), "x".into())];
+        inner.add_env(others.into_iter()).unwrap();
+        let variable = [("DUCK_SECRET_KEY".into(), broken())];
+        let error = inner.add_env(variable.into_iter()).unwrap_err().to_string();
+        assert!(
+            error.contains("DUCK_SECRET_KEY") && !error.contains("hush"),
+            "{error}"
+        );
     }
 }

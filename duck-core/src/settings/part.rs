@@ -7,6 +7,7 @@ use serde::de::value::Error as PlainError;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visitor};
 
 use super::SettingsError;
+use super::secrecy::without_secrets;
 use super::value::Value;
 
 pub(super) struct Part<'a, F> {
@@ -32,7 +33,7 @@ impl<F: Fn(&'static str)> Part<'_, F> {
                 .get()
                 .and_then(|key| values.get(key).map(|value| (key, value)))
             {
-                Some((key, value)) => value.error(key, error),
+                Some((key, value)) => value.error(key, without_secrets(key, error)),
                 None => SettingsError::new(error.to_string()),
             }
         })

@@ -7,6 +7,7 @@ use serde::de::value::Error as PlainError;
 use serde::de::{self, DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
 
 use super::SettingsError;
+use super::secrecy::without_secrets;
 
 #[derive(Debug, Clone)]
 pub(super) struct Value {
@@ -87,9 +88,18 @@ impl Value {
         }
     }
 
+    /// A variable of a `.env` file.
+    pub(super) fn from_env_file(text: String, source: &str, line: usize) -> Self {
+        let source = source.to_owned();
+        Self {
+            content: Content::Text(text),
+            place: Place::Line { source, line },
+        }
+    }
+
     /// The value as `T`; the error names `key`.
     pub(super) fn read<T: DeserializeOwned>(&self, key: &str) -> Result<T, SettingsError> {
-        T::deserialize(self).map_err(|error| self.error(key, error))
+        T::deserialize(self).map_err(|error| self.error(key, without_secrets(key, error)))
     }
 
     pub(super) fn error(&self, key: &str, message: impl fmt::Display) -> SettingsError {
