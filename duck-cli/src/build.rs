@@ -87,12 +87,21 @@ impl Outcome {
             report::line(text.trim_end());
         }
     }
+
+    /// What the compiler said.
+    pub(crate) fn diagnostics(&self) -> String {
+        self.diagnostics
+            .iter()
+            .map(|text| format!("{}\n", text.trim_end()))
+            .collect()
+    }
 }
 
 /// A running `cargo build`.
 #[derive(Debug)]
 pub(crate) struct Build {
     cargo: Child,
+    progress: Progress,
 }
 
 impl Build {
@@ -103,9 +112,15 @@ impl Build {
         release: bool,
         done: impl FnOnce(Outcome) + Send + 'static,
     ) -> Result<Self> {
-        let (cargo, follow) = spawn(site, command(site, release).process_group(0))?;
+        let progress = progress(site);
+        let (cargo, follow) = spawn(site, command(site, release).process_group(0), &progress)?;
         thread::spawn(move || done(follow()));
-        Ok(Self { cargo })
+        Ok(Self { cargo, progress })
+    }
+
+    /// How far it has come.
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 
     /// Ends it.
@@ -123,7 +138,7 @@ impl Build {
 
 /// Builds the site and waits for it. Ctrl-C reaches cargo as it reaches us.
 pub(crate) fn build(site: &Site, release: bool) -> Result<Outcome> {
-    let (mut cargo, follow) = spawn(site, &mut command(site, release))?;
+    let (mut cargo, follow) = spawn(site, &mut command(site, release), &progress(site))?;
     let outcome = follow();
     cargo.wait().context(|| "cannot wait for cargo".into())?;
     Ok(outcome)
@@ -157,23 +172,23 @@ fn command(site: &Site, release: bool) -> Command {
 fn spawn(
     site: &Site,
     command: &mut Command,
+    progress: &Progress,
 ) -> Result<(Child, impl FnOnce() -> Outcome + Send + use<>)> {
     let mut cargo = command
         .spawn()
         .context(|| "cannot start cargo; is Rust installed (https://rustup.rs)?".into())?;
     let pipes = cargo.stdout.take().zip(cargo.stderr.take());
     let (out, err) = pipes.ok_or_else(|| Failure::new("cargo has no output"))?;
-    let site = site.clone();
-    Ok((cargo, move || follow(&site, out, err)))
+    let (root, progress) = (site.root.clone(), progress.clone());
+    Ok((cargo, move || follow(&root, out, err, &progress)))
 }
 
-fn follow(site: &Site, out: ChildStdout, err: ChildStderr) -> Outcome {
-    let progress = progress(site);
+fn follow(root: &Path, out: ChildStdout, err: ChildStderr, progress: &Progress) -> Outcome {
     let status = {
         let progress = progress.clone();
         thread::spawn(move || read_status(err, &progress))
     };
-    let mut outcome = read_messages(&site.root, out, &progress);
+    let mut outcome = read_messages(root, out, progress);
     let other = status.join().unwrap_or_default();
     if !outcome.success {
         outcome.diagnostics.extend(other);

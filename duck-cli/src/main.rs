@@ -12,6 +12,8 @@ mod embedded;
 #[path = "../../duck-core/src/settings/env_file.rs"]
 mod env_file;
 mod failure;
+mod interim_page;
+mod interim_server;
 mod packages;
 mod progress;
 mod reload;

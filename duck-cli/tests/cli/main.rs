@@ -4,4 +4,5 @@
 
 mod commands;
 mod environment;
+mod interim;
 mod run;
