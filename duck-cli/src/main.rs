@@ -7,6 +7,8 @@ compile_error!("`duck` lends its socket to a site and stops it by signals, as Un
 mod args;
 mod banner;
 mod build;
+#[path = "../../duck-core/src/command_hint.rs"]
+mod command_hint;
 mod commands;
 mod embedded;
 #[path = "../../duck-core/src/settings/env_file.rs"]

@@ -9,6 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::app::App;
+use crate::command_hint::hint;
 use crate::error::Result;
 use crate::run;
 use crate::secret::SecretKey;
@@ -103,8 +104,10 @@ fn run_command(site: &Site, mut line: Vec<OsString>) -> Result<ExitCode> {
         let names: Vec<_> = names
             .chain(commands.iter().map(|command| command.name))
             .collect();
+        let hint = hint(&name, &names).map(|hint| format!(": {hint}"));
         eprintln!(
-            "error: there is no command {name:?}; this site has {}",
+            "error: there is no command {name:?}{}; this site has {}",
+            hint.unwrap_or_default(),
             names.join(", ")
         );
         return Ok(ExitCode::from(2));

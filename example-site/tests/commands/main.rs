@@ -10,5 +10,6 @@ mod failing_calls;
 mod keys;
 mod looking;
 mod migration;
+mod misspelt;
 mod site;
 mod trouble;
