@@ -90,10 +90,12 @@ impl Outcome {
 
     /// What the compiler said.
     pub(crate) fn diagnostics(&self) -> String {
-        self.diagnostics
+        let texts: Vec<&str> = self
+            .diagnostics
             .iter()
-            .map(|text| format!("{}\n", text.trim_end()))
-            .collect()
+            .map(|text| text.trim_end())
+            .collect();
+        texts.join("\n\n")
     }
 }
 
@@ -160,7 +162,9 @@ fn command(site: &Site, release: bool) -> Command {
         .arg("build")
         .arg(format!("--message-format={format}"));
     command.args(release.then_some("--release"));
+    // Its own lines are read here; the compiler's are in colour by the format.
     command
+        .env("CARGO_TERM_COLOR", "never")
         .current_dir(&site.root)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

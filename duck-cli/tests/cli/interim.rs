@@ -113,6 +113,10 @@ fn a_compile_error_at_the_first_start_is_on_the_page_until_it_is_mended() {
     assert!(page.contains("cannot find function `notess`"), "{page}");
     assert!(page.contains("notess::&#60;b&#62;()"), "{page}");
     assert!(!page.contains('\u{1b}'), "{page}");
+    assert!(
+        !page.contains("Compiling"),
+        "cargo's own lines are no errors: {page}"
+    );
 
     // What a browser opens ahead, and asks on later, must not bring the old page then.
     let mut ahead = connect(running.address);
