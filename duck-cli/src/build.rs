@@ -87,6 +87,16 @@ impl Outcome {
             report::line(text.trim_end());
         }
     }
+
+    /// What the compiler said.
+    pub(crate) fn diagnostics(&self) -> String {
+        let texts: Vec<&str> = self
+            .diagnostics
+            .iter()
+            .map(|text| text.trim_end())
+            .collect();
+        texts.join("\n\n")
+    }
 }
 
 /// A running `cargo build`.
@@ -94,6 +104,7 @@ impl Outcome {
 pub(crate) struct Build {
     cargo: Child,
     group: Group,
+    progress: Progress,
 }
 
 impl Build {
@@ -104,10 +115,20 @@ impl Build {
         release: bool,
         done: impl FnOnce(Outcome) + Send + 'static,
     ) -> Result<Self> {
-        let (cargo, follow) = spawn(site, command(site, release).process_group(0))?;
+        let progress = progress(site);
+        let (cargo, follow) = spawn(site, command(site, release).process_group(0), &progress)?;
         let group = Group::of(&cargo);
         thread::spawn(move || done(follow()));
-        Ok(Self { cargo, group })
+        Ok(Self {
+            cargo,
+            group,
+            progress,
+        })
+    }
+
+    /// How far it has come.
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 
     /// Ends it.
@@ -124,7 +145,7 @@ impl Build {
 
 /// Builds the site and waits for it. Ctrl-C reaches cargo as it reaches us.
 pub(crate) fn build(site: &Site, release: bool) -> Result<Outcome> {
-    let (mut cargo, follow) = spawn(site, &mut command(site, release))?;
+    let (mut cargo, follow) = spawn(site, &mut command(site, release), &progress(site))?;
     let outcome = follow();
     cargo.wait().context(|| "cannot wait for cargo".into())?;
     Ok(outcome)
@@ -146,7 +167,9 @@ fn command(site: &Site, release: bool) -> Command {
         .arg("build")
         .arg(format!("--message-format={format}"));
     command.args(release.then_some("--release"));
+    // Its own lines are read here; the compiler's are in colour by the format.
     command
+        .env("CARGO_TERM_COLOR", "never")
         .current_dir(&site.root)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -158,23 +181,23 @@ fn command(site: &Site, release: bool) -> Command {
 fn spawn(
     site: &Site,
     command: &mut Command,
+    progress: &Progress,
 ) -> Result<(Child, impl FnOnce() -> Outcome + Send + use<>)> {
     let mut cargo = command
         .spawn()
         .context(|| "cannot start cargo; is Rust installed (https://rustup.rs)?".into())?;
     let pipes = cargo.stdout.take().zip(cargo.stderr.take());
     let (out, err) = pipes.ok_or_else(|| Failure::new("cargo has no output"))?;
-    let site = site.clone();
-    Ok((cargo, move || follow(&site, out, err)))
+    let (root, progress) = (site.root.clone(), progress.clone());
+    Ok((cargo, move || follow(&root, out, err, &progress)))
 }
 
-fn follow(site: &Site, out: ChildStdout, err: ChildStderr) -> Outcome {
-    let progress = progress(site);
+fn follow(root: &Path, out: ChildStdout, err: ChildStderr, progress: &Progress) -> Outcome {
     let status = {
         let progress = progress.clone();
         thread::spawn(move || read_status(err, &progress))
     };
-    let mut outcome = read_messages(&site.root, out, &progress);
+    let mut outcome = read_messages(root, out, progress);
     let other = status.join().unwrap_or_default();
     if !outcome.success {
         outcome.diagnostics.extend(other);

@@ -8,10 +8,16 @@ mod args;
 mod banner;
 mod build;
 mod checksums;
+#[path = "../../duck-core/src/command_hint.rs"]
+mod command_hint;
 mod commands;
 mod embedded;
+#[path = "../../duck-core/src/settings/env_file.rs"]
+mod env_file;
 mod failure;
 mod group;
+mod interim_page;
+mod interim_server;
 mod lock;
 mod packages;
 mod progress;

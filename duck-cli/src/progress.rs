@@ -12,6 +12,7 @@ use crate::report;
 pub(crate) struct Progress {
     bar: ProgressBar,
     started: Instant,
+    first: bool,
 }
 
 impl Progress {
@@ -29,6 +30,7 @@ impl Progress {
         Self {
             bar,
             started: Instant::now(),
+            first,
         }
     }
 
@@ -49,6 +51,29 @@ impl Progress {
     /// What is being done.
     pub(crate) fn note(&self, text: &str) {
         self.bar.set_message(text.to_owned());
+    }
+
+    /// How far it has come, and what is being done: for those who do not see the bar.
+    pub(crate) fn words(&self) -> String {
+        let of = self.bar.length().map(|all| format!(" of {all}"));
+        let packages = format!(
+            "{}{} packages are built",
+            self.bar.position(),
+            of.unwrap_or_default()
+        );
+        let now = match self.bar.message() {
+            now if now.is_empty() => String::new(),
+            now => format!(", now {now}"),
+        };
+        let hint = if self.first {
+            " The first build takes some minutes."
+        } else {
+            ""
+        };
+        format!(
+            "{packages}{now}; {} so far.{hint}",
+            told(self.started.elapsed())
+        )
     }
 
     /// Takes the bar away, and tells how long it took.
@@ -88,6 +113,23 @@ mod tests {
         assert_eq!(told(Duration::from_millis(2_140)), "2.1s");
         assert_eq!(told(Duration::from_secs(118)), "1m 58s");
         assert_eq!(told(Duration::from_secs(61)), "1m 01s");
+    }
+
+    #[test]
+    fn the_bar_is_told_in_words_too() {
+        let progress = Progress::start("site", true);
+        progress.of(120, true);
+        progress.built(&HashSet::from(["a".to_owned(), "b".to_owned()]));
+        progress.note("hyper");
+        let words = progress.words();
+        assert!(
+            words.starts_with("2 of 120 packages are built, now hyper; "),
+            "{words}"
+        );
+        assert!(
+            words.ends_with("s so far. The first build takes some minutes."),
+            "{words}"
+        );
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Building, starting and stopping the site while its author edits it.
 //!
 //! The listening socket stays ours throughout. A new build is started on the same socket, and only
-//! when it serves is the one before asked to finish: no connection is refused in between.
+//! when it serves is the one before asked to finish: no connection is refused in between. While there is
+//! no site at all, a page of ours says why.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -11,6 +12,8 @@ use std::time::Duration;
 
 use crate::build::{Build, Outcome};
 use crate::failure::{Failure, Result};
+use crate::interim_page::{InterimPage, Reason};
+use crate::interim_server::InterimServer;
 use crate::progress;
 use crate::report;
 use crate::server::Server;
@@ -60,6 +63,9 @@ pub(crate) struct Reload {
     current: Option<Server>,
     /// Asked to stop.
     leaving: Vec<Server>,
+    /// What visitors see while there is no site, neither starting nor answering.
+    page: InterimPage,
+    interim: Option<InterimServer>,
 }
 
 impl Reload {
@@ -67,6 +73,8 @@ impl Reload {
     pub(crate) fn new(site: Site, listener: TcpListener, options: Options) -> Self {
         let (sender, events) = channel();
         Self {
+            page: InterimPage::new(&site.name),
+            interim: None,
             site,
             listener,
             options,
@@ -97,8 +105,13 @@ impl Reload {
     }
 
     fn follow(&mut self) -> Result {
+        if let Ok(address) = self.listener.local_addr() {
+            let until = "until the site is built, it says how far the build is";
+            report::note("Address", format_args!("http://{address}  ({until})"));
+        }
         self.rebuild()?;
         loop {
+            self.answer_without_a_site()?;
             match self.events.recv_timeout(TICK) {
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 Ok(Event::Edited(edit)) => self.edited(&edit)?,
@@ -138,7 +151,18 @@ impl Reload {
         let (number, sender) = (self.builds, self.sender());
         // Nobody listens once `duck run` is over.
         let done = move |outcome| drop(sender.send(Event::Built(number, outcome)));
-        self.build = Some(Build::start(&self.site, self.options.release, done)?);
+        let build = Build::start(&self.site, self.options.release, done)?;
+        self.page.show(Reason::Building(build.progress()));
+        self.build = Some(build);
+        Ok(())
+    }
+
+    /// Somebody answers at all times.
+    fn answer_without_a_site(&mut self) -> Result {
+        let has_site = self.next.is_some() || self.current.is_some();
+        if !has_site && self.interim.is_none() {
+            self.interim = Some(InterimServer::start(&self.listener, &self.page)?);
+        }
         Ok(())
     }
 
@@ -156,7 +180,7 @@ impl Reload {
                 self.binary = Some(binary);
                 self.start_next()
             }
-            Err(failure) => self.wait(failure),
+            Err(failure) => self.wait(failure, outcome.diagnostics()),
         }
     }
 
@@ -165,6 +189,9 @@ impl Reload {
         let Some(binary) = &self.binary else {
             return self.rebuild();
         };
+        if let Some(interim) = self.interim.take() {
+            interim.stop()?;
+        }
         let sender = self.sender();
         let (tell_id, id) = channel();
         let on_ready = move || drop(id.recv().map(|id| sender.send(Event::Ready(id))));
@@ -184,18 +211,14 @@ impl Reload {
     fn look_after_servers(&mut self) -> Result {
         self.leaving.retain_mut(|server| !server.is_gone());
         if let Some(status) = self.next.as_mut().and_then(Server::ended) {
-            self.next = None;
-            self.wait(Failure::new(format!(
-                "{} ended at its start, with {status}",
-                self.site.name
-            )))?;
+            let sentence = format!("{} ended at its start, with {status}", self.site.name);
+            let said = self.next.take().map(|server| server.last_lines());
+            self.wait(Failure::new(sentence), said.unwrap_or_default())?;
         }
         if let Some(status) = self.current.as_mut().and_then(Server::ended) {
-            self.current = None;
-            self.wait(Failure::new(format!(
-                "{} has ended, with {status}",
-                self.site.name
-            )))?;
+            let sentence = format!("{} has ended, with {status}", self.site.name);
+            let said = self.current.take().map(|server| server.last_lines());
+            self.wait(Failure::new(sentence), said.unwrap_or_default())?;
         }
         if self.next.as_ref().is_some_and(Server::is_ready) {
             self.promote();
@@ -231,11 +254,16 @@ impl Reload {
     }
 
     /// Something is wrong with the site: its author will mend it, if anybody is there.
-    fn wait(&self, failure: Failure) -> Result {
+    fn wait(&self, failure: Failure, said: String) -> Result {
         if !self.options.wait_for_edits {
             return Err(failure);
         }
         report::error(&failure);
+        // A build under way has a page of its own.
+        if self.build.is_none() {
+            let sentence = failure.to_string();
+            self.page.show(Reason::Failed { sentence, said });
+        }
         report::trouble(
             "Waiting",
             match self.current {
@@ -248,6 +276,7 @@ impl Reload {
 
     /// Stops all that runs.
     fn stop(&mut self) {
+        self.interim = None;
         if let Some(build) = self.build.take() {
             build.cancel();
         }

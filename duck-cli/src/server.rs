@@ -1,11 +1,13 @@
 //! The site's binary while it serves.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -33,11 +35,18 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// process that it left behind and that holds its standard error.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
+/// How many of a site's last lines are kept.
+const KEPT_LINES: usize = 100;
+
+/// The last lines of a site.
+type LastLines = Arc<Mutex<VecDeque<String>>>;
+
 /// A running site.
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
     _group: Group,
+    last_lines: LastLines,
     reader: JoinHandle<()>,
     started: Instant,
     ready: bool,
@@ -61,10 +70,13 @@ impl Server {
             .context(cannot)?;
         let group = Group::of(&child);
         let lines = child.stderr.take().ok_or_else(|| Failure::new(cannot()))?;
-        let reader = thread::spawn(move || pass_on(lines, on_ready));
+        let last_lines = LastLines::default();
+        let kept = Arc::clone(&last_lines);
+        let reader = thread::spawn(move || pass_on(lines, on_ready, |line| tell(line, &kept)));
         Ok(Self {
             child,
             _group: group,
+            last_lines,
             reader,
             started: Instant::now(),
             ready: false,
@@ -95,6 +107,15 @@ impl Server {
             thread::sleep(Duration::from_millis(1));
         }
         Some(status)
+    }
+
+    /// The last lines that were shown of it.
+    pub(crate) fn last_lines(&self) -> String {
+        let lines = self
+            .last_lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        lines.iter().map(|line| format!("{line}\n")).collect()
     }
 
     /// Asks it to answer what it has begun, and to end.
@@ -153,7 +174,7 @@ fn command(site: &Site, binary: &Path, listener: &TcpListener) -> io::Result<Com
 
 /// Shows what the site says, but for its own greeting: `duck run` has one, and need not repeat it
 /// at each edit. A site that ends before it serves is quoted in full.
-fn pass_on(lines: ChildStderr, on_ready: impl FnOnce()) {
+fn pass_on(lines: ChildStderr, on_ready: impl FnOnce(), tell: impl Fn(String)) {
     let mut lines = lines_of(lines);
     let mut greeting = Vec::new();
     for line in lines.by_ref() {
@@ -165,10 +186,20 @@ fn pass_on(lines: ChildStderr, on_ready: impl FnOnce()) {
         if line.starts_with(INDENT) {
             greeting.push(line);
         } else {
-            report::line(line);
+            tell(line);
         }
     }
-    greeting.into_iter().chain(lines).for_each(report::line);
+    greeting.into_iter().chain(lines).for_each(tell);
+}
+
+/// Shows a line, and keeps it.
+fn tell(line: String, kept: &LastLines) {
+    report::line(&line);
+    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+    if kept.len() == KEPT_LINES {
+        kept.pop_front();
+    }
+    kept.push_back(line);
 }
 
 /// Lines, whether or not they are valid UTF-8.

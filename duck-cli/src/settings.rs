@@ -1,53 +1,71 @@
 //! What `duck run` needs to know of a site's settings. The site itself reads all of them, and checks
 //! them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use toml::{Table, Value};
 
+use crate::env_file;
 use crate::failure::{Context, Failure, Result};
 
 /// The address when nobody has named one.
 const ADDRESS: &str = "127.0.0.1:8000";
 
-/// `settings.toml`, with the environment over it.
+/// The file, where `DUCK_SETTINGS` names no other.
+const FILE: &str = "settings.toml";
+
+/// `settings.toml`, with `.env` over it, and the environment over both.
 #[derive(Debug, Default)]
 pub(crate) struct Settings {
     table: Table,
+    /// The variables of `.env`, by their names.
+    variables: BTreeMap<String, String>,
 }
 
 impl Settings {
-    /// Reads the file of the site in `root`. A site may have none.
+    /// Reads the files of the site in `root`. A site may have none.
     ///
     /// # Errors
-    /// When it is not TOML, with the line.
+    /// When one of them cannot be read, with the line and nothing that is in it.
     pub(crate) fn load(root: &Path) -> Result<Self> {
-        let path = Self::path(root);
-        let shown = || format!("cannot read {}", path.display());
-        if !path.exists() {
-            return Ok(Self::default());
-        }
-        let table = fs::read_to_string(&path)
-            .context(shown)?
-            .parse()
-            .context(shown)?;
-        Ok(Self { table })
+        let file = Self::path(root);
+        let env_file = file.with_file_name(".env");
+        let variables = env_file::read(&env_file).map_err(Failure::new)?;
+        Ok(Self {
+            table: table(&file)?,
+            variables: variables
+                .into_iter()
+                .map(|variable| (variable.name, variable.value))
+                .collect(),
+        })
     }
 
-    /// The file: `settings.toml`, or what `DUCK_SETTINGS` names.
+    /// The file: `settings.toml` in `root` or the nearest folder above it, as the site finds it, or
+    /// what `DUCK_SETTINGS` names.
     pub(crate) fn path(root: &Path) -> PathBuf {
-        root.join(env::var_os("DUCK_SETTINGS").unwrap_or_else(|| "settings.toml".into()))
+        if let Some(named) = env::var_os("DUCK_SETTINGS") {
+            return root.join(named);
+        }
+        let files = root.ancestors().map(|folder| folder.join(FILE));
+        files
+            .into_iter()
+            .find(|file| file.is_file())
+            .unwrap_or_else(|| root.join(FILE))
     }
 
-    /// A setting as text: `DUCK_<KEY>`, else the file's.
+    /// A setting as text: the variable `DUCK_<KEY>` of the environment or of `.env`, else the file's.
+    /// One in the environment that is not UTF-8 is left to the site, which says so.
     pub(crate) fn text(&self, key: &str) -> Option<String> {
-        env::var(format!("DUCK_{key}"))
+        let name = format!("DUCK_{key}");
+        let variable = env::var(&name)
             .ok()
-            .or_else(|| match self.table.get(key)? {
-                Value::String(text) => Some(text.clone()),
-                value => Some(value.to_string()),
-            })
+            .or_else(|| self.variables.get(&name).cloned());
+        variable.or_else(|| match self.table.get(key)? {
+            Value::String(text) => Some(text.clone()),
+            value => Some(value.to_string()),
+        })
     }
 
     /// Where to listen: host and port.
@@ -62,6 +80,21 @@ impl Settings {
             ))
         })
     }
+}
+
+fn table(file: &Path) -> Result<Table> {
+    if !file.exists() {
+        return Ok(Table::new());
+    }
+    let shown = file.display();
+    let text = fs::read_to_string(file).context(|| format!("cannot read {shown}"))?;
+    // The error itself would quote the line.
+    text.parse().map_err(|error: toml::de::Error| {
+        let place = error.span().map_or(0, |span| span.start);
+        let before = text.get(..place).unwrap_or_default();
+        let line = 1 + before.matches('\n').count();
+        Failure::new(format!("{shown}, line {line}: {}", error.message()))
+    })
 }
 
 fn split(address: &str) -> Option<(String, u16)> {
@@ -81,7 +114,16 @@ mod tests {
     fn settings(text: &str) -> Settings {
         Settings {
             table: text.parse().unwrap(),
+            ..Settings::default()
         }
+    }
+
+    /// The settings of a folder with these two files.
+    fn load(toml: &str, env_file: &str) -> Result<Settings> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(FILE), toml).unwrap();
+        fs::write(folder.path().join(".env"), env_file).unwrap();
+        Settings::load(folder.path())
     }
 
     #[test]
@@ -122,5 +164,45 @@ mod tests {
             Some("true")
         );
         assert_eq!(settings("").text("DEBUG"), None);
+    }
+
+    #[test]
+    fn the_address_in_the_env_file_counts() {
+        let settings = load(
+            "ADDRESS = '127.0.0.1:1'\nSESSION_DIR = 'here'",
+            "\u{feff}export DUCK_ADDRESS = \"[::1]:2\" # mine\r\n",
+        );
+        let settings = settings.unwrap();
+        assert_eq!(settings.address().unwrap(), ("::1".into(), 2));
+        assert_eq!(settings.text("SESSION_DIR").as_deref(), Some("here"));
+    }
+
+    #[test]
+    fn settings_above_the_package_are_found_with_their_env_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let package = folder.path().join("sites/shop");
+        fs::create_dir_all(&package).unwrap();
+        fs::write(folder.path().join(FILE), "DEBUG = true").unwrap();
+        fs::write(folder.path().join(".env"), "DUCK_ADDRESS=[::1]:2").unwrap();
+        let settings = Settings::load(&package).unwrap();
+        assert_eq!(settings.text("DEBUG").as_deref(), Some("true"));
+        assert_eq!(settings.address().unwrap(), ("::1".into(), 2));
+    }
+
+    #[test]
+    fn a_faulty_file_keeps_its_values_to_itself() {
+        for (toml, env_file, place) in [
+            (
+                "DEBUG = true\nSECRET_KEY = hush",
+                "",
+                "settings.toml, line 2: ",
+            ),
+            ("SECRET_KEY = 'hush", "", "settings.toml, line 1: "),
+            ("", "DUCK_SECRET_KEY='hush", ".env, line 1: "),
+            ("", "DUCK_SECRET_KEY=hush\nhush", ".env, line 2: "),
+        ] {
+            let error = load(toml, env_file).unwrap_err().to_string();
+            assert!(error.contains(place) && !error.contains("hush"), "{error}");
+        }
     }
 }

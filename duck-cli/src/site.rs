@@ -42,10 +42,27 @@ impl Site {
                 return Self::from_package(root, package, &manifest);
             }
         }
+        let advice = match Self::below(folder) {
+            Some(name) => format!("`cd {name}` leads to one"),
+            None => "`duck new mysite` makes one".to_owned(),
+        };
         Err(Failure::usage(format!(
-            "there is no site in {} or above it; `duck new mysite` makes one",
+            "there is no site in {} or above it; {advice}",
             folder.display()
         )))
+    }
+
+    /// The first folder in this one that is a site: whoever has made one may still be beside it.
+    fn below(folder: &Path) -> Option<String> {
+        let entries = fs::read_dir(folder)
+            .ok()?
+            .filter_map(std::result::Result::ok);
+        let is_site = |root: &PathBuf| {
+            root.join("Cargo.toml").is_file()
+                && Self::around(root).is_ok_and(|site| site.root == *root)
+        };
+        let first = entries.map(|entry| entry.path()).filter(is_site).min()?;
+        Some(first.file_name()?.to_str()?.to_owned())
     }
 
     fn from_package(root: &Path, package: &Table, manifest: &Table) -> Result<Self> {
@@ -113,6 +130,26 @@ mod tests {
             ),
             (folder.path(), "shop", "shop")
         );
+    }
+
+    #[test]
+    fn a_site_in_a_folder_below_is_pointed_to() {
+        let parent = tempfile::tempdir().unwrap();
+        let around = || Site::around(parent.path()).unwrap_err().to_string();
+        for name in ["other", "shop", "shop2"] {
+            fs::create_dir(parent.path().join(name)).unwrap();
+        }
+        fs::write(
+            parent.path().join("other/Cargo.toml"),
+            "[package]\nname = \"other\"\n",
+        )
+        .unwrap();
+        assert!(around().contains("`duck new mysite` makes one"));
+        let manifest = "[package]\nname = \"shop\"\n[dependencies]\nduck.path = \"x\"\n";
+        for name in ["shop2", "shop"] {
+            fs::write(parent.path().join(name).join("Cargo.toml"), manifest).unwrap();
+        }
+        assert!(around().contains("`cd shop` leads to one"), "{}", around());
     }
 
     #[test]

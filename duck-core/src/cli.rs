@@ -9,6 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::app::App;
+use crate::command_hint::hint;
 use crate::descriptors;
 use crate::error::Result;
 use crate::run;
@@ -147,8 +148,9 @@ async fn run_command(site: &Site, mut line: Vec<OsString>) -> Result<ExitCode> {
         let names: Vec<_> = names
             .chain(commands.iter().map(|command| command.name))
             .collect();
+        let hint = hint(&name, &names).map_or_else(String::new, |hint| format!(": {hint}"));
         let names = names.join(", ");
-        let text = format!("error: there is no command {name:?}; this site has {names}\n");
+        let text = format!("error: there is no command {name:?}{hint}; this site has {names}\n");
         stderr::write(text.as_bytes());
         return Ok(ExitCode::from(2));
     };

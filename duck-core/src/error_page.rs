@@ -112,14 +112,19 @@ fn html(request: &Request, response: &Response) -> Response {
     }
     response::html(format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{status} {reason}</title>\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><style>{STYLE}</style></head>\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <meta name=\"color-scheme\" content=\"light dark\"><link rel=\"icon\" href=\"data:,\">\
+         <style>{STYLE}</style></head>\
          <body><main>{body}</main></body></html>"
     ))
 }
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:0;background:#fdfcf7;color:#222}\
-main{max-width:46rem;margin:12vh auto;padding:0 1.5rem}h1{font-size:1.6rem;border-bottom:4px solid #ffcf33;\
-display:inline-block}pre{background:#fff;border:1px solid #ddd;border-radius:6px;padding:1rem;white-space:pre-wrap}";
+const STYLE: &str = ":root{color-scheme:light dark;--paper:#fdfcf7;--ink:#222;--card:#fff;--line:#ddd}\
+@media(prefers-color-scheme:dark){:root{--paper:#171b21;--ink:#e9e6dc;--card:#20262e;--line:#343c47}}\
+body{font:16px/1.5 system-ui,sans-serif;margin:0;background:var(--paper);color:var(--ink)}\
+main{max-width:46rem;margin:12vh auto;padding:0 1.5rem;overflow-wrap:anywhere}\
+h1{font-size:1.6rem;border-bottom:4px solid #ffcf33;display:inline-block}\
+pre{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:1rem;white-space:pre-wrap}";
 
 /// The cause, the line and the route: for the site's author only.
 fn details(request: &Request, response: &Response) -> Vec<String> {

@@ -38,6 +38,8 @@ mod app;
 mod body;
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "cli")]
+mod command_hint;
 mod component;
 mod context;
 mod descriptors;

@@ -429,6 +429,32 @@ async fn an_error_page_is_never_a_way_in_for_a_script() {
 }
 
 #[tokio::test]
+async fn error_pages_fit_a_telephone_and_the_dark_and_ask_for_no_icon() {
+    for debug in [false, true] {
+        for path in ["/fails/7", "/asked-wrongly", "/nowhere"] {
+            let page = failing(debug)
+                .await
+                .get(path)
+                .header("accept", "text/html")
+                .await;
+            for part in [
+                "<meta charset=\"utf-8\">",
+                "<meta name=\"viewport\" content=\"width=device-width",
+                "<meta name=\"color-scheme\" content=\"light dark\">",
+                "prefers-color-scheme:dark",
+                "<link rel=\"icon\" href=\"data:,\">",
+            ] {
+                assert!(
+                    page.text().contains(part),
+                    "{part} is missing in {}",
+                    page.text()
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_visitor_is_told_what_was_wrong_with_the_request() {
     let site = failing(false).await;
     let page = site.get("/asked-wrongly").await;

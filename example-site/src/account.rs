@@ -15,7 +15,7 @@ struct Login {
 /// Logs a visitor in. The session gets a new id: one that was seen or planted before is worth
 /// nothing afterwards.
 pub(crate) async fn login(request: Request) -> Result<Response> {
-    let mut complaint = "";
+    let (mut complaint, mut entered) = ("", String::new());
     if request.method() == POST {
         let Login { name, password } = request.form().await?;
         if password == "quack" && !name.trim().is_empty() {
@@ -25,10 +25,15 @@ pub(crate) async fn login(request: Request) -> Result<Response> {
             return redirect(&request, "home", ());
         }
         complaint = "<p role=\"alert\">Wrong name or password.</p>";
+        entered = name;
     }
-    let form = "<form method=\"post\"><label>Name <input name=\"name\" autocomplete=\"username\" required></label>
-                <label>Password <input name=\"password\" type=\"password\" placeholder=\"quack\" required></label>
-                <button>Log in</button></form>";
+    let name = escape_html(&entered);
+    let form = format!(
+        "<form method=\"post\">
+         <label>Name <input name=\"name\" value=\"{name}\" autocomplete=\"username\" required></label>
+         <label>Password <input name=\"password\" type=\"password\" placeholder=\"quack\" required></label>
+         <button>Log in</button></form>"
+    );
     page::show(
         &request,
         "Log in",

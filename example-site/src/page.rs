@@ -36,6 +36,7 @@ pub(crate) async fn show(request: &Request, title: &str, body: &str) -> Result<R
 <meta charset=\"utf-8\">
 <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">
 <title>{title} – Duck</title>
+<link rel=\"icon\" href=\"/static/favicon.svg\">
 <link rel=\"stylesheet\" href=\"/static/css/site.css\">
 </head>
 <body>

@@ -49,7 +49,7 @@ struct Entry {
 
 /// A form: shown on `GET`, read on `POST`, and shown again with a word about what is missing.
 pub(crate) async fn guestbook(request: Request) -> Result<Response> {
-    let mut complaint = "";
+    let (mut complaint, mut written) = ("", String::new());
     if request.method() == POST {
         let Entry { text } = request.form().await?;
         let text = text.trim().to_owned();
@@ -63,6 +63,7 @@ pub(crate) async fn guestbook(request: Request) -> Result<Response> {
             return redirect(&request, "guestbook", ());
         }
         complaint = "<p role=\"alert\">Between one and 280 characters, please.</p>";
+        written = text;
     }
     let entries = request
         .session
@@ -73,8 +74,12 @@ pub(crate) async fn guestbook(request: Request) -> Result<Response> {
         .iter()
         .map(|entry| format!("<li>{}</li>", escape_html(entry)))
         .collect();
-    let form = "<form method=\"post\"><label>Your words <input name=\"text\" maxlength=\"280\" required></label>
-                <button>Write</button></form>";
+    let text = escape_html(&written);
+    let form = format!(
+        "<form method=\"post\">
+         <label>Your words <input name=\"text\" value=\"{text}\" maxlength=\"280\" required></label>
+         <button>Write</button></form>"
+    );
     let body = format!("<h1>Guestbook</h1>{complaint}<ul class=\"entries\">{list}</ul>{form}");
     page::show(&request, "Guestbook", &body).await
 }

@@ -147,6 +147,44 @@ async fn logging_in_changes_the_id_and_logging_out_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn what_was_entered_is_still_there_after_a_complaint() {
+    let site = browser().await;
+    let name = "Ada \"<b>\"";
+    let again = site
+        .post("/login")
+        .form(&[("name", name), ("password", "moo")])
+        .await;
+    let kept = "name=\"name\" value=\"Ada &quot;&lt;b&gt;&quot;\"";
+    assert!(again.text().contains(kept), "{}", again.text());
+    assert!(!again.text().contains("moo"), "the password is not kept");
+    let long = "<quack>".repeat(50);
+    let again = site.post("/guestbook").form(&[("text", &long)]).await;
+    assert!(again.text().contains("role=\"alert\""));
+    assert!(again.text().contains(&"&lt;quack&gt;".repeat(50)));
+}
+
+#[tokio::test]
+async fn the_first_visit_finds_everything_it_asks_for() {
+    let site = browser().await;
+    let page = site.get("/").await;
+    for part in ["<meta charset=\"utf-8\">", "<meta name=\"viewport\" "] {
+        assert!(page.text().contains(part), "{part}");
+    }
+    for (link, media_type) in [
+        ("<link rel=\"icon\" href=\"", "image/svg+xml"),
+        (
+            "<link rel=\"stylesheet\" href=\"",
+            "text/css; charset=utf-8",
+        ),
+    ] {
+        let path = page.text().split(link).nth(1).expect(link);
+        let file = site.get(path.split('"').next().unwrap()).await;
+        assert_eq!(file.status(), 200, "{link}");
+        assert_eq!(file.header("content-type"), Some(media_type));
+    }
+}
+
+#[tokio::test]
 async fn a_user_sees_where_they_are_logged_in_and_logs_out_there() {
     let (laptop, phone) = {
         let site = browser().await;

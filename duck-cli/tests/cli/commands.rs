@@ -273,6 +273,48 @@ fn commands_of_a_site_say_that_there_is_none() {
 }
 
 #[test]
+fn what_is_meant_is_said_outside_a_site_too() {
+    let environment = Environment::new();
+    for (command, says) in [
+        ("runserver", "`duck run` serves the site"),
+        ("startproject", "`duck new NAME` makes a site"),
+        ("makeproject", "`duck new NAME` makes a site"),
+        ("makeapp", "`Blueprint`"),
+        ("rnu", "did you mean `run`?"),
+        ("chekc", "did you mean `check`?"),
+        ("Routes", "did you mean `routes`?"),
+        ("test", "`cargo test` runs the site's tests"),
+        ("x\u{1b}[2J", r"x\u{1b}[2J"),
+    ] {
+        environment
+            .duck(&[command, "--port", "3000"])
+            .refused(2, says);
+    }
+    environment
+        .duck(&["rnu"])
+        .refused(2, "`duck new mysite` makes one");
+    for command in ["routes", "check", "sessions"] {
+        let help = environment.duck(&[command, "--help"]).done().out;
+        assert!(help.contains(&format!("Usage: duck {command}")), "{help}");
+        assert!(help.contains("ask again in a site"), "{help}");
+    }
+    environment
+        .duck(&["whatever", "--help"])
+        .refused(2, "no command \"whatever\"");
+}
+
+#[test]
+fn whoever_stands_beside_a_site_is_told_the_way() {
+    let environment = Environment::new();
+    environment.duck(&["new", "mysite", "--mini"]).done();
+    for command in ["run", "routes", "whatever"] {
+        environment
+            .duck(&[command])
+            .refused(2, "`cd mysite` leads to one");
+    }
+}
+
+#[test]
 fn secrets_need_no_site() {
     let environment = Environment::new();
     let secrets: HashSet<String> = (0..3)

@@ -34,6 +34,7 @@ impl Environment {
         let mut command = Command::new(env!("CARGO_BIN_EXE_duck"));
         command.args(args).current_dir(self.folder.path());
         command.env("CARGO_TARGET_DIR", self.path("target"));
+        command.env("CARGO_TERM_COLOR", "always"); // as on a build server
         for name in [
             "DUCK_ADDRESS",
             "DUCK_SETTINGS",

@@ -4,5 +4,6 @@
 
 mod commands;
 mod environment;
+mod interim;
 mod run;
 mod upgrade;

@@ -16,7 +16,7 @@ use crate::environment::{Environment, closed_pipe};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 /// Long enough for a small build on a machine that has other things to do.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 const MANIFEST: &str = r#"
 [package]
@@ -50,7 +50,7 @@ fn main() {
 "#;
 
 /// Leaves its process id, and goes on for a minute.
-const BUILD_THAT_TAKES_LONG: &str = r#"
+pub(crate) const BUILD_THAT_TAKES_LONG: &str = r#"
 fn main() {
     std::fs::write("build-script.new", std::process::id().to_string()).unwrap();
     std::fs::rename("build-script.new", "build-script").unwrap();
@@ -67,14 +67,14 @@ fn main() {
 }
 "#;
 
-struct Running {
+pub(crate) struct Running {
     duck: Child,
     lines: Receiver<String>,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Running {
-    fn start(environment: &Environment, args: &[&str]) -> Self {
+    pub(crate) fn start(environment: &Environment, args: &[&str]) -> Self {
         let port = free_port();
         let mut command = environment.command(&["run", "--port", &port.to_string()]);
         command
@@ -98,7 +98,7 @@ impl Running {
 
     /// Waits for a line that contains `text`.
     #[track_caller]
-    fn says(&self, text: &str) -> String {
+    pub(crate) fn says(&self, text: &str) -> String {
         let mut said = Vec::new();
         while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
             if line.contains(text) {
@@ -110,7 +110,7 @@ impl Running {
     }
 
     /// What the site answers, and its process.
-    fn ask(&self) -> (String, Pid) {
+    pub(crate) fn ask(&self) -> (String, Pid) {
         ask(self.address).unwrap()
     }
 
@@ -127,7 +127,7 @@ impl Running {
         kill_process(Pid::from_child(&self.duck), signal).unwrap();
     }
 
-    fn stop(mut self) -> ExitStatus {
+    pub(crate) fn stop(mut self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.duck.wait().unwrap()
     }
@@ -202,7 +202,7 @@ fn is_running(process: Pid) -> bool {
     test_kill_process(process).is_ok()
 }
 
-fn site() -> Environment {
+pub(crate) fn site() -> Environment {
     let environment = Environment::new();
     environment.write("site/Cargo.toml", MANIFEST);
     edit(&environment, "first");
@@ -212,7 +212,7 @@ fn site() -> Environment {
     environment
 }
 
-fn edit(environment: &Environment, edition: &str) {
+pub(crate) fn edit(environment: &Environment, edition: &str) {
     environment.write("site/src/main.rs", &MAIN.replace("EDITION", edition));
 }
 

@@ -1,6 +1,8 @@
 //! `settings.toml`: read once, then asked by each part of the framework for its own keys.
 
 mod content;
+mod env_file;
+mod environment;
 mod error;
 mod mismatch;
 mod part;
@@ -73,7 +75,8 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// When there is no such file, or it is not TOML: the error has the line.
+    /// When there is no such file, or it or `.env` cannot be read: the error has the line, and nothing that
+    /// is on it.
     pub fn load(file: impl AsRef<Path>) -> Result<Self, SettingsError> {
         let file = match std::env::var_os(ENV_FILE) {
             Some(file) => PathBuf::from(file),
@@ -95,7 +98,7 @@ impl Settings {
         };
         inner.values = value::from_toml(&text, &inner.source)?;
         inner.add_env_file(&folder.join(".env"))?;
-        inner.add_env(environment()?.into_iter());
+        inner.add_env(std::env::vars_os())?;
         inner.folder = Some(folder.to_owned());
         Ok(Self(Arc::new(inner)))
     }
@@ -129,7 +132,7 @@ impl Settings {
     /// When such a variable is not UTF-8.
     pub fn from_env() -> Result<Self, SettingsError> {
         let mut inner = Inner::default();
-        inner.add_env(environment()?.into_iter());
+        inner.add_env(std::env::vars_os())?;
         Ok(Self(Arc::new(inner)))
     }
 
@@ -336,48 +339,6 @@ impl Settings {
     fn asked(&self) -> std::sync::MutexGuard<'_, BTreeSet<&'static str>> {
         self.0.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Inner {
-    /// The environment stands over the file.
-    fn add_env(&mut self, variables: impl Iterator<Item = (String, String)>) {
-        for (name, text) in variables {
-            match name.strip_prefix(ENV_PREFIX) {
-                Some(key) if name != ENV_FILE => {
-                    self.values.insert(key.to_owned(), Value::from_env(text));
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// `.env` beside the settings file: variables that are not in the environment itself.
-    fn add_env_file(&mut self, file: &Path) -> Result<(), SettingsError> {
-        let wrong =
-            |error: dotenvy::Error| SettingsError::new(format!("{}: {error}", file.display()));
-        let variables = match dotenvy::from_path_iter(file) {
-            Ok(variables) => variables.collect::<Result<Vec<_>, _>>().map_err(wrong)?,
-            Err(error) if error.not_found() => return Ok(()),
-            Err(error) => return Err(wrong(error)),
-        };
-        self.add_env(variables.into_iter());
-        Ok(())
-    }
-}
-
-/// The variables of the environment that set a key. Others may be anything.
-fn environment() -> Result<Vec<(String, String)>, SettingsError> {
-    let own = std::env::vars_os().filter_map(|(name, value)| {
-        let name = name.into_string().ok()?;
-        (name.starts_with(ENV_PREFIX) && name != ENV_FILE).then_some((name, value))
-    });
-    own.map(|(name, value)| match value.into_string() {
-        Ok(value) => Ok((name, value)),
-        Err(_) => Err(SettingsError::new(format!(
-            "environment variable {name}: is not UTF-8"
-        ))),
-    })
-    .collect()
 }
 
 /// A section in place of a key.

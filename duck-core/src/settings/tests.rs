@@ -1,3 +1,5 @@
+use std::ffi::OsString;
+
 use super::*;
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -33,10 +35,8 @@ fn the_environment_stands_over_the_file() {
         ("DUCK_MAIL_FROM", "0123"),
         ("X", "y"),
     ];
-    inner.add_env(
-        env.into_iter()
-            .map(|(key, value)| (key.to_owned(), value.to_owned())),
-    );
+    let env = env.map(|(key, value)| (key.into(), value.into()));
+    inner.add_env(env.into_iter()).unwrap();
     let mail: Mail = Settings(Arc::new(inner)).part().unwrap();
     assert_eq!(
         (mail.mail_port, mail.use_tls, mail.mail_from.as_str()),
@@ -47,7 +47,8 @@ fn the_environment_stands_over_the_file() {
 #[test]
 fn a_wrong_variable_is_named_as_such() {
     let mut inner = Inner::default();
-    inner.add_env([("DUCK_MAIL_PORT".to_owned(), "x".to_owned())].into_iter());
+    let variable = ("DUCK_MAIL_PORT".into(), "x".into());
+    inner.add_env([variable].into_iter()).unwrap();
     let error = Settings(Arc::new(inner))
         .part::<Mail>()
         .unwrap_err()
@@ -112,7 +113,8 @@ fn a_variable_of_the_wrong_type_is_named_with_what_it_takes() {
         ("USE_TLS", "hush", "takes true or false, not a text"),
     ] {
         let mut inner = Inner::default();
-        inner.add_env([(format!("DUCK_{name}"), text.to_owned())].into_iter());
+        let variable = (format!("DUCK_{name}").into(), text.into());
+        inner.add_env([variable].into_iter()).unwrap();
         let error = Settings(Arc::new(inner)).part::<Mail>().unwrap_err();
         let error = error.to_string();
         assert!(
@@ -125,4 +127,157 @@ fn a_variable_of_the_wrong_type_is_named_with_what_it_takes() {
             "{error}"
         );
     }
+}
+
+/// Settings of a folder with these two files, and no variables of the environment.
+fn settings_of(env_file: impl AsRef<[u8]>, toml: &str) -> Result<Settings, SettingsError> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(".env");
+    std::fs::write(&file, env_file).unwrap();
+    let mut inner = Inner {
+        values: value::from_toml(toml, "settings.toml")?,
+        ..Inner::default()
+    };
+    inner.add_env_file(&file)?;
+    Ok(Settings(Arc::new(inner)))
+}
+
+#[test]
+fn a_faulty_env_file_keeps_its_values_to_itself() {
+    let error = settings_of("DUCK_SECRET_KEY=hush\nhush hush", "").unwrap_err();
+    assert!(error.to_string().contains(".env, line 2: "), "{error}");
+    assert!(!error.to_string().contains("hush"), "{error}");
+}
+
+#[test]
+fn a_wrong_value_in_the_env_file_is_named_with_its_line() {
+    let settings = settings_of("# mail\nDUCK_MAIL_PORT=x", "MAIL_PORT = 25").unwrap();
+    let error = settings.part::<Mail>().unwrap_err().to_string();
+    assert!(error.starts_with(".env, line 2: MAIL_PORT: "), "{error}");
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_first_key() {
+    let bom = '\u{feff}';
+    let settings = settings_of(
+        format!("{bom}DUCK_MAIL_PORT=2525"),
+        &format!("{bom}MAIL_FROM = 'x'"),
+    );
+    let mail: Mail = settings.unwrap().part().unwrap();
+    assert_eq!((mail.mail_port, mail.mail_from.as_str()), (Some(2525), "x"));
+}
+
+#[test]
+fn a_dollar_sign_does_not_shorten_a_key() {
+    let key = "a$b${HOME}c$(d)`e`\\n#f";
+    for text in [key.to_owned(), format!("'{key}'"), format!("\"{key}\"")] {
+        let settings = settings_of(format!("DUCK_SECRET_KEY={text}"), "").unwrap();
+        let read: Option<String> = settings.get("SECRET_KEY").unwrap();
+        assert_eq!(read.as_deref(), Some(key), "{text}");
+    }
+}
+
+#[test]
+fn lists_in_the_env_file_keep_their_quotes() {
+    for text in ["[\"10.0.0.0/8\"]", "'[\"10.0.0.0/8\"]'", "[ '10.0.0.0/8' ]"] {
+        let settings = settings_of(format!("DUCK_TRUSTED_PROXIES={text}"), "").unwrap();
+        let proxies: Option<Vec<String>> = settings.get("TRUSTED_PROXIES").unwrap();
+        assert_eq!(proxies, Some(vec!["10.0.0.0/8".to_owned()]), "{text}");
+    }
+}
+
+#[test]
+fn what_may_be_secret_is_in_no_error() {
+    for key in [
+        "SECRET_KEY",
+        "DATABASE_URL",
+        "MAIL_PASSWORD",
+        "API_TOKEN",
+        "signing_seed",
+    ] {
+        let key: &'static str = key;
+        for value in [
+            "'hush'",
+            "741853",
+            "['hush', 741853]",
+            "{ hush = 741853 }",
+            "7418.53",
+        ] {
+            let settings = Settings::from_toml(&format!("{key} = {value}")).unwrap();
+            let variable = settings_of(format!("DUCK_{key}={value}"), "").unwrap();
+            for settings in [settings, variable] {
+                for error in [
+                    settings.get::<bool>(key).unwrap_err(),
+                    settings.get::<(bool, bool)>(key).unwrap_err(),
+                    settings.get::<std::net::IpAddr>(key).unwrap_err(),
+                    settings.get::<Choice>(key).unwrap_err(),
+                ] {
+                    let error = error.to_string();
+                    assert!(error.contains("line 1: "), "{error}");
+                    assert!(
+                        !error.contains("hush") && !error.contains("7418"),
+                        "{error}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[derive(Debug, serde::Deserialize)]
+enum Choice {}
+
+#[test]
+fn a_secret_of_the_wrong_type_is_told_what_it_should_be() {
+    #[derive(Debug, serde::Deserialize)]
+    struct Keys {
+        #[serde(rename = "SECRET_KEY")]
+        _secret_key: String,
+    }
+    let settings = Settings::from_toml("\nSECRET_KEY = 741853").unwrap();
+    let error = settings.part::<Keys>().unwrap_err().to_string();
+    assert!(
+        error.contains("line 2: SECRET_KEY: takes a text in quotes"),
+        "{error}"
+    );
+    assert!(!error.contains("741853"), "{error}");
+}
+
+#[test]
+fn broken_toml_keeps_its_values_to_itself() {
+    for line in [
+        "SECRET_KEY = hush",
+        "SECRET_KEY = 'hush",
+        "SECRET_KEY = \"hush\\q\"",
+        "SECRET_KEY = 'hush' 'hush'",
+        "SECRET_KEY = hush-hush",
+        "SECRET_KEY 'hush'",
+        "SECRET_KEY: 'hush'",
+        "hush hush",
+        "SECRET_KEY = ['hush'",
+        "SECRET_KEY = 1hush",
+        "SECRET_KEY = 'a'\nSECRET_KEY = 'hush'",
+        "SECRET_KEY = \"hush\u{1}\"",
+    ] {
+        let error = Settings::from_toml(line).unwrap_err().to_string();
+        assert!(
+            error.contains("line ") && !error.contains("hush"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_variable_that_is_not_text_is_an_error_and_others_are_no_concern() {
+    use std::os::unix::ffi::OsStringExt;
+    let broken = || OsString::from_vec(b"hush\xff".to_vec());
+    let mut inner = Inner::default();
+    let others = [("PATH".into(), broken()), (broken(), "x".into())];
+    inner.add_env(others.into_iter()).unwrap();
+    let variable = [("DUCK_SECRET_KEY".into(), broken())];
+    let error = inner.add_env(variable.into_iter()).unwrap_err().to_string();
+    assert!(
+        error.contains("DUCK_SECRET_KEY") && !error.contains("hush"),
+        "{error}"
+    );
 }

@@ -89,6 +89,15 @@ impl Value {
         }
     }
 
+    /// A variable of a `.env` file.
+    pub(super) fn from_env_file(text: String, source: &str, line: usize) -> Self {
+        let source = source.to_owned();
+        Self {
+            content: Content::Variable(text),
+            place: Place::Line { source, line },
+        }
+    }
+
     /// The names in a table; of any other value none.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let table = match &self.content {

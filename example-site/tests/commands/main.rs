@@ -11,6 +11,7 @@ mod failing_calls;
 mod keys;
 mod looking;
 mod migration;
+mod misspelt;
 mod settings;
 mod signals;
 mod site;

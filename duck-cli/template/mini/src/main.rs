@@ -22,16 +22,29 @@ async fn home(request: Request) -> Result<Response> {
         .session
         .update("visits", |n: &mut u32| *n += 1)
         .await?;
-    Ok(html(format!(
-        "<!doctype html>\n<title>{{ name }}</title>\n<h1>Visit {visits}</h1>\n"
-    )))
+    Ok(page("{{ name }}", &format!("<h1>Visit {visits}</h1>")))
 }
 
 async fn hello(_request: Request, name: String) -> Result<Response> {
-    Ok(html(format!(
-        "<!doctype html>\n<title>Hello</title>\n<h1>Hello {}</h1>\n",
-        escape_html(&name)
-    )))
+    let name = escape_html(&name);
+    Ok(page("Hello", &format!("<h1>Hello {name}</h1>")))
+}
+
+/// What all pages have in common. `title` and `body` are HTML: escape what a visitor wrote.
+fn page(title: &str, body: &str) -> Response {
+    html(format!(
+        r#"<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<link rel="icon" href="data:,">
+<body style="overflow-wrap: break-word">
+{body}
+</html>
+"#
+    ))
 }
 
 #[cfg(test)]

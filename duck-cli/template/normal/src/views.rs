@@ -134,8 +134,9 @@ pub fn page(title: &str, body: &str) -> Response {
         r#"<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title} · {{ name }}</title>
+<link rel="icon" href="/static/favicon.svg">
 <link rel="stylesheet" href="/static/css/site.css">
 <main>
 {body}

@@ -56,8 +56,16 @@ async fn logging_out_forgets_everything() {
 }
 
 #[tokio::test]
-async fn the_style_sheet_is_served() {
-    let sheet = browser().await.get("/static/css/site.css").await;
-    assert_eq!(sheet.status(), 200);
-    assert!(sheet.text().contains("color-scheme"));
+async fn the_style_sheet_and_the_icon_are_served() {
+    let site = browser().await;
+    let home = site.get("/").await;
+    for (path, holds) in [
+        ("/static/css/site.css", "color-scheme"),
+        ("/static/favicon.svg", "<svg"),
+    ] {
+        assert!(home.text().contains(path));
+        let file = site.get(path).await;
+        assert_eq!(file.status(), 200);
+        assert!(file.text().contains(holds));
+    }
 }
