@@ -9,7 +9,7 @@ use crate::engine::stored::{State, Stored};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Only the sessions of this user
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     user: Option<String>,
     /// How many at most; 0 for all
     #[arg(long, value_name = "N", default_value_t = 50)]

@@ -10,13 +10,14 @@ use crate::engine::stored::Stored;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The first characters of its handle, as `list` shows them
-    #[arg(value_name = "HANDLE")]
+    #[arg(value_name = "HANDLE", allow_hyphen_values = true)]
     handle: Prefix,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct UserArgs {
     /// Who: what the site gave to `session.login`
+    #[arg(allow_hyphen_values = true)]
     user: String,
 }
 

@@ -9,7 +9,7 @@ use crate::header::Header;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The first characters of its handle, as `list` shows them
-    #[arg(value_name = "HANDLE")]
+    #[arg(value_name = "HANDLE", allow_hyphen_values = true)]
     handle: Prefix,
     /// The values too: what the visitor put in and did
     #[arg(long)]
