@@ -3,11 +3,11 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -66,12 +66,9 @@ struct Running {
 
 impl Running {
     fn start(environment: &Environment, args: &[&str]) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let mut command = environment.command(&["run", "--port", &port.to_string()]);
+        let address = free_address();
+        let (host, port) = (address.ip().to_string(), address.port().to_string());
+        let mut command = environment.command(&["run", "--host", &host, "--port", &port]);
         command
             .args(args)
             .current_dir(environment.path("site"))
@@ -87,7 +84,7 @@ impl Running {
         Self {
             duck,
             lines,
-            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            address,
         }
     }
 
@@ -132,6 +129,16 @@ impl Drop for Running {
             let _ = self.duck.wait();
         }
     }
+}
+
+/// An address that stays free until `duck` takes it, and when it has left: no other test uses the
+/// host. Linux has 16 million loopback addresses; where there is one only, the port has to do.
+fn free_address() -> SocketAddr {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let host = Ipv4Addr::new(127, high | 128, low, NEXT.fetch_add(1, Ordering::Relaxed));
+    let free = TcpListener::bind((host, 0)).or_else(|_| TcpListener::bind("127.0.0.1:0"));
+    free.unwrap().local_addr().unwrap()
 }
 
 fn ask(address: SocketAddr) -> std::io::Result<(String, Pid)> {
