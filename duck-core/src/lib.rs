@@ -33,6 +33,8 @@
 //! * `multipart` – uploads.
 //! * `regex` – `re_path`.
 //! * `cli` – the commands of the site's own binary, and its log on standard error.
+//! * `testing` – a client for the site's tests. It is not on by default: a site has it among its
+//!   `[dev-dependencies]`.
 
 mod app;
 mod body;
@@ -69,6 +71,7 @@ mod settings;
 mod setup;
 mod site;
 
+#[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "tower")]
 mod tower;

@@ -105,7 +105,10 @@ async fn every_attribute_stands_where_it_belongs() {
         ),
     ];
     for (change, [http, https]) in table {
-        let visitor = || visit(change(settings()), SessionMiddleware::new(), []);
+        let visitor = || {
+            let visitor = visit(change(settings()), SessionMiddleware::new(), []);
+            visitor.at_host("example.org")
+        };
         assert_eq!(sent(&visitor(), "/set/a/1").await, http);
         let secure = visitor().https();
         assert_eq!(sent(&secure, "/set/a/1").await, https);
