@@ -111,7 +111,6 @@ async fn a_cookie_is_removed_by_expires_and_by_max_age() {
 #[tokio::test]
 async fn cookies_run_out_when_their_time_is_over() {
     let client = client();
-    let soon = Duration::from_secs(60);
     set(&client, "/", "a=1; Path=/; Max-Age=60").await;
     set(
         &client,
@@ -120,7 +119,7 @@ async fn cookies_run_out_when_their_time_is_over() {
     )
     .await;
     set(&client, "/", "c=1; Path=/").await;
-    client.advance(soon - Duration::from_secs(30));
+    client.advance(Duration::from_secs(30));
     assert_eq!(sent(&client, "/").await, "a=1; b=1; c=1");
     // Whose time begins later is over later.
     set(&client, "/", "d=1; Path=/; Max-Age=60").await;
@@ -376,6 +375,10 @@ async fn without_sessions_nobody_logs_in() {
     roads().login("ada").await;
 }
 
+/// The name, the media type and the bytes of each.
+#[cfg(feature = "multipart")]
+type Files = Vec<(String, String, Vec<u8>)>;
+
 #[cfg(feature = "multipart")]
 #[tokio::test]
 async fn a_form_with_files_arrives_as_it_was() {
@@ -402,7 +405,6 @@ async fn a_form_with_files_arrives_as_it_was() {
         .file("file", "a \"b\".txt", "text/plain", "")
         .file("file", "ä.bin", "application/octet-stream", tricky.clone())
         .await;
-    type Files = Vec<(String, String, Vec<u8>)>;
     let (values, files): (Vec<String>, Files) = page.json();
     assert_eq!(values, ["one\r\ntwo", ""]);
     // As browsers write a quotation mark in a name, and servers leave it.
