@@ -1,9 +1,10 @@
 use duck_core::{ExitCode, Result};
 use serde_json::{Value, json};
 
+use super::desk::{Desk, note};
 use super::prefix::SHORT;
 use super::scan::Scan;
-use super::{Desk, note, words};
+use super::words;
 use crate::engine::stored::{State, Stored};
 
 #[derive(Debug, clap::Args)]

@@ -2,8 +2,9 @@ use duck_core::{ExitCode, Result};
 use serde_json::json;
 
 use super::by_user::sessions_of;
+use super::desk::Desk;
 use super::prefix::{Prefix, SHORT};
-use super::{Desk, words};
+use super::words;
 use crate::engine::administration::Administration;
 use crate::engine::stored::Stored;
 

@@ -1,8 +1,9 @@
 use duck_core::{ExitCode, Result, SessionData};
 use serde_json::{Map, Value, json};
 
+use super::desk::Desk;
 use super::prefix::Prefix;
-use super::{Desk, words};
+use super::words;
 use crate::engine::stored::{Obstacle, State, Stored};
 use crate::header::Header;
 

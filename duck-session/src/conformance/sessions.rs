@@ -8,9 +8,9 @@ use duck_core::{App, Request, Result, Settings, path};
 use futures_util::future::{Either, join_all, select};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::promise::{Broken, Verdict, ensure};
 use super::threads::{RUNNERS, side_by_side};
 use super::trial::Trial;
+use super::verdict::{Broken, Verdict, ensure};
 use crate::SessionMiddleware;
 use crate::cache::Cache;
 
