@@ -12,14 +12,13 @@ use http_body_util::{BodyExt, LengthLimitError};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-use super::Request;
 use crate::body::{Body, BoxError};
 use crate::request_error::RequestError;
 
 /// The body as it came, until somebody reads it, and the bytes from then on.
 pub(super) struct RequestBody {
     source: Mutex<Source>,
-    whole: OnceCell<Bytes>,
+    pub(super) whole: OnceCell<Bytes>,
 }
 
 enum Source {
@@ -38,7 +37,7 @@ impl RequestBody {
         }
     }
 
-    fn take(&self) -> Result<Body, RequestError> {
+    pub(super) fn take(&self) -> Result<Body, RequestError> {
         let mut source = self.source();
         match std::mem::replace(&mut *source, Source::Taken) {
             Source::Unread(body) => Ok(body),
@@ -52,7 +51,7 @@ impl RequestBody {
         }
     }
 
-    async fn read(&self, limit: u64, time: Duration) -> Result<Bytes, RequestError> {
+    pub(super) async fn read(&self, limit: u64, time: Duration) -> Result<Bytes, RequestError> {
         let reading = read_whole(self.take()?, limit);
         let read = timeout(time, reading)
             .await
@@ -68,55 +67,11 @@ impl RequestBody {
     }
 }
 
-impl Request {
-    /// The whole body. It is kept: it may be asked for again.
-    ///
-    /// # Errors
-    ///
-    /// 413 when it is larger than `MAX_BODY_BYTES` or the limit of its URL pattern, known from its
-    /// length or found while reading; 408 when it does not arrive within `BODY_TIMEOUT`; 400 when
-    /// it breaks off.
-    pub async fn bytes(&self) -> Result<Bytes, RequestError> {
-        let body = &self.inner.body;
-        let read = || body.read(self.max_body(), self.limits().body());
-        body.whole.get_or_try_init(read).await.cloned()
-    }
-
-    /// The body piece by piece, for what is too large to hold. It can be had once, and not after
-    /// [`bytes`](Self::bytes) and its kin. The limit holds here too.
-    ///
-    /// # Errors
-    ///
-    /// 413 when its length is known and over the limit; 500 when the body was read already.
-    pub fn body_stream(&self) -> Result<BodyStream, RequestError> {
-        if let Some(bytes) = self.inner.body.whole.get() {
-            return Ok(BodyStream {
-                body: bytes.clone().into(),
-                left: u64::MAX,
-                time: Duration::MAX,
-            });
-        }
-        let (body, left) = (self.inner.body.take()?, self.max_body());
-        check_length(&body, left)?;
-        Ok(BodyStream {
-            body,
-            left,
-            time: self.limits().body(),
-        })
-    }
-
-    fn max_body(&self) -> u64 {
-        self.route()
-            .max_body
-            .unwrap_or(self.limits().max_body_bytes)
-    }
-}
-
-/// A body as it arrives: [`Request::body_stream`].
+/// A body as it arrives: [`Request::body_stream`](crate::Request::body_stream).
 pub struct BodyStream {
-    body: Body,
-    left: u64,
-    time: Duration,
+    pub(super) body: Body,
+    pub(super) left: u64,
+    pub(super) time: Duration,
 }
 
 impl BodyStream {
@@ -169,7 +124,7 @@ async fn next_piece(body: &mut Body, left: &mut u64) -> Result<Option<Bytes>, Re
     Ok(None)
 }
 
-fn check_length(body: &Body, limit: u64) -> Result<(), RequestError> {
+pub(super) fn check_length(body: &Body, limit: u64) -> Result<(), RequestError> {
     if body.size_hint().lower() > limit {
         Err(over_the_limit())
     } else {

@@ -1,6 +1,7 @@
 //! The request a view gets.
 
 mod body;
+mod headers;
 mod read;
 mod values;
 
@@ -144,7 +145,7 @@ impl Request {
 
     /// A cookie's value, percent-decoded; of several with that name, the first that is UTF-8.
     pub fn cookie(&self, name: &str) -> Option<String> {
-        read::cookie(self.headers(), name)
+        headers::cookie(self.headers(), name)
     }
 
     /// Whether the visitor's connection is encrypted: by this server, or by a proxy named in
@@ -167,7 +168,7 @@ impl Request {
     /// Whether the client takes this media type, by its `Accept` header (RFC 9110, 12.5.1).
     /// Without that header it takes everything.
     pub fn accepts(&self, media_type: &str) -> bool {
-        read::accepts(self.headers(), media_type)
+        headers::accepts(self.headers(), media_type)
     }
 
     /// One parameter of the path, by its name.

@@ -1,11 +1,57 @@
 //! Reading a request as a type: query, form, JSON, text.
 
-use http::header::{self, HeaderMap};
-use percent_encoding::percent_decode_str;
+use std::time::Duration;
+
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::Request;
+use super::body::{BodyStream, check_length};
 use crate::request_error::RequestError;
+
+impl Request {
+    /// The whole body. It is kept: it may be asked for again.
+    ///
+    /// # Errors
+    ///
+    /// 413 when it is larger than `MAX_BODY_BYTES` or the limit of its URL pattern, known from its
+    /// length or found while reading; 408 when it does not arrive within `BODY_TIMEOUT`; 400 when
+    /// it breaks off.
+    pub async fn bytes(&self) -> Result<Bytes, RequestError> {
+        let body = &self.inner.body;
+        let read = || body.read(self.max_body(), self.limits().body());
+        body.whole.get_or_try_init(read).await.cloned()
+    }
+
+    /// The body piece by piece, for what is too large to hold. It can be had once, and not after
+    /// [`bytes`](Self::bytes) and its kin. The limit holds here too.
+    ///
+    /// # Errors
+    ///
+    /// 413 when its length is known and over the limit; 500 when the body was read already.
+    pub fn body_stream(&self) -> Result<BodyStream, RequestError> {
+        if let Some(bytes) = self.inner.body.whole.get() {
+            return Ok(BodyStream {
+                body: bytes.clone().into(),
+                left: u64::MAX,
+                time: Duration::MAX,
+            });
+        }
+        let (body, left) = (self.inner.body.take()?, self.max_body());
+        check_length(&body, left)?;
+        Ok(BodyStream {
+            body,
+            left,
+            time: self.limits().body(),
+        })
+    }
+
+    fn max_body(&self) -> u64 {
+        self.route()
+            .max_body
+            .unwrap_or(self.limits().max_body_bytes)
+    }
+}
 
 impl Request {
     /// The query as a struct. A key that comes several times fills a `Vec`.
@@ -102,81 +148,4 @@ fn essence(content_type: &str) -> String {
         .unwrap_or_default()
         .trim()
         .to_ascii_lowercase()
-}
-
-/// Names are compared as they are sent: decoded, `%5F_Host-id` would pass for `__Host-id`, a name
-/// that browsers keep for the site itself. Bytes that are no text spoil their own cookie only.
-pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get_all(header::COOKIE).iter().find_map(|value| {
-        let cookies = String::from_utf8_lossy(value.as_bytes());
-        cookies.split(';').find_map(|cookie| {
-            let (found, value) = cookie.split_once('=')?;
-            let value = percent_decode_str(value.trim()).decode_utf8();
-            (found.trim() == name).then_some(value.ok()?.into_owned())
-        })
-    })
-}
-
-/// Whether an `Accept` header takes `media_type`: the most specific range that matches decides, and a
-/// weight of zero refuses.
-pub(super) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
-    let ranges: Vec<_> = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .collect();
-    if ranges.is_empty() {
-        return true;
-    }
-    let best = ranges
-        .iter()
-        .flat_map(|value| value.split(','))
-        .filter_map(|range| weigh(range, media_type))
-        .max();
-    best.is_some_and(|(_, taken)| taken)
-}
-
-/// How specifically a range of `Accept` names the type, and whether it takes or refuses it.
-fn weigh(range: &str, media_type: &str) -> Option<(u8, bool)> {
-    let (name, parameters) = range.split_once(';').unwrap_or((range, ""));
-    let name = name.trim();
-    let specific = match name.strip_suffix("/*") {
-        Some("*") => 0,
-        Some(kind) if media_type.split('/').next()?.eq_ignore_ascii_case(kind) => 1,
-        None if name.eq_ignore_ascii_case(media_type) => 2,
-        _ => return None,
-    };
-    let weight = parameters.split(';').find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("q").then_some(value)
-    });
-    let refused = weight.is_some_and(|weight| {
-        weight
-            .trim()
-            .parse::<f32>()
-            .is_ok_and(|weight| weight <= 0.0)
-    });
-    Some((specific, !refused))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn accept(value: &'static str) -> HeaderMap {
-        HeaderMap::from_iter([(header::ACCEPT, http::HeaderValue::from_static(value))])
-    }
-
-    #[test]
-    fn the_most_specific_range_decides() {
-        assert!(accepts(&HeaderMap::new(), "text/html"));
-        assert!(accepts(
-            &accept("text/html,application/xml;q=0.9,*/*;q=0.8"),
-            "image/png"
-        ));
-        assert!(accepts(&accept("text/*"), "text/html"));
-        assert!(!accepts(&accept("text/*"), "application/json"));
-        assert!(!accepts(&accept("*/*, text/html;q=0"), "text/html"));
-        assert!(!accepts(&accept("garbage"), "text/html"));
-    }
 }

@@ -3,12 +3,11 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::{HeaderValue, Method, header};
+use http::{HeaderValue, header};
 use http_body_util::BodyExt;
 use url::Url;
 
 use super::jar::Jar;
-use super::request::TestRequest;
 use super::response::TestResponse;
 use crate::BoxFuture;
 use crate::app::App;
@@ -137,58 +136,6 @@ impl TestClient {
     /// The site.
     pub fn site(&self) -> &Site {
         &self.site
-    }
-
-    /// A `GET`. Await it, or add to it first.
-    #[track_caller]
-    pub fn get(&self, path: &str) -> TestRequest<'_> {
-        self.request(Method::GET, path)
-    }
-
-    /// A `POST`.
-    #[track_caller]
-    pub fn post(&self, path: &str) -> TestRequest<'_> {
-        self.request(Method::POST, path)
-    }
-
-    /// A `PUT`.
-    #[track_caller]
-    pub fn put(&self, path: &str) -> TestRequest<'_> {
-        self.request(Method::PUT, path)
-    }
-
-    /// A `PATCH`.
-    #[track_caller]
-    pub fn patch(&self, path: &str) -> TestRequest<'_> {
-        self.request(Method::PATCH, path)
-    }
-
-    /// A `DELETE`.
-    #[track_caller]
-    pub fn delete(&self, path: &str) -> TestRequest<'_> {
-        self.request(Method::DELETE, path)
-    }
-
-    /// A `HEAD`.
-    #[track_caller]
-    pub fn head(&self, path: &str) -> TestRequest<'_> {
-        self.request(Method::HEAD, path)
-    }
-
-    /// An `OPTIONS`.
-    #[track_caller]
-    pub fn options(&self, path: &str) -> TestRequest<'_> {
-        self.request(Method::OPTIONS, path)
-    }
-
-    /// A request of any method.
-    ///
-    /// # Panics
-    ///
-    /// When `path` is no path.
-    #[track_caller]
-    pub fn request(&self, method: Method, path: &str) -> TestRequest<'_> {
-        TestRequest::new(self, method, path)
     }
 
     /// Logs a user in as `request.session.login(user)` does, without the site's form: for tests of what

@@ -24,6 +24,60 @@ pub struct TestRequest<'a> {
     follows: bool,
 }
 
+impl TestClient {
+    /// A `GET`. Await it, or add to it first.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> TestRequest<'_> {
+        self.request(Method::GET, path)
+    }
+
+    /// A `POST`.
+    #[track_caller]
+    pub fn post(&self, path: &str) -> TestRequest<'_> {
+        self.request(Method::POST, path)
+    }
+
+    /// A `PUT`.
+    #[track_caller]
+    pub fn put(&self, path: &str) -> TestRequest<'_> {
+        self.request(Method::PUT, path)
+    }
+
+    /// A `PATCH`.
+    #[track_caller]
+    pub fn patch(&self, path: &str) -> TestRequest<'_> {
+        self.request(Method::PATCH, path)
+    }
+
+    /// A `DELETE`.
+    #[track_caller]
+    pub fn delete(&self, path: &str) -> TestRequest<'_> {
+        self.request(Method::DELETE, path)
+    }
+
+    /// A `HEAD`.
+    #[track_caller]
+    pub fn head(&self, path: &str) -> TestRequest<'_> {
+        self.request(Method::HEAD, path)
+    }
+
+    /// An `OPTIONS`.
+    #[track_caller]
+    pub fn options(&self, path: &str) -> TestRequest<'_> {
+        self.request(Method::OPTIONS, path)
+    }
+
+    /// A request of any method.
+    ///
+    /// # Panics
+    ///
+    /// When `path` is no path.
+    #[track_caller]
+    pub fn request(&self, method: Method, path: &str) -> TestRequest<'_> {
+        TestRequest::new(self, method, path)
+    }
+}
+
 impl<'a> TestRequest<'a> {
     #[track_caller]
     pub(super) fn new(client: &'a TestClient, method: Method, path: &str) -> Self {
