@@ -152,3 +152,31 @@ fn is_for_a_whole_top_level(cookie: &Cookie<'_>, url: &Url) -> bool {
 fn is_encrypted(url: &Url) -> bool {
     url.scheme() == "https"
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_without_encryption_covers_no_secure_cookie() {
+        let page = |scheme: &str| Url::parse(&format!("{scheme}://testserver/app/x")).unwrap();
+        let (plain, secure) = (page("http"), page("https"));
+        let mut jar = Jar::default();
+        jar.keep("a=1; Path=/app; Secure", &secure);
+        for line in [
+            "a=2; Path=/app",
+            "a=2; Path=/app/x",
+            "a=; Path=/app; Max-Age=0",
+        ] {
+            jar.keep(line, &plain);
+            assert_eq!(jar.header(&secure), "a=1", "{line}");
+            assert_eq!(jar.header(&plain), "", "{line}");
+        }
+        // A shorter path covers nothing, and neither do other names that begin alike.
+        jar.keep("a=3; Path=/", &plain);
+        jar.keep("ab=4; Path=/app", &plain);
+        assert_eq!(jar.header(&secure), "a=1; ab=4; a=3");
+        jar.keep("a=5; Path=/app", &secure);
+        assert_eq!(jar.header(&plain), "a=5; ab=4; a=3");
+    }
+}
