@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::env;
-use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -151,18 +150,13 @@ pub(crate) fn build(site: &Site, release: bool) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// The cargo to call: the one that called us, if one did.
-pub(crate) fn cargo() -> OsString {
-    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
-}
-
 fn command(site: &Site, release: bool) -> Command {
     let format = if report::in_colour() {
         "json-diagnostic-rendered-ansi"
     } else {
         "json"
     };
-    let mut command = Command::new(cargo());
+    let mut command = Command::new(packages::cargo());
     command
         .arg("build")
         .arg(format!("--message-format={format}"));

@@ -1,12 +1,12 @@
 //! How many packages a site is built from, for the length of the progress bar.
 
 use std::collections::{HashMap, HashSet};
+use std::env;
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde::Deserialize;
-
-use crate::build;
 
 #[derive(Deserialize)]
 struct Metadata {
@@ -38,7 +38,7 @@ struct DependencyKind {
 
 /// Asks cargo. `None` when it does not say: then the bar has no length, which is no reason to stop.
 pub(crate) fn count(root: &Path) -> Option<usize> {
-    let answer = Command::new(build::cargo())
+    let answer = Command::new(cargo())
         .args([
             "metadata",
             "--format-version=1",
@@ -81,6 +81,11 @@ fn is_built(dependency: &Dependency) -> bool {
         .dep_kinds
         .iter()
         .any(|of| of.kind.as_deref() != Some("dev"))
+}
+
+/// The cargo to call: the one that called us, if one did.
+pub(crate) fn cargo() -> OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
 #[cfg(test)]

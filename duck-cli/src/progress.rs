@@ -23,6 +23,10 @@ impl Progress {
         } else {
             ProgressBar::hidden()
         };
+        Self::on(bar, name, first)
+    }
+
+    fn on(bar: ProgressBar, name: &str, first: bool) -> Self {
         let hint = hint(first);
         bar.set_prefix(format!("Building  {name}"));
         bar.set_style(style(&format!("{{spinner}} {{prefix}}  {{msg}}{hint}")));
@@ -106,6 +110,11 @@ pub(crate) fn told(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use indicatif::{ProgressDrawTarget, TermLike};
+
     use super::*;
 
     #[test]
@@ -113,6 +122,48 @@ mod tests {
         assert_eq!(told(Duration::from_millis(2_140)), "2.1s");
         assert_eq!(told(Duration::from_secs(118)), "1m 58s");
         assert_eq!(told(Duration::from_secs(61)), "1m 01s");
+    }
+
+    /// A terminal that keeps what was written last.
+    #[derive(Clone, Debug, Default)]
+    struct Screen(Arc<Mutex<String>>);
+
+    impl Screen {
+        fn shown(&self) -> String {
+            self.0.lock().unwrap().clone()
+        }
+    }
+
+    impl TermLike for Screen {
+        fn width(&self) -> u16 {
+            120
+        }
+        fn move_cursor_up(&self, _lines: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _lines: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _columns: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _columns: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(text)
+        }
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.0.lock().unwrap().push_str(text);
+            Ok(())
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            self.0.lock().unwrap().clear();
+            Ok(())
+        }
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
     }
 
     #[test]
@@ -133,12 +184,25 @@ mod tests {
     }
 
     #[test]
-    fn the_templates_of_the_bar_are_valid() {
-        for template in [
-            "{spinner} {prefix}  {msg}",
-            "{spinner} {prefix}  {pos}/{len}  {wide_msg}",
-        ] {
-            assert!(ProgressStyle::with_template(template).is_ok());
+    fn the_bar_shows_what_is_built_and_how_far() {
+        for first in [true, false] {
+            let screen = Screen::default();
+            let target = ProgressDrawTarget::term_like(Box::new(screen.clone()));
+            let bar = ProgressBar::with_draw_target(None, target);
+            let progress = Progress::on(bar, "mysite", first);
+            progress.note("resolving");
+            progress.bar.force_draw();
+            let shown = screen.shown();
+            assert!(shown.contains("Building  mysite  resolving"), "{shown:?}");
+            assert_eq!(shown.contains("first build only"), first, "{shown:?}");
+
+            progress.of(12, first);
+            progress.built(&HashSet::from(["a".to_owned(), "b".to_owned()]));
+            progress.note("serde");
+            progress.bar.force_draw();
+            let shown = screen.shown();
+            assert!(shown.contains("Building  mysite  2/12  serde"), "{shown:?}");
+            assert_eq!(shown.contains("first build only"), first, "{shown:?}");
         }
     }
 }

@@ -33,6 +33,8 @@
 //! * `multipart` – uploads.
 //! * `regex` – `re_path`.
 //! * `cli` – the commands of the site's own binary, and its log on standard error.
+//! * `testing` – a client for the site's tests. It is not on by default: a site has it among its
+//!   `[dev-dependencies]`.
 
 mod app;
 mod body;
@@ -86,6 +88,7 @@ mod site;
 mod stderr;
 mod stream_with;
 
+#[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "tower")]
 mod tower;

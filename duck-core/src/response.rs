@@ -368,10 +368,7 @@ mod tests {
             );
         }
         for name in ["", "a b", "a=b", "a;b", "a\r\n", "ä"] {
-            assert!(
-                text("").header(name, "x").is_err() || name == "ä",
-                "{name:?}"
-            );
+            assert!(text("").header(name, "x").is_err(), "{name:?}");
             assert!(text("").cookie((name, "x")).is_err(), "{name:?}");
         }
         assert!(

@@ -96,6 +96,12 @@ impl Router {
         }
     }
 
+    /// The site's own middleware.
+    #[cfg(feature = "testing")]
+    pub(crate) fn layers(&self) -> &[Arc<dyn ErasedMiddleware>] {
+        &self.not_found.layers
+    }
+
     /// Finds what answers `method` at `path`. There is always something: the page that says there
     /// is nothing runs through the site's middleware too.
     pub(crate) fn resolve(&self, method: &Method, path: &str) -> (&Route, Found) {

@@ -87,6 +87,24 @@ impl Site {
         }
     }
 
+    /// Answers with a view that the site does not have, inside of the first so many layers of its middleware:
+    /// nothing where there are fewer.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn respond_inside(
+        &self,
+        layers: usize,
+        view: &dyn crate::view::ErasedView,
+        request: http::Request<Body>,
+        connection: Connection,
+    ) -> Option<Response> {
+        let layers = self.0.router.layers().get(..layers)?;
+        let request = self.arrive(request, connection).request;
+        let response = crate::middleware::Next::new(layers, view)
+            .run(request.clone())
+            .await;
+        Some(finish(&request, response))
+    }
+
     /// Its URL patterns, in the order they were added.
     pub fn routes(&self) -> &[RouteLine] {
         &self.0.routes

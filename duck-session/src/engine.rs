@@ -23,16 +23,16 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use duck_core::{
-    BoxFuture, Changes, Commit, CookieValue, Error, Identity, Loaded, NewCookie, Record, Result,
-    Revoked, SecretKey, SessionData, SessionEngine, SessionError, SessionId, SessionPolicy,
-    UserSession, Visitor,
+    BoxFuture, Changes, Commit, CookieValue, Identity, Loaded, NewCookie, Record, Result, Revoked,
+    SecretKey, SessionData, SessionEngine, SessionError, SessionId, SessionPolicy, UserSession,
+    Visitor,
 };
 use futures_util::TryFutureExt;
 use futures_util::future::Either;
 use tokio::time::{Instant, timeout};
 
 use self::bonds::Bonds;
-use self::breaker::Breaker;
+use self::breaker::{Breaker, store_error};
 use self::create_rate::CreateRate;
 use self::hold::Holds;
 use self::tombstone::Tombstone;
@@ -306,13 +306,6 @@ enum Opened {
     /// Sealed with a key we do not have, damaged, or of a format we do not know. It is left where it
     /// is: a wrong key in one deployment must not destroy what the right one can read.
     Unreadable,
-}
-
-fn store_error(error: Error) -> SessionError {
-    match error.into_cause().downcast::<SessionError>() {
-        Ok(error) => *error,
-        Err(cause) => SessionError::Store(cause),
-    }
 }
 
 fn record(id: SessionId, bytes: Bytes, header: &Header) -> Record {

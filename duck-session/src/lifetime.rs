@@ -1,7 +1,5 @@
 //! When a session ends: after its last save, after its last visit, or whatever happens.
 
-use std::time::Duration;
-
 use duck_core::{Expiry, SessionData, SessionPolicy};
 
 use crate::clock::{self, Clock, millis};
@@ -135,9 +133,4 @@ impl Lifetimes {
         *header = moved;
         follows
     }
-}
-
-/// `SESSION_TOUCH_INTERVAL`, where it is not set: a minute, or less where a limit is short.
-pub(crate) fn touch_interval(shortest: Duration) -> Duration {
-    (shortest / 10).min(Duration::from_mins(1))
 }

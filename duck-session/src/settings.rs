@@ -5,7 +5,6 @@ use duck_core::{Result, SessionPolicy, Settings, SettingsError};
 use serde::Deserialize;
 
 pub use self::choices::{Bind, Conflict, Fsync, OnLimit, OnStoreError, Prefix, SameSite, Secure};
-use crate::lifetime;
 pub use duck_core::Seconds;
 
 mod choices;
@@ -344,8 +343,13 @@ impl SessionSettings {
             limit.min(self.session_cookie_age.0)
         });
         self.session_touch_interval
-            .map_or_else(|| lifetime::touch_interval(shortest), |interval| interval.0)
+            .map_or_else(|| touch_interval(shortest), |interval| interval.0)
     }
+}
+
+/// `SESSION_TOUCH_INTERVAL`, where it is not set: a minute, or less where a limit is short.
+fn touch_interval(shortest: Duration) -> Duration {
+    (shortest / 10).min(Duration::from_mins(1))
 }
 
 #[cfg(test)]

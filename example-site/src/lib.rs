@@ -38,6 +38,8 @@ mod guide {
     mod storages {}
     #[doc = include_str!("../../docs/writing-a-cache.md")]
     mod writing_a_cache {}
+    #[doc = include_str!("../../docs/testing.md")]
+    mod testing {}
     #[doc = include_str!("../../docs/settings.md")]
     mod settings {}
     #[doc = include_str!("../../docs/security.md")]

@@ -23,10 +23,13 @@ impl Environment {
         self.folder.path().join(inside)
     }
 
+    /// In one step, so that whoever follows the file sees one edit and never half of it.
     pub(crate) fn write(&self, inside: &str, text: &str) {
         let path = self.path(inside);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        let draft = self.path("draft");
+        fs::write(&draft, text).unwrap();
+        fs::rename(draft, path).unwrap();
     }
 
     /// `duck` in this folder, with nothing of ours in its environment.

@@ -3,11 +3,11 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -75,12 +75,8 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(environment: &Environment, args: &[&str]) -> Self {
-        let port = free_port();
-        let mut command = environment.command(&["run", "--port", &port.to_string()]);
-        command
-            .args(args)
-            .current_dir(environment.path("site"))
-            .process_group(0);
+        let (mut command, address) = run_command(environment);
+        command.args(args).process_group(0);
         let mut duck = command.stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
         let err = BufReader::new(duck.stderr.take().unwrap());
@@ -92,7 +88,7 @@ impl Running {
         Self {
             duck,
             lines,
-            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            address,
         }
     }
 
@@ -143,9 +139,23 @@ impl Drop for Running {
     }
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+/// `duck run` in the site, at an address of its own.
+fn run_command(environment: &Environment) -> (Command, SocketAddr) {
+    let address = free_address();
+    let (host, port) = (address.ip().to_string(), address.port().to_string());
+    let mut command = environment.command(&["run", "--host", &host, "--port", &port]);
+    command.current_dir(environment.path("site"));
+    (command, address)
+}
+
+/// An address that stays free until `duck` takes it, and when it has left: no other test uses the
+/// host. Linux has 16 million loopback addresses; where there is one only, the port has to do.
+fn free_address() -> SocketAddr {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let host = Ipv4Addr::new(127, high | 128, low, NEXT.fetch_add(1, Ordering::Relaxed));
+    let free = TcpListener::bind((host, 0)).or_else(|_| TcpListener::bind("127.0.0.1:0"));
+    free.unwrap().local_addr().unwrap()
 }
 
 fn ask(address: SocketAddr) -> std::io::Result<(String, Pid)> {
@@ -154,14 +164,11 @@ fn ask(address: SocketAddr) -> std::io::Result<(String, Pid)> {
     stream.write_all(b"?")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    let (edition, id) = answer
-        .trim()
-        .split_once(' ')
-        .ok_or(std::io::ErrorKind::UnexpectedEof)?;
-    Ok((
-        edition.to_owned(),
-        Pid::from_raw(id.parse().unwrap()).unwrap(),
-    ))
+    let site = answer.trim().split_once(' ').and_then(|(edition, id)| {
+        let id = Pid::from_raw(id.parse().ok()?)?;
+        Some((edition.to_owned(), id))
+    });
+    Ok(site.ok_or(std::io::ErrorKind::UnexpectedEof)?)
 }
 
 /// Connects without pause, to see whether it is refused. (The stand-in drops what it has accepted when
@@ -333,11 +340,8 @@ fn a_second_interrupt_ends_all_at_once() {
 #[test]
 fn a_site_is_served_where_nobody_reads_what_is_said() {
     let environment = site();
-    let port = free_port();
-    let mut command = environment.command(&["run", "--port", &port.to_string()]);
-    command.current_dir(environment.path("site"));
+    let (mut command, address) = run_command(&environment);
     let mut duck = command.stderr(closed_pipe()).spawn().unwrap();
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
     let since = Instant::now();
     let answer = loop {
         match ask(address) {

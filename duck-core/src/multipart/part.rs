@@ -29,6 +29,22 @@ pub struct Part<'a> {
     parts: &'a mut Multipart,
 }
 
+impl Multipart {
+    /// The next part; `None` at the end. What was not read of the part before is skipped.
+    ///
+    /// # Errors
+    ///
+    /// 400 when the upload is malformed or breaks off, and on every call after an error; 413 when
+    /// there are more than `MAX_PARTS` (1000) parts, and past the limit of the body; 408 when
+    /// nothing comes for `BODY_TIMEOUT`.
+    pub async fn next(&mut self) -> Result<Option<Part<'_>>, RequestError> {
+        while self.chunk().await?.is_some() {}
+        let head = self.find().await;
+        self.is_broken = head.is_err();
+        Ok(head?.map(|head| Part::new(head, self)))
+    }
+}
+
 impl<'a> Part<'a> {
     pub(super) fn new(head: Head, parts: &'a mut Multipart) -> Self {
         Self { head, parts }

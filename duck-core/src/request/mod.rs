@@ -1,7 +1,9 @@
 //! The request a view gets.
 
 mod body;
+mod body_stream;
 mod content;
+mod headers;
 mod read;
 mod values;
 
@@ -14,8 +16,8 @@ use http::header::HeaderMap;
 use http::request::Parts;
 use http::{Extensions, Method, Uri};
 
-pub use self::body::BodyStream;
 use self::body::RequestBody;
+pub use self::body_stream::BodyStream;
 pub use self::values::UrlValues;
 use crate::body::Body;
 use crate::context::Context;
@@ -150,7 +152,7 @@ impl Request {
 
     /// A cookie's value, percent-decoded; of several with that name, the first that is UTF-8.
     pub fn cookie(&self, name: &str) -> Option<String> {
-        let mut cookies = read::cookies(self.headers());
+        let mut cookies = headers::cookies(self.headers());
         let cookie = cookies.find(|(found, _)| *found == name);
         cookie.map(|(_, value)| value.into_owned())
     }
@@ -174,7 +176,7 @@ impl Request {
     /// # }
     /// ```
     pub fn cookies(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
-        read::cookies(self.headers())
+        headers::cookies(self.headers())
     }
 
     /// Whether the visitor's connection is encrypted: by this server, or by a proxy named in
@@ -197,7 +199,7 @@ impl Request {
     /// Whether the client takes this media type, by its `Accept` header (RFC 9110, 12.5.1).
     /// Without that header it takes everything.
     pub fn accepts(&self, media_type: &str) -> bool {
-        read::accepts(self.headers(), media_type)
+        headers::accepts(self.headers(), media_type)
     }
 
     /// One parameter of the path, by its name.

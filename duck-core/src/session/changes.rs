@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::data::{Key, SessionData};
-use super::engine::Record;
+use super::data::{Key, SessionData, USER};
+use super::record::Record;
 use crate::session_error::SessionError;
 
 /// A change that can be made again on newer data, when another request saved first.
@@ -76,7 +76,7 @@ impl Write {
     /// Whether it is part of a login: kept even where the page fails.
     pub(crate) fn is_identity(&self) -> bool {
         match self {
-            Self::Set(key, _) => key.as_str() == super::USER,
+            Self::Set(key, _) => key.as_str() == USER,
             Self::Reset => true,
             _ => false,
         }

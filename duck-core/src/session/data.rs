@@ -5,6 +5,9 @@ use bytes::Bytes;
 /// Keys that begin with this are the framework's own.
 const RESERVED: &str = "_duck";
 
+/// Under this key a session keeps who is logged in.
+pub(super) const USER: &str = "_duck.user";
+
 /// Under this key a session keeps an expiry of its own.
 pub(super) const EXPIRY: &str = "_duck.expiry";
 

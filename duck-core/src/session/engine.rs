@@ -6,12 +6,12 @@ use std::future::ready;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use http::HeaderValue;
 
 use super::changes::Changes;
 use super::data::SessionData;
 use super::id::SessionId;
+use super::record::Record;
 use super::user_session::UserSession;
 use super::visitor::Visitor;
 use crate::BoxFuture;
@@ -197,40 +197,6 @@ impl fmt::Debug for Loaded {
             .field("record", &self.record)
             .field("data", &self.data)
             .finish_non_exhaustive()
-    }
-}
-
-/// A session as an engine last saw it.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct Record {
-    /// Its id, where the engine has ids.
-    pub id: Option<SessionId>,
-    /// The engine's own bytes, to compare with when it writes.
-    pub bytes: Bytes,
-    /// When it ends if nothing is saved any more.
-    pub expires_at: SystemTime,
-}
-
-impl Record {
-    /// A record with this id, these bytes and this end.
-    pub fn new(id: Option<SessionId>, bytes: Bytes, expires_at: SystemTime) -> Self {
-        Self {
-            id,
-            bytes,
-            expires_at,
-        }
-    }
-}
-
-impl fmt::Debug for Record {
-    /// Not the bytes: they may be readable data, or a whole cookie.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Record")
-            .field("id", &self.id)
-            .field("bytes", &self.bytes.len())
-            .field("expires_at", &self.expires_at)
-            .finish()
     }
 }
 

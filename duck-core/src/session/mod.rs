@@ -6,15 +6,18 @@ mod engine;
 mod expiry;
 mod finish;
 mod flash;
+mod flashes;
 mod guard;
 mod id;
 mod identity;
 mod read;
+mod record;
 mod save;
 mod state;
 mod test_cookie;
 mod typed;
 mod user_session;
+mod user_sessions;
 mod value;
 mod visitor;
 mod watch;
@@ -29,13 +32,15 @@ use serde::Serialize;
 
 pub use self::changes::{Changes, Identity};
 pub use self::data::SessionData;
+use self::data::USER;
 pub use self::engine::{
-    Commit, CookieValue, Loaded, NewCookie, Record, Revoked, SessionEngine, SessionPolicy,
+    Commit, CookieValue, Loaded, NewCookie, Revoked, SessionEngine, SessionPolicy,
 };
 pub use self::expiry::{Expiry, Lifetime};
 pub use self::flash::{Flash, FlashLevel};
 pub use self::guard::SessionGuard;
 pub use self::id::SessionId;
+pub use self::record::Record;
 pub use self::state::CookieChange;
 use self::state::{State, Writing};
 pub use self::typed::TypedSession;
@@ -45,9 +50,6 @@ pub(crate) use self::visitor::Appearance;
 pub use self::visitor::Visitor;
 use crate::BoxFuture;
 use crate::session_error::SessionError;
-
-/// Under this key a session keeps who is logged in.
-const USER: &str = "_duck.user";
 
 /// The session of a request's visitor.
 ///

@@ -7,8 +7,9 @@ use smallvec::SmallVec;
 
 use super::changes::{Changes, Identity, Taken, Write, Writes};
 use super::data::{Key, SessionData};
-use super::engine::{Commit, Loaded, NewCookie, Record, SessionPolicy};
+use super::engine::{Commit, Loaded, NewCookie, SessionPolicy};
 use super::flash::Flashes;
+use super::record::Record;
 use crate::session_error::SessionError;
 
 #[derive(Default)]

@@ -152,7 +152,7 @@ async fn a_client_that_takes_nothing_is_ended(path: &str) {
     let start = Instant::now();
     while !client.is_closed() {
         assert!(
-            start.elapsed() < Duration::from_secs(8),
+            start.elapsed() < Duration::from_secs(30),
             "{path} is held still"
         );
         sleep(Duration::from_millis(50)).await;

@@ -1,7 +1,8 @@
 //! A server of a test's own, and connections to it.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// Longer than anything here may take.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(45);
 
 /// What the views of a test server have in common with the test.
 #[derive(Clone, Default)]
@@ -58,7 +59,7 @@ impl Server {
 
     pub(crate) async fn of(app: App, shared: Shared) -> Self {
         let site = app.start().await.expect("a site");
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let listener = listen().await;
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(duck_core::serve(listener, site, async {
@@ -101,6 +102,19 @@ impl Server {
             .await
             .expect("the server stops")
             .expect("without a panic");
+    }
+}
+
+/// A socket on an address that no other test uses: when it is closed, connections are refused, and no
+/// other server can have taken its port. Linux has 16 million loopback addresses; where there is one
+/// only, the ports have to do.
+async fn listen() -> TcpListener {
+    static NEXT: AtomicU16 = AtomicU16::new(1);
+    let [high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    let host = Ipv4Addr::new(127, 1, high, low);
+    match TcpListener::bind((host, 0)).await {
+        Ok(listener) => listener,
+        Err(_) => TcpListener::bind("127.0.0.1:0").await.expect("a port"),
     }
 }
 

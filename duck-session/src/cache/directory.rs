@@ -255,10 +255,18 @@ fn open_beneath(fd: &OwnedFd, path: &str, flags: OFlags, mode: Mode) -> Result<O
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use open_stepwise as open_beneath;
 
-/// The same without `openat2`: one folder after the other, none of them a link.
+/// The same without `openat2`: one folder after the other, none of them a link, and none the parent.
 fn open_stepwise(fd: &OwnedFd, path: &str, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
-    let Some((first, rest)) = path.split_once('/') else {
-        return rustix::fs::openat(fd, path, flags, mode);
+    let (first, rest) = match path.split_once('/') {
+        Some((first, rest)) => (first, Some(rest)),
+        None => (path, None),
+    };
+    // `/x` begins at the root: nothing stands before its slash.
+    if first == ".." || (first.is_empty() && rest.is_some()) {
+        return Err(Errno::XDEV);
+    }
+    let Some(rest) = rest else {
+        return rustix::fs::openat(fd, first, flags, mode);
     };
     let folder = rustix::fs::openat(fd, first, FOLDER | CAREFUL, Mode::empty()).map_err(
         // What the kernel says of a link that has to be a directory.
@@ -375,11 +383,23 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_keeps_names_beneath() {
+    fn no_path_leads_out_neither_with_openat2_nor_without() {
         let temp = tempfile::tempdir().unwrap();
-        let inside = Directory::open(&temp.path().join("inside")).unwrap();
+        fs::create_dir_all(temp.path().join("inside/a")).unwrap();
         fs::write(temp.path().join("file"), "x").unwrap();
-        assert!(inside.stepwise || inside.file("../file").is_err());
+        let absolute = temp.path().join("file").display().to_string();
+        for directory in both_ways(&temp.path().join("inside")) {
+            for out in ["../file", "a/../../file", "./../file", &*absolute] {
+                assert!(directory.file(out).is_err(), "{out}: {directory:?}");
+                assert!(directory.lock_file(out).is_err(), "{out}: {directory:?}");
+            }
+            for out in ["..", "a/../..", "../inside/a", "/"] {
+                assert!(directory.folder(out).is_err(), "{out}: {directory:?}");
+            }
+            assert!(directory.new_file("../new").is_err(), "{directory:?}");
+            assert!(directory.folder("./a").is_ok(), "{directory:?}");
+        }
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 2);
     }
 
     #[test]

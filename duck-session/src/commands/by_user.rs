@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use duck_core::Result;
 
-use super::note;
+use super::desk::note;
 use super::scan::Scan;
 use super::words;
 use crate::engine::administration::Administration;

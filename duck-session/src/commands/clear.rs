@@ -1,7 +1,7 @@
 use duck_core::{ExitCode, Result};
 use serde_json::json;
 
-use super::{Desk, misuse};
+use super::desk::{Desk, misuse};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

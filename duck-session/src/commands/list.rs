@@ -1,15 +1,16 @@
 use duck_core::{ExitCode, Result};
 use serde_json::{Value, json};
 
+use super::desk::{Desk, note};
 use super::prefix::SHORT;
 use super::scan::Scan;
-use super::{Desk, note, words};
+use super::words;
 use crate::engine::stored::{State, Stored};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Only the sessions of this user
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     user: Option<String>,
     /// How many at most; 0 for all
     #[arg(long, value_name = "N", default_value_t = 50)]

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use duck_core::{Error, ExitCode, Result, SessionError};
 use serde_json::json;
 
+use super::desk::{Desk, Sessions, folder, misuse, note, sync};
 use super::scan::Scan;
-use super::{Desk, Sessions, folder, misuse, note, sync, words};
+use super::words;
 use crate::engine::administration::{Administration, Adopted};
 use crate::engine::stored::State;
 use crate::opening::Opening;

@@ -4,6 +4,7 @@
 
 mod by_user;
 mod clear;
+mod desk;
 mod list;
 mod migrate;
 mod prefix;
@@ -18,30 +19,18 @@ mod words;
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use duck_core::{Error, ExitCode, Result, Settings, Setup};
+use duck_core::{Error, ExitCode, Result, Setup};
 
-use crate::clock::Clock;
-use crate::engine::administration::Administration;
-use crate::registry::{self, Registry};
-use crate::settings::SessionSettings;
+pub(crate) use self::desk::Sessions;
+use self::desk::{Desk, Out};
 
 /// The name of all of them.
 const NAME: &str = "sessions";
 const ABOUT: &str = "Look at the site's sessions, end them, move them";
-
-/// The sessions of a site, as its settings say.
-pub(crate) struct Sessions {
-    /// Who looks after them, or why nobody can from here.
-    pub(crate) opened: Result<Arc<dyn Administration>, &'static str>,
-    pub(crate) registry: Registry,
-    pub(crate) settings: Settings,
-    pub(crate) own: SessionSettings,
-    pub(crate) clock: Clock,
-}
 
 #[derive(Debug, Parser)]
 #[command(about = ABOUT, disable_help_subcommand = true)]
@@ -127,17 +116,6 @@ fn is_broken_pipe(error: &Error) -> bool {
     error.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
-/// Where answers go.
-type Out<'a> = &'a mut (dyn Write + Send);
-
-/// What every command is given.
-struct Desk<'a> {
-    administration: &'a dyn Administration,
-    sessions: &'a Sessions,
-    json: bool,
-    out: Out<'a>,
-}
-
 impl Sessions {
     async fn answer(&self, args: Args, out: Out<'_>) -> Result<ExitCode> {
         let administration = self
@@ -163,63 +141,4 @@ impl Sessions {
             Command::Migrate(args) => migrate::run(args, desk).await,
         }
     }
-}
-
-/// What the built-in storages in files are called.
-const IN_FILES: [&str; 2] = ["KeyAsFolderCache", "DynamicFileCache"];
-
-/// Where the files of the storage are, if it is one that has files.
-fn folder(own: &SessionSettings) -> Option<&Path> {
-    let name = registry::last_segment(&own.session_storage);
-    IN_FILES.contains(&name).then_some(&*own.session_dir)
-}
-
-/// Has the disk confirm everything that was written there.
-async fn sync(folder: PathBuf) -> Result<()> {
-    let synced = tokio::task::spawn_blocking(move || sync_file_system(&folder));
-    Ok(synced.await??)
-}
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn sync_file_system(folder: &Path) -> io::Result<()> {
-    Ok(rustix::fs::syncfs(std::fs::File::open(folder)?)?)
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn sync_file_system(_folder: &Path) -> io::Result<()> {
-    rustix::fs::sync();
-    Ok(())
-}
-
-impl Desk<'_> {
-    /// Writes an answer: the value where a script asks, else the lines.
-    fn answer(&mut self, json: &serde_json::Value, lines: &str) -> Result<()> {
-        if self.json {
-            writeln!(self.out, "{json:#}")?;
-        } else {
-            write!(self.out, "{lines}")?;
-        }
-        Ok(())
-    }
-
-    /// What an administrator should know of changes that another process makes, where the cache
-    /// cannot make them in one step.
-    fn warn_unless_atomic(&self) {
-        if !self.administration.is_atomic() {
-            note(
-                "this cache has no compare_and_swap of its own: what a request was saving at this moment may be back; look again",
-            );
-        }
-    }
-}
-
-/// Something to know besides the answer.
-fn note(text: impl std::fmt::Display) {
-    let _ = writeln!(io::stderr(), "note: {text}");
-}
-
-/// A command that is not understood, or not meant.
-fn misuse(text: impl std::fmt::Display) -> ExitCode {
-    let _ = writeln!(io::stderr(), "error: {text}");
-    ExitCode::from(2)
 }

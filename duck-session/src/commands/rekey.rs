@@ -1,8 +1,9 @@
 use duck_core::{ExitCode, Result};
 use serde_json::json;
 
+use super::desk::{Desk, folder, sync};
 use super::scan::Scan;
-use super::{Desk, folder, sync, words};
+use super::words;
 use crate::engine::administration::Resealed;
 use crate::engine::stored::State;
 

@@ -2,21 +2,23 @@ use duck_core::{ExitCode, Result};
 use serde_json::json;
 
 use super::by_user::sessions_of;
+use super::desk::Desk;
 use super::prefix::{Prefix, SHORT};
-use super::{Desk, words};
+use super::words;
 use crate::engine::administration::Administration;
 use crate::engine::stored::Stored;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The first characters of its handle, as `list` shows them
-    #[arg(value_name = "HANDLE")]
+    #[arg(value_name = "HANDLE", allow_hyphen_values = true)]
     handle: Prefix,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct UserArgs {
     /// Who: what the site gave to `session.login`
+    #[arg(allow_hyphen_values = true)]
     user: String,
 }
 

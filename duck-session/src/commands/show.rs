@@ -1,15 +1,16 @@
 use duck_core::{ExitCode, Result, SessionData};
 use serde_json::{Map, Value, json};
 
+use super::desk::Desk;
 use super::prefix::Prefix;
-use super::{Desk, words};
+use super::words;
 use crate::engine::stored::{Obstacle, State, Stored};
 use crate::header::Header;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The first characters of its handle, as `list` shows them
-    #[arg(value_name = "HANDLE")]
+    #[arg(value_name = "HANDLE", allow_hyphen_values = true)]
     handle: Prefix,
     /// The values too: what the visitor put in and did
     #[arg(long)]

@@ -1,8 +1,9 @@
 use duck_core::{ExitCode, Result};
 use serde_json::json;
 
+use super::desk::{Desk, folder};
 use super::scan::Scan;
-use super::{Desk, folder, words};
+use super::words;
 use crate::engine::stored::{State, Stored};
 
 /// What is stored, in numbers.

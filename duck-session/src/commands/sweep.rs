@@ -1,8 +1,9 @@
 use duck_core::{ExitCode, Result};
 use serde_json::json;
 
+use super::desk::Desk;
 use super::scan::Scan;
-use super::{Desk, words};
+use super::words;
 use crate::engine::administration::Administration;
 use crate::engine::stored::State;
 

@@ -3,8 +3,9 @@ use std::io;
 use duck_core::{ExitCode, Result};
 use serde_json::{Value, json};
 
+use super::desk::Desk;
 use super::scan::Scan;
-use super::{Desk, sweep, words};
+use super::{sweep, words};
 use crate::cache::files::{Finding, Findings};
 use crate::engine::administration::Administration;
 use crate::engine::stored::{Obstacle, State};

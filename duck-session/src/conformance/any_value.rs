@@ -1,7 +1,7 @@
 //! Values and keys of any shape.
 
-use super::promise::Verdict;
 use super::trial::{HOUR, Trial};
+use super::verdict::Verdict;
 use crate::cache::Cache;
 
 pub(super) async fn reads_what_was_written<C: Cache>(trial: Trial<C>) -> Verdict {

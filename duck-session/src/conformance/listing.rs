@@ -2,8 +2,8 @@
 
 use duck_core::SessionError;
 
-use super::promise::{Broken, Verdict, ensure};
 use super::trial::{HOUR, Trial};
+use super::verdict::{Broken, Verdict, ensure};
 use crate::cache::{Cache, Listed};
 
 /// A cache may do without `page`: then there is nothing to check.

@@ -41,6 +41,7 @@ mod swap;
 mod threads;
 mod time;
 mod trial;
+mod verdict;
 
 use std::future::Future;
 

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use duck_core::BoxFuture;
 
-use super::promise::{Broken, Verdict, ensure};
 use super::threads::{RUNNERS, side_by_side};
 use super::trial::{HOUR, Trial, shown};
+use super::verdict::{Broken, Verdict, ensure};
 use crate::cache::{Cache, Entry};
 
 pub(super) async fn lets_one_of_many_create<C: Cache>(trial: Trial<C>) -> Verdict {

@@ -1,7 +1,7 @@
 //! A cache that is closed and opened again, and one that is open several times.
 
-use super::promise::Verdict;
 use super::trial::{HOUR, Trial};
+use super::verdict::Verdict;
 use crate::cache::Cache;
 
 pub(super) async fn is_there_after_reopening<C: Cache>(trial: Trial<C>) -> Verdict {

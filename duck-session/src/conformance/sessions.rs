@@ -10,9 +10,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 
-use super::promise::{Broken, Verdict, ensure};
 use super::threads::{RUNNERS, side_by_side};
 use super::trial::Trial;
+use super::verdict::{Broken, Verdict, ensure};
 use crate::SessionMiddleware;
 use crate::cache::Cache;
 

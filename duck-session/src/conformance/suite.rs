@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::promise::{AskedOf, Broken, Promise, Verdict};
+use super::promise::{AskedOf, Promise};
 use super::report::{Check, Outcome, Report};
 use super::trial::{Open, Trial};
+use super::verdict::{Broken, Verdict};
 use super::{any_value, listing, race, reopening, sessions, swap, time};
 use crate::cache::Cache;
 

@@ -1,7 +1,7 @@
 //! Compare-and-swap, one step after the other.
 
-use super::promise::Verdict;
 use super::trial::{HOUR, Trial};
+use super::verdict::Verdict;
 use crate::cache::Cache;
 
 pub(super) async fn creates_only_if_absent<C: Cache>(trial: Trial<C>) -> Verdict {

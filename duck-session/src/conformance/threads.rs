@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::promise::Broken;
+use super::verdict::Broken;
 
 /// How many threads a race has.
 pub(super) const RUNNERS: usize = 8;

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::promise::{Broken, Verdict, ensure};
 use super::trial::{HOUR, Trial};
+use super::verdict::{Broken, Verdict, ensure};
 use crate::cache::{Cache, Entry};
 
 /// Long enough to be read before it is over, short enough to wait for.

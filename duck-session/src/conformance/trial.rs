@@ -5,7 +5,7 @@ use bytes::Bytes;
 use duck_core::BoxFuture;
 use uuid::Uuid;
 
-use super::promise::{Broken, Verdict, ensure};
+use super::verdict::{Broken, Verdict, ensure};
 use crate::cache::{Cache, Entry};
 
 /// Longer than any check takes.

@@ -5,7 +5,7 @@ use data_encoding::BASE64URL_NOPAD;
 use duck_core::{Bytes, SessionData, SessionError, Visitor};
 use sha2::{Digest, Sha256};
 
-use super::store_error;
+use super::breaker::store_error;
 use crate::journal::Event;
 use crate::opening::AuthHash;
 use crate::settings::Bind;

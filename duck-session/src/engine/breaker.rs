@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use duck_core::{Error, SessionError};
 use tokio::time::Instant;
 
 /// After so many failures in a row nobody waits for the storage any more.
@@ -84,6 +85,14 @@ impl Breaker {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A storage's error as that of a session.
+pub(super) fn store_error(error: Error) -> SessionError {
+    match error.into_cause().downcast::<SessionError>() {
+        Ok(error) => *error,
+        Err(cause) => SessionError::Store(cause),
+    }
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ impl<C: Cache> Holds<C> {
         loop {
             let entry = Entry::new(&note.text).ttl(self.patience);
             let left = self.cache.compare_and_swap(&note.key, None, Some(entry));
-            if left.await.map_err(super::store_error)? {
+            if left.await.map_err(super::breaker::store_error)? {
                 return Ok(note);
             }
             if Instant::now() >= deadline {

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use duck_core::SessionError;
 use tokio::sync::MutexGuard;
 
 use super::CacheEngine;
-use super::save::Version;
 use crate::cache::Cache;
 use crate::locks::KeyedLocks;
 use crate::seal::Handle;
@@ -14,7 +12,7 @@ use crate::seal::Handle;
 /// A place among those who write under one handle, from the moment on that one has to wait.
 pub(super) struct Line<'a> {
     pub(super) handle: Handle,
-    turn: Option<MutexGuard<'a, ()>>,
+    pub(super) turn: Option<MutexGuard<'a, ()>>,
 }
 
 impl<'a> Line<'a> {
@@ -50,28 +48,6 @@ impl<C: Cache> CacheEngine<C> {
         } else {
             let pause = fastrand::u64(50..500 << attempt.min(6));
             tokio::time::sleep(Duration::from_micros(pause)).await;
-        }
-    }
-
-    /// Stands in line, and gives the session as it is then, wherever it went; `None` if it is over.
-    pub(super) async fn newer_in_turn<'a>(
-        &'a self,
-        old: &Version,
-        line: &mut Line<'a>,
-        attempt: u32,
-    ) -> Result<Option<Version>, SessionError> {
-        self.stand_in_line(&self.locks, line, attempt).await;
-        loop {
-            let newer = self.newer(old).await?;
-            let moved = newer.as_ref().map(|version| version.handle);
-            match moved.filter(|handle| *handle != line.handle) {
-                None => return Ok(newer),
-                Some(handle) => {
-                    // Who writes it now stands in another line. Never in two at once: they may be one.
-                    line.turn = None;
-                    *line = Line::new(handle, Some(self.locks.lock(handle.as_str()).await));
-                }
-            }
         }
     }
 }

@@ -74,6 +74,28 @@ impl<C: Cache> CacheEngine<C> {
         })
     }
 
+    /// Stands in line, and gives the session as it is then, wherever it went; `None` if it is over.
+    pub(super) async fn newer_in_turn<'a>(
+        &'a self,
+        old: &Version,
+        line: &mut Line<'a>,
+        attempt: u32,
+    ) -> Result<Option<Version>, SessionError> {
+        self.stand_in_line(&self.locks, line, attempt).await;
+        loop {
+            let newer = self.newer(old).await?;
+            let moved = newer.as_ref().map(|version| version.handle);
+            match moved.filter(|handle| *handle != line.handle) {
+                None => return Ok(newer),
+                Some(handle) => {
+                    // Who writes it now stands in another line. Never in two at once: they may be one.
+                    line.turn = None;
+                    *line = Line::new(handle, Some(self.locks.lock(handle.as_str()).await));
+                }
+            }
+        }
+    }
+
     /// A record that holds what it held: of a session that was only visited.
     pub(super) fn visited(&self, record: &Record) -> Result<Option<Version>, SessionError> {
         let (_, handle, _) = self.place(record)?;

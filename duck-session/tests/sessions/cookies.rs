@@ -105,7 +105,10 @@ async fn every_attribute_stands_where_it_belongs() {
         ),
     ];
     for (change, [http, https]) in table {
-        let visitor = async || visit(change(settings()), SessionMiddleware::new(), []).await;
+        let visitor = async || {
+            let visitor = visit(change(settings()), SessionMiddleware::new(), []).await;
+            visitor.at_host("example.org")
+        };
         assert_eq!(sent(&visitor().await, "/set/a/1").await, http);
         let secure = visitor().await.https();
         assert_eq!(sent(&secure, "/set/a/1").await, https);

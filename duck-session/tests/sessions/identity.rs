@@ -60,7 +60,7 @@ async fn what_can_be_printed_shows_no_id_and_no_data() {
     );
 
     let (client, _) = scripted([page("/debug", async |request: Request| {
-        request.session.set("card", "4111").await?;
+        request.session.set("card", "4111-1111-1111-1111").await?;
         let guard = request.session.clone();
         Ok(text(format!("{request:?} {:?} {guard:?}", request.session)))
     })])
@@ -68,7 +68,7 @@ async fn what_can_be_printed_shows_no_id_and_no_data() {
     let response = client.get("/debug").await;
     let shown = format!("{response:?} {}", response.text());
     let debug = read(&client, "/debug").await;
-    for secret in [&id(&client), "4111"] {
+    for secret in [&id(&client), "4111-1111-1111-1111"] {
         assert!(
             !shown.contains(secret) && !debug.contains(secret),
             "{shown}"

@@ -24,6 +24,7 @@ mod settings;
 mod shared_cache;
 mod support;
 mod test_cookie;
+mod test_login;
 mod timeouts;
 mod typed;
 mod users;

@@ -214,6 +214,39 @@ fn a_session_is_named_by_hexadecimal_and_without_doubt() {
     site.sessions(&["show", &other]).done();
 }
 
+/// One id in 64 begins with a hyphen, and a user may be called anything.
+#[test]
+fn what_begins_with_a_hyphen_is_a_value_and_no_option() {
+    let site = Site::new();
+    let server = site.serve();
+    let ids = [
+        format!("-h{}", "A".repeat(41)),
+        format!("--{}", "h".repeat(41)),
+    ];
+    for pasted in [&*ids[0], &ids[1], "-1", "--reveal-not", "-\u{e4}"] {
+        for command in ["show", "revoke"] {
+            site.sessions(&[command, pasted]).refused(2, "0-9 and a-f");
+        }
+    }
+    for user in ["-ada", "-1", "--ada", "-h-"] {
+        server.user(user);
+        assert_eq!(site.handles(&["--user", user]).len(), 1, "{user}");
+        assert_eq!(site.json(&["revoke-user", user]), json!({ "revoked": 1 }));
+        assert_eq!(site.handles(&["--user", user]).len(), 0, "{user}");
+    }
+    // The options are still options, and behind `--` nothing is one.
+    let ada = server.user("ada");
+    server.user("-h");
+    assert_eq!(
+        site.sessions(&["revoke-user", "--json", "--", "-h"]).done(),
+        "{\n  \"revoked\": 1\n}\n"
+    );
+    let handle = site.handles(&[]).pop().unwrap();
+    let shown = site.sessions(&["show", "--reveal", &handle]).done();
+    assert!(shown.contains("user        ada"), "{shown}");
+    assert!(!shown.contains(ada.id()), "{shown}");
+}
+
 #[test]
 fn what_no_other_process_can_see_is_said_in_one_sentence() {
     let mut site = Site::new();

@@ -4,7 +4,6 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::digest::digest;
 use super::expiry::Instant;
-use super::operation::{Condition, Stored};
 
 const FIND: &str = "SELECT value, expires, due, number FROM entries WHERE digest = ?1 AND key = ?2";
 const INSERT: &str =
@@ -133,4 +132,31 @@ fn number(connection: &Connection, pragma: &str) -> rusqlite::Result<u64> {
         .prepare_cached(pragma)?
         .query_row([], |row| row.get(0))?;
     Ok(number.unsigned_abs())
+}
+
+/// What has to be stored for a change to be made.
+#[derive(Debug)]
+pub(super) enum Condition {
+    /// Whatever there is, or nothing.
+    Any,
+    /// A live entry with these bytes, or no live entry.
+    Holds(Option<Vec<u8>>),
+}
+
+/// What a change stores.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) value: Vec<u8>,
+    pub(super) expires: Instant,
+    pub(super) durable: bool,
+}
+
+impl Condition {
+    /// Whether it holds where `live` is stored.
+    pub(super) fn holds(&self, live: Option<&[u8]>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Holds(expected) => expected.as_deref() == live,
+        }
+    }
 }

@@ -6,7 +6,7 @@ use super::expiry::Instant;
 use super::failure::Failure;
 use super::lane::Lane;
 use super::lock::Locked;
-use super::operation::{self, Answer, Change, Reply, Task};
+use super::operation::{self, Answer, Change, Reply, Request, Task};
 use super::writer::Writer;
 
 /// Changes of different keys that are committed together, and where to answer each.
@@ -85,6 +85,32 @@ struct Passage<'a> {
 }
 
 impl Writer {
+    pub(super) fn serve(&mut self, requests: impl Iterator<Item = Request>) {
+        let mut group = Group::default();
+        for request in requests {
+            match request {
+                Request::Change(change, reply) => self.gather(&mut group, change, reply),
+                Request::Task(task, reply) => {
+                    group.commit(self);
+                    operation::answer(reply, self.carry_out(task));
+                }
+                Request::Sweep(wanted, reply) => {
+                    group.commit(self);
+                    operation::answer(reply, self.sweep(wanted));
+                }
+            }
+        }
+        group.commit(self);
+    }
+
+    fn gather(&mut self, group: &mut Group, change: Change, reply: Reply) {
+        if let Err((change, reply)) = group.admit(change, reply) {
+            group.commit(self);
+            // An empty group admits whatever comes.
+            let _ = group.admit(change, reply);
+        }
+    }
+
     /// Makes `changes`, of different keys, in one transaction per shard. Where the disk is full,
     /// each is tried again by itself.
     pub(super) fn make(&mut self, changes: &[Change]) -> Vec<Answer> {

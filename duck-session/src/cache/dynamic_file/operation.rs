@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::entries::{Condition, Stored};
 use super::expiry::{self, Instant};
 use super::failure::Failure;
 use super::sweep::Slice;
@@ -43,23 +44,6 @@ pub(super) struct Change {
     /// When it was asked for. What was expired then still is when the change is made, even if the
     /// clock was set back meanwhile.
     pub(super) asked: Instant,
-}
-
-/// What has to be stored for a change to be made.
-#[derive(Debug)]
-pub(super) enum Condition {
-    /// Whatever there is, or nothing.
-    Any,
-    /// A live entry with these bytes, or no live entry.
-    Holds(Option<Vec<u8>>),
-}
-
-/// What a change stores.
-#[derive(Debug)]
-pub(super) struct Stored {
-    pub(super) value: Vec<u8>,
-    pub(super) expires: Instant,
-    durable: bool,
 }
 
 impl Change {
@@ -113,15 +97,5 @@ impl Change {
     /// entry beside it.
     pub(super) fn is_durable(&self) -> bool {
         self.new.as_ref().is_none_or(|new| new.durable)
-    }
-}
-
-impl Condition {
-    /// Whether it holds where `live` is stored.
-    pub(super) fn holds(&self, live: Option<&[u8]>) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Holds(expected) => expected.as_deref() == live,
-        }
     }
 }

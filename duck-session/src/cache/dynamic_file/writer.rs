@@ -7,10 +7,9 @@ use super::entries;
 use super::expiry::{self, Instant};
 use super::failure::Failure;
 use super::folder::Folder;
-use super::group::Group;
 use super::lane::Lane;
 use super::lock::{FolderLock, Locked};
-use super::operation::{self, Answer, Change, Reply, Request, Task};
+use super::operation::{Answer, Request, Task};
 use super::reserve::Reserve;
 use super::shard::Shard;
 use super::sweep::Slice;
@@ -86,32 +85,6 @@ impl Writer {
                 self.serve(waiting.drain(..));
             }
         })
-    }
-
-    fn serve(&mut self, requests: impl Iterator<Item = Request>) {
-        let mut group = Group::default();
-        for request in requests {
-            match request {
-                Request::Change(change, reply) => self.gather(&mut group, change, reply),
-                Request::Task(task, reply) => {
-                    group.commit(self);
-                    operation::answer(reply, self.carry_out(task));
-                }
-                Request::Sweep(wanted, reply) => {
-                    group.commit(self);
-                    operation::answer(reply, self.sweep(wanted));
-                }
-            }
-        }
-        group.commit(self);
-    }
-
-    fn gather(&mut self, group: &mut Group, change: Change, reply: Reply) {
-        if let Err((change, reply)) = group.admit(change, reply) {
-            group.commit(self);
-            // An empty group admits whatever comes.
-            let _ = group.admit(change, reply);
-        }
     }
 
     pub(super) fn carry_out(&mut self, task: Task) -> Answer {
@@ -201,7 +174,7 @@ impl Writer {
 
     /// Removes expired entries until the slice is over. What goes wrong in one shard keeps no
     /// other from being swept.
-    fn sweep(&mut self, wanted: usize) -> Result<Slice, Failure> {
+    pub(super) fn sweep(&mut self, wanted: usize) -> Result<Slice, Failure> {
         let lock = self.enter()?;
         let now = self.now();
         let mut slice = Slice::begin(wanted);
