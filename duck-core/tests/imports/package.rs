@@ -34,10 +34,14 @@ impl Package {
 
     fn follow(&mut self, module: Path, file: &std::path::Path, folder: &std::path::Path) {
         let source = Source::parse(&fs::read_to_string(file).expect("a source file"));
-        for name in &source.modules {
+        for (name, elsewhere) in &source.modules {
             let inner = folder.join(name);
             let [beside, inside] = [inner.with_extension("rs"), inner.join("mod.rs")];
-            let file = if beside.exists() { beside } else { inside };
+            let file = match elsewhere {
+                Some(path) => file.with_file_name(path),
+                None if beside.exists() => beside,
+                None => inside,
+            };
             self.follow(
                 [&*module, std::slice::from_ref(name)].concat(),
                 &file,

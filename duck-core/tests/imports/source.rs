@@ -4,7 +4,7 @@ use std::mem::take;
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
-use syn::{Attribute, ItemMod, ItemUse, Macro, UseTree, Visibility};
+use syn::{Attribute, Expr, ExprLit, ItemMod, ItemUse, Lit, Macro, UseTree, Visibility};
 
 /// `crate`, `session`, `Session`.
 pub(crate) type Path = Vec<String>;
@@ -12,8 +12,8 @@ pub(crate) type Path = Vec<String>;
 /// A source file, without its comments and unit tests.
 #[derive(Debug, Default)]
 pub(crate) struct Source {
-    /// The modules that are files below this one: `mod visitor;`.
-    pub(crate) modules: Vec<String>,
+    /// The modules that are files of their own, and where, if it is said: `#[path = "…"] mod visitor;`.
+    pub(crate) modules: Vec<(String, Option<String>)>,
     /// What it brings into its scope, and under which name: `use crate::session::Session;`.
     pub(crate) uses: Vec<(String, Path)>,
     /// The same for what it only passes on: `pub use session::Session;`.
@@ -60,9 +60,11 @@ impl<'ast> Visit<'ast> for Source {
         if item.attrs.iter().any(is_for_tests) {
             return;
         }
-        match &item.content {
-            Some(_) => visit::visit_item_mod(self, item),
-            None => self.modules.push(item.ident.to_string()),
+        if item.content.is_some() {
+            visit::visit_item_mod(self, item);
+        } else {
+            let file = item.attrs.iter().find_map(file_of);
+            self.modules.push((item.ident.to_string(), file));
         }
     }
 
@@ -86,6 +88,18 @@ impl<'ast> Visit<'ast> for Source {
     fn visit_macro(&mut self, item: &'ast Macro) {
         self.words(item.tokens.clone());
         visit::visit_macro(self, item);
+    }
+}
+
+/// The file that a `#[path = "…"]` names.
+fn file_of(attribute: &Attribute) -> Option<String> {
+    let line = attribute.meta.require_name_value().ok()?;
+    match &line.value {
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) if line.path.is_ident("path") => Some(text.value()),
+        _ => None,
     }
 }
 
