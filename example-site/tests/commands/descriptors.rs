@@ -43,11 +43,17 @@ fn all_have_pages(streams: &mut [TcpStream]) {
     }
 }
 
+/// This is about files: on a busy machine the storage may take its time.
+fn patient(site: &mut Site) {
+    site.set_toml("SESSION_STORE_TIMEOUT", "60");
+}
+
 #[test]
 fn idle_connections_leave_the_sessions_their_files() {
     for storage in ["KeyAsFolderCache", "DynamicFileCache"] {
         let mut site = Site::new();
         site.set("SESSION_STORAGE", storage);
+        patient(&mut site);
         let line = r#"ulimit -n 256; exec "$0" run"#;
         let server = site.serve_from_shell(line, Stdio::null());
         let mut ada = server.user("ada");
@@ -62,7 +68,8 @@ fn idle_connections_leave_the_sessions_their_files() {
 /// Each of these keeps a file open for as long as its client does not read.
 #[test]
 fn downloads_leave_the_sessions_their_files() {
-    let site = Site::new();
+    let mut site = Site::new();
+    patient(&mut site);
     fs::create_dir(site.path("static")).unwrap();
     fs::write(site.path("static/large"), vec![0; 30_000_000]).unwrap();
     let line = r#"ulimit -n 256; exec "$0" run"#;

@@ -156,10 +156,11 @@ impl Site {
         Server { child, address }
     }
 
-    /// A line of shell, in which the program is `$0`.
+    /// A line of shell, in which the program is `$0`. Whatever ignored signals where the tests were
+    /// started, such as `nohup`, does not count in it.
     pub(crate) fn shell(&self, line: &str) -> Command {
-        let mut shell = Command::new("sh");
-        shell.args(["-c", line, PROGRAM]);
+        let mut shell = Command::new("env");
+        shell.args(["--default-signal", "sh", "-c", line, PROGRAM]);
         inherit(&mut shell, &self.command(&[]));
         shell.current_dir(self.temp.path());
         shell
