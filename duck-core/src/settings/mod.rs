@@ -22,6 +22,7 @@ use serde::de::DeserializeOwned;
 pub use self::error::SettingsError;
 use self::part::Part;
 pub use self::seconds::Seconds;
+pub use self::spelling::nearest;
 use self::value::Value;
 
 /// The environment variables that set a key begin with this.

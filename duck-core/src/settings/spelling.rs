@@ -1,7 +1,13 @@
 //! Words that are almost right.
 
 /// The word that is most like another one, if there is one that could be meant. Case does not count.
-pub(super) fn nearest<'a>(word: &str, among: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+///
+/// ```
+/// # use duck_core::nearest;
+/// assert_eq!(nearest("stict", ["Lax", "Strict", "None"]), Some("Strict"));
+/// assert_eq!(nearest("yes", ["Lax", "Strict", "None"]), None);
+/// ```
+pub fn nearest<'a>(word: &str, among: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.trim().to_ascii_lowercase();
     let likeness = |other: &str| strsim::jaro_winkler(&word, &other.to_ascii_lowercase());
     among
