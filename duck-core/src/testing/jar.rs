@@ -10,6 +10,9 @@ use url::Url;
 /// More bytes of name and value are refused: RFC 6265bis, 5.6.
 const MAX_BYTES: usize = 4096;
 
+/// Browsers keep no cookie for longer: RFC 6265bis, 5.5.
+const LONGEST_AGE: Duration = Duration::from_hours(400 * 24);
+
 /// The cookies that a client holds, the oldest first.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Jar {
@@ -52,9 +55,11 @@ impl Jar {
 
     /// Puts it in the place of one with the same name, domain and path, whose age it takes on.
     fn put(&mut self, mut cookie: Cookie<'static>) {
-        // `Max-Age` counts from now, and the crate took the real time for that.
-        if let (Some(_), CookieExpiration::AtUtc(end)) = (cookie.max_age(), &cookie.expires) {
-            cookie.expires = CookieExpiration::from(*end + self.ahead);
+        if let CookieExpiration::AtUtc(end) = &cookie.expires {
+            // `Max-Age` counts from now, and the crate took the real time for that.
+            let ahead = cookie.max_age().map_or(Duration::ZERO, |_| self.ahead);
+            let end = end.saturating_add(ahead.try_into().unwrap_or_default());
+            cookie.expires = CookieExpiration::from(end.min(self.now() + LONGEST_AGE));
         }
         let name = |cookie: &Cookie<'_>| {
             let domain = cookie.domain.as_cow().map(std::borrow::Cow::into_owned);
@@ -156,6 +161,19 @@ fn is_encrypted(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_life_overflowed_the_calendar_and_was_longer_than_in_a_browser() {
+        let url = Url::parse("http://testserver/").unwrap();
+        let mut jar = Jar::default();
+        jar.advance(Duration::from_hours(1));
+        jar.keep("a=1; Max-Age=99999999999999999999", &url);
+        jar.keep("b=1; Expires=Thu, 31 Dec 2999 23:59:59 GMT", &url);
+        jar.advance(Duration::from_hours(399 * 24));
+        assert_eq!(jar.header(&url), "a=1; b=1");
+        jar.advance(Duration::from_hours(24));
+        assert_eq!(jar.header(&url), "");
+    }
 
     #[test]
     fn what_comes_without_encryption_covers_no_secure_cookie() {
