@@ -181,9 +181,31 @@ fn a_line_of_another_format_is_answered_with_that_of_toml() {
             "write a list in brackets: [\"one\", \"two\"]",
         ),
         ("USE_TLS: true", "write `KEY = value`, with `=`"),
+        (
+            "MAIL_LIMIT = 1 000 000",
+            "write the number in digits alone; `_` may stand between them",
+        ),
+        (
+            "MAIL_LIMIT = 1,000,000",
+            "write the number in digits alone; `_` may stand between them",
+        ),
+        (
+            "MAIL_FOLDER = \"C:\\mail\"",
+            "write a text that has a `\\` in it in single quotes: '…'",
+        ),
     ] {
         is_answered(line, right);
     }
+}
+
+/// The second line of `DEBUG = true` was answered with how to write `true`.
+#[test]
+fn a_key_that_is_set_twice_is_answered_as_that() {
+    let error = Settings::from_toml("USE_TLS = true\nUSE_TLS = true").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the settings text, line 2: USE_TLS: is set a second time; leave one of the two lines out"
+    );
 }
 
 /// Editors on Windows put them there.
@@ -309,6 +331,9 @@ async fn keys_in_lower_case_are_refused_with_the_ones_they_mean() {
         ),
         ("Debug = true", "write it as `DEBUG`"),
         ("max_Body_bytes = 1", "write it as `MAX_BODY_BYTES`"),
+        ("maxBodyBytes = 1", "write it as `MAX_BODY_BYTES`"),
+        ("SecretKey = 'hush'", "write it as `SECRET_KEY`"),
+        ("secret-key = 'hush'", "write it as `SECRET_KEY`"),
     ] {
         let error = refused(text).await;
         assert!(error.contains(says) && !error.contains("hush"), "{error}");
@@ -326,6 +351,10 @@ async fn keys_in_lower_case_are_refused_with_the_ones_they_mean() {
 #[tokio::test]
 async fn a_section_is_refused_with_the_flat_key() {
     for (text, says) in [
+        (
+            "\n[session.cookie]\nmaxAge = 60",
+            "write `SESSION_COOKIE_MAX_AGE = …`",
+        ),
         (
             "\n[session]\ncookie_age = 60",
             "line 2: session: settings are one flat table without sections; leave [session] out, and write `SESSION_COOKIE_AGE = …`",

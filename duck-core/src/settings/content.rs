@@ -57,6 +57,29 @@ impl Content {
         }
     }
 
+    /// The names of what a table holds, each with those of the tables it is in: `cookie_age` for the
+    /// `age` of a `cookie`. Of anything else none.
+    pub(super) fn names(&self) -> Vec<String> {
+        let Self::Table(table) = self else {
+            return Vec::new();
+        };
+        let mut names = Vec::new();
+        for (name, content) in table {
+            match content {
+                Self::Table(_) => {
+                    names.extend(
+                        content
+                            .names()
+                            .iter()
+                            .map(|inner| format!("{name}_{inner}")),
+                    );
+                }
+                _ => names.push(name.clone()),
+            }
+        }
+        names
+    }
+
     fn unexpected(&self) -> Unexpected<'_> {
         match self {
             Self::Bool(value) => Unexpected::Bool(*value),
@@ -76,6 +99,8 @@ impl Content {
 fn parse(text: &str) -> Content {
     toml::from_str::<BTreeMap<String, Content>>(&format!("value = {text}"))
         .ok()
+        // A second line is no other key: the whole is one value.
+        .filter(|table| table.len() == 1)
         .and_then(|mut table| table.remove("value"))
         .unwrap_or_else(|| Content::Text(text.to_owned()))
 }

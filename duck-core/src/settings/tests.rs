@@ -187,6 +187,16 @@ fn lists_in_the_env_file_keep_their_quotes() {
 }
 
 #[test]
+fn a_second_line_of_a_variable_was_dropped_without_a_word() {
+    let settings = settings_of("DUCK_MAIL_PORT=\"25\nMAIL_FROM = 1\"", "").unwrap();
+    let error = settings.part::<Mail>().unwrap_err().to_string();
+    assert!(error.ends_with("not a text"), "{error}");
+    let settings = settings_of("DUCK_SERVERS=\"[\n  'a',\n  'b',\n]\n\"", "").unwrap();
+    let servers: Option<Vec<String>> = settings.get("SERVERS").unwrap();
+    assert_eq!(servers, Some(vec!["a".to_owned(), "b".to_owned()]));
+}
+
+#[test]
 fn what_may_be_secret_is_in_no_error() {
     for key in [
         "SECRET_KEY",
