@@ -198,6 +198,16 @@ fn a_line_of_another_format_is_answered_with_that_of_toml() {
     }
 }
 
+#[test]
+fn a_list_with_nothing_in_it_was_answered_in_words_of_the_framework() {
+    let settings = Settings::default().with("PORTS", [Some(25), None]);
+    let error = settings.get::<Vec<Option<u16>>>("PORTS").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "PORTS (set by the program): no settings file could hold a `None` in a list or a table"
+    );
+}
+
 /// The second line of `DEBUG = true` was answered with how to write `true`.
 #[test]
 fn a_key_that_is_set_twice_is_answered_as_that() {

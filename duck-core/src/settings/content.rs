@@ -32,14 +32,13 @@ pub(super) enum Content {
 impl Content {
     /// What the program sets; `None` for a value that is none.
     pub(super) fn of(value: &impl Serialize) -> Option<Self> {
-        let read = |value: serde_json::Value| match value {
-            serde_json::Value::Null => Ok(None),
-            value => Self::deserialize(value).map(Some),
-        };
-        let unusable = |error: serde_json::Error| Some(Self::Unusable(error.to_string()));
-        serde_json::to_value(value)
-            .and_then(read)
-            .unwrap_or_else(unusable)
+        match serde_json::to_value(value) {
+            Ok(serde_json::Value::Null) => None,
+            Ok(value) => Some(Self::deserialize(value).unwrap_or_else(|_| {
+                Self::Unusable("no settings file could hold a `None` in a list or a table".into())
+            })),
+            Err(error) => Some(Self::Unusable(error.to_string())),
+        }
     }
 
     /// Whether a message has some of the value in it.
