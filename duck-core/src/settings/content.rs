@@ -56,25 +56,17 @@ impl Content {
         }
     }
 
-    /// The names of what a table holds, each with those of the tables it is in: `cookie_age` for the
-    /// `age` of a `cookie`. Of anything else none.
+    /// The names of what a table holds, each after the names in it: `cookie_age`, for the `age` of a
+    /// `cookie`, and then `cookie`. Of anything else none.
     pub(super) fn names(&self) -> Vec<String> {
         let Self::Table(table) = self else {
             return Vec::new();
         };
         let mut names = Vec::new();
         for (name, content) in table {
-            match content {
-                Self::Table(_) => {
-                    names.extend(
-                        content
-                            .names()
-                            .iter()
-                            .map(|inner| format!("{name}_{inner}")),
-                    );
-                }
-                _ => names.push(name.clone()),
-            }
+            let inner = content.names();
+            names.extend(inner.iter().map(|inner| format!("{name}_{inner}")));
+            names.push(name.clone());
         }
         names
     }

@@ -197,6 +197,15 @@ fn a_second_line_of_a_variable_was_dropped_without_a_word() {
 }
 
 #[test]
+fn a_section_is_told_from_a_table_in_it() {
+    let settings = Settings::from_toml("[MAIL]\nHEADERS = { a = 'x' }").unwrap();
+    let headers = settings.get::<std::collections::BTreeMap<String, String>>("MAIL_HEADERS");
+    assert!(headers.unwrap().is_none());
+    let error = settings.refuse_sections().unwrap_err().to_string();
+    assert!(error.contains("write `MAIL_HEADERS = …`"), "{error}");
+}
+
+#[test]
 fn what_may_be_secret_is_in_no_error() {
     for key in [
         "SECRET_KEY",
