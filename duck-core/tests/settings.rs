@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::time::{Instant, SystemTime};
 
 use duck_core::{App, Seconds, Settings};
 use serde::{Deserialize, Serialize};
@@ -245,6 +246,21 @@ fn a_time_may_have_spaces_around_it() {
     let settings = Settings::from_toml("A = '60s '\nB = ' 1h 30m'\nC = 90").unwrap();
     let seconds = |key| settings.get::<Seconds>(key).unwrap().unwrap().0.as_secs();
     assert_eq!((seconds("A"), seconds("B"), seconds("C")), (60, 5400, 90));
+}
+
+/// `SESSION_LOCK_TIMEOUT = 9223372036854775807`, for "never", was a panic in every request.
+#[test]
+fn a_time_for_ever_can_be_added_to_a_clock() {
+    let settings =
+        Settings::from_toml("A = 9223372036854775807\nB = '9000000000 years'\nC = '90 years'")
+            .unwrap()
+            .with("D", u64::MAX);
+    let time = |key| settings.get::<Seconds>(key).unwrap().unwrap().0;
+    for forever in [time("A"), time("B"), time("D")] {
+        assert!(Instant::now().checked_add(forever).is_some());
+        assert!(SystemTime::now().checked_add(forever).is_some());
+        assert!(forever > time("C") * 10);
+    }
 }
 
 /// Whatever is wrong with a secret's line, the message does not tell the secret.
