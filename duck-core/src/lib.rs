@@ -134,6 +134,8 @@ pub use session::{
     SessionId, SessionPolicy, TypedSession, UserSession, Visitor,
 };
 pub use session_error::SessionError;
+#[doc(hidden)]
+pub use settings::nearest;
 pub use settings::{Seconds, Settings, SettingsError};
 pub use setup::Setup;
 pub use site::{RouteLine, Site};

@@ -202,14 +202,13 @@ impl Param {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !fine {
-            let right = name_in(name);
-            let rest = if name.contains(['*', '.']) {
-                "path:"
-            } else {
-                ""
+            let right = match name.trim().split_once(' ') {
+                Some((converter, name)) => right_parameter(converter, name),
+                None if name.contains(['*', '.']) => format!("<path:{}>", name_in(name)),
+                None => format!("<{}>", name_in(&name.replace('-', "_"))),
             };
             return Err(format!(
-                "the path {path:?} has a parameter named {name:?}; use letters, digits and `_`, as in `<{rest}{right}>`"
+                "the path {path:?} has a parameter named {name:?}; use letters, digits and `_`, as in `{right}`"
             ));
         }
         Ok(Self {
@@ -249,16 +248,21 @@ impl Converter {
     }
 }
 
+/// What stands in regular expressions, and in no path.
+const EXPRESSION_SIGNS: [&str; 6] = ["(?", "\\", "(.", "([", "/.*", "/.+"];
+
 /// Refuses what other frameworks take for a parameter, and what no path of a request has: as text it
 /// would match nothing that was meant.
 fn check_text(text: &str, path: &str) -> Result<(), String> {
-    if text.contains("(?") || text.contains('\\') || text.ends_with('$') {
+    let is_expression = |sign: &&str| text.contains(sign);
+    if EXPRESSION_SIGNS.iter().any(is_expression) || text.ends_with('$') {
         return Err(format!(
             "the path {path:?} is no regular expression: a parameter is written `<id>`, and `re_path` takes expressions"
         ));
     }
     for segment in text.split('/') {
-        let (name, is_name) = (name_in(segment), |at: usize| {
+        let meant = segment.find(['{', '[']).unwrap_or_default();
+        let (name, is_name) = (name_in(&segment[meant..]), |at: usize| {
             let character = segment.chars().nth(at);
             character.is_some_and(|character| character.is_alphabetic() || character == '_')
         });
@@ -463,6 +467,14 @@ mod tests {
             ("/x/<rest..>", "as in `<path:rest>`"),
             ("/x/<*rest>", "as in `<path:rest>`"),
             ("/x/< id >", "as in `<id>`"),
+            ("/x/<user-id>", "as in `<user_id>`"),
+            ("/x/<int id>", "as in `<int:id>`"),
+            ("/x/note-{id}", "written `<id>`"),
+            ("/x/(.*)", "`re_path` takes expressions"),
+            ("/x/(.+)/y", "`re_path` takes expressions"),
+            ("/x/.*", "`re_path` takes expressions"),
+            ("/x/([0-9]+)", "`re_path` takes expressions"),
+            ("/x/([a-z]{2})", "`re_path` takes expressions"),
             ("/x/<id:int>", "write `<int:id>`"),
             ("/x/<string:name>", "write `<name>`"),
             ("/x/<u32:id>", "write `<int:id>`"),

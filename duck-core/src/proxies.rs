@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::{HeaderMap, HeaderName};
 use ipnet::{IpNet, Ipv6Net};
+use serde::Deserialize;
 
 use crate::forwarded::{Hop, forwarded, x_forwarded};
 use crate::settings::{Settings, SettingsError};
@@ -27,7 +28,8 @@ pub(crate) struct Proxies {
 }
 
 /// Which headers are read. A proxy passes on, as they came, those that it does not write itself.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Written {
     /// `X-Forwarded-*`, and `Forwarded` in a request that has none of them.
     #[default]
@@ -49,22 +51,10 @@ impl Proxies {
                 )
             })
         };
-        let headers: Option<String> = settings.get("PROXY_HEADERS")?;
-        let headers = match headers.as_deref() {
-            None | Some("either") => Written::Either,
-            Some("x-forwarded") => Written::XForwarded,
-            Some("forwarded") => Written::Forwarded,
-            Some(other) => {
-                let right = "write \"x-forwarded\", \"forwarded\" or \"either\"";
-                return Err(settings.error(
-                    "PROXY_HEADERS",
-                    format_args!("{other:?} is not known; {right}"),
-                ));
-            }
-        };
+        let headers: Option<Written> = settings.get("PROXY_HEADERS")?;
         Ok(Self {
             networks: names.iter().map(network).collect::<Result<_, _>>()?,
-            headers,
+            headers: headers.unwrap_or_default(),
         })
     }
 

@@ -392,8 +392,13 @@ async fn a_setting_that_names_no_proxy_is_refused() {
         ("TRUSTED_PROXIES = ['']", "TRUSTED_PROXIES: \"\""),
         (
             "PROXY_HEADERS = 'both'",
-            "line 1: PROXY_HEADERS: \"both\" is not known",
+            "line 1: PROXY_HEADERS: takes \"either\", \"x-forwarded\" or \"forwarded\"",
         ),
+        (
+            "PROXY_HEADERS = 'X-Forwarded-For'",
+            "did you mean \"x-forwarded\"?",
+        ),
+        ("PROXY_HEADERS = 'Forwarded'", "did you mean \"forwarded\"?"),
     ] {
         let settings = Settings::from_toml(settings).expect("settings");
         let error = App::new(settings)

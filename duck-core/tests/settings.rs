@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::time::{Instant, SystemTime};
 
 use duck_core::{App, Seconds, Settings};
 use serde::{Deserialize, Serialize};
@@ -181,9 +182,41 @@ fn a_line_of_another_format_is_answered_with_that_of_toml() {
             "write a list in brackets: [\"one\", \"two\"]",
         ),
         ("USE_TLS: true", "write `KEY = value`, with `=`"),
+        (
+            "MAIL_LIMIT = 1 000 000",
+            "write the number in digits alone; `_` may stand between them",
+        ),
+        (
+            "MAIL_LIMIT = 1,000,000",
+            "write the number in digits alone; `_` may stand between them",
+        ),
+        (
+            "MAIL_FOLDER = \"C:\\mail\"",
+            "write a text that has a `\\` in it in single quotes: '…'",
+        ),
     ] {
         is_answered(line, right);
     }
+}
+
+#[test]
+fn a_list_with_nothing_in_it_was_answered_in_words_of_the_framework() {
+    let settings = Settings::default().with("PORTS", [Some(25), None]);
+    let error = settings.get::<Vec<Option<u16>>>("PORTS").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "PORTS (set by the program): no settings file could hold a `None` in a list or a table"
+    );
+}
+
+/// The second line of `DEBUG = true` was answered with how to write `true`.
+#[test]
+fn a_key_that_is_set_twice_is_answered_as_that() {
+    let error = Settings::from_toml("USE_TLS = true\nUSE_TLS = true").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the settings text, line 2: USE_TLS: is set a second time; leave one of the two lines out"
+    );
 }
 
 /// Editors on Windows put them there.
@@ -213,6 +246,21 @@ fn a_time_may_have_spaces_around_it() {
     let settings = Settings::from_toml("A = '60s '\nB = ' 1h 30m'\nC = 90").unwrap();
     let seconds = |key| settings.get::<Seconds>(key).unwrap().unwrap().0.as_secs();
     assert_eq!((seconds("A"), seconds("B"), seconds("C")), (60, 5400, 90));
+}
+
+/// `SESSION_LOCK_TIMEOUT = 9223372036854775807`, for "never", was a panic in every request.
+#[test]
+fn a_time_for_ever_can_be_added_to_a_clock() {
+    let settings =
+        Settings::from_toml("A = 9223372036854775807\nB = '9000000000 years'\nC = '90 years'")
+            .unwrap()
+            .with("D", u64::MAX);
+    let time = |key| settings.get::<Seconds>(key).unwrap().unwrap().0;
+    for forever in [time("A"), time("B"), time("D")] {
+        assert!(Instant::now().checked_add(forever).is_some());
+        assert!(SystemTime::now().checked_add(forever).is_some());
+        assert!(forever > time("C") * 10);
+    }
 }
 
 /// Whatever is wrong with a secret's line, the message does not tell the secret.
@@ -309,6 +357,9 @@ async fn keys_in_lower_case_are_refused_with_the_ones_they_mean() {
         ),
         ("Debug = true", "write it as `DEBUG`"),
         ("max_Body_bytes = 1", "write it as `MAX_BODY_BYTES`"),
+        ("maxBodyBytes = 1", "write it as `MAX_BODY_BYTES`"),
+        ("SecretKey = 'hush'", "write it as `SECRET_KEY`"),
+        ("secret-key = 'hush'", "write it as `SECRET_KEY`"),
     ] {
         let error = refused(text).await;
         assert!(error.contains(says) && !error.contains("hush"), "{error}");
@@ -326,6 +377,10 @@ async fn keys_in_lower_case_are_refused_with_the_ones_they_mean() {
 #[tokio::test]
 async fn a_section_is_refused_with_the_flat_key() {
     for (text, says) in [
+        (
+            "\n[session.cookie]\nmaxAge = 60",
+            "write `SESSION_COOKIE_MAX_AGE = …`",
+        ),
         (
             "\n[session]\ncookie_age = 60",
             "line 2: session: settings are one flat table without sections; leave [session] out, and write `SESSION_COOKIE_AGE = …`",

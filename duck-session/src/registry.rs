@@ -1,10 +1,9 @@
 //! Storages and engines by the names that the settings use.
 
 use std::collections::BTreeMap;
-use std::iter;
 use std::sync::Arc;
 
-use duck_core::{Error, Result, SessionEngine};
+use duck_core::{Error, Result, SessionEngine, nearest};
 
 use crate::cache::{Cache, InMemoryCache, KeyAsFolderCache};
 use crate::engine::CacheEngine;
@@ -119,26 +118,28 @@ impl Registry {
     }
 
     /// What `SESSION_STORAGE` may be.
-    #[cfg(feature = "commands")]
     pub(crate) fn storages(&self) -> Vec<&str> {
         self.storages.keys().map(String::as_str).collect()
     }
 
+    /// What `SESSION_ENGINE` may be.
+    fn engines(&self) -> Vec<&str> {
+        let others = self.engines.keys().map(String::as_str);
+        [CACHE].into_iter().chain(others).collect()
+    }
+
     /// Opens what the settings name.
     pub(crate) fn open(&self, opening: &Opening<'_>) -> Result<Opened> {
-        let own = opening.own;
-        let open = if last_segment(&own.session_engine) == "cache" {
-            let storage = &*own.session_storage;
+        let (storage, engine) = (&*opening.own.session_storage, &*opening.own.session_engine);
+        let open = if last_segment(engine) == CACHE {
             find(&self.storages, storage).ok_or_else(|| {
-                let known = self.storages.keys().map(String::as_str);
-                let why = left_out(storage).unwrap_or_else(|| not_one_of(known));
+                let why = no_storage(storage, &self.storages(), Some(&self.engines()));
                 refused(opening, "SESSION_STORAGE", storage, &why)
             })
         } else {
-            let engine = &*own.session_engine;
             find(&self.engines, engine).ok_or_else(|| {
-                let known = self.engines.keys().map(String::as_str);
-                let why = not_one_of(iter::once("cache").chain(known));
+                let storages = ("SESSION_STORAGE", &*self.storages());
+                let why = not_one_of(engine, &self.engines(), Some(storages));
                 refused(opening, "SESSION_ENGINE", engine, &why)
             })
         };
@@ -146,14 +147,24 @@ impl Registry {
     }
 }
 
+/// The engine over a storage.
+const CACHE: &str = "cache";
+
 /// Storages of Duck that this program is built without, each with the cargo feature that brings it.
 const LEFT_OUT: &[(&str, &str)] = &[
     #[cfg(not(feature = "dynamic-file"))]
     ("DynamicFileCache", "dynamic-file"),
 ];
 
+/// Why there is no such storage, and what to do about it. With the names of the engines, it says
+/// where one of them was written into the wrong setting.
+pub(crate) fn no_storage(name: &str, storages: &[&str], engines: Option<&[&str]>) -> String {
+    let engines = engines.map(|engines| ("SESSION_ENGINE", engines));
+    left_out(name).unwrap_or_else(|| not_one_of(name, storages, engines))
+}
+
 /// What to do for a storage that Duck has and this program is built without. `None` for other names.
-pub(crate) fn left_out(storage: &str) -> Option<String> {
+fn left_out(storage: &str) -> Option<String> {
     let named = |(name, _): &&(&str, &str)| *name == last_segment(storage);
     let (_, feature) = LEFT_OUT.iter().find(named)?;
     Some(format!(
@@ -170,8 +181,33 @@ fn find<'a>(known: &'a BTreeMap<String, Open>, name: &str) -> Option<&'a Open> {
     known.get(name).or_else(|| known.get(last_segment(name)))
 }
 
-fn not_one_of<'a>(known: impl Iterator<Item = &'a str>) -> String {
-    format!("is not one of {:?}", known.collect::<Vec<_>>())
+/// What there is, and which of it was probably meant. `others` are the names that another setting takes.
+fn not_one_of(name: &str, known: &[&str], others: Option<(&str, &[&str])>) -> String {
+    let name = last_segment(name);
+    let unbuilt = LEFT_OUT.iter().map(|(name, _)| *name);
+    let like = nearest(name, known.iter().copied().chain(unbuilt));
+    let elsewhere = || {
+        let (key, names) = others?;
+        Some((key, nearest(name, names.iter().copied())?))
+    };
+    let meant = match (like, elsewhere()) {
+        (Some(meant), _) => format!("; did you mean {meant:?}?"),
+        (None, Some((key, meant))) => format!("; did you mean {key} = {meant:?}?"),
+        (None, None) => partly(name, known)
+            .map_or_else(String::new, |meant| format!("; did you mean {meant:?}?")),
+    };
+    format!("is not one of {known:?}{meant}")
+}
+
+/// The only name that has the other in it, or is in it: `signed_cookies` is `cookie`.
+fn partly<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let name = name.trim().to_ascii_lowercase();
+    let mut fitting = known.iter().filter(|known| {
+        let known = known.to_ascii_lowercase();
+        name.len() > 3 && (known.contains(&name) || name.contains(&known))
+    });
+    let first = fitting.next()?;
+    fitting.next().is_none().then_some(first)
 }
 
 fn refused(opening: &Opening<'_>, key: &str, name: &str, why: &str) -> Error {

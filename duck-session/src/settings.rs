@@ -247,6 +247,22 @@ impl SessionSettings {
                 "no session could begin; leave it out for no limit",
             ));
         }
+        for (key, number, why) in [
+            (
+                "SESSION_MAX_BYTES",
+                self.session_max_bytes,
+                "no session could hold anything",
+            ),
+            (
+                "SESSION_SWEEP_BATCH",
+                self.session_sweep_batch,
+                "no expired session would be removed; SESSION_SWEEP_INTERVAL = 0 turns that off",
+            ),
+        ] {
+            if number == 0 {
+                return Err((key, why));
+            }
+        }
         if self.session_max_depth > DEEPEST {
             return Err((
                 "SESSION_MAX_DEPTH",

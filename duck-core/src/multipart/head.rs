@@ -84,7 +84,7 @@ fn extended(text: &str) -> Option<String> {
     let (_language, encoded) = rest.split_once('\'')?;
     let bytes = percent_decode_str(encoded);
     match charset.to_ascii_lowercase().as_str() {
-        "utf-8" => bytes.decode_utf8().ok().map(Cow::into_owned),
+        "utf-8" | "utf8" | "us-ascii" => bytes.decode_utf8().ok().map(Cow::into_owned),
         "iso-8859-1" => Some(bytes.map(char::from).collect()),
         _ => None,
     }
@@ -165,6 +165,8 @@ mod tests {
                 Some("unnamed"),
             ),
             ("form-data; name=a; filename*=x", "a", Some("unnamed")),
+            ("form-data; name=a; filename*=utf8''%C3%BC", "a", Some("ü")),
+            ("form-data; name=a; filename*=US-ASCII''b", "a", Some("b")),
             (
                 "form-data; name=a; filename*=utf-8''..%2f..%2fx",
                 "a",

@@ -64,8 +64,8 @@ impl Request {
     /// # Errors
     ///
     /// 415 when the body is no `multipart/form-data`, or has a `Content-Encoding`; 400 when it names no
-    /// boundary; 413 when its
-    /// length is known and over the limit; 500 as [`body_stream`](Self::body_stream).
+    /// boundary; 413 when its length is known and over the limit; 500 as
+    /// [`body_stream`](Self::body_stream).
     pub fn multipart(&self) -> Result<Multipart, RequestError> {
         self.multipart_keeping(self.limits().max_body_bytes)
     }

@@ -1,5 +1,6 @@
 //! Reading a request as a type: query, form, JSON, text.
 
+#[cfg(feature = "multipart")]
 use std::borrow::Cow;
 
 use http::StatusCode;
@@ -16,7 +17,8 @@ impl Request {
     ///
     /// A name that comes several times fills a `Vec`; of anything else its last value counts. A value
     /// that is empty is `None` for an `Option`. A `bool` is `on`, `1`, `true` or `yes`, or `off`, `0`,
-    /// `false`, `no` or empty.
+    /// `false`, `no` or empty. With `#[serde(flatten)]` serde takes every value of the inner struct for
+    /// a text: numbers and `bool`s do not fit there.
     ///
     /// ```
     /// # use duck_core::{App, Request, Result, Settings, path, testing::TestClient};

@@ -32,14 +32,13 @@ pub(super) enum Content {
 impl Content {
     /// What the program sets; `None` for a value that is none.
     pub(super) fn of(value: &impl Serialize) -> Option<Self> {
-        let read = |value: serde_json::Value| match value {
-            serde_json::Value::Null => Ok(None),
-            value => Self::deserialize(value).map(Some),
-        };
-        let unusable = |error: serde_json::Error| Some(Self::Unusable(error.to_string()));
-        serde_json::to_value(value)
-            .and_then(read)
-            .unwrap_or_else(unusable)
+        match serde_json::to_value(value) {
+            Ok(serde_json::Value::Null) => None,
+            Ok(value) => Some(Self::deserialize(value).unwrap_or_else(|_| {
+                Self::Unusable("no settings file could hold a `None` in a list or a table".into())
+            })),
+            Err(error) => Some(Self::Unusable(error.to_string())),
+        }
     }
 
     /// Whether a message has some of the value in it.
@@ -55,6 +54,21 @@ impl Content {
             Self::List(list) => list.iter().any(|entry| entry.shows_in(message)),
             Self::Table(table) => table.values().any(|entry| entry.shows_in(message)),
         }
+    }
+
+    /// The names of what a table holds, each after the names in it: `cookie_age`, for the `age` of a
+    /// `cookie`, and then `cookie`. Of anything else none.
+    pub(super) fn names(&self) -> Vec<String> {
+        let Self::Table(table) = self else {
+            return Vec::new();
+        };
+        let mut names = Vec::new();
+        for (name, content) in table {
+            let inner = content.names();
+            names.extend(inner.iter().map(|inner| format!("{name}_{inner}")));
+            names.push(name.clone());
+        }
+        names
     }
 
     fn unexpected(&self) -> Unexpected<'_> {
@@ -76,6 +90,8 @@ impl Content {
 fn parse(text: &str) -> Content {
     toml::from_str::<BTreeMap<String, Content>>(&format!("value = {text}"))
         .ok()
+        // A second line is no other key: the whole is one value.
+        .filter(|table| table.len() == 1)
         .and_then(|mut table| table.remove("value"))
         .unwrap_or_else(|| Content::Text(text.to_owned()))
 }

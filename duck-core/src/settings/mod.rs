@@ -22,6 +22,7 @@ use serde::de::DeserializeOwned;
 pub use self::error::SettingsError;
 use self::part::Part;
 pub use self::seconds::Seconds;
+pub use self::spelling::nearest;
 use self::value::Value;
 
 /// The environment variables that set a key begin with this.
@@ -290,12 +291,14 @@ impl Settings {
         let Some((key, value)) = self.0.values.iter().find(|(key, _)| is_lower(key)) else {
             return Ok(());
         };
-        let upper = key.to_uppercase();
-        Err(match value.names().next() {
+        Err(match value.names().first() {
             Some(name) => in_section(key, value, &spelling::flat_key(key, name)),
             None => value.error(
                 key,
-                format_args!("keys are in upper case: write it as `{upper}`"),
+                format_args!(
+                    "keys are in upper case: write it as `{}`",
+                    spelling::upper_key(key)
+                ),
             ),
         })
     }
@@ -307,9 +310,11 @@ impl Settings {
                 continue;
             };
             let asked = self.asked();
-            let meant = |name: &str| [spelling::flat_key(section, name), name.to_uppercase()];
-            let known = value
-                .names()
+            let names = value.names();
+            let meant =
+                |name: &String| [spelling::flat_key(section, name), spelling::upper_key(name)];
+            let known = names
+                .iter()
                 .flat_map(meant)
                 .find(|key| asked.contains(&**key));
             if let Some(key) = known {

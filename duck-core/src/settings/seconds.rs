@@ -3,7 +3,11 @@ use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
-/// A time in the settings: a number of seconds, or words such as `"7 days"` and `"1h 30m"`.
+/// Longer times are taken as this one, so that each can be added to any clock.
+const FOREVER: Duration = Duration::from_hours(1000 * 365 * 24);
+
+/// A time in the settings: a number of seconds, or words such as `"7 days"` and `"1h 30m"`. More than a
+/// thousand years are taken as that.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,7 +37,7 @@ impl Visitor<'_> for Written {
     }
 
     fn visit_u64<E: Error>(self, seconds: u64) -> Result<Seconds, E> {
-        Ok(Seconds(Duration::from_secs(seconds)))
+        Ok(Seconds(Duration::from_secs(seconds).min(FOREVER)))
     }
 
     fn visit_i64<E: Error>(self, seconds: i64) -> Result<Seconds, E> {
@@ -45,7 +49,7 @@ impl Visitor<'_> for Written {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Seconds, E> {
         match humantime::parse_duration(text.trim()) {
-            Ok(time) => Ok(Seconds(time)),
+            Ok(time) => Ok(Seconds(time.min(FOREVER))),
             Err(_) => Err(E::invalid_value(Unexpected::Str(text), &self)),
         }
     }

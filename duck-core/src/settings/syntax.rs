@@ -14,6 +14,9 @@ pub(super) fn explain(text: &str, place: usize, error: &toml::de::Error) -> Stri
     if key.is_empty() || !key.bytes().all(is_key) {
         return error.message().to_owned();
     }
+    if error.message() == "duplicate key" {
+        return format!("{key}: is set a second time; leave one of the two lines out");
+    }
     match expected(line, value.trim()) {
         Some(right) => format!("{key}: {right}"),
         None => format!("{key}: {}", error.message()),
@@ -49,6 +52,12 @@ fn expected(line: &str, value: &str) -> Option<String> {
             Some("leave the line out where there is no value".into())
         }
         b'(' => Some("write a list in brackets: [\"one\", \"two\"]".into()),
+        b'"' if value.contains('\\') => {
+            Some("write a text that has a `\\` in it in single quotes: '…'".into())
+        }
+        first if first.is_ascii_digit() && is_grouped(word) => {
+            Some("write the number in digits alone; `_` may stand between them".into())
+        }
         first if first.is_ascii_digit() && is_sum(word) => {
             Some("write the number itself: TOML does not calculate".into())
         }
@@ -57,6 +66,12 @@ fn expected(line: &str, value: &str) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// `1 000 000` and `1,000,000`.
+fn is_grouped(word: &str) -> bool {
+    word.bytes()
+        .all(|byte| byte.is_ascii_digit() || b" ,'".contains(&byte))
 }
 
 /// `60 * 60`, as it stands in settings that are programs.

@@ -187,6 +187,25 @@ fn lists_in_the_env_file_keep_their_quotes() {
 }
 
 #[test]
+fn a_second_line_of_a_variable_was_dropped_without_a_word() {
+    let settings = settings_of("DUCK_MAIL_PORT=\"25\nMAIL_FROM = 1\"", "").unwrap();
+    let error = settings.part::<Mail>().unwrap_err().to_string();
+    assert!(error.ends_with("not a text"), "{error}");
+    let settings = settings_of("DUCK_SERVERS=\"[\n  'a',\n  'b',\n]\n\"", "").unwrap();
+    let servers: Option<Vec<String>> = settings.get("SERVERS").unwrap();
+    assert_eq!(servers, Some(vec!["a".to_owned(), "b".to_owned()]));
+}
+
+#[test]
+fn a_section_is_told_from_a_table_in_it() {
+    let settings = Settings::from_toml("[MAIL]\nHEADERS = { a = 'x' }").unwrap();
+    let headers = settings.get::<std::collections::BTreeMap<String, String>>("MAIL_HEADERS");
+    assert!(headers.unwrap().is_none());
+    let error = settings.refuse_sections().unwrap_err().to_string();
+    assert!(error.contains("write `MAIL_HEADERS = …`"), "{error}");
+}
+
+#[test]
 fn what_may_be_secret_is_in_no_error() {
     for key in [
         "SECRET_KEY",

@@ -98,15 +98,9 @@ impl Value {
         }
     }
 
-    /// The names in a table; of any other value none.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        let table = match &self.content {
-            Content::Table(table) => Some(table),
-            _ => None,
-        };
-        table
-            .into_iter()
-            .flat_map(|table| table.keys().map(String::as_str))
+    /// The names in a table: see [`Content::names`].
+    pub(super) fn names(&self) -> Vec<String> {
+        self.content.names()
     }
 
     pub(super) fn deserialize<'de, S: DeserializeSeed<'de>>(

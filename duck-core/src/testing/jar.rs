@@ -7,8 +7,13 @@ use cookie::{Cookie as Sent, SameSite};
 use cookie_store::{Cookie, CookieDomain, CookieExpiration};
 use url::Url;
 
+use super::cookie_date;
+
 /// More bytes of name and value are refused: RFC 6265bis, 5.6.
 const MAX_BYTES: usize = 4096;
+
+/// Browsers keep no cookie for longer: RFC 6265bis, 5.5.
+const LONGEST_AGE: Duration = Duration::from_hours(400 * 24);
 
 /// The cookies that a client holds, the oldest first.
 #[derive(Debug, Default, Clone)]
@@ -38,9 +43,15 @@ impl Jar {
 
     /// Does what a `Set-Cookie` says, unless a browser would ignore it: RFC 6265bis, 5.7.
     pub(super) fn keep(&mut self, line: &str, url: &Url) {
-        let Ok(sent) = Sent::parse(line.to_owned()) else {
+        let Ok(mut sent) = Sent::parse(line.to_owned()) else {
             return;
         };
+        // The crate reads the usual forms of a time alone.
+        if sent.expires().is_none()
+            && let Some(time) = expires(line)
+        {
+            sent.set_expires(time);
+        }
         // Another host's domain is an error here.
         if let Ok(cookie) = Cookie::try_from_raw_cookie(&sent, url)
             && is_allowed(&cookie, url)
@@ -52,9 +63,11 @@ impl Jar {
 
     /// Puts it in the place of one with the same name, domain and path, whose age it takes on.
     fn put(&mut self, mut cookie: Cookie<'static>) {
-        // `Max-Age` counts from now, and the crate took the real time for that.
-        if let (Some(_), CookieExpiration::AtUtc(end)) = (cookie.max_age(), &cookie.expires) {
-            cookie.expires = CookieExpiration::from(*end + self.ahead);
+        if let CookieExpiration::AtUtc(end) = &cookie.expires {
+            // `Max-Age` counts from now, and the crate took the real time for that.
+            let ahead = cookie.max_age().map_or(Duration::ZERO, |_| self.ahead);
+            let end = end.saturating_add(ahead.try_into().unwrap_or_default());
+            cookie.expires = CookieExpiration::from(end.min(self.now() + LONGEST_AGE));
         }
         let name = |cookie: &Cookie<'_>| {
             let domain = cookie.domain.as_cow().map(std::borrow::Cow::into_owned);
@@ -121,6 +134,13 @@ impl Jar {
     }
 }
 
+/// The time of the last `Expires`.
+fn expires(line: &str) -> Option<OffsetDateTime> {
+    let attributes = line.rsplit(';').filter_map(|text| text.split_once('='));
+    let mut times = attributes.filter(|(name, _)| name.trim().eq_ignore_ascii_case("expires"));
+    times.find_map(|(_, time)| cookie_date::parse(time))
+}
+
 fn is_allowed(cookie: &Cookie<'_>, url: &Url) -> bool {
     let is_secure = cookie.secure() == Some(true);
     let bytes = cookie.name().len() + cookie.value().len();
@@ -156,6 +176,34 @@ fn is_encrypted(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cookie_stayed_whose_removal_was_not_written_as_usual() {
+        let url = Url::parse("http://testserver/").unwrap();
+        for time in [
+            "Thu, 1 Jan 1970 00:00:00 GMT",
+            "01 Jan 1970 00:00:00",
+            "Thu, 01 Jan 1970 0:0:0 UTC",
+        ] {
+            let mut jar = Jar::default();
+            jar.keep("a=1", &url);
+            jar.keep(&format!("a=; expires={time}; Path=/"), &url);
+            assert_eq!(jar.header(&url), "", "{time}");
+        }
+    }
+
+    #[test]
+    fn a_long_life_overflowed_the_calendar_and_was_longer_than_in_a_browser() {
+        let url = Url::parse("http://testserver/").unwrap();
+        let mut jar = Jar::default();
+        jar.advance(Duration::from_hours(1));
+        jar.keep("a=1; Max-Age=99999999999999999999", &url);
+        jar.keep("b=1; Expires=Thu, 31 Dec 2999 23:59:59 GMT", &url);
+        jar.advance(Duration::from_hours(399 * 24));
+        assert_eq!(jar.header(&url), "a=1; b=1");
+        jar.advance(Duration::from_hours(24));
+        assert_eq!(jar.header(&url), "");
+    }
 
     #[test]
     fn what_comes_without_encryption_covers_no_secure_cookie() {

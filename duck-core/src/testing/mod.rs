@@ -9,6 +9,7 @@
 //! ```
 
 mod client;
+mod cookie_date;
 mod jar;
 mod multipart;
 mod request;

@@ -48,8 +48,7 @@ pub(super) async fn run(args: Args, desk: Desk<'_>) -> Result<ExitCode> {
     }
     let known = desk.sessions.registry.storages();
     if !known.contains(&registry::last_segment(&args.to)) && !known.contains(&&*args.to) {
-        let why = registry::left_out(&args.to);
-        let why = why.unwrap_or_else(|| format!("is not one of {known:?}"));
+        let why = registry::no_storage(&args.to, &known, None);
         return Ok(misuse(format_args!("--to {:?} {why}", args.to)));
     }
     let target = desk.sessions.open(&own)?;

@@ -138,8 +138,9 @@ fn is_path(text: &str) -> bool {
     text.starts_with('/')
         && text.len() <= LONGEST_PATH
         && text.bytes().enumerate().all(is_fine)
-        // The browser takes these out of what it asks for.
-        && !text.split('/').any(|part| matches!(part, "." | ".."))
+        // The browser takes dots out of what it asks for, and no page is at a `*` or between two `/`.
+        && !text.contains("//")
+        && !text.split('/').any(|part| matches!(part, "." | ".." | "*" | "**"))
 }
 
 /// What a segment may have besides encoded bytes (RFC 3986, 3.3), but for the `;` that ends an attribute.
@@ -158,7 +159,7 @@ fn bare_path(text: &str) -> String {
     let mut path = String::new();
     for part in text
         .split(['/', '\\'])
-        .filter(|part| !matches!(*part, "" | "." | ".."))
+        .filter(|part| !matches!(*part, "" | "." | ".." | "*" | "**"))
     {
         path.push('/');
         for byte in part.bytes() {

@@ -44,6 +44,20 @@ fn times_are_seconds_or_words() {
 }
 
 #[test]
+fn a_zero_with_which_nothing_works_is_refused() {
+    for (key, says) in [
+        ("SESSION_SWEEP_BATCH", "SESSION_SWEEP_INTERVAL = 0"),
+        ("SESSION_MAX_BYTES", "no session could hold anything"),
+    ] {
+        let error = read(&format!("{key} = 0")).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("line 1: {key}: ")) && error.contains(says),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn secure_takes_the_originals_booleans_too() {
     assert_eq!(
         read("SESSION_COOKIE_SECURE = false")

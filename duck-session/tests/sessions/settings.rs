@@ -61,6 +61,57 @@ async fn what_does_not_exist_is_refused_by_name() {
     }
 }
 
+#[tokio::test]
+async fn a_misspelt_storage_or_engine_was_refused_without_the_right_word() {
+    for (key, name, meant) in [
+        ("SESSION_STORAGE", "inmemorycache", "\"InMemoryCache\""),
+        ("SESSION_STORAGE", "InMemory", "\"InMemoryCache\""),
+        ("SESSION_STORAGE", "memory", "\"InMemoryCache\""),
+        (
+            "SESSION_STORAGE",
+            "dynamicfilecache",
+            "\"DynamicFileCache\"",
+        ),
+        ("SESSION_STORAGE", "DynamicFile", "\"DynamicFileCache\""),
+        ("SESSION_STORAGE", "KeyAsFolder", "\"KeyAsFolderCache\""),
+        (
+            "SESSION_STORAGE",
+            "duck.utils.caching.KeyAsFolder",
+            "\"KeyAsFolderCache\"",
+        ),
+        (
+            "SESSION_STORAGE",
+            "django.contrib.sessions.backends.cache",
+            "SESSION_ENGINE = \"cache\"",
+        ),
+        ("SESSION_STORAGE", "cookies", "SESSION_ENGINE = \"cookie\""),
+        ("SESSION_ENGINE", "Cookie", "\"cookie\""),
+        (
+            "SESSION_ENGINE",
+            "django.contrib.sessions.backends.signed_cookies",
+            "\"cookie\"",
+        ),
+        (
+            "SESSION_ENGINE",
+            "django.contrib.sessions.backends.cached_db",
+            "\"cache\"",
+        ),
+        (
+            "SESSION_ENGINE",
+            "duck.utils.caching.KeyAsFolderCache",
+            "SESSION_STORAGE = \"KeyAsFolderCache\"",
+        ),
+    ] {
+        let error = refusal(settings().with(key, name)).await;
+        let ending = format!("; did you mean {meant}?");
+        assert!(error.contains(key) && error.ends_with(&ending), "{error}");
+    }
+    for name in ["Redis", "django.contrib.sessions.backends.db", "x", ""] {
+        let error = refusal(settings().with("SESSION_STORAGE", name)).await;
+        assert!(!error.contains("did you mean"), "{error}");
+    }
+}
+
 /// What leaves the process is never stored with a key that anybody could guess.
 #[tokio::test]
 async fn without_a_good_key_nothing_that_leaves_the_process_starts() {

@@ -134,6 +134,13 @@ fn a_path_that_no_url_has_is_refused_with_the_right_one() {
         ("https://example.org", "write \"/\""),
         ("/a/../app", "write \"/a/app\""),
         ("./app", "write \"/app\""),
+        // No request of a browser is beneath these.
+        ("/*", "write \"/\""),
+        ("*", "write \"/\""),
+        ("/app/*", "write \"/app\""),
+        ("/app/**", "write \"/app\""),
+        ("//app", "write \"/app\""),
+        ("/a//b", "write \"/a/b\""),
         ("\\app", "write \"/app\""),
         ("/\"app\"", "write \"/%22app%22\""),
         ("", "write \"/\""),
