@@ -490,3 +490,15 @@ async fn a_mark_before_the_first_name_is_no_part_of_it() {
     let page = site.post("/json").body(JSON, "\u{feff}\u{feff}{}").await;
     assert_eq!(page.status(), 400);
 }
+
+#[tokio::test]
+async fn a_uuid_may_be_a_field() {
+    let site = site::<HashMap<String, duck_core::Uuid>>().await;
+    let id = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+    for (_, answer) in send(&site, &[("id", id)], "*/*").await {
+        assert_eq!(answer.status(), 200);
+    }
+    for (status, answer) in send(&site, &[("id", &id[1..])], "*/*").await {
+        assert_eq!(answer.status(), status);
+    }
+}
