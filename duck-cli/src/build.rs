@@ -193,8 +193,8 @@ fn follow(root: &Path, out: ChildStdout, err: ChildStderr, progress: &Progress) 
     };
     let mut outcome = read_messages(root, out, progress);
     let other = status.join().unwrap_or_default();
-    if !outcome.success {
-        outcome.diagnostics.extend(other);
+    if !outcome.success && !other.is_empty() {
+        outcome.diagnostics.push(other.join("\n"));
     }
     outcome.time = progress.finish();
     outcome
@@ -206,7 +206,7 @@ fn progress(site: &Site) -> Progress {
     let progress = Progress::start(&site.name, first);
     if report::on_terminal() {
         let (progress, root) = (progress.clone(), site.root.clone());
-        thread::spawn(move || packages::count(&root).map(|packages| progress.of(packages, first)));
+        thread::spawn(move || packages::count(&root).map(|packages| progress.of(packages)));
     }
     progress
 }
@@ -246,20 +246,33 @@ fn concerns_author(root: &Path, target: &Target, message: &Diagnostic) -> bool {
     own || message.level.starts_with("error")
 }
 
+/// What cargo says after the compiler has said what is wrong.
+const AFTERWORDS: [&str; 2] = ["error: could not compile", "warning: build failed, waiting"];
+
 /// Cargo's own lines. `   Compiling hyper v1.12.0` is shown beside the bar; the rest is kept for the
 /// case that the build fails.
 fn read_status(err: impl Read, progress: &Progress) -> Vec<String> {
     let mut kept = Vec::new();
     for line in BufReader::new(err).lines().map_while(std::io::Result::ok) {
-        match line.strip_prefix("  ") {
-            Some(status) if !status.trim_start().starts_with(['-', '|', '=']) => {
-                progress.note(doing(status));
-            }
-            _ if line.starts_with("error: could not compile") => {}
-            _ => kept.push(line),
+        if is_status(&line) {
+            progress.note(doing(&line));
+        } else if !AFTERWORDS.iter().any(|word| line.starts_with(word)) {
+            kept.push(line);
         }
     }
     kept
+}
+
+/// A status begins with a verb that ends in the twelfth column. Indented lines without one tell more
+/// about an error: its causes, what a build script printed.
+fn is_status(line: &str) -> bool {
+    let Some((verb, rest)) = line.split_at_checked(12) else {
+        return false;
+    };
+    let verb = verb.trim_start();
+    rest.starts_with(' ')
+        && verb.starts_with(|first: char| first.is_ascii_uppercase())
+        && verb.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
 /// The crate of a `Compiling` line; other lines as they are (`Blocking waiting for file lock …`).
@@ -281,6 +294,11 @@ mod tests {
             lines.as_bytes(),
             &Progress::start("site", false),
         )
+    }
+
+    /// The lines of cargo that are shown if the build fails.
+    fn kept(lines: &str) -> Vec<String> {
+        read_status(lines.as_bytes(), &Progress::start("site", false))
     }
 
     #[test]
@@ -327,8 +345,24 @@ mod tests {
     #[test]
     fn cargos_own_errors_are_kept_and_its_progress_is_not() {
         let lines = "   Compiling hyper v1.12.0\nerror: no matching package named `duck`\n    Blocking waiting for file lock\n";
-        let kept = read_status(lines.as_bytes(), &Progress::start("site", false));
-        assert_eq!(kept, ["error: no matching package named `duck`"]);
-        assert_eq!(doing("  Compiling hyper v1.12.0"), "hyper");
+        assert_eq!(kept(lines), ["error: no matching package named `duck`"]);
+        assert_eq!(doing("   Compiling hyper v1.12.0"), "hyper");
+    }
+
+    #[test]
+    fn the_cause_of_a_failed_build_script_is_kept() {
+        let error = "error: failed to run custom build command for `site v0.1.0`\n\nCaused by:\n  \
+                     process didn't exit successfully: `build-script-build` (exit status: 101)\n  --- stderr\n\n  \
+                     thread 'main' panicked at build.rs:1:13:\n  The database is not there.\n";
+        let cargo = format!(
+            "   Compiling site v0.1.0\n{error}warning: build failed, waiting for other jobs to finish...\n"
+        );
+        assert_eq!(kept(&cargo).join("\n") + "\n", error);
+    }
+
+    #[test]
+    fn what_the_compiler_has_said_is_not_said_again() {
+        let lines = "warning: build failed, waiting for other jobs to finish...\nerror: could not compile `site` (lib) due to 1 previous error\n";
+        assert_eq!(kept(lines), [""; 0]);
     }
 }

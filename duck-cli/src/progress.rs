@@ -39,8 +39,8 @@ impl Progress {
     }
 
     /// From here on it is known how many packages there are.
-    pub(crate) fn of(&self, packages: usize, first: bool) {
-        let hint = hint(first);
+    pub(crate) fn of(&self, packages: usize) {
+        let hint = hint(self.first);
         self.bar.set_length(packages as u64);
         self.bar.set_style(style(&format!(
             "{{spinner}} {{prefix}}  {{pos}}/{{len}}  {{wide_msg}}{hint}"
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn the_bar_is_told_in_words_too() {
         let progress = Progress::start("site", true);
-        progress.of(120, true);
+        progress.of(120);
         progress.built(&HashSet::from(["a".to_owned(), "b".to_owned()]));
         progress.note("hyper");
         let words = progress.words();
@@ -196,7 +196,7 @@ mod tests {
             assert!(shown.contains("Building  mysite  resolving"), "{shown:?}");
             assert_eq!(shown.contains("first build only"), first, "{shown:?}");
 
-            progress.of(12, first);
+            progress.of(12);
             progress.built(&HashSet::from(["a".to_owned(), "b".to_owned()]));
             progress.note("serde");
             progress.bar.force_draw();

@@ -150,7 +150,7 @@ async fn run_command(site: &Site, mut line: Vec<OsString>) -> Result<ExitCode> {
             .collect();
         let hint = hint(&name, &names).map_or_else(String::new, |hint| format!(": {hint}"));
         let names = names.join(", ");
-        let text = format!("error: there is no command {name:?}{hint}; this site has {names}\n");
+        let text = format!("error: there is no command {name:?}{hint}\nthis site has {names}\n");
         stderr::write(text.as_bytes());
         return Ok(ExitCode::from(2));
     };

@@ -58,12 +58,13 @@ const ELSEWHERE: [(&[&str], &str); 10] = [
             "createsuperuser",
             "changepassword",
         ],
-        "a database and its users are the site's own affair",
+        "Duck has no database of its own; use the tools of the site's",
     ),
     (&["version"], "`duck --version` prints the version"),
 ];
 
-/// What may be meant by `name`: a command of another framework, or the nearest of the `known` ones.
+/// What may be meant by `name`: a command of another framework, the only `known` one that begins so, or the
+/// nearest of them.
 pub(crate) fn hint(name: &str, known: &[&str]) -> Option<String> {
     let name = name.to_lowercase();
     let elsewhere = ELSEWHERE
@@ -72,10 +73,18 @@ pub(crate) fn hint(name: &str, known: &[&str]) -> Option<String> {
     if let Some((_, instead)) = elsewhere {
         return Some((*instead).to_owned());
     }
+    let mut begin_so = known.iter().filter(|known| known.starts_with(&name));
+    if let (Some(only), None) = (begin_so.next(), begin_so.next()) {
+        return Some(did_you_mean(only));
+    }
     let distance = |known: &str| strsim::osa_distance(&name, known);
     let nearest = known.iter().min_by_key(|known| distance(known))?;
     let is_near = distance(nearest) <= (nearest.chars().count() / 3).max(1);
-    is_near.then(|| format!("did you mean `{nearest}`?"))
+    is_near.then(|| did_you_mean(nearest))
+}
+
+fn did_you_mean(command: &str) -> String {
+    format!("did you mean `{command}`?")
 }
 
 #[cfg(test)]
@@ -112,6 +121,8 @@ mod tests {
             ("chekc", "check"),
             ("sesions", "sessions"),
             ("session", "sessions"),
+            ("rout", "routes"),
+            ("Secr", "secret"),
         ] {
             assert_eq!(
                 hint(name, &KNOWN),
@@ -123,7 +134,7 @@ mod tests {
 
     #[test]
     fn what_resembles_nothing_gets_no_hint() {
-        for name in ["whatever", "", "x", "🦆", "greet"] {
+        for name in ["whatever", "", "x", "🦆", "greet", "se"] {
             assert_eq!(hint(name, &KNOWN), None, "{name}");
         }
         assert_eq!(hint("rnu", &[]), None);

@@ -124,14 +124,18 @@ impl Error {
     }
 
     /// What was being done, the cause and the causes behind it, outermost first, as one line for a
-    /// log.
+    /// log. A cause that the error before it ends with is not said again: sqlx's errors write theirs out.
     pub fn chain(&self) -> String {
-        let what = self.0.what.as_deref().map(str::to_owned);
-        let causes = causes(&*self.0.cause).map(ToString::to_string);
-        what.into_iter()
-            .chain(causes)
-            .collect::<Vec<_>>()
-            .join(": ")
+        let mut chain = self.0.what.as_deref().unwrap_or_default().to_owned();
+        for cause in causes(&*self.0.cause).map(ToString::to_string) {
+            if chain.is_empty() {
+                chain = cause;
+            } else if !chain.ends_with(&format!(": {cause}")) {
+                chain.push_str(": ");
+                chain.push_str(&cause);
+            }
+        }
+        chain
     }
 }
 
@@ -254,6 +258,32 @@ mod tests {
         let boxed: Box<dyn StdError + Send + Sync> =
             Error::from("x".parse::<u8>().unwrap_err()).into();
         assert_eq!(boxed.to_string(), "invalid digit found in string");
+    }
+
+    /// As sqlx's errors are written.
+    #[derive(Debug)]
+    struct Written(std::num::ParseIntError);
+
+    impl fmt::Display for Written {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "no number: {}", self.0)
+        }
+    }
+
+    impl StdError for Written {
+        fn source(&self) -> Option<&(dyn StdError + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    #[test]
+    fn a_cause_that_an_error_writes_out_is_said_once() {
+        let cause = "x".parse::<u8>().unwrap_err();
+        let error = Error::from(Written(cause)).while_doing(&"reading");
+        assert_eq!(
+            error.chain(),
+            "reading: no number: invalid digit found in string"
+        );
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(crate) async fn login(request: Request) -> Result<Response> {
     let form = format!(
         "<form method=\"post\">
          <label>Name <input name=\"name\" value=\"{name}\" autocomplete=\"username\" required></label>
-         <label>Password <input name=\"password\" type=\"password\" placeholder=\"quack\" required></label>
+         <label>Password <input name=\"password\" type=\"password\" autocomplete=\"current-password\" placeholder=\"quack\" required></label>
          <button>Log in</button></form>"
     );
     page::show(

@@ -46,7 +46,7 @@ fn follow_edits(root: &Path, sender: Sender<Event>) -> Result<Watcher> {
         .collect();
     report::note(
         "Watching",
-        format_args!("{} Cargo.toml settings.toml", folders.join(" ")),
+        format_args!("{} Cargo.toml settings.toml .env", folders.join(" ")),
     );
     Ok(watcher)
 }

@@ -10,8 +10,9 @@ fn a_command_that_there_is_not_is_told_what_is_meant() {
         ("runserver", "`duck run` serves the site"),
         ("makeproject", "`duck new NAME` makes a site"),
         ("rnu", "did you mean `run`?"),
+        ("rout", "did you mean `routes`?\n"),
         ("session", "did you mean `sessions`?"),
-        ("whatever", "no command \"whatever\"; this site has "),
+        ("whatever", "no command \"whatever\"\nthis site has "),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_example-site"))
             .args([command, "--port", "3000"])
