@@ -115,9 +115,8 @@ impl Client {
         self: Arc<Self>,
         request: hyper::Request<Incoming>,
     ) -> Result<http::Response<Wire>, Infallible> {
-        let suspect = self
-            .vitals
-            .request_arrives(request.version() == Version::HTTP_2);
+        let http2 = request.version() == Version::HTTP_2;
+        let suspect = self.vitals.request_arrives(http2);
         let awaits_continue = match check(&request, suspect) {
             Ok(awaits_continue) => awaits_continue,
             Err((status, what)) => {
@@ -126,7 +125,7 @@ impl Client {
             }
         };
         let mut work = Work::begin(self.vitals.clone());
-        let unread = self.vitals.unread();
+        let unread = (!http2).then(|| self.vitals.unread());
         let request = request.map(|body| Body::incoming(body, awaits_continue, unread));
         let mut response = self.site.respond(request, self.from).await.into_http();
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
