@@ -116,6 +116,7 @@ impl Client {
         request: hyper::Request<Incoming>,
     ) -> Result<http::Response<Wire>, Infallible> {
         let http2 = request.version() == Version::HTTP_2;
+        let is_http_1_0 = request.version() == Version::HTTP_10;
         let suspect = self.vitals.request_arrives(http2);
         let awaits_continue = match check(&request, suspect) {
             Ok(awaits_continue) => awaits_continue,
@@ -134,6 +135,10 @@ impl Client {
         if self.vitals.is_unread() {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(header::CONNECTION, close);
+        }
+        if is_http_1_0 && response.headers().contains_key(header::CONNECTION) {
+            // Otherwise hyper adds the `keep-alive` that the client has asked for.
+            *response.version_mut() = Version::HTTP_10;
         }
         if response.body().is_made_while_sent() {
             Ok(response.map(|body| Wire(Body::new(Watching { body, work }))))

@@ -60,6 +60,17 @@ async fn a_body_that_came_along_keeps_the_connection() {
 }
 
 #[tokio::test]
+async fn http_1_0_is_not_told_both_to_close_and_to_keep_the_connection() {
+    let server = Server::start("").await;
+    let mut wire = server.connect().await;
+    let headers = "Connection: keep-alive\r\nContent-Length: 5";
+    wire.send(format!("POST /unread HTTP/1.0\r\n{headers}\r\n\r\n"))
+        .await;
+    assert_eq!(wire.answer().await.header("connection"), Some("close"));
+    assert_eq!(wire.rest().await, "");
+}
+
+#[tokio::test]
 async fn an_answer_to_a_body_that_cannot_be_read_says_that_the_connection_ends() {
     let server = Server::start("").await;
     let mut wire = server.connect().await;
