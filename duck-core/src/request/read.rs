@@ -1,7 +1,5 @@
 //! Reading a request as a type: query, form, JSON, text.
 
-use std::borrow::Cow;
-
 use http::StatusCode;
 use serde::de::DeserializeOwned;
 
@@ -120,7 +118,7 @@ impl Request {
 
     /// The `Content-Type` of a body that can be read as it came.
     #[cfg(feature = "multipart")]
-    pub(crate) fn readable_type(&self) -> Result<Cow<'_, str>, RequestError> {
+    pub(crate) fn readable_type(&self) -> Result<std::borrow::Cow<'_, str>, RequestError> {
         expect_identity(self.headers())?;
         content_type(self.headers())
     }
