@@ -77,11 +77,11 @@ impl Body {
     }
 
     /// What hyper receives.
-    pub(crate) fn incoming(body: Incoming, awaits_continue: bool, unread: &Unread) -> Self {
+    pub(crate) fn incoming(body: Incoming, awaits_continue: bool, unread: Option<&Unread>) -> Self {
         if http_body::Body::is_end_stream(&body) {
             Self::empty()
         } else {
-            let received = Received::new(body, awaits_continue, unread.clone());
+            let received = Received::new(body, awaits_continue, unread.cloned());
             Self(Kind::Incoming(received))
         }
     }

@@ -1,14 +1,17 @@
 //! Where panics happened: the hook is told the line, and whoever catches the panic is not.
 
 use std::any::Any;
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::collections::VecDeque;
 use std::panic::{self, PanicHookInfo};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread::{self, ThreadId};
+use std::time::Duration;
 
 use tokio::task;
 
 use crate::place::Place;
+use crate::stderr;
 
 /// Panics that nobody has asked about are kept, so many of the last.
 const MOST: usize = 64;
@@ -23,7 +26,13 @@ struct Panic {
     place: Place,
 }
 
-/// Remembers from now on where panics happen. The hook that was there before is called as well.
+/// How long a thread that panics waits for its message to be written: the panic may end the process.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// Remembers from now on where panics happen. A hook that the program has set is called as well.
+///
+/// Rust's own hook writes to standard error and waits for as long as that takes. So while the log is
+/// written in the background, the same message goes there instead.
 pub(crate) fn watch() {
     static WATCHING: Once = Once::new();
     if thread::panicking() {
@@ -31,11 +40,36 @@ pub(crate) fn watch() {
     }
     WATCHING.call_once(|| {
         let before = panic::take_hook();
+        let is_rusts_own = is_same(&*before, &*panic::take_hook());
         panic::set_hook(Box::new(move |info| {
             note(info);
-            before(info);
+            if is_rusts_own && stderr::is_in_background() {
+                stderr::write(text(info).as_bytes());
+                stderr::flush(PATIENCE);
+            } else {
+                before(info);
+            }
         }));
     });
+}
+
+type Hook = dyn Fn(&PanicHookInfo<'_>) + Send + Sync;
+
+/// Whether two hooks are the same function. Rust's own has no state, so its address tells nothing; its
+/// vtable does, and that is one, as it becomes a `Box<dyn Fn>` in one place.
+fn is_same(one: &Hook, other: &Hook) -> bool {
+    std::ptr::eq(one, other)
+}
+
+/// What Rust's own hook writes.
+fn text(info: &PanicHookInfo<'_>) -> String {
+    let thread = thread::current();
+    let name = thread.name().unwrap_or("<unnamed>");
+    let backtrace = Backtrace::capture();
+    match backtrace.status() {
+        BacktraceStatus::Captured => format!("thread '{name}' {info}\n{backtrace}"),
+        _ => format!("thread '{name}' {info}\n"),
+    }
 }
 
 fn note(info: &PanicHookInfo<'_>) {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use listenfd::ListenFd;
 use tokio::net::TcpListener;
@@ -15,6 +16,9 @@ use crate::settings::Settings;
 use crate::signals::StopSignals;
 use crate::site::Site;
 use crate::stderr;
+
+/// How long blocking calls that outlive their requests may still take when the site has stopped.
+const LAST_CALLS: Duration = Duration::from_secs(1);
 
 #[cfg(not(feature = "cli"))]
 impl App {
@@ -40,7 +44,8 @@ pub(crate) fn serve(app: App) -> Result<()> {
     if let Some(workers) = serving.workers {
         runtime.worker_threads(workers);
     }
-    runtime.enable_all().build()?.block_on(async {
+    let runtime = runtime.enable_all().build()?;
+    let served = runtime.block_on(async {
         let site = app.start().await?;
         let connections = site.0.context.limits.max_connections;
         let shortage = descriptors::shortage(site.settings(), connections);
@@ -52,7 +57,10 @@ pub(crate) fn serve(app: App) -> Result<()> {
         stderr::write(banner(&site, listener.local_addr()?).as_bytes());
         server::serve(listener, site, stop).await;
         Ok(())
-    })
+    });
+    // Dropping the runtime would wait for blocking calls of views, however long they take.
+    runtime.shutdown_timeout(LAST_CALLS);
+    served
 }
 
 /// The socket handed over by systemd or `duck run`, else one of our own.

@@ -71,8 +71,12 @@ impl Sending {
                     (None, _) => Ok(None),
                 });
             };
-            let (Some(left), Some(piece)) = (self.left, frame.data_ref()) else {
+            let Some(left) = self.left else {
                 return Poll::Ready(Ok(Some(frame)));
+            };
+            // Trailers do not go with a length, and over HTTP/2 they would overtake the last piece.
+            let Some(piece) = frame.data_ref() else {
+                continue;
             };
             let left = left.checked_sub(piece.len() as u64).ok_or_else(|| {
                 Failure::text("the body is longer than its Content-Length".to_owned())
@@ -167,6 +171,21 @@ mod tests {
     use http_body_util::BodyExt;
 
     use super::*;
+
+    #[tokio::test]
+    async fn trailers_do_not_overtake_the_last_piece() {
+        let frames = [
+            Frame::data(Bytes::from("four")),
+            Frame::trailers(http::HeaderMap::new()),
+        ];
+        let frames = futures_util::stream::iter(frames.map(Ok::<_, std::io::Error>));
+        let body = Body::new(http_body_util::StreamBody::new(frames));
+        let (method, uri) = (Method::GET, Uri::from_static("/"));
+        let mut sending = Sending::new(body, Some(4), StatusCode::OK, &method, &uri);
+        let first = sending.frame().await.unwrap().unwrap();
+        assert_eq!(first.into_data().unwrap(), "four");
+        assert!(sending.frame().await.is_none());
+    }
 
     #[tokio::test]
     async fn a_body_is_not_asked_again_after_its_end() {

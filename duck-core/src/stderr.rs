@@ -90,6 +90,11 @@ pub(crate) fn write(text: &[u8]) {
     }
 }
 
+/// Whether the thread writes what is written now.
+pub(crate) fn is_in_background() -> bool {
+    queue().in_use
+}
+
 /// Waits until everything so far is written, for this long at most. Returns whether it is.
 pub(crate) fn flush(patience: Duration) -> bool {
     let mut queue = queue();

@@ -115,9 +115,9 @@ impl Client {
         self: Arc<Self>,
         request: hyper::Request<Incoming>,
     ) -> Result<http::Response<Wire>, Infallible> {
-        let suspect = self
-            .vitals
-            .request_arrives(request.version() == Version::HTTP_2);
+        let http2 = request.version() == Version::HTTP_2;
+        let is_http_1_0 = request.version() == Version::HTTP_10;
+        let suspect = self.vitals.request_arrives(http2);
         let awaits_continue = match check(&request, suspect) {
             Ok(awaits_continue) => awaits_continue,
             Err((status, what)) => {
@@ -126,7 +126,7 @@ impl Client {
             }
         };
         let mut work = Work::begin(self.vitals.clone());
-        let unread = self.vitals.unread();
+        let unread = (!http2).then(|| self.vitals.unread());
         let request = request.map(|body| Body::incoming(body, awaits_continue, unread));
         let mut response = self.site.respond(request, self.from).await.into_http();
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -135,6 +135,10 @@ impl Client {
         if self.vitals.is_unread() {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(header::CONNECTION, close);
+        }
+        if is_http_1_0 && response.headers().contains_key(header::CONNECTION) {
+            // Otherwise hyper adds the `keep-alive` that the client has asked for.
+            *response.version_mut() = Version::HTTP_10;
         }
         if response.body().is_made_while_sent() {
             Ok(response.map(|body| Wire(Body::new(Watching { body, work }))))

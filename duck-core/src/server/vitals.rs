@@ -30,7 +30,7 @@ pub(super) struct Vitals {
     http2: AtomicBool,
     /// The client has closed its side of the connection.
     half_closed: AtomicBool,
-    /// The body of a request was not read to its end.
+    /// The body of a request was not read to its end. Never set over HTTP/2.
     unread: Unread,
 }
 
@@ -89,10 +89,9 @@ impl Vitals {
         &self.unread
     }
 
-    /// Whether a request's body was not read to its end, so that no other request can follow. Over HTTP/2
-    /// each has a stream of its own.
+    /// Whether a request's body was not read to its end, so that no other request can follow.
     pub(super) fn is_unread(&self) -> bool {
-        self.unread.load(Relaxed) && !self.http2.load(Relaxed)
+        self.unread.load(Relaxed)
     }
 
     pub(super) fn has_served(&self) -> bool {
@@ -283,17 +282,6 @@ mod tests {
             assert_eq!(verdicts(&mut deadlines, &vitals, 3), [Leave, Leave, Leave]);
         }
         assert_eq!(deadlines.tick(&vitals, &limits()), Drop);
-    }
-
-    #[test]
-    fn an_unread_body_ends_the_connection_unless_it_has_streams() {
-        for http2 in [false, true] {
-            let vitals = Vitals::default();
-            vitals.request_arrives(http2);
-            assert!(!vitals.is_unread());
-            vitals.unread().store(true, Relaxed);
-            assert_eq!(vitals.is_unread(), !http2);
-        }
     }
 
     #[test]

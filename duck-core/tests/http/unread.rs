@@ -1,9 +1,14 @@
 //! Answers that are given before the body was read. A client, or a proxy, that is still sending has to
 //! get them: RFC 9112, 9.6.
 
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use duck_core::{Body, Bytes};
+use futures_util::stream::unfold;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::http2::{ask, connect, request};
 use crate::wire::{Server, get};
@@ -52,6 +57,31 @@ async fn a_body_that_came_along_keeps_the_connection() {
     }
     wire.send(get("/")).await;
     assert_eq!(wire.answer().await.body, "home");
+}
+
+#[tokio::test]
+async fn http_1_0_is_not_told_both_to_close_and_to_keep_the_connection() {
+    let server = Server::start("").await;
+    let mut wire = server.connect().await;
+    let headers = "Connection: keep-alive\r\nContent-Length: 5";
+    wire.send(format!("POST /unread HTTP/1.0\r\n{headers}\r\n\r\n"))
+        .await;
+    assert_eq!(wire.answer().await.header("connection"), Some("close"));
+    assert_eq!(wire.rest().await, "");
+}
+
+#[tokio::test]
+async fn an_answer_to_a_body_that_cannot_be_read_says_that_the_connection_ends() {
+    let server = Server::start("").await;
+    let mut wire = server.connect().await;
+    let request = post("/echo", "Transfer-Encoding: chunked");
+    wire.send(format!("{request}zz\r\n")).await;
+    let answer = wire.answer().await;
+    assert_eq!(
+        (answer.status, answer.header("connection")),
+        (400, Some("close"))
+    );
+    assert_eq!(wire.rest().await, "");
 }
 
 #[tokio::test]
@@ -164,4 +194,34 @@ async fn http_2_is_answered_and_goes_on() {
         }
     }
     assert_eq!(ask(&client, request("GET", "/", "")).await.1, "home");
+}
+
+/// Some clients lose an answer when the rest of their body is refused.
+#[tokio::test]
+async fn http_2_takes_in_what_it_does_not_read() {
+    let server = Server::start("MAX_BODY_BYTES = 100").await;
+    let client = connect(&server).await;
+    for (path, status) in UNREAD {
+        let taken = Arc::new(Notify::new());
+        let pieces = unfold(0, {
+            let taken = taken.clone();
+            move |count| {
+                let taken = taken.clone();
+                async move {
+                    if count == 200 {
+                        taken.notify_one();
+                        return None;
+                    }
+                    Some((
+                        Ok::<_, io::Error>(Bytes::from(vec![b'x'; 10_000])),
+                        count + 1,
+                    ))
+                }
+            }
+        });
+        let (found, _) = ask(&client, request("POST", path, Body::stream(pieces))).await;
+        assert_eq!(found, status, "{path}");
+        let all = timeout(Duration::from_secs(20), taken.notified()).await;
+        assert!(all.is_ok(), "{path}");
+    }
 }
