@@ -39,6 +39,19 @@ pub(crate) fn shortage(settings: &Settings, connections: usize) -> Option<String
     (fit < connections).then(|| settings.error("MAX_CONNECTIONS", message).to_string())
 }
 
+/// How many threads may do blocking work at once, such as writing sessions or reading files. Each has four
+/// files open at most, and together they have what static files that are being sent leave of the reserve.
+pub(crate) fn blocking_threads() -> usize {
+    limit().map_or(MOST_THREADS, threads_within)
+}
+
+/// As many as tokio has by itself.
+const MOST_THREADS: usize = 512;
+
+fn threads_within(limit: u64) -> usize {
+    usize::try_from(limit / 8 / 4).map_or(MOST_THREADS, |threads| threads.clamp(4, MOST_THREADS))
+}
+
 /// How many static files are being sent that take more than one piece.
 static FILES: AtomicU64 = AtomicU64::new(0);
 
@@ -101,6 +114,19 @@ mod tests {
             (u64::MAX, 10_000),
         ] {
             assert_eq!(fit_into(limit, 10_000), fit, "{limit}");
+        }
+    }
+
+    #[test]
+    fn blocking_work_has_the_other_half_of_the_reserve() {
+        for (limit, threads) in [
+            (64, 4),
+            (256, 8),
+            (1024, 32),
+            (20_000, 512),
+            (u64::MAX, 512),
+        ] {
+            assert_eq!(threads_within(limit), threads, "{limit}");
         }
     }
 

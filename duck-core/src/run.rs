@@ -41,6 +41,7 @@ pub(crate) fn serve(app: App) -> Result<()> {
     descriptors::raise_limit();
     let serving = Serving::from_settings(app.settings()?)?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.max_blocking_threads(descriptors::blocking_threads());
     if let Some(workers) = serving.workers {
         runtime.worker_threads(workers);
     }
