@@ -11,6 +11,7 @@ use percent_encoding::percent_decode_str;
 use crate::files;
 use crate::parameters::{Parameters, Quoting, essence};
 use crate::request_error::RequestError;
+use crate::response::is_token;
 
 /// What a part says of itself.
 #[derive(Debug, PartialEq, Eq)]
@@ -91,13 +92,6 @@ fn extended(text: &str) -> Option<String> {
 }
 
 fn is_media_type(text: &str) -> bool {
-    let is_token = |text: &str| {
-        let is_symbol = |byte: u8| b"!#$%&'*+-.^_`|~".contains(&byte);
-        !text.is_empty()
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || is_symbol(byte))
-    };
     text.split_once('/')
         .is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
 }

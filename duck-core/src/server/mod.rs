@@ -67,7 +67,7 @@ async fn accept(
     stopping: &watch::Receiver<()>,
 ) {
     let most = descriptors::fit(site.0.context.limits.max_connections);
-    let room = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
+    let room = Arc::new(Semaphore::new(most));
     let mut told = None;
     loop {
         // Nobody closes this semaphore.
