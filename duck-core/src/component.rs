@@ -11,7 +11,8 @@ use crate::setup::Setup;
 ///
 /// Add one with [`App::with`](crate::App::with). Components start one after the other, in the order they
 /// were added, and each may use what those before it left with [`Setup::insert`]. If one fails, the site
-/// does not start: `run`, `check` and every other command print the error as one line and exit with 1.
+/// does not start: `run`, `check` and every other command that starts it print the error as one line and
+/// exit with 1.
 ///
 /// An async closure is a component. Its argument needs its type written out:
 ///
