@@ -16,6 +16,7 @@ pub(crate) mod site;
 pub(crate) mod stderr;
 
 use std::fmt;
+use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -193,7 +194,7 @@ impl App {
         self.start_for(Purpose::Serving).await
     }
 
-    pub(crate) async fn start_for(mut self, purpose: Purpose) -> Result<Site> {
+    pub(crate) async fn start_for(self, purpose: Purpose) -> Result<Site> {
         panics::watch();
         let settings = self.settings?;
         settings.refuse_lower_case()?;
@@ -219,24 +220,25 @@ impl App {
         for component in self.components {
             component.start(&mut setup).await?;
         }
+        let patterns = self
+            .patterns
+            .into_iter()
+            .chain(mem::take(&mut setup.patterns));
+        let patterns: Vec<UrlPattern> = patterns.collect();
         #[cfg(feature = "templates")]
         {
-            let patterns = self.patterns.iter_mut().chain(&mut setup.patterns);
-            let blueprints: Vec<_> = patterns
-                .flat_map(|p| std::mem::take(&mut p.templates))
-                .collect();
-            crate::pages::templates::registry::start(&mut setup, blueprints, debug)?;
+            let folders = patterns.iter().flat_map(|pattern| &pattern.templates);
+            crate::pages::templates::registry::start(&mut setup, folders.cloned(), debug)?;
         }
         let Setup {
             hooks,
             state,
             layers,
-            patterns,
             ..
         } = setup;
         let mut router = Router::new(&layers, redirects_slashes);
         let mut table = Table::default();
-        for pattern in self.patterns.into_iter().chain(patterns) {
+        for pattern in patterns {
             table.add(pattern, &layers, &settings)?;
         }
         table.routes.put_into(&mut router, &layers)?;

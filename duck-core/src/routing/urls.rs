@@ -89,7 +89,7 @@ pub struct UrlPattern {
     pub(crate) view: MakeView,
     pub(crate) view_name: &'static str,
     pub(crate) view_params: usize,
-    /// Those of the blueprint that begins with this pattern.
+    /// Those of the blueprints it is in, the outermost first.
     #[cfg(feature = "templates")]
     pub(crate) templates: Vec<Folder>,
 }
@@ -292,6 +292,10 @@ impl Blueprint {
         }
         pattern.name = pattern.name.map(|name| format!("{}.{name}", self.name));
         pattern.layers.splice(0..0, self.layers.iter().cloned());
+        #[cfg(feature = "templates")]
+        pattern
+            .templates
+            .splice(0..0, self.templates.iter().cloned());
         pattern
     }
 }
@@ -301,13 +305,7 @@ impl IntoIterator for Blueprint {
     type IntoIter = std::vec::IntoIter<UrlPattern>;
 
     fn into_iter(mut self) -> Self::IntoIter {
-        let mut patterns = std::mem::take(&mut self.patterns);
-        #[cfg(feature = "templates")]
-        if let Some(first) = patterns.first_mut() {
-            first
-                .templates
-                .splice(..0, std::mem::take(&mut self.templates));
-        }
+        let patterns = std::mem::take(&mut self.patterns);
         patterns
             .into_iter()
             .map(|pattern| self.adopt(pattern))

@@ -69,6 +69,9 @@ async fn the_first_folder_that_has_a_template_counts() {
 
 #[tokio::test]
 async fn a_blueprint_brings_templates_behind_the_sites_own() {
+    async fn view(request: Request) -> Result<Response> {
+        render(&request, "shop/page.html", context! {}).await
+    }
     let own = folder(&[("base.html", "<site>{% block main %}{% endblock %}</site>")]);
     let shop = folder(&[
         ("base.html", "not used"),
@@ -78,9 +81,6 @@ async fn a_blueprint_brings_templates_behind_the_sites_own() {
         ),
     ]);
     let deep = folder(&[("shop/deep.html", "deep"), ("shop/page.html", "not used")]);
-    async fn view(request: Request) -> Result<Response> {
-        render(&request, "shop/page.html", context! {}).await
-    }
     let inner = Blueprint::new("inner")
         .templates(Templates::on_disk([deep.path()]))
         .urls([path("/x", view)]);
@@ -106,12 +106,12 @@ static SITE: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/tests/templates/si
 
 #[tokio::test]
 async fn templates_may_be_part_of_the_program() {
+    async fn any(request: Request, name: String) -> Result<Response> {
+        render(&request, &name, context! {}).await
+    }
     for debug in [true, false] {
         let app =
             App::new(Settings::default().with("DEBUG", debug)).with(Templates::embedded(&SITE));
-        async fn any(request: Request, name: String) -> Result<Response> {
-            render(&request, &name, context! {}).await
-        }
         let app = app.urls([path("/", page).name("home"), path("/any/<path:name>", any)]);
         let site = TestClient::start(app).await;
         assert_eq!(site.get("/").await.text(), "<main>home</main>");

@@ -5,8 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use duck::pages::TemplateError;
-use duck::pages::Templates;
+use duck::pages::{TemplateError, Templates};
 use duck::prelude::*;
 use duck::testing::TestClient;
 use tempfile::TempDir;

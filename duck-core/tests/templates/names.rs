@@ -42,14 +42,14 @@ async fn a_page_is_a_template_with_the_views_values() {
 
 #[tokio::test]
 async fn urls_are_made_by_name_and_read_well() {
+    async fn json(request: Request) -> Result<Response> {
+        render(&request, "page.json", context! {}).await
+    }
     async fn item(request: Request, _shop: String, _id: u32) -> Result<Response> {
         render(&request, "page.html", context! {}).await
     }
     let text = "{{ url('item', 'fish tea', 7) }} {{ url('home') }} {{ static('css/a b.css') }}";
     let folder = folder(&[("page.html", text), ("page.json", "{{ url('home') }}")]);
-    async fn json(request: Request) -> Result<Response> {
-        render(&request, "page.json", context! {}).await
-    }
     let app = app(&folder).urls([
         path("/", page).name("home"),
         path("/json", json),

@@ -116,6 +116,10 @@ async fn an_include_that_is_not_there_names_the_line_that_asks_for_it() {
 
 #[tokio::test]
 async fn a_name_cannot_leave_the_folder() {
+    async fn view(request: Request) -> Result<Response> {
+        let name: String = request.query::<Vec<(String, String)>>()?.remove(0).1;
+        render(&request, &name, context! {}).await
+    }
     let outer = tempfile::tempdir().unwrap();
     write(outer.path(), "secret.html", "secret");
     write(
@@ -126,10 +130,6 @@ async fn a_name_cannot_leave_the_folder() {
     write(outer.path(), "templates/.hidden.html", "secret");
     write(outer.path(), "templates/page.html~", "secret");
     let secret = outer.path().join("secret.html").display().to_string();
-    async fn view(request: Request) -> Result<Response> {
-        let name: String = request.query::<Vec<(String, String)>>()?.remove(0).1;
-        render(&request, &name, context! {}).await
-    }
     let app = App::new(Settings::default())
         .with(Templates::on_disk([outer.path().join("templates")]))
         .urls([path("/", view)]);
@@ -151,14 +151,14 @@ async fn a_name_cannot_leave_the_folder() {
         "page.html/../page.html",
         "x\0/../page.html",
     ] {
-        let query: String = duck_query(name);
+        let query: String = encoded(name);
         let page = site.get(&format!("/?name={query}")).await;
         assert_eq!(page.status(), 500, "{name:?}: {}", page.text());
         assert!(!page.text().contains("secret"), "{name:?}");
     }
 }
 
-fn duck_query(text: &str) -> String {
+fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02x}")).collect()
 }
 

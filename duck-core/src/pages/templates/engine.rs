@@ -17,6 +17,18 @@ use super::names::Names;
 use crate::error::Result;
 use crate::http::request::Request;
 
+/// How the templates of a site compile.
+pub(super) struct Checked {
+    /// How many there are.
+    #[cfg_attr(
+        not(feature = "cli"),
+        expect(dead_code, reason = "the command `check` says it")
+    )]
+    pub(super) templates: usize,
+    /// What is wrong with those that do not.
+    pub(super) wrong: Vec<String>,
+}
+
 /// All templates of a site, and the names that each of them has.
 pub(crate) struct Engine {
     environment: Environment<'static>,
@@ -79,8 +91,8 @@ impl Engine {
         template.render(Value::from_dyn_object(names))
     }
 
-    /// Compiles every template. How many there are, and what is wrong with those that do not compile.
-    pub(super) fn check(&self) -> (usize, Vec<String>) {
+    /// Compiles every template.
+    pub(super) fn check(&self) -> Checked {
         let (mut names, mut wrong) = (BTreeSet::new(), Vec::new());
         for folder in &*self.folders {
             match folder.names() {
@@ -93,7 +105,10 @@ impl Engine {
         }
         let broken = names.iter().filter_map(|name| self.wrong(name));
         wrong.extend(broken);
-        (names.len(), wrong)
+        Checked {
+            templates: names.len(),
+            wrong,
+        }
     }
 
     /// What is wrong with a template: `templates/home.html:3: syntax error: …`.

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use include_dir::Dir;
 
 /// A folder of templates.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Folder {
     /// Read when a page needs it, so that an edit is seen at the next request.
     OnDisk(PathBuf),

@@ -162,7 +162,12 @@ pub(crate) fn start(
         environment,
         lazy,
     } = setup.state.take().unwrap_or_default();
-    folders.extend(blueprints);
+    for folder in blueprints {
+        // Each pattern of a blueprint has its folders.
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
     if folders.is_empty() {
         return Ok(());
     }
@@ -171,18 +176,21 @@ pub(crate) fn start(
     }
     folders.push(Folder::Embedded(&OWN));
     let engine = Engine::new(environment, lazy, folders, debug);
-    let (templates, wrong) = engine.check();
+    let checked = engine.check();
     if setup.is_serving() {
-        match wrong.split_first() {
+        match checked.wrong.split_first() {
             Some((first, others)) if !debug => return Err(broken(first, others.len())),
             _ => {}
         }
-        for finding in &wrong {
+        for finding in &checked.wrong {
             tracing::warn!(target: "duck", "{finding}");
         }
     }
     #[cfg(feature = "cli")]
-    setup.check(format!("{templates} templates compile"), wrong);
+    setup.check(
+        format!("{} templates compile", checked.templates),
+        checked.wrong,
+    );
     setup.insert(engine);
     Ok(())
 }
