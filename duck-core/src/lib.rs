@@ -33,6 +33,7 @@
 //! * `multipart` – uploads.
 //! * `regex` – `re_path`.
 //! * `cli` – the commands of the site's own binary, and its log on standard error.
+//! * `collectstatic` – the command of that name: static files under names with a hash, and compressed.
 //! * `testing` – a client for the site's tests. It is not on by default: a site has it among its
 //!   `[dev-dependencies]`.
 
@@ -110,7 +111,7 @@ pub use body::{Body, BoxError};
 pub use component::Component;
 pub use error::{Cause, Error, Result};
 pub use escape::escape_html;
-pub use files::{file, static_folder};
+pub use files::{StaticFiles, file, media_folder, static_folder};
 pub use into_response::{Html, IntoResponse, Json};
 pub use middleware::{
     Middleware, MiddlewareFn, Next, ProcessRequest, ProcessResponse, process_request,

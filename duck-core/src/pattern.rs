@@ -181,6 +181,11 @@ impl Pattern {
     }
 }
 
+/// A path of names with slashes between them, percent-encoded.
+pub(crate) fn encode_path(path: &str) -> String {
+    utf8_percent_encode(path, REST).to_string()
+}
+
 impl Param {
     fn parse(text: &str, path: &str) -> Result<Self, String> {
         let (converter, name) = text.split_once(':').unwrap_or(("str", text));

@@ -6,7 +6,7 @@ pub use crate::{
     App, Blueprint, Bytes, ClassView, Component, Cookie, DELETE, Error, Expiry, Flash, FlashLevel,
     FromParam, GET, HEAD, Html, IntoResponse, Json, Method, Middleware, Next, OPTIONS, Or500,
     OrNotFound, PATCH, POST, PUT, Param, Pieces, Request, Response, Result, Session, Settings,
-    Setup, StatusCode, TypedSession, UrlPattern, Uuid, bytes, class_view, escape_html, file, html,
-    json, path, process_request, process_response, redirect, redirect_external, redirect_to,
-    static_folder, stream, stream_with, text,
+    Setup, StaticFiles, StatusCode, TypedSession, UrlPattern, Uuid, bytes, class_view, escape_html,
+    file, html, json, media_folder, path, process_request, process_response, redirect,
+    redirect_external, redirect_to, static_folder, stream, stream_with, text,
 };

@@ -1,12 +1,23 @@
 //! Files as responses: one file, or a folder of them.
 
+#[cfg(feature = "collectstatic")]
+mod collect;
 mod conditional;
 mod encoding;
 mod folder;
+mod manifest;
+mod media;
 mod name;
 mod open;
 mod pieces;
 mod range;
+#[cfg(feature = "collectstatic")]
+mod references;
+mod root;
+#[cfg(feature = "collectstatic")]
+mod sources;
+mod static_files;
+mod static_urls;
 
 use std::future::Future;
 use std::ops::Range;
@@ -17,12 +28,13 @@ use http::{HeaderValue, Method, StatusCode, header};
 
 use self::conditional::{Validators, Verdict, may_cut, verdict};
 use self::encoding::Encoding;
-pub(crate) use self::folder::pattern;
 pub use self::folder::static_folder;
+pub use self::media::media_folder;
 #[cfg(feature = "multipart")]
 pub(crate) use self::name::clean;
 use self::open::OpenFile;
 use self::range::Asked;
+pub use self::static_files::StaticFiles;
 use crate::error::{Error, Result};
 use crate::place::Place;
 use crate::request::Request;
