@@ -8,7 +8,8 @@ mod shop;
 mod urls;
 mod views;
 
-use duck::{App, StaticFiles};
+use duck::App;
+use duck::files::StaticFiles;
 use duck_session::SessionMiddleware;
 
 /// The site: its settings, its sessions, its goods and its URLs.

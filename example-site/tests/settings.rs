@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use duck::{App, Settings, StaticFiles};
+use duck::files::StaticFiles;
+use duck::{App, Settings};
 use duck_session::{SessionMiddleware, SessionSettings};
 use toml::Value;
 

@@ -15,9 +15,9 @@ use super::manifest::{Manifest, hashed, is_hashed};
 use super::references::{Reference, has_references, renamed, rewrite, target};
 use super::static_files::Places;
 use super::{media_type, sources};
+use crate::app::setup::Setup;
 use crate::error::{Error, Result};
-use crate::pattern;
-use crate::setup::Setup;
+use crate::routing::pattern;
 
 /// What a file is called until all of it is written.
 const UNFINISHED: &str = ".collecting-";

@@ -14,11 +14,11 @@ use super::root::{Root, relative};
 use super::{media, media_type, respond};
 use crate::BoxFuture;
 use crate::error::{Error, Result};
-use crate::request::Request;
-use crate::response::Response;
+use crate::http::request::Request;
+use crate::http::response::Response;
+use crate::routing::urls::UrlPattern;
+use crate::routing::view::View;
 use crate::settings::{Seconds, Settings};
-use crate::urls::UrlPattern;
-use crate::view::View;
 
 /// Where an older copy will never do for a newer one, or the other way round.
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -26,21 +26,22 @@ const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=3153600
 /// The files of a folder of the site's own, and of those in it, under one URL.
 ///
 /// A relative folder counts from that of the settings file; it need not be there yet. Files are sent as
-/// [`file`](crate::file) sends them. `STATIC_CACHE_AGE` says for how many seconds browsers use a file
+/// [`file`](crate::files::file) sends them. `STATIC_CACHE_AGE` says for how many seconds browsers use a file
 /// without asking again; without it they ask each time.
 ///
 /// What is not a regular file inside the folder is a 404: folders themselves (there are no
 /// listings), names that begin with a dot, and links that lead out.
 ///
 /// ```
-/// use duck_core::{App, Settings, static_folder};
+/// use duck::{App, Settings};
+/// use duck::files::static_folder;
 ///
 /// let app = App::new(Settings::default()).urls([static_folder("/manual/", "manual").name("manual")]);
 /// ```
 ///
 /// Its URLs are made with the path inside the folder: `request.url("manual", ["a/b.html"])`.
 /// A page of HTML in it is a page of your site: what visitors uploaded belongs in a
-/// [`media_folder`](crate::media_folder).
+/// [`media_folder`](crate::files::media_folder).
 ///
 /// A folder that holds the settings file stops the site from starting: it would be sent too.
 pub fn static_folder(url: &str, folder: impl Into<PathBuf>) -> UrlPattern {
@@ -127,7 +128,7 @@ impl Folder {
             media_type(Path::new(path))
         };
         let mut response = respond(request, file, media_type, encoding)?;
-        let status = response.status_code();
+        let status = response.status();
         if !status.is_success() && status != StatusCode::NOT_MODIFIED {
             return Ok(response);
         }

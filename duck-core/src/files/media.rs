@@ -6,8 +6,8 @@ use http::{HeaderValue, header};
 
 use super::folder::{Files, Folder, pattern};
 use super::root::Root;
-use crate::response::Response;
-use crate::urls::UrlPattern;
+use crate::http::response::Response;
+use crate::routing::urls::UrlPattern;
 
 /// The files of a folder that visitors upload to, under one URL.
 ///
@@ -18,13 +18,14 @@ use crate::urls::UrlPattern;
 /// (`Content-Security-Policy: sandbox`). Files that lie compressed beside others are files of their own. A
 /// browser asks each time whether a file has changed.
 ///
-/// In all else it is as a [`static_folder`](crate::static_folder): relative folders, links, hidden files, ranges.
+/// In all else it is as a [`static_folder`](crate::files::static_folder): relative folders, links, hidden files, ranges.
 /// Everybody may have the files who knows their URLs, unless a
 /// [middleware](UrlPattern::middleware) says otherwise.
 ///
 /// ```
-/// # use duck_core::testing::TestClient;
-/// use duck_core::{App, Settings, media_folder};
+/// # use duck::testing::TestClient;
+/// use duck::files::media_folder;
+/// use duck::{App, Settings};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {

@@ -9,10 +9,10 @@ use super::folder::{Files, Folder, pattern};
 use super::manifest::Manifest;
 use super::root::Root;
 use super::static_urls::StaticUrls;
-use crate::component::Component;
+use crate::app::component::Component;
+use crate::app::setup::Setup;
 use crate::error::Result;
 use crate::settings::{Settings, SettingsError};
-use crate::setup::Setup;
 
 /// The site's style sheets, scripts and pictures: a [`Component`].
 ///
@@ -22,13 +22,14 @@ use crate::setup::Setup;
 /// working. Where nothing was collected, they come from `STATIC_DIR` here too.
 ///
 /// They are under `STATIC_URL` (`/static/`); [`Request::static_url`](crate::Request::static_url) makes their
-/// URLs. Else they are served as a [`static_folder`](crate::static_folder), and a `site.css.br` or `site.css.gz`
+/// URLs. Else they are served as a [`static_folder`](crate::files::static_folder), and a `site.css.br` or `site.css.gz`
 /// that is no older than the `site.css` beside it is sent in its place to who takes it. The pattern is named `static`.
 ///
 /// The command comes with the feature `collectstatic`.
 ///
 /// ```
-/// use duck_core::{App, Settings, StaticFiles};
+/// use duck::files::StaticFiles;
+/// use duck::{App, Settings};
 ///
 /// let app = App::new(Settings::default()).with(StaticFiles::new());
 /// ```

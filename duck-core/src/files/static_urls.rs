@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use super::manifest::Manifest;
 use super::root::{Root, relative};
 use crate::error::{Error, Result};
-use crate::pattern;
-use crate::request::Request;
+use crate::http::request::Request;
+use crate::routing::pattern;
 use crate::settings::nearest;
 
-/// The URLs of a site's static files. [`StaticFiles`](crate::StaticFiles) leaves them in the site's state.
+/// The URLs of a site's static files. [`StaticFiles`](crate::files::StaticFiles) leaves them in the site's state.
 #[derive(Debug)]
 pub(crate) struct StaticUrls {
     /// With a slash at its end.
@@ -104,8 +104,9 @@ impl Request {
     /// or `#` stays.
     ///
     /// ```
-    /// # use duck_core::testing::TestClient;
-    /// use duck_core::{App, Request, Result, Settings, StaticFiles, path};
+    /// # use duck::testing::TestClient;
+    /// use duck::files::StaticFiles;
+    /// use duck::{App, Request, Result, Settings, path};
     ///
     /// async fn home(request: Request) -> Result<String> {
     ///     Ok(request.static_url("css/site.css")?.into_owned())
@@ -121,7 +122,7 @@ impl Request {
     /// # Errors
     ///
     /// 500 when there is no such file among the collected ones or, with `DEBUG` on, in `STATIC_DIR`; and
-    /// when the site has no [`StaticFiles`](crate::StaticFiles).
+    /// when the site has no [`StaticFiles`](crate::files::StaticFiles).
     #[track_caller]
     pub fn static_url(&self, path: &str) -> Result<Cow<'_, str>> {
         match self.state::<StaticUrls>() {

@@ -42,7 +42,10 @@ impl Site {
 
     /// Runs the command as the site's binary does.
     async fn collect(&self, arguments: &[&str]) -> Result<ExitCode> {
-        let site = self.app().start_for(crate::setup::Purpose::Command).await?;
+        let site = self
+            .app()
+            .start_for(crate::app::setup::Purpose::Command)
+            .await?;
         let commands = &site.0.hooks.commands;
         let command = commands
             .iter()
@@ -279,7 +282,10 @@ async fn folders_in_each_other_and_unknown_arguments_are_refused() {
     for root in ["static", "static/all", "x/../static/all"] {
         let settings = Settings::default().in_folder(site.folder.path());
         let app = App::new(settings.with("STATIC_ROOT", root)).with(StaticFiles::new());
-        let app = app.start_for(crate::setup::Purpose::Command).await.unwrap();
+        let app = app
+            .start_for(crate::app::setup::Purpose::Command)
+            .await
+            .unwrap();
         let run = &app.0.hooks.commands[0].run;
         let error = run(Vec::new()).await.unwrap_err().to_string();
         assert!(error.contains("must not lie in each other"), "{error}");
@@ -296,7 +302,10 @@ async fn folders_in_each_other_and_unknown_arguments_are_refused() {
 async fn the_command_mends_what_keeps_the_site_from_starting() {
     let site = Site::new(&[("a.css", "a")]);
     let findings = async |site: &Site| {
-        let hooks = site.app().start_for(crate::setup::Purpose::Command).await;
+        let hooks = site
+            .app()
+            .start_for(crate::app::setup::Purpose::Command)
+            .await;
         let hooks = hooks.unwrap().0.hooks.clone();
         (hooks.findings, hooks.deploy_findings)
     };
