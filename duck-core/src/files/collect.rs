@@ -11,9 +11,9 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 use super::encoding::Encoding;
-use super::manifest::{Manifest, hashed, is_hashed};
+use super::manifest::{self, Manifest, hashed, is_hashed};
+use super::places::Places;
 use super::references::{Reference, has_references, renamed, rewrite, target};
-use super::static_files::Places;
 use super::{media_type, sources};
 use crate::app::setup::Setup;
 use crate::error::{Error, Result};
@@ -59,7 +59,7 @@ fn run(places: &Places, clear: bool) -> Result<ExitCode> {
     let Collector {
         manifest, written, ..
     } = collector;
-    manifest.write(&places.root)?;
+    write(&places.root.join(manifest::NAME), &manifest.to_json()?)?;
     let removed = if clear {
         remove_unused(&places.root, &manifest)?
     } else {
@@ -223,7 +223,7 @@ fn compress(encoding: Encoding, bytes: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 /// Writes a file in one step: it is there as a whole, or as it was.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(UNFINISHED);

@@ -10,7 +10,7 @@ use super::root::relative;
 use crate::error::{Error, Result};
 
 /// The manifest's name in `STATIC_ROOT`.
-const NAME: &str = "staticfiles.json";
+pub(super) const NAME: &str = "staticfiles.json";
 
 /// Hexadecimal digits of a hash in a name.
 const DIGITS: usize = 16;
@@ -44,13 +44,12 @@ impl Manifest {
         Ok(Some(manifest))
     }
 
-    /// Writes it in one step, over the one that was there.
+    /// What it is written as.
     #[cfg(feature = "collectstatic")]
-    pub(super) fn write(&self, root: &Path) -> Result<()> {
+    pub(super) fn to_json(&self) -> Result<Vec<u8>> {
         let mut text = serde_json::to_vec_pretty(self)?;
         text.push(b'\n');
-        super::collect::write(&root.join(NAME), &text)?;
-        Ok(())
+        Ok(text)
     }
 }
 

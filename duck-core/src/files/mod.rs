@@ -10,6 +10,7 @@ mod media;
 mod name;
 mod open;
 mod pieces;
+mod places;
 mod range;
 #[cfg(feature = "collectstatic")]
 mod references;
@@ -28,8 +29,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 
 use self::conditional::{Validators, Verdict, may_cut, verdict};
 use self::encoding::Encoding;
-pub use self::folder::static_folder;
-pub use self::media::media_folder;
+pub use self::folder::{media_folder, static_folder};
 #[cfg(feature = "multipart")]
 pub(crate) use self::name::clean;
 use self::open::OpenFile;
