@@ -34,6 +34,7 @@
 //! * `regex` – `re_path`.
 //! * `cli` – the commands of the site's own binary, and its log on standard error.
 //! * `templates` – pages from templates: [`render`].
+//! * `collectstatic` – the command of that name: static files under names with a hash, and compressed.
 //! * `testing` – a client for the site's tests. It is not on by default: a site has it among its
 //!   `[dev-dependencies]`.
 

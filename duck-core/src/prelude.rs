@@ -1,7 +1,7 @@
 //! What a site's `views.rs` and `urls.rs` need: `use duck::prelude::*;`.
 
 pub use crate::error::{Or500, OrNotFound};
-pub use crate::files::{file, static_folder};
+pub use crate::files::{StaticFiles, file, media_folder, static_folder};
 pub use crate::http::{
     DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, Pieces, ResponseResult, bytes, redirect_external,
     stream, stream_with,

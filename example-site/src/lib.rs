@@ -9,12 +9,13 @@ mod urls;
 mod views;
 
 use duck::App;
+use duck::files::StaticFiles;
 use duck_session::SessionMiddleware;
 
 /// The site: its settings, its sessions, its goods and its URLs.
 pub fn app() -> App {
     App::from_settings("settings.toml")
-        .static_files()
+        .with(StaticFiles::new())
         .with(SessionMiddleware::new())
         .state(shop::Shop::new())
         .urls(urls::urlpatterns())

@@ -229,6 +229,10 @@ fn routes(routes: &[RouteLine], json: bool) -> String {
 
 fn check(site: &Site, deploy: bool) -> Result<ExitCode> {
     let mut findings = site.settings().warnings();
+    findings.extend_from_slice(&site.0.hooks.findings);
+    if deploy {
+        findings.extend_from_slice(&site.0.hooks.deploy_findings);
+    }
     if deploy && site.0.context.debug {
         findings.push(
             site.settings()

@@ -42,12 +42,13 @@ pub use self::site::RouteLine;
 
 /// Keys that are read only where they matter: a site that has them in its settings all the same made
 /// no mistake.
-const KEYS_OF_SOME: [&str; 6] = [
+const KEYS_OF_SOME: [&str; 7] = [
     "MAX_PARTS",
     "SECRET_KEY",
     "SECRET_KEY_FALLBACKS",
     "STATIC_CACHE_AGE",
     "STATIC_DIR",
+    "STATIC_ROOT",
     "STATIC_URL",
 ];
 
@@ -162,17 +163,6 @@ impl App {
         self.around
             .push(crate::middleware::tower::Waiting::new(layer));
         self
-    }
-
-    /// Adds the site's folder of static files: `STATIC_DIR` (`static`) under `STATIC_URL`
-    /// (`/static/`). Its pattern is named `static`.
-    #[must_use]
-    pub fn static_files(self) -> Self {
-        self.with(async |setup: &mut Setup<'_>| {
-            let pattern = crate::files::pattern(setup.settings())?;
-            setup.urls([pattern]);
-            Ok(())
-        })
     }
 
     /// The settings it will start with.

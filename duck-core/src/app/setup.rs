@@ -47,6 +47,10 @@ pub(crate) struct Hooks {
     pub(crate) background: Vec<Arc<Task>>,
     pub(crate) stop: Vec<Arc<Task>>,
     pub(crate) banner: Vec<(String, String)>,
+    /// What is wrong with the site though it starts, for `check`.
+    pub(crate) findings: Vec<String>,
+    /// What is wrong with it on the internet, for `check --deploy`.
+    pub(crate) deploy_findings: Vec<String>,
     #[cfg(feature = "cli")]
     pub(crate) commands: Vec<Command>,
     #[cfg(feature = "cli")]
@@ -160,6 +164,20 @@ impl<'a> Setup<'a> {
     /// Adds a line to what the site prints when it starts: `sessions   folder  sessions/`.
     pub fn banner(&mut self, name: impl Into<String>, text: impl Into<String>) {
         self.hooks.banner.push((name.into(), text.into()));
+    }
+
+    /// Has `check` say what is wrong with the site, which starts nevertheless.
+    pub(crate) fn finding(&mut self, text: String) {
+        self.hooks.findings.push(text);
+    }
+
+    /// Has `check --deploy` say what is wrong with the site once it is on the internet. Where it is served, it is
+    /// a warning in the log.
+    pub(crate) fn deploy_finding(&mut self, text: String) {
+        if self.is_serving() {
+            tracing::warn!(target: "duck", "{text}");
+        }
+        self.hooks.deploy_findings.push(text);
     }
 
     /// Adds a command to the site's own binary: `./mysite NAME …` starts the components and runs this,

@@ -36,8 +36,8 @@ impl Multipart {
     /// # Errors
     ///
     /// 400 when the upload is malformed or breaks off, and on every call after an error; 413 when
-    /// there are more than `MAX_PARTS` (1000) parts, and past the limit of the body; 408 when
-    /// nothing comes for `BODY_TIMEOUT`.
+    /// there are more than `MAX_PARTS` (1000) parts, and past the limit of the body; 408 as for
+    /// [`BodyStream::next`](crate::http::BodyStream::next).
     pub async fn next(&mut self) -> Result<Option<Part<'_>>, RequestError> {
         while self.chunk().await?.is_some() {}
         let head = self.find().await;

@@ -13,6 +13,8 @@ use crate::settings::{Seconds, Settings, SettingsError};
 pub(crate) struct Limits {
     /// Bytes of a body, unless its URL pattern says otherwise.
     pub(crate) max_body_bytes: u64,
+    /// Bytes a second of a body that is streamed.
+    pub(crate) body_min_rate: u64,
     /// Bytes of a request's line and headers.
     pub(crate) max_head_bytes: usize,
     /// Open connections.
@@ -31,6 +33,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_body_bytes: 2 * 1024 * 1024,
+            body_min_rate: 1024,
             max_head_bytes: 64 * 1024,
             max_connections: 10_000,
             #[cfg(feature = "multipart")]
@@ -74,7 +77,8 @@ impl Limits {
         self.head_timeout.0
     }
 
-    /// For a whole body that a view reads at once; between two pieces of one that it streams.
+    /// For a whole body that a view reads at once; of one that it streams, for what is to come in that time at
+    /// `BODY_MIN_RATE`.
     pub(crate) fn body(&self) -> Duration {
         self.body_timeout.0
     }

@@ -50,11 +50,14 @@ async fn urls_are_made_by_name_and_read_well() {
     }
     let text = "{{ url('item', 'fish tea', 7) }} {{ url('home') }} {{ static('css/a b.css') }}";
     let folder = folder(&[("page.html", text), ("page.json", "{{ url('home') }}")]);
-    let app = app(&folder).urls([
-        path("/", page).name("home"),
-        path("/json", json),
-        path("/<shop>/<id>", item).name("item"),
-    ]);
+    let app = app(&folder)
+        .setting("DEBUG", false)
+        .with(duck::files::StaticFiles::new())
+        .urls([
+            path("/", page).name("home"),
+            path("/json", json),
+            path("/<shop>/<id>", item).name("item"),
+        ]);
     let site = TestClient::start(app).await;
     let page = site.get("/").await;
     assert_eq!(page.text(), "/fish%20tea/7 / /static/css/a%20b.css");
@@ -74,8 +77,11 @@ async fn a_url_cannot_leave_its_attribute() {
         "page.html",
         r#"<a href="{{ url('search', "'&") }}">{{ static('"><b>') }}"#,
     )]);
-    let site =
-        TestClient::start(app(&folder).urls([path("/s/<text>", search).name("search")])).await;
+    let app = app(&folder)
+        .setting("DEBUG", false)
+        .with(duck::files::StaticFiles::new());
+    let app = app.urls([path("/s/<text>", search).name("search")]);
+    let site = TestClient::start(app).await;
     let page = site.get("/s/x").await;
     assert_eq!(
         page.text(),

@@ -12,7 +12,7 @@ use duck_session::SessionMiddleware;
 /// The site: its settings, what stands around every request, and its URLs.
 pub fn app() -> App {
     App::from_settings("settings.toml")
-        .static_files()
+        .with(StaticFiles::new())
         .middleware(timing::timing)
         .with(SessionMiddleware::new())
         .urls(urls::urlpatterns())

@@ -263,7 +263,9 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// When no pattern has that name, or the values do not fit its parameters.
+    /// When no pattern has that name, or the values do not fit its parameters. Nor does a value fit that makes
+    /// `.` or `..` of a part between two slashes, which browsers resolve whatever the encoding, or that makes
+    /// the URL begin with two slashes, as one of another site does.
     pub fn url(&self, name: &str, values: impl UrlValues) -> Result<String, RequestError> {
         self.inner.context.urls.reverse(name, &values.texts())
     }

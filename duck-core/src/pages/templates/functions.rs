@@ -5,7 +5,6 @@ use std::sync::Arc;
 use minijinja::value::{Object, ObjectRepr, Rest, ValueKind, from_args};
 use minijinja::{AutoEscape, Error, ErrorKind, State, Value};
 
-use crate::files::static_urls::StaticUrls;
 use crate::http::request::Request;
 
 /// `url(name, values…)`: the path of a page.
@@ -58,8 +57,11 @@ impl Object for Static {
         arguments: &[Value],
     ) -> Result<Value, Error> {
         let (path,): (&str,) = from_args(arguments)?;
-        let urls = self.0.state::<StaticUrls>().map_err(|why| refused(&why))?;
-        Ok(link(state, urls.url(path)))
+        let url = self
+            .0
+            .static_url(path)
+            .map_err(|why| refused(&why.cause()))?;
+        Ok(link(state, url.into_owned()))
     }
 }
 

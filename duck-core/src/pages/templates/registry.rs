@@ -16,7 +16,6 @@ use super::lazy::LazyValue;
 use crate::app::component::Component;
 use crate::app::setup::Setup;
 use crate::error::{Error, Result};
-use crate::files::static_urls::StaticUrls;
 use crate::http::request::Request;
 
 /// Duck's own templates. A site may have others of the same names.
@@ -170,9 +169,6 @@ pub(crate) fn start(
     }
     if folders.is_empty() {
         return Ok(());
-    }
-    if setup.state.get::<StaticUrls>().is_none() {
-        setup.insert(StaticUrls::from_settings(setup.settings())?);
     }
     folders.push(Folder::Embedded(&OWN));
     let engine = Engine::new(environment, lazy, folders, debug);
