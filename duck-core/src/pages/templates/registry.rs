@@ -82,7 +82,7 @@ impl Setup<'_> {
     /// Gives all templates a function: `{{ price(12) }}`.
     ///
     /// Its arguments are read as the function's types, and its result is a text, a number, a list, or a
-    /// [`Value`](minijinja::Value). It may be called more than once for a page: it must not change
+    /// [`Value`](crate::pages::minijinja::Value). It may be called more than once for a page: it must not change
     /// anything.
     ///
     /// ```
