@@ -187,10 +187,13 @@ pub(crate) fn start(
         }
     }
     #[cfg(feature = "cli")]
-    setup.check(
-        format!("{} templates compile", checked.templates),
-        checked.wrong,
-    );
+    {
+        let is_well = match checked.templates {
+            1 => "1 template compiles".to_owned(),
+            count => format!("{count} templates compile"),
+        };
+        setup.check(is_well, checked.wrong);
+    }
     setup.insert(engine);
     Ok(())
 }
