@@ -228,6 +228,17 @@ fn routes(routes: &[RouteLine], json: bool) -> String {
 }
 
 fn check(site: &Site, deploy: bool) -> Result<ExitCode> {
+    let (text, is_well) = report(site, deploy);
+    print(&text)?;
+    Ok(if is_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// What `check` has to say, and whether all is well.
+fn report(site: &Site, deploy: bool) -> (String, bool) {
     let mut findings = site.settings().warnings();
     findings.extend_from_slice(&site.0.hooks.findings);
     if deploy {
@@ -261,10 +272,40 @@ fn check(site: &Site, deploy: bool) -> Result<ExitCode> {
     for finding in &findings {
         text += &format!("  ✗ {finding}\n");
     }
-    print(&text)?;
-    Ok(if findings.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    (text, findings.is_empty())
+}
+
+#[cfg(all(test, feature = "templates"))]
+mod tests {
+    use super::*;
+    use crate::pages::Templates;
+    use crate::settings::Settings;
+
+    #[tokio::test]
+    async fn check_says_how_many_templates_compile_or_lists_those_that_do_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        std::fs::write(file("a.html"), "fine").unwrap();
+        for debug in [true, false] {
+            let app = || {
+                App::new(Settings::default().with("DEBUG", debug))
+                    .with(Templates::on_disk([folder.path()]))
+                    .start_for(Purpose::Command)
+            };
+            let (text, is_well) = report(&app().await.unwrap(), false);
+            assert!(
+                is_well && text.contains("✓ 1 template compiles\n"),
+                "{text}"
+            );
+            std::fs::write(file("b.html"), "\n{{ }}").unwrap();
+            std::fs::write(file("c.html"), "{% nothing %}").unwrap();
+            let (text, is_well) = report(&app().await.unwrap(), false);
+            for line in ["b.html:2: syntax error: ", "c.html:1: syntax error: "] {
+                let place = file(line).display().to_string();
+                assert!(!is_well && text.contains(&format!("✗ {place}")), "{text}");
+            }
+            std::fs::remove_file(file("b.html")).unwrap();
+            std::fs::remove_file(file("c.html")).unwrap();
+        }
+    }
 }

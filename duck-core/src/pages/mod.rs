@@ -16,6 +16,13 @@ pub use self::templates::{Context, TemplateError, Templates};
 #[cfg(feature = "templates")]
 #[doc(hidden)]
 pub use include_dir;
-/// The engine of the templates: what functions and filters of a site's own are written with.
+
+/// What functions, filters and values for templates are written with: see
+/// [`Setup::template_function`](crate::Setup::template_function).
+// Not the whole crate: it has a `String` and a `Json` of its own, and the compiler would name those of
+// the standard library and of Duck by their whole paths.
 #[cfg(feature = "templates")]
-pub use minijinja;
+pub mod minijinja {
+    pub use minijinja::value::{Kwargs, Rest};
+    pub use minijinja::{Error, ErrorKind, State, Value};
+}

@@ -23,6 +23,7 @@ mod sealed_cookie;
 mod settings;
 mod shared_cache;
 mod support;
+mod templates;
 mod test_cookie;
 mod test_login;
 mod timeouts;

@@ -19,7 +19,7 @@ use crate::http::request::Request;
 
 /// How the templates of a site compile.
 pub(super) struct Checked {
-    /// How many there are.
+    /// How many the site has.
     #[cfg_attr(
         not(feature = "cli"),
         expect(dead_code, reason = "the command `check` says it")
@@ -94,7 +94,10 @@ impl Engine {
     /// Compiles every template.
     pub(super) fn check(&self) -> Checked {
         let (mut names, mut wrong) = (BTreeSet::new(), Vec::new());
+        let mut templates = 0;
         for folder in &*self.folders {
+            // Duck's own are the last ones, and are not the site's.
+            templates = names.len();
             match folder.names() {
                 Ok(found) => names.extend(found),
                 Err(error) => wrong.push(format!(
@@ -105,10 +108,7 @@ impl Engine {
         }
         let broken = names.iter().filter_map(|name| self.wrong(name));
         wrong.extend(broken);
-        Checked {
-            templates: names.len(),
-            wrong,
-        }
+        Checked { templates, wrong }
     }
 
     /// What is wrong with a template: `templates/home.html:3: syntax error: …`.

@@ -81,7 +81,7 @@ impl Setup<'_> {
     /// Gives all templates a function: `{{ price(12) }}`.
     ///
     /// Its arguments are read as the function's types, and its result is a text, a number, a list, or a
-    /// [`Value`](minijinja::Value). It may be called more than once for a page: it must not change
+    /// [`Value`](crate::pages::minijinja::Value). It may be called more than once for a page: it must not change
     /// anything.
     ///
     /// ```
@@ -183,10 +183,13 @@ pub(crate) fn start(
         }
     }
     #[cfg(feature = "cli")]
-    setup.check(
-        format!("{} templates compile", checked.templates),
-        checked.wrong,
-    );
+    {
+        let is_well = match checked.templates {
+            1 => "1 template compiles".to_owned(),
+            count => format!("{count} templates compile"),
+        };
+        setup.check(is_well, checked.wrong);
+    }
     setup.insert(engine);
     Ok(())
 }
