@@ -35,6 +35,8 @@ mod guide {
     mod views_and_urls {}
     #[doc = include_str!("../../docs/templates.md")]
     mod templates {}
+    #[doc = include_str!("../../docs/static-files.md")]
+    mod static_files {}
     #[doc = include_str!("../../docs/sessions.md")]
     mod sessions {}
     #[doc = include_str!("../../docs/storages.md")]
