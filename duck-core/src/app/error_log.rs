@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "templates")]
+use http::StatusCode;
 use tokio::time::sleep;
 
 use crate::app::context::Context;
 use crate::app::floods::{Kind, Verdict, WINDOW};
+#[cfg(feature = "templates")]
+use crate::error::Error;
 use crate::error::printable::Quoted;
 use crate::http::request::Request;
 use crate::http::response::Response;
@@ -32,6 +36,24 @@ pub(crate) fn note(request: &Request, response: &Response) {
             refused(request, response, &kind);
             tell_at_the_end(request.context(), &kind);
         }
+    }
+}
+
+/// Writes that the site's own page for an error failed: the visitor sees the one that every site has.
+#[cfg(feature = "templates")]
+pub(crate) fn page_failed(request: &Request, status: StatusCode, error: &Error) {
+    let kind = Kind {
+        status: status.as_u16(),
+        view: Some("error page"),
+        place: error.place().cloned(),
+    };
+    let verdict = request.context().floods.weigh(&kind);
+    if verdict == Verdict::Begin {
+        tell_at_the_end(request.context(), &kind);
+    }
+    if verdict == Verdict::Write {
+        let (id, cause) = (request.id(), Quoted::cause(error.chain()));
+        tracing::error!(target: "duck", id, status = kind.status, %cause, "the template of an error page failed: the built-in page is sent");
     }
 }
 

@@ -6,7 +6,7 @@ pub(crate) mod cli;
 mod command_hint;
 pub(crate) mod component;
 pub(crate) mod context;
-mod error_log;
+pub(crate) mod error_log;
 pub(crate) mod floods;
 mod run;
 #[cfg(feature = "tower")]

@@ -160,6 +160,12 @@ impl Error {
         self.0.cause.downcast_ref()
     }
 
+    /// The first cause of this type, however deep it is.
+    #[cfg(feature = "templates")]
+    pub(crate) fn find_cause<E: StdError + 'static>(&self) -> Option<&E> {
+        kinds(&*self.0.cause).find_map(|cause| cause.downcast_ref())
+    }
+
     /// What was being done, the cause and the causes behind it, outermost first, as one line for a
     /// log. A cause that the error before it ends with is not said again: sqlx's errors write theirs out.
     pub fn chain(&self) -> String {

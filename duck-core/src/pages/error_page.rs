@@ -10,6 +10,8 @@ use crate::http::request::Request;
 use crate::http::request_error::RequestError;
 use crate::http::response::{self, Response};
 use crate::pages::debug::{self, Report};
+#[cfg(feature = "templates")]
+use crate::pages::error_template;
 use crate::pages::escape::escape_html;
 
 /// The forms that an error has, in the order they are preferred in where a client likes them equally.
@@ -162,8 +164,23 @@ fn problem(request: &Request, told: Told, report: Option<&Report>) -> Response {
 }
 
 /// The site's own page, or the one that every site has.
-#[expect(clippy::unused_async, reason = "pages from templates wait for what they show")]
+#[cfg_attr(
+    not(feature = "templates"),
+    expect(
+        clippy::unused_async,
+        reason = "pages from templates wait for what they show"
+    )
+)]
 async fn html(request: &Request, told: &Told) -> Response {
+    #[cfg(feature = "templates")]
+    {
+        let (message, id) = (told.message.as_deref(), told.id(request));
+        let of_site =
+            error_template::page(request, told.status, told.reason(), message, id.as_deref());
+        if let Some(page) = of_site.await {
+            return page;
+        }
+    }
     built_in(request, told)
 }
 

@@ -2,6 +2,8 @@
 
 mod debug;
 pub(crate) mod error_page;
+#[cfg(feature = "templates")]
+mod error_template;
 pub(crate) mod escape;
 #[cfg(feature = "templates")]
 pub(crate) mod status;

@@ -21,7 +21,7 @@ pre .meant{background:var(--mark)}\
 pre.text{padding:.75rem}\
 table{border-collapse:collapse;width:100%;table-layout:fixed}\
 th,td{text-align:left;vertical-align:top;padding:.3rem .75rem .3rem 0;border-bottom:1px solid var(--line);font-weight:normal;white-space:pre-wrap}\
-th{width:32%;color:var(--dim)}\
+th{width:36%;font-size:.875rem;color:var(--dim)}\
 .routes li{margin:.3rem 0}\
 summary{color:var(--dim)}";
 

@@ -3,11 +3,15 @@
 use http::StatusCode;
 
 use super::secrets::{STARS, starred, starred_query};
+#[cfg(feature = "templates")]
+use super::source::AROUND;
 use super::source::Excerpt;
 use crate::error::Error;
 use crate::error::printable::printable;
 use crate::http::request::Request;
 use crate::http::response::Response;
+#[cfg(feature = "templates")]
+use crate::pages::TemplateError;
 use crate::routing::nearest::tried;
 
 /// Bytes of a cause, and of any other text, that are shown.
@@ -85,7 +89,21 @@ fn places(error: &Error) -> Vec<Place> {
         name: printable(&place.to_string(), LONGEST),
         excerpt: Excerpt::of_file(place.file(), place.line() as usize),
     });
+    #[cfg(feature = "templates")]
+    return of_site.into_iter().chain(of_template(error)).collect();
+    #[cfg(not(feature = "templates"))]
     of_site.into_iter().collect()
+}
+
+/// The line of the template that failed.
+#[cfg(feature = "templates")]
+fn of_template(error: &Error) -> Option<Place> {
+    let error = error.find_cause::<TemplateError>()?;
+    let line = error.line()?;
+    Some(Place {
+        name: printable(&format!("{}:{line}", error.template()), LONGEST),
+        excerpt: Excerpt::of_lines(error.source_lines(AROUND), line),
+    })
 }
 
 /// The URL patterns, where none of them answered.

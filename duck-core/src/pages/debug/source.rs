@@ -4,8 +4,10 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use crate::error::printable::printable;
+
 /// Lines before and after the one that is meant.
-const AROUND: usize = 5;
+pub(super) const AROUND: usize = 5;
 
 /// Characters of a line that are shown.
 const WIDEST: usize = 300;
@@ -32,22 +34,23 @@ impl Excerpt {
     pub(super) fn of_file(file: &str, line: usize) -> Option<Self> {
         let file = File::open(find(Path::new(file))?).ok()?;
         let lines = BufReader::new(std::io::Read::take(file, MOST)).lines();
-        Self::of_lines(lines.map_while(Result::ok), line)
+        let first = line.saturating_sub(AROUND).max(1);
+        let numbered = (1..).zip(lines.map_while(Result::ok));
+        let around = numbered.skip(first - 1).take(line + AROUND + 1 - first);
+        Self::of_lines(around, line)
     }
 
-    fn of_lines(lines: impl Iterator<Item = String>, line: usize) -> Option<Self> {
-        let first = line.saturating_sub(AROUND).max(1);
-        let numbered = (1..)
-            .zip(lines)
-            .skip(first - 1)
-            .take(line + AROUND + 1 - first);
-        let lines: Vec<Line> = numbered
-            .map(|(number, text)| Line {
-                number,
-                text: crate::error::printable::printable(text.trim_end(), WIDEST),
-                is_meant: number == line,
-            })
-            .collect();
+    /// Lines with their numbers, and which of them is meant.
+    pub(super) fn of_lines<T: AsRef<str>>(
+        lines: impl Iterator<Item = (usize, T)>,
+        line: usize,
+    ) -> Option<Self> {
+        let shown = |(number, text): (usize, T)| Line {
+            number,
+            text: printable(text.as_ref().trim_end(), WIDEST),
+            is_meant: number == line,
+        };
+        let lines: Vec<Line> = lines.map(shown).collect();
         let is_there = lines.iter().any(|line| line.is_meant);
         is_there.then_some(Self { lines })
     }
