@@ -183,7 +183,6 @@ impl Middleware for Started {
         let response = next
             .run(request.clone().with_session(session.clone()))
             .await;
-        cut_off.did_not_happen();
         let response = match response.error() {
             // Before the session is saved: the page may show its flashes, and name its user.
             Some(_) => {
@@ -192,6 +191,7 @@ impl Middleware for Started {
             }
             None => response,
         };
+        cut_off.did_not_happen();
         Ok(self.finish(&request, &session, response).await)
     }
 }

@@ -32,6 +32,8 @@ mod guide {
     mod getting_started {}
     #[doc = include_str!("../../docs/views-and-urls.md")]
     mod views_and_urls {}
+    #[doc = include_str!("../../docs/errors.md")]
+    mod errors {}
     #[doc = include_str!("../../docs/sessions.md")]
     mod sessions {}
     #[doc = include_str!("../../docs/storages.md")]

@@ -2,6 +2,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::header::{self, HeaderValue};
+
 use crate::app::context::Context;
 use crate::app::error_log;
 use crate::app::setup::Hooks;
@@ -157,7 +159,11 @@ async fn finish(request: &Request, response: Response) -> Response {
     }
     error_log::note(request, &response);
     // On the heap: a page that did not fail has no room for this.
-    Box::pin(error_page::error_page(request, response)).await
+    let mut response = Box::pin(error_page::error_page(request, response)).await;
+    // Behind what the middleware said: its form depends on this too, as a 404 may be kept by caches.
+    let headers = response.headers_mut();
+    headers.append(header::VARY, const { HeaderValue::from_static("Accept") });
+    response
 }
 
 /// Bytes of a path that the log of all requests has.

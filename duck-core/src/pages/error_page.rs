@@ -118,7 +118,6 @@ fn wear(request: &Request, mut response: Response, mut page: Response) -> Respon
             headers.insert(name, value.clone());
         }
     }
-    headers.append(header::VARY, HeaderValue::from_static("Accept"));
     if request.is_debug() {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }

@@ -21,7 +21,8 @@ pre .meant{background:var(--mark)}\
 pre.text{padding:.75rem}\
 table{border-collapse:collapse;width:100%;table-layout:fixed}\
 th,td{text-align:left;vertical-align:top;padding:.3rem .75rem .3rem 0;border-bottom:1px solid var(--line);font-weight:normal;white-space:pre-wrap}\
-th{width:36%;font-size:.875rem;color:var(--dim)}\
+th{width:32%;font-size:.875rem;color:var(--dim)}\
+@media(max-width:40rem){th,td{display:block;width:auto}th{border:0;padding-bottom:0}td{padding-top:0}}\
 .routes li{margin:.3rem 0}\
 summary{color:var(--dim)}";
 
