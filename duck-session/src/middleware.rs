@@ -2,6 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use duck::http::HeaderValue;
+use duck::pages::error_page;
 use duck::session::{CookieChange, SessionEngine, SessionError};
 use duck::{
     Component, Error, IntoResponse, Middleware, Next, Request, Response, Result, Session, Setup,
@@ -182,6 +183,14 @@ impl Middleware for Started {
         let response = next
             .run(request.clone().with_session(session.clone()))
             .await;
+        let response = match response.error() {
+            // Before the session is saved: the page may show its flashes, and name its user.
+            Some(_) => {
+                let request = request.clone().with_session(session.clone());
+                Box::pin(error_page(&request, response)).await
+            }
+            None => response,
+        };
         cut_off.did_not_happen();
         Ok(self.finish(&request, &session, response).await)
     }

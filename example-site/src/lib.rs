@@ -37,6 +37,8 @@ mod guide {
     mod templates {}
     #[doc = include_str!("../../docs/static-files.md")]
     mod static_files {}
+    #[doc = include_str!("../../docs/errors.md")]
+    mod errors {}
     #[doc = include_str!("../../docs/sessions.md")]
     mod sessions {}
     #[doc = include_str!("../../docs/storages.md")]

@@ -12,9 +12,10 @@ use crate::app::App;
 use crate::app::command_hint::hint;
 use crate::app::run;
 use crate::app::setup::{Check, Purpose};
-use crate::app::site::{RouteLine, Site};
+use crate::app::site::Site;
 use crate::app::stderr::{self, Stderr};
 use crate::error::Result;
+use crate::routing::route::RouteLine;
 use crate::server::descriptors;
 use crate::settings::secret::SecretKey;
 
@@ -113,7 +114,9 @@ fn answer(app: App, command: Command) -> Result<ExitCode> {
             address: Some(address),
         } => run::serve(app.setting("ADDRESS", address))?,
         Command::Routes { json } => {
-            on_site(app, async |site| print(&routes(&site.0.routes, json)))?;
+            on_site(app, async |site| {
+                print(&routes(&site.0.context.routes, json))
+            })?;
         }
         Command::Check { deploy } => {
             descriptors::raise_limit();
@@ -251,7 +254,7 @@ fn report(site: &Site, deploy: bool) -> (String, bool) {
                 .to_string(),
         );
     }
-    let patterns = site.0.routes.len();
+    let patterns = site.0.context.routes.len();
     let mut text = format!("  ✓ the settings are read, {patterns} URL patterns fit together\n");
     for Check {
         is_well,

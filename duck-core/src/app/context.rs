@@ -3,10 +3,13 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 
+use crate::app::floods::Floods;
+use crate::error::statuses::Statuses;
 use crate::error::{Error, Result};
 use crate::http::proxies::Proxies;
 use crate::http::request_error::RequestError;
 use crate::routing::pattern::Pattern;
+use crate::routing::route::RouteLine;
 use crate::server::limits::Limits;
 use crate::settings::Settings;
 
@@ -18,6 +21,10 @@ pub(crate) struct Context {
     pub(crate) proxies: Proxies,
     pub(crate) urls: UrlNames,
     pub(crate) state: State,
+    pub(crate) statuses: Statuses,
+    /// As the `routes` command lists them.
+    pub(crate) routes: Vec<RouteLine>,
+    pub(crate) floods: Floods,
 }
 
 /// Values of the site's own, one of each type.

@@ -6,6 +6,8 @@ pub(crate) mod cli;
 mod command_hint;
 pub(crate) mod component;
 pub(crate) mod context;
+pub(crate) mod error_log;
+pub(crate) mod floods;
 mod run;
 #[cfg(feature = "tower")]
 mod service;
@@ -24,6 +26,7 @@ use http::Method;
 
 use crate::app::component::{Component, ErasedComponent, Ready};
 use crate::app::context::{Context, State, UrlNames};
+use crate::app::floods::Floods;
 use crate::app::serving::Serving;
 use crate::app::setup::{Purpose, Setup};
 use crate::app::site::{Inner, Site};
@@ -38,7 +41,7 @@ use crate::routing::urls::{Matcher, UrlPattern};
 use crate::server::limits::Limits;
 use crate::settings::{Settings, SettingsError};
 
-pub use self::site::RouteLine;
+pub use crate::routing::route::RouteLine;
 
 /// Keys that are read only where they matter: a site that has them in its settings all the same made
 /// no mistake.
@@ -137,6 +140,49 @@ impl App {
         self
     }
 
+    /// Gives errors of one type their status: those of a crate that knows nothing of HTTP, and those of the
+    /// site's own. The error may be what a view failed with, or anything among its causes.
+    ///
+    /// ```
+    /// use std::num::ParseIntError;
+    ///
+    /// use duck::testing::TestClient;
+    /// use duck::{App, Request, Result, Settings, StatusCode, path};
+    ///
+    /// async fn age(_request: Request, text: String) -> Result<String> {
+    ///     let age: u8 = text.parse()?;
+    ///     Ok(format!("{age} years"))
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let app = App::new(Settings::default())
+    ///     .error_status(|_: &ParseIntError| Some(StatusCode::UNPROCESSABLE_ENTITY))
+    ///     .urls([path("/age/<text>", age)]);
+    /// let site = TestClient::start(app).await;
+    /// assert_eq!(site.get("/age/old").await.status(), 422);
+    /// # }
+    /// ```
+    ///
+    /// It is asked when the view has returned, before any middleware sees the response, and only for
+    /// errors without a status of their own: [`Error::new`] and [`Error::with_status`] decide it, and so do
+    /// Duck's own errors. Of several functions that know an error or a cause of it, the first one counts:
+    /// they are asked in the order in which the app and its components added them. `None` leaves the error
+    /// to the next one; an error that none of them knows is a 500, and so is one for which a function
+    /// panics.
+    ///
+    /// What is shown to the visitor does not change: the status in words, and nothing of the error.
+    #[must_use]
+    pub fn error_status<E: std::error::Error + 'static>(
+        self,
+        status: impl Fn(&E) -> Option<http::StatusCode> + Send + Sync + 'static,
+    ) -> Self {
+        self.with(async move |setup: &mut Setup<'_>| {
+            setup.error_status(status);
+            Ok(())
+        })
+    }
+
     /// Puts a tower layer around the whole site, outside of all middleware. The first one added is
     /// the outermost.
     #[cfg(feature = "tower")]
@@ -224,6 +270,7 @@ impl App {
             hooks,
             state,
             layers,
+            statuses,
             ..
         } = setup;
         let mut router = Router::new(&layers, redirects_slashes);
@@ -238,6 +285,9 @@ impl App {
             proxies,
             urls: table.names,
             state,
+            statuses,
+            routes: table.lines,
+            floods: Floods::default(),
             settings: settings.clone(),
         };
         settings.refuse_sections()?;
@@ -246,7 +296,6 @@ impl App {
             context: Arc::new(context),
             access_log,
             hooks,
-            routes: table.lines,
             #[cfg(feature = "tower")]
             around: crate::middleware::tower::Around::build(&self.around),
         })))

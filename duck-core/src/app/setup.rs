@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::BoxFuture;
 use crate::app::context::State;
+use crate::error::statuses::Statuses;
 use crate::error::{Error, Result};
 use crate::middleware::{ErasedMiddleware, Middleware};
 use crate::routing::urls::UrlPattern;
@@ -26,6 +27,7 @@ pub struct Setup<'a> {
     pub(crate) state: State,
     pub(crate) layers: Vec<Arc<dyn ErasedMiddleware>>,
     pub(crate) patterns: Vec<UrlPattern>,
+    pub(crate) statuses: Statuses,
 }
 
 /// What a site is started for.
@@ -88,6 +90,7 @@ impl<'a> Setup<'a> {
             state,
             layers: Vec::new(),
             patterns: Vec::new(),
+            statuses: Statuses::default(),
         }
     }
 
@@ -133,6 +136,26 @@ impl<'a> Setup<'a> {
     /// Adds URL patterns. The site's own come before them.
     pub fn urls(&mut self, patterns: impl IntoIterator<Item = UrlPattern>) {
         self.patterns.extend(patterns);
+    }
+
+    /// Gives errors of one type their status: see [`App::error_status`](crate::App::error_status).
+    ///
+    /// ```
+    /// use duck::{App, Settings, Setup, StatusCode};
+    ///
+    /// let database = async |setup: &mut Setup<'_>| {
+    ///     setup.error_status(|error: &std::io::Error| {
+    ///         (error.kind() == std::io::ErrorKind::NotFound).then_some(StatusCode::NOT_FOUND)
+    ///     });
+    ///     Ok(())
+    /// };
+    /// let app = App::new(Settings::default()).with(database);
+    /// ```
+    pub fn error_status<E: std::error::Error + 'static>(
+        &mut self,
+        status: impl Fn(&E) -> Option<http::StatusCode> + Send + Sync + 'static,
+    ) {
+        self.statuses.add(status);
     }
 
     /// Runs a future beside the server, from its start until it stops.

@@ -2,13 +2,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::header::{self, HeaderValue};
+
 use crate::app::context::Context;
+use crate::app::error_log;
 use crate::app::setup::Hooks;
+use crate::error::printable::printable;
 use crate::http::body::Body;
 use crate::http::proxies::Connection;
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::pages::error_page;
+use crate::routing::route::RouteLine;
 use crate::routing::router::{Route, Router};
 use crate::server::framing;
 
@@ -37,24 +42,9 @@ pub(crate) struct Inner {
     pub(crate) router: Router,
     pub(crate) context: Arc<Context>,
     pub(crate) hooks: Hooks,
-    pub(crate) routes: Vec<RouteLine>,
     pub(crate) access_log: bool,
     #[cfg(feature = "tower")]
     pub(crate) around: Option<crate::middleware::tower::Around>,
-}
-
-/// One URL pattern of a site, as the `routes` command lists it.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct RouteLine {
-    /// The methods it answers, with spaces between them.
-    pub methods: String,
-    /// The path as it was written.
-    pub path: String,
-    /// Its name, or nothing.
-    pub name: String,
-    /// The view's own name in the program.
-    pub view: &'static str,
 }
 
 impl Site {
@@ -100,15 +90,16 @@ impl Site {
     ) -> Option<Response> {
         let layers = self.0.router.layers().get(..layers)?;
         let request = self.arrive(request, connection).request;
-        let response = crate::middleware::Next::new(layers, view)
+        let statuses = &self.0.context.statuses;
+        let response = crate::middleware::Next::new(layers, view, statuses)
             .run(request.clone())
             .await;
-        Some(finish(&request, response))
+        Some(finish(&request, response).await)
     }
 
     /// Its URL patterns, in the order they were added.
     pub fn routes(&self) -> &[RouteLine] {
-        &self.0.routes
+        &self.0.context.routes
     }
 
     /// The settings the site was built with.
@@ -148,8 +139,9 @@ impl Arrived<'_> {
         #[cfg(not(feature = "tower"))]
         let is_outermost = true;
         let start = access_log.then(Instant::now);
-        let response = route.start().run(request.clone()).await;
-        let mut response = finish(&request, response);
+        let statuses = &request.context().statuses;
+        let response = route.start(statuses).run(request.clone()).await;
+        let mut response = finish(&request, response).await;
         if is_outermost {
             framing::settle(&mut response, request.method(), request.uri());
         }
@@ -160,43 +152,36 @@ impl Arrived<'_> {
     }
 }
 
-fn finish(request: &Request, mut response: Response) -> Response {
-    if response.error().is_some() {
-        log_error(request, &response);
-        response = error_page::dress(request, response);
+/// Writes an error into the log, and gives it its page where it has none yet.
+async fn finish(request: &Request, response: Response) -> Response {
+    if response.error().is_none() {
+        return response;
     }
+    error_log::note(request, &response);
+    // On the heap: a page that did not fail has no room for this.
+    let mut response = Box::pin(error_page::error_page(request, response)).await;
+    // Behind what the middleware said: its form depends on this too, as a 404 may be kept by caches.
+    let headers = response.headers_mut();
+    headers.append(header::VARY, const { HeaderValue::from_static("Accept") });
     response
 }
 
-fn log_error(request: &Request, response: &Response) {
-    let Some(error) = response.error() else {
-        return;
-    };
-    let (status, method, path, view) = (
-        response.status().as_u16(),
-        request.method(),
-        request.path(),
-        request.route().view,
-    );
-    let place = error.place().map(tracing::field::display);
-    if response.status().is_server_error() {
-        let cause = error.chain();
-        tracing::error!(target: "duck", status, %method, path, cause, place, view, "a request failed");
-    } else {
-        tracing::debug!(target: "duck", status, %method, path, cause = error.chain(), place, view, "a request was refused");
-    }
-}
+/// Bytes of a path that the log of all requests has.
+const LONGEST_PATH: usize = 512;
 
 fn log_access(request: &Request, response: &Response, start: Instant) {
     let status = response.status().as_u16();
     let took = start.elapsed();
-    tracing::info!(target: "duck::access", "{} {} {status} {took:.1?}", request.method(), request.path());
+    let method = request.method();
+    let path = printable(request.path(), LONGEST_PATH);
+    let id = request.id_if_made();
+    tracing::info!(target: "duck::access", id, "{method} {path} {status} {took:.1?}");
 }
 
 impl fmt::Debug for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Site")
-            .field("routes", &self.0.routes)
+            .field("routes", &self.0.context.routes)
             .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,6 @@
 //! Requests and responses.
 
+pub(crate) mod accept;
 pub(crate) mod body;
 pub(crate) mod fields;
 pub(crate) mod forwarded;

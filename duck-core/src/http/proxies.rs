@@ -63,6 +63,11 @@ impl Proxies {
         self.networks.iter().any(|net| net.contains(&address))
     }
 
+    /// Whether the other end of a connection is such a proxy.
+    pub(crate) fn is_trusted(&self, connection: Connection) -> bool {
+        connection.peer.is_some_and(|peer| self.trusts(peer.ip()))
+    }
+
     /// Whether the visitor's own connection is encrypted, on the word of the proxy it ends at.
     pub(crate) fn is_secure(&self, connection: Connection, headers: &HeaderMap) -> bool {
         connection.secure

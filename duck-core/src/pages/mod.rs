@@ -1,12 +1,16 @@
 //! What visitors see.
 
+mod debug;
 pub(crate) mod error_page;
+#[cfg(feature = "templates")]
+mod error_template;
 pub(crate) mod escape;
 #[cfg(feature = "templates")]
 pub(crate) mod status;
 #[cfg(feature = "templates")]
 pub(crate) mod templates;
 
+pub use self::error_page::error_page;
 pub use self::escape::escape_html;
 #[cfg(feature = "templates")]
 #[doc(hidden)]

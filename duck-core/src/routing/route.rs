@@ -32,3 +32,17 @@ pub(crate) struct Found {
     /// The path that was compared, where it is spelled differently from the one sent.
     pub(crate) path: Option<String>,
 }
+
+/// One URL pattern of a site, as the `routes` command lists it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RouteLine {
+    /// The methods it answers, with spaces between them.
+    pub methods: String,
+    /// The path as it was written.
+    pub path: String,
+    /// Its name, or nothing.
+    pub name: String,
+    /// The view's own name in the program.
+    pub view: &'static str,
+}

@@ -240,6 +240,12 @@ impl Settings {
             .transpose()
     }
 
+    /// Every key with its value as text: `settings.toml` would have it in these words. Secrets are in it.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = (&str, String)> {
+        let values = self.0.values.iter();
+        values.map(|(key, value)| (&**key, value.to_string()))
+    }
+
     /// An error about one key, with the place where it was set.
     pub fn error(&self, key: &str, message: impl fmt::Display) -> SettingsError {
         match self.0.values.get(key) {

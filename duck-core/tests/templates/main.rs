@@ -11,6 +11,7 @@ use duck::testing::TestClient;
 use tempfile::TempDir;
 
 mod checking;
+mod error_pages;
 mod escaping;
 mod folders;
 mod lazy;

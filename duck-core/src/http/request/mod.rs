@@ -4,6 +4,7 @@ mod body;
 mod body_stream;
 mod content;
 mod headers;
+mod id;
 mod read;
 mod values;
 
@@ -20,6 +21,7 @@ use self::body::RequestBody;
 pub use self::body_stream::BodyStream;
 pub use self::values::UrlValues;
 use crate::app::context::Context;
+use crate::http::accept::Accept;
 use crate::http::body::Body;
 use crate::http::proxies::Connection;
 use crate::http::request_error::RequestError;
@@ -63,6 +65,7 @@ struct Inner {
     context: Arc<Context>,
     connection: Connection,
     values: values::PerRequest,
+    id: id::RequestId,
 }
 
 impl Request {
@@ -82,6 +85,7 @@ impl Request {
             context,
             connection,
             values,
+            id: id::RequestId::default(),
         };
         Self {
             session: Session::default(),
@@ -199,7 +203,7 @@ impl Request {
     /// Whether the client takes this media type, by its `Accept` header (RFC 9110, 12.5.1).
     /// Without that header it takes everything.
     pub fn accepts(&self, media_type: &str) -> bool {
-        headers::accepts(self.headers(), media_type)
+        Accept::of(self.headers()).takes(media_type)
     }
 
     /// One parameter of the path, by its name.
@@ -242,6 +246,46 @@ impl Request {
     /// The URL pattern that matched, as it was written; `None` for pages that are not there.
     pub fn route_path(&self) -> Option<&str> {
         self.inner.found.route.path.as_deref()
+    }
+
+    /// A name for this request, the same each time: it is in the lines that the log has of its errors, and
+    /// on the page that the visitor sees. It is made when it is asked for, from 16 random bytes as 32
+    /// digits; where a proxy named in `TRUSTED_PROXIES` sends an `X-Request-Id` of at most 128 letters,
+    /// digits and `-_.:+/=@`, it is that.
+    ///
+    /// ```
+    /// # use duck::{Request, Result};
+    /// async fn pay(request: Request) -> Result<String> {
+    ///     let id = request.id(); // to be sent along to another service
+    ///     Ok(format!("your payment is on its way: {id}"))
+    /// }
+    /// ```
+    pub fn id(&self) -> &str {
+        let Inner { head, context, .. } = &*self.inner;
+        self.inner.id.get(|| {
+            let mut ids = head.headers.get_all(id::HEADER).into_iter();
+            let id = ids.next().filter(|_| ids.next().is_none())?;
+            let is_trusted = context.proxies.is_trusted(self.inner.connection);
+            id.to_str().ok().filter(|_| is_trusted)
+        })
+    }
+
+    /// The id, if anybody has asked for it.
+    pub(crate) fn id_if_made(&self) -> Option<&str> {
+        self.inner.id.made()
+    }
+
+    pub(crate) fn context(&self) -> &Arc<Context> {
+        &self.inner.context
+    }
+
+    /// The parameters of the path that matched, decoded.
+    pub(crate) fn route_values(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+        let names = self.route().params.iter().enumerate();
+        names.filter_map(|(index, (name, _))| {
+            let raw = self.inner.found.params.raw(self.path_matched(), index)?;
+            Some((&**name, pattern::decode(raw)?))
+        })
     }
 
     pub(crate) fn limits(&self) -> &Limits {

@@ -91,6 +91,11 @@ impl Engine {
         template.render(Value::from_dyn_object(names))
     }
 
+    /// Whether there is a template of this name.
+    pub(in crate::pages) fn has(&self, name: &str) -> bool {
+        self.folders.iter().any(|folder| folder.has(name))
+    }
+
     /// Compiles every template.
     pub(super) fn check(&self) -> Checked {
         let (mut names, mut wrong) = (BTreeSet::new(), Vec::new());

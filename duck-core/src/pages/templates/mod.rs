@@ -1,7 +1,7 @@
 //! Pages from templates: minijinja, which has the syntax of Jinja2.
 
 mod context;
-mod engine;
+pub(super) mod engine;
 mod error;
 pub(crate) mod folder;
 pub(crate) mod folders;
