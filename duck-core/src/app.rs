@@ -8,6 +8,8 @@ use crate::component::{Component, ErasedComponent, Ready};
 use crate::context::{Context, State, UrlNames};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
+use crate::middleware::allowed_hosts::AllowedHosts;
+use crate::middleware::cross_site::CrossSite;
 use crate::middleware::{ErasedMiddleware, Middleware};
 use crate::panics;
 use crate::pattern::{Converter, Pattern};
@@ -185,9 +187,11 @@ impl App {
                     .into());
             }
         };
-        Serving::from_settings(&settings)?;
+        let serving = Serving::from_settings(&settings)?;
         let limits = Limits::from_settings(&settings)?;
         let proxies = Proxies::from_settings(&settings)?;
+        let hosts = AllowedHosts::from_settings(&settings, debug, &serving.address)?;
+        let cross_site = CrossSite::from_settings(&settings)?;
         let access_log = settings.get("ACCESS_LOG")?.unwrap_or(debug);
         let mut setup = Setup::new(&settings, self.state, purpose);
         for component in self.components {
@@ -210,6 +214,8 @@ impl App {
             debug,
             limits,
             proxies,
+            hosts,
+            cross_site,
             urls: table.names,
             state,
             settings: settings.clone(),
@@ -270,6 +276,7 @@ impl Table {
             view: Some(pattern.view_name),
             params,
             max_body: pattern.max_body,
+            csrf_exempt: pattern.csrf == Some(false),
         };
         let info = Arc::new(info);
         let mut layers = site_layers.to_vec();

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 
 use crate::error::{Error, Result};
 use crate::limits::Limits;
+use crate::middleware::allowed_hosts::AllowedHosts;
+use crate::middleware::cross_site::CrossSite;
 use crate::pattern::Pattern;
 use crate::proxies::Proxies;
 use crate::request_error::RequestError;
@@ -16,6 +18,8 @@ pub(crate) struct Context {
     pub(crate) debug: bool,
     pub(crate) limits: Limits,
     pub(crate) proxies: Proxies,
+    pub(crate) hosts: AllowedHosts,
+    pub(crate) cross_site: CrossSite,
     pub(crate) urls: UrlNames,
     pub(crate) state: State,
 }

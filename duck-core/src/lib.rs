@@ -52,6 +52,7 @@ mod fields;
 mod files;
 mod forwarded;
 mod framing;
+mod http;
 mod into_response;
 mod limits;
 mod middleware;
@@ -100,9 +101,9 @@ use std::pin::Pin;
 
 pub use std::process::ExitCode;
 
+pub use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 pub use bytes::Bytes;
 pub use cookie::Cookie;
-pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 pub use uuid::Uuid;
 
 pub use app::App;

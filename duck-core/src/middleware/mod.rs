@@ -1,5 +1,7 @@
 //! What stands between a request and its view.
 
+pub(crate) mod allowed_hosts;
+pub(crate) mod cross_site;
 mod hooks;
 
 use std::any::Any;

@@ -21,7 +21,10 @@ pub use self::body_stream::BodyStream;
 pub use self::values::UrlValues;
 use crate::body::Body;
 use crate::context::Context;
+use crate::error::Error;
+use crate::http::authority::Authority;
 use crate::limits::Limits;
+use crate::middleware::cross_site::Here;
 use crate::params::{FromParam, Values};
 use crate::pattern;
 use crate::proxies::Connection;
@@ -137,17 +140,14 @@ impl Request {
     /// The host the visitor named, without a port: from `Forwarded`, where a proxy named in
     /// `TRUSTED_PROXIES` wrote it, the URI, or the `Host` header. `X-Forwarded-Host` is not read.
     pub fn host(&self) -> Option<&str> {
+        Some(self.authority()?.host)
+    }
+
+    /// The same with its port.
+    pub(crate) fn authority(&self) -> Option<Authority<'_>> {
         let Inner { head, context, .. } = &*self.inner;
-        let forwarded = context.proxies.host(self.inner.connection, &head.headers);
-        let authority = match (forwarded, head.uri.authority()) {
-            (Some(host), _) => host,
-            (None, Some(authority)) => return Some(authority.host()),
-            (None, None) => self.header("host")?,
-        };
-        let port = authority
-            .rfind(':')
-            .filter(|colon| !authority[*colon..].contains(']'));
-        Some(port.map_or(authority, |colon| &authority[..colon]))
+        let proxies = &context.proxies;
+        Authority::parse(proxies.host(self.inner.connection, &head.uri, &head.headers)?)
     }
 
     /// A cookie's value, percent-decoded; of several with that name, the first that is UTF-8.
@@ -242,6 +242,19 @@ impl Request {
     /// The URL pattern that matched, as it was written; `None` for pages that are not there.
     pub fn route_path(&self) -> Option<&str> {
         self.inner.found.route.path.as_deref()
+    }
+
+    /// Why it is refused, if a page of another site made it. A safe method costs one comparison.
+    pub(crate) fn refused_as_cross_site(&self) -> Option<Error> {
+        if self.method().is_safe() || self.route().csrf_exempt {
+            return None;
+        }
+        let here = || Here {
+            authority: self.authority(),
+            secure: self.is_secure(),
+        };
+        let cross_site = &self.inner.context.cross_site;
+        cross_site.refusal(self.headers(), here)
     }
 
     pub(crate) fn limits(&self) -> &Limits {

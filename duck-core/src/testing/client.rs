@@ -13,6 +13,7 @@ use super::response::TestResponse;
 use crate::BoxFuture;
 use crate::app::App;
 use crate::body::Body;
+use crate::middleware::allowed_hosts::OF_TESTS;
 use crate::proxies::Connection;
 use crate::request::Request;
 use crate::response::Response;
@@ -72,7 +73,7 @@ impl TestClient {
             site,
             jar: Mutex::default(),
             connection: Connection::default(),
-            host: "testserver".to_owned(),
+            host: OF_TESTS.to_owned(),
         }
     }
 
