@@ -22,11 +22,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use super::vitals::{Deadlines, TICK, Verdict, Vitals};
 use super::watched::Watched;
 use super::wire::Wire;
-use crate::body::{Body, BoxError};
-use crate::framing;
-use crate::limits::Limits;
-use crate::proxies::Connection;
-use crate::site::Site;
+use crate::app::site::Site;
+use crate::http::body::{Body, BoxError};
+use crate::http::proxies::Connection;
+use crate::server::framing;
+use crate::server::limits::Limits;
 
 /// A connection that was accepted just before the server stops has this long for its first request.
 const FIRST_REQUEST: Duration = Duration::from_millis(500);

@@ -1,8 +1,13 @@
 //! The server: accepts connections, and stops without dropping any.
 
 mod connection;
+pub(crate) mod descriptors;
+pub(crate) mod framing;
 mod heads;
+pub(crate) mod limits;
 mod linger;
+pub(crate) mod received;
+pub(crate) mod sending;
 mod vitals;
 mod watched;
 mod wire;
@@ -18,8 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::descriptors;
-use crate::site::Site;
+use crate::app::site::Site;
 
 /// Between two tries to accept a connection, where none can be.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -31,10 +35,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// a program of your own.
 ///
 /// ```no_run
-/// # async fn main_task(site: duck_core::Site) -> std::io::Result<()> {
+/// # async fn main_task(site: duck::Site) -> std::io::Result<()> {
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:8000").await?;
 /// let stop = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
-/// duck_core::serve(listener, site, stop).await;
+/// duck::server::serve(listener, site, stop).await;
 /// # Ok(())
 /// # }
 /// ```

@@ -6,8 +6,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use duck_core::prelude::*;
-use duck_core::{Body, html, serve, text};
+use duck::http::Body;
+use duck::middleware::Inside;
+use duck::prelude::*;
+use duck::server::serve;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -66,7 +68,7 @@ impl Served {
     async fn start(settings: Settings) -> Self {
         let seen = Seen::default();
         let notes = seen.clone();
-        let noting = tower::layer::layer_fn(move |inside: duck_core::Inside| {
+        let noting = tower::layer::layer_fn(move |inside: Inside| {
             let notes = notes.clone();
             tower::service_fn(move |request: http::Request<Body>| {
                 note(notes.clone(), inside.clone(), request)
@@ -107,7 +109,7 @@ impl Drop for Served {
 /// Stands outside of everything that the site does.
 async fn note(
     seen: Seen,
-    site: duck_core::Inside,
+    site: Inside,
     request: http::Request<Body>,
 ) -> Result<http::Response<Body>, Infallible> {
     let how = request.uri().query().unwrap_or_default().to_owned();

@@ -7,9 +7,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use duck_core::prelude::*;
-use duck_core::testing::TestClient;
-use duck_core::{Body, Bytes, ClassView, Connection, Method, Site, class_view, re_path, text};
+use duck::Site;
+use duck::http::{Body, Connection};
+use duck::prelude::*;
+use duck::testing::TestClient;
 use http_body_util::BodyExt;
 
 async fn save(request: Request) -> String {

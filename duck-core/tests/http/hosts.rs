@@ -1,6 +1,6 @@
 //! The host that a client names, in every version of HTTP.
 
-use duck_core::StatusCode;
+use duck::StatusCode;
 
 use crate::http2;
 use crate::wire::Server;
