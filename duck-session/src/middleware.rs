@@ -163,15 +163,14 @@ impl Component for SessionMiddleware {
                 clock: self.clock,
             },
         );
-        setup.middleware(Started {
+        setup.session_middleware(Started {
             engine: opened.engine,
             cookie,
             cache_control: HeaderValue::try_from(&own.session_cache_control)?,
             clear_site_data: own.session_clear_site_data,
             save_on_error: own.session_save_on_error,
             debug: settings.is_debug(),
-        });
-        Ok(())
+        })
     }
 }
 

@@ -30,7 +30,7 @@ use crate::error::panics;
 use crate::error::{Error, Result};
 use crate::http::proxies::Proxies;
 use crate::middleware::allowed_hosts::AllowedHosts;
-use crate::middleware::cross_site::CrossSite;
+use crate::middleware::cross_site::{CrossSite, TOKENS};
 use crate::middleware::{ErasedMiddleware, Middleware};
 use crate::routing::pattern::{Converter, Pattern};
 use crate::routing::route::RouteInfo;
@@ -222,6 +222,10 @@ impl App {
         let mut setup = Setup::new(&settings, self.state, purpose);
         for component in self.components {
             component.start(&mut setup).await?;
+        }
+        if cross_site.tokens && !setup.checks_tokens {
+            let right = "takes sessions to keep the tokens in: add `.with(SessionMiddleware::new())` to the app";
+            return Err(settings.error(TOKENS, right).into());
         }
         let Setup {
             hooks,

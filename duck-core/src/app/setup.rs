@@ -11,6 +11,8 @@ use std::sync::Arc;
 use crate::BoxFuture;
 use crate::app::context::State;
 use crate::error::{Error, Result};
+use crate::middleware::cross_site::TOKENS;
+use crate::middleware::csrf_tokens::CsrfTokens;
 use crate::middleware::{ErasedMiddleware, Middleware};
 use crate::routing::urls::UrlPattern;
 use crate::settings::Settings;
@@ -25,6 +27,8 @@ pub struct Setup<'a> {
     pub(crate) hooks: Hooks,
     pub(crate) state: State,
     pub(crate) layers: Vec<Arc<dyn ErasedMiddleware>>,
+    /// Whether a middleware looks at the tokens of forms.
+    pub(crate) checks_tokens: bool,
     pub(crate) patterns: Vec<UrlPattern>,
 }
 
@@ -72,6 +76,7 @@ impl<'a> Setup<'a> {
             hooks: Hooks::default(),
             state,
             layers: Vec::new(),
+            checks_tokens: false,
             patterns: Vec::new(),
         }
     }
@@ -113,6 +118,21 @@ impl<'a> Setup<'a> {
     /// Adds a middleware around all views, inside of those that were added before.
     pub fn middleware(&mut self, middleware: impl Middleware) {
         self.layers.push(Arc::new(middleware));
+    }
+
+    /// Adds the middleware that brings the session to the views inside of it, with
+    /// [`Request::with_session`](crate::Request::with_session). Where `CSRF_TOKENS` is set, the check of tokens stands directly inside.
+    ///
+    /// # Errors
+    ///
+    /// When `CSRF_TOKENS` is neither `true` nor `false`.
+    pub fn session_middleware(&mut self, middleware: impl Middleware) -> Result<()> {
+        self.middleware(middleware);
+        if self.settings.get(TOKENS)?.unwrap_or(false) {
+            self.middleware(CsrfTokens);
+            self.checks_tokens = true;
+        }
+        Ok(())
     }
 
     /// Adds URL patterns. The site's own come before them.

@@ -7,6 +7,8 @@ use crate::http::authority::{Authority, is_name};
 use crate::http::origin::Origin;
 use crate::settings::{Settings, SettingsError};
 
+pub(crate) const TOKENS: &str = "CSRF_TOKENS";
+
 const TRUSTED: &str = "CSRF_TRUSTED_ORIGINS";
 
 /// Which requests of browsers are taken, by what the browser says of the page that they come from.
@@ -15,6 +17,8 @@ const TRUSTED: &str = "CSRF_TRUSTED_ORIGINS";
 /// set neither. Who sends neither is no browser, so no visitor's cookies come along.
 #[derive(Debug, Default)]
 pub(crate) struct CrossSite {
+    /// `CSRF_TOKENS`: forms have to bring a token besides.
+    pub(crate) tokens: bool,
     trusted: Vec<Trusted>,
 }
 
@@ -51,6 +55,7 @@ impl CrossSite {
                 .map_err(|right| settings.error(TRUSTED, format_args!("{origin:?} {right}")))
         });
         Ok(Self {
+            tokens: settings.get(TOKENS)?.unwrap_or(false),
             trusted: trusted.collect::<Result<_, _>>()?,
         })
     }
@@ -80,6 +85,12 @@ impl CrossSite {
         }
         let text = explain(site, origin, here().authority);
         Some(Error::new(StatusCode::FORBIDDEN, text))
+    }
+
+    /// Whether a request comes from an origin that the settings name.
+    pub(crate) fn is_from_trusted(&self, headers: &HeaderMap) -> bool {
+        let origin = Header::of(headers, "origin").origin();
+        origin.is_some_and(|origin| self.trusts(origin))
     }
 
     fn trusts(&self, origin: Origin<'_>) -> bool {

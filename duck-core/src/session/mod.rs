@@ -1,6 +1,7 @@
 //! `request.session`: what a site remembers of a visitor from one request to the next.
 
 mod changes;
+pub(crate) mod csrf;
 mod data;
 mod engine;
 pub(crate) mod error;

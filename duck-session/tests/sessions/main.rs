@@ -9,6 +9,7 @@ mod concurrency;
 mod conflict;
 mod cookie_corpus;
 mod cookies;
+mod csrf_tokens;
 mod failure;
 mod flash;
 mod identity;

@@ -244,6 +244,20 @@ impl Request {
         self.inner.found.route.path.as_deref()
     }
 
+    /// Whether the forms of the site have tokens.
+    pub(crate) fn has_csrf_tokens(&self) -> bool {
+        self.inner.context.cross_site.tokens
+    }
+
+    /// Whether it has to bring a token. It does not where the settings name the origin that it comes from: no page of
+    /// that origin has one.
+    pub(crate) fn needs_csrf_token(&self) -> bool {
+        let cross_site = &self.inner.context.cross_site;
+        !self.method().is_safe()
+            && !self.route().csrf_exempt
+            && !cross_site.is_from_trusted(self.headers())
+    }
+
     /// Why it is refused, if a page of another site made it. A safe method costs one comparison.
     pub(crate) fn refused_as_cross_site(&self) -> Option<Error> {
         if self.method().is_safe() || self.route().csrf_exempt {
