@@ -195,7 +195,7 @@ impl App {
         self.start_for(Purpose::Serving).await
     }
 
-    pub(crate) async fn start_for(self, purpose: Purpose) -> Result<Site> {
+    pub(crate) async fn start_for(mut self, purpose: Purpose) -> Result<Site> {
         panics::watch();
         let settings = self.settings?;
         settings.refuse_lower_case()?;
@@ -226,6 +226,14 @@ impl App {
         if cross_site.tokens && !setup.checks_tokens {
             let right = "takes sessions to keep the tokens in: add `.with(SessionMiddleware::new())` to the app";
             return Err(settings.error(TOKENS, right).into());
+        }
+        #[cfg(feature = "templates")]
+        {
+            let patterns = self.patterns.iter_mut().chain(&mut setup.patterns);
+            let blueprints: Vec<_> = patterns
+                .flat_map(|p| std::mem::take(&mut p.templates))
+                .collect();
+            crate::pages::templates::registry::start(&mut setup, blueprints, debug)?;
         }
         let Setup {
             hooks,

@@ -11,8 +11,6 @@ use std::sync::Arc;
 use crate::BoxFuture;
 use crate::app::context::State;
 use crate::error::{Error, Result};
-use crate::middleware::cross_site::TOKENS;
-use crate::middleware::csrf_tokens::CsrfTokens;
 use crate::middleware::{ErasedMiddleware, Middleware};
 use crate::routing::urls::UrlPattern;
 use crate::settings::Settings;
@@ -53,6 +51,17 @@ pub(crate) struct Hooks {
     pub(crate) banner: Vec<(String, String)>,
     #[cfg(feature = "cli")]
     pub(crate) commands: Vec<Command>,
+    #[cfg(feature = "cli")]
+    pub(crate) checks: Vec<Check>,
+}
+
+/// What a part of the site has found out about itself, for the command `check`.
+#[cfg(feature = "cli")]
+#[derive(Clone)]
+pub(crate) struct Check {
+    /// What is well, where nothing was found: `9 templates compile`.
+    pub(crate) is_well: String,
+    pub(crate) findings: Vec<String>,
 }
 
 /// A command that a part of the site adds to its binary.
@@ -120,21 +129,6 @@ impl<'a> Setup<'a> {
         self.layers.push(Arc::new(middleware));
     }
 
-    /// Adds the middleware that brings the session to the views inside of it, with
-    /// [`Request::with_session`](crate::Request::with_session). Where `CSRF_TOKENS` is set, the check of tokens stands directly inside.
-    ///
-    /// # Errors
-    ///
-    /// When `CSRF_TOKENS` is neither `true` nor `false`.
-    pub fn session_middleware(&mut self, middleware: impl Middleware) -> Result<()> {
-        self.middleware(middleware);
-        if self.settings.get(TOKENS)?.unwrap_or(false) {
-            self.middleware(CsrfTokens);
-            self.checks_tokens = true;
-        }
-        Ok(())
-    }
-
     /// Adds URL patterns. The site's own come before them.
     pub fn urls(&mut self, patterns: impl IntoIterator<Item = UrlPattern>) {
         self.patterns.extend(patterns);
@@ -158,6 +152,12 @@ impl<'a> Setup<'a> {
         self.hooks
             .stop
             .push(Arc::new(Box::new(move || Box::pin(task()))));
+    }
+
+    /// Tells the command `check` what was looked at, and what was found to be wrong.
+    #[cfg(all(feature = "cli", feature = "templates"))]
+    pub(crate) fn check(&mut self, is_well: String, findings: Vec<String>) {
+        self.hooks.checks.push(Check { is_well, findings });
     }
 
     /// Adds a line to what the site prints when it starts: `sessions   folder  sessions/`.

@@ -3,7 +3,9 @@
 use ::http::{StatusCode, header};
 use data_encoding::BASE64URL_NOPAD;
 
+use super::cross_site::TOKENS;
 use super::{Middleware, Next};
+use crate::app::setup::Setup;
 use crate::error::{Error, Result};
 use crate::http::fields::Fields;
 use crate::http::parameters::essence;
@@ -69,6 +71,28 @@ pub async fn csrf_field(request: &Request) -> Result<String> {
     Ok(format!(
         "<input type=\"hidden\" name=\"{FIELD}\" value=\"{token}\">"
     ))
+}
+
+impl Setup<'_> {
+    /// Adds the middleware that brings the session to the views inside of it, with
+    /// [`Request::with_session`](crate::Request::with_session). Where `CSRF_TOKENS` is set, the check of tokens stands directly inside.
+    ///
+    /// # Errors
+    ///
+    /// When `CSRF_TOKENS` is neither `true` nor `false`.
+    pub fn session_middleware(&mut self, middleware: impl Middleware) -> Result<()> {
+        self.middleware(middleware);
+        if self.settings().get(TOKENS)?.unwrap_or(false) {
+            self.middleware(CsrfTokens);
+            self.checks_tokens = true;
+            #[cfg(feature = "templates")]
+            self.template_value("csrf_field()", async |request| {
+                let field = csrf_field(&request).await?;
+                Ok(minijinja::Value::from_safe_string(field))
+            });
+        }
+        Ok(())
+    }
 }
 
 /// Stands directly inside of the middleware that brings the session, and refuses what has no token of it.

@@ -71,9 +71,8 @@ impl Request {
 
     /// Whether all of the body is kept, however it is read: none can come that is too large for that.
     pub(crate) fn is_body_kept(&self) -> bool {
-        let length = self.headers().get(::http::header::CONTENT_LENGTH);
-        let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        length.unwrap_or(u64::MAX).min(self.max_body()) <= self.limits().max_body_bytes
+        let longest = self.inner.body.longest().unwrap_or(u64::MAX);
+        longest.min(self.max_body()) <= self.limits().max_body_bytes
     }
 
     fn max_body(&self) -> u64 {
