@@ -222,6 +222,9 @@ impl Started {
         if session.is_accessed() || may_be_asked_later(session, &response) {
             vary_by_cookie(response.headers_mut());
         }
+        if session.has_user() {
+            keep_private(response.headers_mut());
+        }
         if let Some(error) = response.error().filter(|_| is_too_large(&response)) {
             let (route, cause) = (request.route_path().unwrap_or_default(), error.chain());
             let place = error.place().map(tracing::field::display);
@@ -324,6 +327,13 @@ fn vary_by_cookie(headers: &mut HeaderMap) {
         Entry::Occupied(place) if place.iter().any(names) => {}
         Entry::Occupied(mut place) => place.append(HeaderValue::from_static("Cookie")),
     }
+}
+
+/// A page that was made for somebody is for nobody else, unless the view knows better: not every cache
+/// minds `Vary`.
+fn keep_private(headers: &mut HeaderMap) {
+    let cache_control = headers.entry(header::CACHE_CONTROL);
+    cache_control.or_insert(const { HeaderValue::from_static("private") });
 }
 
 /// Whether a `Cache-Control` lets caches keep a page that many visitors share.

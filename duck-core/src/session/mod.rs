@@ -186,6 +186,17 @@ impl Session {
             .is_some_and(|inner| inner.accessed.load(Ordering::Relaxed))
     }
 
+    /// Whether the request has asked for the session, and somebody is logged in. For session middleware.
+    ///
+    /// ```
+    /// assert!(!duck::Session::default().has_user());
+    /// ```
+    pub fn has_user(&self) -> bool {
+        let loaded = |inner: &&Arc<Inner>| inner.loaded.get() == Some(&true);
+        let inner = self.0.as_ref().filter(loaded);
+        inner.is_some_and(|inner| inner.state().data.get(USER).is_some())
+    }
+
     /// Whether somebody besides this handle has the session: a stream that goes on when the view has
     /// returned, or a task. They may still ask for it. For session middleware.
     ///

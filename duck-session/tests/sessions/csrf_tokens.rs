@@ -1,6 +1,7 @@
 //! Tokens in forms, where `CSRF_TOKENS` is set: rule 70.
 
 use duck::middleware::{csrf_field, csrf_token};
+use duck::pages::Templates;
 use duck::prelude::*;
 use duck::testing::TestClient;
 use duck_session::SessionMiddleware;
@@ -328,4 +329,42 @@ async fn in_debug_the_page_says_what_the_form_lacks() {
         page.text().contains("csrf_field()") && page.text().contains("X-CSRF-Token"),
         "{page:?}"
     );
+}
+
+#[tokio::test]
+async fn a_template_has_the_field_where_there_are_tokens_and_nothing_else_where_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let form = "<form method=\"post\">{{ csrf_field() }}<input name=\"title\"></form>";
+    std::fs::write(folder.path().join("form.html"), form).unwrap();
+    let page = async |tokens: bool| {
+        let app = App::new(settings().with("CSRF_TOKENS", tokens))
+            .with(SessionMiddleware::new())
+            .with(Templates::on_disk([folder.path()]))
+            .urls([
+                path("/", async |request: Request| {
+                    render(&request, "form.html", context! {}).await
+                }),
+                path("/save", save).methods([POST]),
+            ]);
+        let site = TestClient::start(app).await;
+        let page = site.get("/").await;
+        (site, page)
+    };
+    let (_, plain) = page(false).await;
+    assert_eq!(
+        plain.text(),
+        "<form method=\"post\"><input name=\"title\"></form>"
+    );
+    assert_eq!(
+        (plain.header("vary"), plain.header("set-cookie")),
+        (None, None)
+    );
+    let (site, page) = page(true).await;
+    let field = "<form method=\"post\"><input type=\"hidden\" name=\"csrf_token\" value=\"";
+    let token = page
+        .text()
+        .strip_prefix(field)
+        .and_then(|rest| rest.split('"').next());
+    let form = [("csrf_token", token.unwrap()), ("title", "Duck")];
+    assert_eq!(site.post("/save").form(&form).await.text(), "Duck");
 }
