@@ -140,6 +140,7 @@ impl Component for SessionMiddleware {
     async fn start(self, setup: &mut Setup<'_>) -> Result<()> {
         let settings = setup.settings().clone();
         let own = SessionSettings::from_settings(&settings)?;
+        own.keep_private(&settings)?;
         let cookie = SessionCookie::new(&own);
         let opening = Opening {
             own: &own,

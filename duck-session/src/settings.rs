@@ -341,6 +341,17 @@ impl SessionSettings {
         Ok(())
     }
 
+    /// The same for every folder of the site, and whatever the path looks like. A storage of the site's own may
+    /// use the folder too.
+    pub(crate) fn keep_private(&self, settings: &Settings) -> Result<(), SettingsError> {
+        let is_kept_in_files =
+            self.session_engine != "cookie" && self.session_storage != "InMemoryCache";
+        if is_kept_in_files {
+            settings.keep_private("SESSION_DIR", &self.session_dir)?;
+        }
+        Ok(())
+    }
+
     /// What `request.session` has to know of the settings.
     pub(crate) fn policy(&self) -> SessionPolicy {
         let mut policy = SessionPolicy::default();

@@ -135,6 +135,7 @@ impl Folder {
                 root.display()
             )));
         }
+        settings.serve(&root)?;
         let age = settings.get::<Seconds>("STATIC_CACHE_AGE")?;
         let caching = match age.map(|age| age.0.as_secs()) {
             Some(age @ 1..) => HeaderValue::try_from(format!("public, max-age={age}"))?,
