@@ -141,6 +141,9 @@ impl Component for SessionMiddleware {
         let settings = setup.settings().clone();
         let own = SessionSettings::from_settings(&settings)?;
         own.keep_private(&settings)?;
+        for finding in own.deploy_findings(&settings) {
+            setup.deploy_finding(finding.to_string());
+        }
         let cookie = SessionCookie::new(&own);
         let opening = Opening {
             own: &own,

@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::app::App;
 use crate::app::command_hint::hint;
+use crate::app::deploy;
 use crate::app::run;
 use crate::app::setup::{Check, Purpose};
 use crate::app::site::{RouteLine, Site};
@@ -229,12 +230,8 @@ fn routes(routes: &[RouteLine], json: bool) -> String {
 
 fn check(site: &Site, deploy: bool) -> Result<ExitCode> {
     let mut findings = site.settings().warnings();
-    if deploy && site.0.context.debug {
-        findings.push(
-            site.settings()
-                .error("DEBUG", "is on; a site on the internet sets it to false")
-                .to_string(),
-        );
+    if deploy {
+        findings.extend(deploy::findings(site));
     }
     let patterns = site.0.routes.len();
     let mut text = format!("  ✓ the settings are read, {patterns} URL patterns fit together\n");

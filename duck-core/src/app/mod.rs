@@ -6,6 +6,8 @@ pub(crate) mod cli;
 mod command_hint;
 pub(crate) mod component;
 pub(crate) mod context;
+#[cfg(feature = "cli")]
+mod deploy;
 mod run;
 #[cfg(feature = "tower")]
 mod service;

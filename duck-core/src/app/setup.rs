@@ -49,6 +49,7 @@ pub(crate) struct Hooks {
     pub(crate) background: Vec<Arc<Task>>,
     pub(crate) stop: Vec<Arc<Task>>,
     pub(crate) banner: Vec<(String, String)>,
+    pub(crate) deploy_findings: Vec<String>,
     #[cfg(feature = "cli")]
     pub(crate) commands: Vec<Command>,
     #[cfg(feature = "cli")]
@@ -158,6 +159,12 @@ impl<'a> Setup<'a> {
     #[cfg(all(feature = "cli", feature = "templates"))]
     pub(crate) fn check(&mut self, is_well: String, findings: Vec<String>) {
         self.hooks.checks.push(Check { is_well, findings });
+    }
+
+    /// Tells `check --deploy` what is wrong with a site on the internet, and no mistake elsewhere: a sentence that names
+    /// the setting, as [`Settings::error`] makes it.
+    pub fn deploy_finding(&mut self, finding: impl Into<String>) {
+        self.hooks.deploy_findings.push(finding.into());
     }
 
     /// Adds a line to what the site prints when it starts: `sessions   folder  sessions/`.

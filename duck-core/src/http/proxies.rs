@@ -58,6 +58,12 @@ impl Proxies {
         })
     }
 
+    /// Whether nobody's word is taken.
+    #[cfg(feature = "cli")]
+    pub(crate) fn are_none(&self) -> bool {
+        self.networks.is_empty()
+    }
+
     fn trusts(&self, address: IpAddr) -> bool {
         let address = widened(address);
         self.networks.iter().any(|net| net.contains(&address))

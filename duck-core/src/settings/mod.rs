@@ -260,6 +260,16 @@ impl Settings {
         }
     }
 
+    /// The files that it may have come from.
+    #[cfg(feature = "cli")]
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let folder = self.folder().filter(|_| !self.0.source.is_empty());
+        let names = [self.0.source.as_str(), ".env"];
+        folder.map_or_else(Vec::new, |folder| {
+            names.map(|name| folder.join(name)).to_vec()
+        })
+    }
+
     /// The folder of the settings file.
     pub fn folder(&self) -> Option<&Path> {
         self.0.folder.as_deref()
