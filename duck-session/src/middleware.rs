@@ -141,6 +141,10 @@ impl Component for SessionMiddleware {
     async fn start(self, setup: &mut Setup<'_>) -> Result<()> {
         let settings = setup.settings().clone();
         let own = SessionSettings::from_settings(&settings)?;
+        own.keep_private(&settings)?;
+        for finding in own.deploy_findings(&settings) {
+            setup.deploy_finding(finding.to_string());
+        }
         let cookie = SessionCookie::new(&own);
         let opening = Opening {
             own: &own,
@@ -164,15 +168,14 @@ impl Component for SessionMiddleware {
                 clock: self.clock,
             },
         );
-        setup.middleware(Started {
+        setup.session_middleware(Started {
             engine: opened.engine,
             cookie,
             cache_control: HeaderValue::try_from(&own.session_cache_control)?,
             clear_site_data: own.session_clear_site_data,
             save_on_error: own.session_save_on_error,
             debug: settings.is_debug(),
-        });
-        Ok(())
+        })
     }
 }
 
@@ -231,6 +234,9 @@ impl Started {
         };
         if session.is_accessed() || may_be_asked_later(session, &response) {
             vary_by_cookie(response.headers_mut());
+        }
+        if session.has_user() {
+            keep_private(response.headers_mut());
         }
         if let Some(error) = response.error().filter(|_| is_too_large(&response)) {
             let (route, cause) = (request.route_path().unwrap_or_default(), error.chain());
@@ -334,6 +340,13 @@ fn vary_by_cookie(headers: &mut HeaderMap) {
         Entry::Occupied(place) if place.iter().any(names) => {}
         Entry::Occupied(mut place) => place.append(HeaderValue::from_static("Cookie")),
     }
+}
+
+/// A page that was made for somebody is for nobody else, unless the view knows better: not every cache
+/// minds `Vary`.
+fn keep_private(headers: &mut HeaderMap) {
+    let cache_control = headers.entry(header::CACHE_CONTROL);
+    cache_control.or_insert(const { HeaderValue::from_static("private") });
 }
 
 /// Whether a `Cache-Control` lets caches keep a page that many visitors share.

@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::app::App;
 use crate::app::command_hint::hint;
+use crate::app::deploy;
 use crate::app::run;
 use crate::app::setup::{Check, Purpose};
 use crate::app::site::Site;
@@ -245,14 +246,7 @@ fn report(site: &Site, deploy: bool) -> (String, bool) {
     let mut findings = site.settings().warnings();
     findings.extend_from_slice(&site.0.hooks.findings);
     if deploy {
-        findings.extend_from_slice(&site.0.hooks.deploy_findings);
-    }
-    if deploy && site.0.context.debug {
-        findings.push(
-            site.settings()
-                .error("DEBUG", "is on; a site on the internet sets it to false")
-                .to_string(),
-        );
+        findings.extend(deploy::findings(site));
     }
     let patterns = site.0.context.routes.len();
     let mut text = format!("  ✓ the settings are read, {patterns} URL patterns fit together\n");

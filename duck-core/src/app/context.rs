@@ -8,6 +8,8 @@ use crate::error::statuses::Statuses;
 use crate::error::{Error, Result};
 use crate::http::proxies::Proxies;
 use crate::http::request_error::RequestError;
+use crate::middleware::allowed_hosts::AllowedHosts;
+use crate::middleware::cross_site::CrossSite;
 use crate::routing::pattern::Pattern;
 use crate::routing::route::RouteLine;
 use crate::server::limits::Limits;
@@ -19,6 +21,8 @@ pub(crate) struct Context {
     pub(crate) debug: bool,
     pub(crate) limits: Limits,
     pub(crate) proxies: Proxies,
+    pub(crate) hosts: AllowedHosts,
+    pub(crate) cross_site: CrossSite,
     pub(crate) urls: UrlNames,
     pub(crate) state: State,
     pub(crate) statuses: Statuses,

@@ -6,6 +6,8 @@ pub(crate) mod cli;
 mod command_hint;
 pub(crate) mod component;
 pub(crate) mod context;
+#[cfg(feature = "cli")]
+mod deploy;
 pub(crate) mod error_log;
 pub(crate) mod floods;
 mod run;
@@ -33,6 +35,8 @@ use crate::app::site::{Inner, Site};
 use crate::error::panics;
 use crate::error::{Error, Result};
 use crate::http::proxies::Proxies;
+use crate::middleware::allowed_hosts::AllowedHosts;
+use crate::middleware::cross_site::{CrossSite, TOKENS};
 use crate::middleware::{ErasedMiddleware, Middleware};
 use crate::routing::pattern::{Converter, Pattern};
 use crate::routing::route::RouteInfo;
@@ -248,9 +252,11 @@ impl App {
                     .into());
             }
         };
-        Serving::from_settings(&settings)?;
+        let serving = Serving::from_settings(&settings)?;
         let limits = Limits::from_settings(&settings)?;
         let proxies = Proxies::from_settings(&settings)?;
+        let hosts = AllowedHosts::from_settings(&settings, debug, &serving.address)?;
+        let cross_site = CrossSite::from_settings(&settings)?;
         let access_log = settings.get("ACCESS_LOG")?.unwrap_or(debug);
         let mut setup = Setup::new(&settings, self.state, purpose);
         for component in self.components {
@@ -261,6 +267,10 @@ impl App {
             .into_iter()
             .chain(mem::take(&mut setup.patterns));
         let patterns: Vec<UrlPattern> = patterns.collect();
+        if cross_site.tokens && !setup.checks_tokens {
+            let right = "takes sessions to keep the tokens in: add `.with(SessionMiddleware::new())` to the app";
+            return Err(settings.error(TOKENS, right).into());
+        }
         #[cfg(feature = "templates")]
         {
             let folders = patterns.iter().flat_map(|pattern| &pattern.templates);
@@ -283,6 +293,8 @@ impl App {
             debug,
             limits,
             proxies,
+            hosts,
+            cross_site,
             urls: table.names,
             state,
             statuses,
@@ -345,6 +357,7 @@ impl Table {
             view: Some(pattern.view_name),
             params,
             max_body: pattern.max_body,
+            csrf_exempt: pattern.csrf == Some(false),
         };
         let info = Arc::new(info);
         let mut layers = site_layers.to_vec();

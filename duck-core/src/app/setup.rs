@@ -26,6 +26,8 @@ pub struct Setup<'a> {
     pub(crate) hooks: Hooks,
     pub(crate) state: State,
     pub(crate) layers: Vec<Arc<dyn ErasedMiddleware>>,
+    /// Whether a middleware looks at the tokens of forms.
+    pub(crate) checks_tokens: bool,
     pub(crate) patterns: Vec<UrlPattern>,
     pub(crate) statuses: Statuses,
 }
@@ -89,6 +91,7 @@ impl<'a> Setup<'a> {
             hooks: Hooks::default(),
             state,
             layers: Vec::new(),
+            checks_tokens: false,
             patterns: Vec::new(),
             statuses: Statuses::default(),
         }
@@ -184,6 +187,12 @@ impl<'a> Setup<'a> {
         self.hooks.checks.push(Check { is_well, findings });
     }
 
+    /// Tells `check --deploy` what is wrong with a site on the internet, and no mistake elsewhere: a sentence that names
+    /// the setting, as [`Settings::error`] makes it.
+    pub fn deploy_finding(&mut self, finding: impl Into<String>) {
+        self.hooks.deploy_findings.push(finding.into());
+    }
+
     /// Adds a line to what the site prints when it starts: `sessions   folder  sessions/`.
     pub fn banner(&mut self, name: impl Into<String>, text: impl Into<String>) {
         self.hooks.banner.push((name.into(), text.into()));
@@ -192,15 +201,6 @@ impl<'a> Setup<'a> {
     /// Has `check` say what is wrong with the site, which starts nevertheless.
     pub(crate) fn finding(&mut self, text: String) {
         self.hooks.findings.push(text);
-    }
-
-    /// Has `check --deploy` say what is wrong with the site once it is on the internet. Where it is served, it is
-    /// a warning in the log.
-    pub(crate) fn deploy_finding(&mut self, text: String) {
-        if self.is_serving() {
-            tracing::warn!(target: "duck", "{text}");
-        }
-        self.hooks.deploy_findings.push(text);
     }
 
     /// Adds a command to the site's own binary: `./mysite NAME …` starts the components and runs this,

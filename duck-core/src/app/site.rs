@@ -1,7 +1,9 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::StatusCode;
 use http::header::{self, HeaderValue};
 
 use crate::app::context::Context;
@@ -11,7 +13,7 @@ use crate::error::printable::printable;
 use crate::http::body::Body;
 use crate::http::proxies::Connection;
 use crate::http::request::Request;
-use crate::http::response::Response;
+use crate::http::response::{self, Response};
 use crate::pages::error_page;
 use crate::routing::route::RouteLine;
 use crate::routing::router::{Route, Router};
@@ -50,6 +52,9 @@ pub(crate) struct Inner {
 impl Site {
     /// Answers a request. Whatever goes wrong on the way, there is a response.
     pub async fn respond(&self, request: http::Request<Body>, connection: Connection) -> Response {
+        if let Err(why) = self.check_host(&request, connection) {
+            return self.refuse_host(&why, request, connection);
+        }
         #[cfg(feature = "tower")]
         if let Some(around) = &self.0.around {
             let (method, uri) = (request.method().clone(), request.uri().clone());
@@ -58,6 +63,37 @@ impl Site {
             return response;
         }
         self.arrive(request, connection).respond().await
+    }
+
+    fn check_host(
+        &self,
+        request: &http::Request<Body>,
+        connection: Connection,
+    ) -> Result<(), Cow<'static, str>> {
+        let Context { hosts, proxies, .. } = &*self.0.context;
+        let (uri, headers) = (request.uri(), request.headers());
+        let named = proxies.host(connection, uri, headers);
+        hosts.check(request.version(), uri, headers, named)
+    }
+
+    /// Nothing of the site's sees such a request, and its answer says nothing of the site.
+    fn refuse_host(
+        &self,
+        why: &str,
+        request: http::Request<Body>,
+        connection: Connection,
+    ) -> Response {
+        let start = Instant::now();
+        let request = self.arrive(request, connection).request;
+        let (method, path) = (request.method(), request.path());
+        tracing::debug!(target: "duck", status = 400, %method, path, why, "a request was refused");
+        let text = self.0.context.hosts.text(why);
+        let mut response = response::text(text).with_status(StatusCode::BAD_REQUEST);
+        framing::settle(&mut response, request.method(), request.uri());
+        if self.0.access_log {
+            log_access(&request, &response, start);
+        }
+        response
     }
 
     /// Finds the route of a request. What goes on from here is small, however large a head is.
@@ -140,7 +176,10 @@ impl Arrived<'_> {
         let is_outermost = true;
         let start = access_log.then(Instant::now);
         let statuses = &request.context().statuses;
-        let response = route.start(statuses).run(request.clone()).await;
+        let response = match request.refused_as_cross_site() {
+            Some(error) => Response::from_error(error),
+            None => route.start(statuses).run(request.clone()).await,
+        };
         let mut response = finish(&request, response).await;
         if is_outermost {
             framing::settle(&mut response, request.method(), request.uri());

@@ -139,6 +139,7 @@ fn has_encoded_slash(path: &str) -> bool {
 
 impl Folder {
     pub(super) fn new(root: Root, files: Files, settings: &Settings) -> Result<Self> {
+        settings.serve(root.path())?;
         let age = settings.get::<Seconds>("STATIC_CACHE_AGE")?;
         let caching = match age.map(|age| age.0.as_secs()) {
             Some(age @ 1..) if !matches!(files, Files::Media) => {

@@ -85,6 +85,9 @@ fn collected(setup: &mut Setup<'_>, places: &Places) -> Result<Option<(Root, Man
                 "STATIC_ROOT",
                 "has no collected files: run `collectstatic`, or browsers ask for each static file again and again",
             );
+            if setup.is_serving() {
+                tracing::warn!(target: "duck", "{finding}");
+            }
             setup.deploy_finding(finding.to_string());
         }
         Ok(None) => {}

@@ -1,11 +1,13 @@
 //! Requests and responses.
 
 pub(crate) mod accept;
+pub(crate) mod authority;
 pub(crate) mod body;
 pub(crate) mod fields;
 pub(crate) mod forwarded;
 pub(crate) mod into_response;
 mod methods;
+pub(crate) mod origin;
 pub(crate) mod parameters;
 pub(crate) mod proxies;
 pub(crate) mod redirect;

@@ -1,5 +1,8 @@
 //! What stands between a request and its view.
 
+pub(crate) mod allowed_hosts;
+pub(crate) mod cross_site;
+pub(crate) mod csrf_tokens;
 mod hooks;
 #[cfg(feature = "tower")]
 pub(crate) mod tower;
@@ -12,6 +15,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+pub use self::csrf_tokens::{csrf_field, csrf_token};
 pub use self::hooks::{ProcessRequest, ProcessResponse, process_request, process_response};
 #[cfg(feature = "tower")]
 pub use self::tower::{Inside, Layer};

@@ -16,6 +16,8 @@ pub(crate) struct RouteInfo {
     pub(crate) params: Vec<(String, Converter)>,
     /// Bytes of a body, where it is not as the settings say.
     pub(crate) max_body: Option<u64>,
+    /// Whether pages of other sites may send to it.
+    pub(crate) csrf_exempt: bool,
 }
 
 impl RouteInfo {

@@ -86,6 +86,8 @@ pub struct UrlPattern {
     pub(crate) any_method: bool,
     pub(crate) layers: Vec<Arc<dyn ErasedMiddleware>>,
     pub(crate) max_body: Option<u64>,
+    /// Whether requests from other sites are refused; unset, they are.
+    pub(crate) csrf: Option<bool>,
     pub(crate) view: MakeView,
     pub(crate) view_name: &'static str,
     pub(crate) view_params: usize,
@@ -122,6 +124,7 @@ impl UrlPattern {
             any_method: false,
             layers: Vec::new(),
             max_body: None,
+            csrf: None,
             view: Box::new(|settings| Ok(Arc::new(Shim::new(view(settings)?)))),
             view_name: std::any::type_name::<V>(),
             view_params: Args::COUNT,
@@ -194,6 +197,27 @@ impl UrlPattern {
         self.max_body = Some(bytes);
         self
     }
+
+    /// Whether requests that pages of other sites make are refused, as they are for every view unless you say
+    /// `false`. Say so for a view that such pages may use, and that does nothing in the name of whoever
+    /// is logged in: an API that takes a token in a header, say. Programs need no `false`: what comes from no
+    /// browser is not refused.
+    ///
+    /// ```
+    /// use duck::http::POST;
+    /// use duck::{Request, path};
+    ///
+    /// async fn count(request: Request) -> &'static str {
+    ///     "counted"
+    /// }
+    ///
+    /// let pattern = path("/count", count).methods([POST]).csrf(false);
+    /// ```
+    #[must_use]
+    pub fn csrf(mut self, protected: bool) -> Self {
+        self.csrf = Some(protected);
+        self
+    }
 }
 
 impl fmt::Debug for UrlPattern {
@@ -225,6 +249,7 @@ pub struct Blueprint {
     prefix: String,
     patterns: Vec<UrlPattern>,
     layers: Vec<Arc<dyn ErasedMiddleware>>,
+    csrf: Option<bool>,
     #[cfg(feature = "templates")]
     templates: Vec<Folder>,
 }
@@ -238,6 +263,7 @@ impl Blueprint {
             name,
             patterns: Vec::new(),
             layers: Vec::new(),
+            csrf: None,
             #[cfg(feature = "templates")]
             templates: Vec::new(),
         }
@@ -261,6 +287,14 @@ impl Blueprint {
     #[must_use]
     pub fn middleware(mut self, middleware: impl Middleware) -> Self {
         self.layers.push(Arc::new(middleware));
+        self
+    }
+
+    /// Whether its views refuse requests of other sites, where their own URL patterns say nothing: see
+    /// [`UrlPattern::csrf`].
+    #[must_use]
+    pub fn csrf(mut self, protected: bool) -> Self {
+        self.csrf = Some(protected);
         self
     }
 
@@ -290,6 +324,7 @@ impl Blueprint {
                 *expression = format!("{}(?:{own})", regex::escape(prefix));
             }
         }
+        pattern.csrf = pattern.csrf.or(self.csrf);
         pattern.name = pattern.name.map(|name| format!("{}.{name}", self.name));
         pattern.layers.splice(0..0, self.layers.iter().cloned());
         #[cfg(feature = "templates")]

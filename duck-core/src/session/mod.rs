@@ -1,6 +1,7 @@
 //! `request.session`: what a site remembers of a visitor from one request to the next.
 
 mod changes;
+pub(crate) mod csrf;
 mod data;
 mod engine;
 pub(crate) mod error;
@@ -183,6 +184,17 @@ impl Session {
         self.0
             .as_ref()
             .is_some_and(|inner| inner.accessed.load(Ordering::Relaxed))
+    }
+
+    /// Whether the request has asked for the session, and somebody is logged in. For session middleware.
+    ///
+    /// ```
+    /// assert!(!duck::Session::default().has_user());
+    /// ```
+    pub fn has_user(&self) -> bool {
+        let loaded = |inner: &&Arc<Inner>| inner.loaded.get() == Some(&true);
+        let inner = self.0.as_ref().filter(loaded);
+        inner.is_some_and(|inner| inner.state().data.get(USER).is_some())
     }
 
     /// Whether somebody besides this handle has the session: a stream that goes on when the view has

@@ -5,6 +5,7 @@ mod deadlines;
 mod expectations;
 mod framing;
 mod half_closed;
+mod hosts;
 mod http2;
 mod limits;
 mod log;

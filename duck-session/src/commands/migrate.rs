@@ -76,6 +76,7 @@ impl Sessions {
             own.session_dir = self.settings.resolve(dir);
         }
         own.refuse_served_folder(&self.settings)?;
+        own.keep_private(&self.settings)?;
         Ok(own)
     }
 

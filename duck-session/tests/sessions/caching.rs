@@ -151,3 +151,45 @@ async fn a_vary_that_says_it_already_is_left_alone() {
     let response = client.get("/vary").await;
     assert_eq!(all(&response, "vary"), ["X-Cookie", "Cookie"]);
 }
+
+#[tokio::test]
+async fn a_page_of_somebody_who_is_logged_in_is_private_unless_the_view_says_otherwise() {
+    let (client, _) = scripted([
+        page("/mine", async |request: Request| {
+            request.session.get::<u8>("a").await?;
+            Ok(text("mine"))
+        }),
+        page("/anybodys", async |_| Ok(text("all the same"))),
+        page("/public", async |request: Request| {
+            request.session.get::<u8>("a").await?;
+            Ok(text("").with_header("cache-control", "public, max-age=60")?)
+        }),
+        page("/gone", async |request: Request| {
+            request.session.get::<u8>("a").await?;
+            Err(Error::not_found("no such thing"))
+        }),
+    ])
+    .await;
+    let none: [String; 0] = [];
+    assert_eq!(all(&client.get("/mine").await, "cache-control"), none);
+    client.get("/login/ada").await;
+    for (path, says) in [
+        ("/mine", &["private"][..]),
+        ("/gone", &["private"]),
+        ("/public", &["public, max-age=60"]),
+        ("/anybodys", &[]),
+    ] {
+        assert_eq!(
+            all(&client.get(path).await, "cache-control"),
+            says,
+            "{path}"
+        );
+    }
+    let mine = client.get("/mine").await;
+    assert_eq!(all(&mine, "vary"), ["Cookie"]);
+    assert_eq!(
+        all(&client.get("/logout").await, "cache-control"),
+        ["no-store"]
+    );
+    assert_eq!(all(&client.get("/mine").await, "cache-control"), none);
+}

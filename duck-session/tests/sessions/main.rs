@@ -9,6 +9,7 @@ mod concurrency;
 mod conflict;
 mod cookie_corpus;
 mod cookies;
+mod csrf_tokens;
 mod error_pages;
 mod failure;
 mod flash;

@@ -75,14 +75,18 @@ impl Request {
         &self,
         read: impl Future<Output = Result<T, RequestError>>,
     ) -> Result<T, RequestError> {
-        match timeout(self.limits().body(), read).await {
-            Ok(read) => read,
-            Err(_) => {
-                let error = too_slow();
-                self.inner.body.refuse(&error);
-                Err(error)
-            }
+        if let Ok(read) = timeout(self.limits().body(), read).await {
+            return read;
         }
+        let error = too_slow();
+        self.inner.body.refuse(&error);
+        Err(error)
+    }
+
+    /// Whether all of the body is kept, however it is read: none can come that is too large for that.
+    pub(crate) fn is_body_kept(&self) -> bool {
+        let longest = self.inner.body.longest().unwrap_or(u64::MAX);
+        longest.min(self.max_body()) <= self.limits().max_body_bytes
     }
 
     fn max_body(&self) -> u64 {

@@ -21,10 +21,13 @@ use self::body::RequestBody;
 pub use self::body_stream::BodyStream;
 pub use self::values::UrlValues;
 use crate::app::context::Context;
+use crate::error::Error;
 use crate::http::accept::Accept;
+use crate::http::authority::Authority;
 use crate::http::body::Body;
 use crate::http::proxies::Connection;
 use crate::http::request_error::RequestError;
+use crate::middleware::cross_site::Here;
 use crate::routing::params::{FromParam, Values};
 use crate::routing::pattern;
 use crate::routing::route::{Found, RouteInfo};
@@ -141,17 +144,14 @@ impl Request {
     /// The host the visitor named, without a port: from `Forwarded`, where a proxy named in
     /// `TRUSTED_PROXIES` wrote it, the URI, or the `Host` header. `X-Forwarded-Host` is not read.
     pub fn host(&self) -> Option<&str> {
+        Some(self.authority()?.host)
+    }
+
+    /// The same with its port.
+    pub(crate) fn authority(&self) -> Option<Authority<'_>> {
         let Inner { head, context, .. } = &*self.inner;
-        let forwarded = context.proxies.host(self.inner.connection, &head.headers);
-        let authority = match (forwarded, head.uri.authority()) {
-            (Some(host), _) => host,
-            (None, Some(authority)) => return Some(authority.host()),
-            (None, None) => self.header("host")?,
-        };
-        let port = authority
-            .rfind(':')
-            .filter(|colon| !authority[*colon..].contains(']'));
-        Some(port.map_or(authority, |colon| &authority[..colon]))
+        let proxies = &context.proxies;
+        Authority::parse(proxies.host(self.inner.connection, &head.uri, &head.headers)?)
     }
 
     /// A cookie's value, percent-decoded; of several with that name, the first that is UTF-8.
@@ -286,6 +286,33 @@ impl Request {
             let raw = self.inner.found.params.raw(self.path_matched(), index)?;
             Some((&**name, pattern::decode(raw)?))
         })
+    }
+
+    /// Whether the forms of the site have tokens.
+    pub(crate) fn has_csrf_tokens(&self) -> bool {
+        self.inner.context.cross_site.tokens
+    }
+
+    /// Whether it has to bring a token. It does not where the settings name the origin that it comes from: no page of
+    /// that origin has one.
+    pub(crate) fn needs_csrf_token(&self) -> bool {
+        let cross_site = &self.inner.context.cross_site;
+        !self.method().is_safe()
+            && !self.route().csrf_exempt
+            && !cross_site.is_from_trusted(self.headers())
+    }
+
+    /// Why it is refused, if a page of another site made it. A safe method costs one comparison.
+    pub(crate) fn refused_as_cross_site(&self) -> Option<Error> {
+        if self.method().is_safe() || self.route().csrf_exempt {
+            return None;
+        }
+        let here = || Here {
+            authority: self.authority(),
+            secure: self.is_secure(),
+        };
+        let cross_site = &self.inner.context.cross_site;
+        cross_site.refusal(self.headers(), here)
     }
 
     pub(crate) fn limits(&self) -> &Limits {
