@@ -294,7 +294,7 @@ async fn a_refused_request_reaches_no_view_and_no_middleware_whatever_it_asks_fo
             .with("DEBUG", true),
     )
     .middleware(counting.clone())
-    .static_files()
+    .with(duck::files::StaticFiles::new())
     .urls([
         path("/save", save).any_method(),
         path("/read", save),
