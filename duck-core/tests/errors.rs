@@ -1,5 +1,7 @@
 //! What becomes of an error: its status, its page, its line in the log.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::io::Write;
@@ -130,8 +132,7 @@ async fn an_error_of_a_registered_type_has_its_status_wherever_it_is_in_the_chai
 #[tokio::test]
 async fn a_status_that_the_site_has_chosen_stays() {
     let app = || app().error_status(|_: &Database| Some(StatusCode::NOT_FOUND));
-    let internal =
-        async |_: Request| -> Result<()> { Err(Database::Gone).map_err(Error::internal) };
+    let internal = async |_: Request| -> Result<()> { Err(Error::internal(Database::Gone)) };
     assert_eq!(status(app(), internal).await, 500);
     let on_the_error = async |_: Request| -> Result<()> {
         Err(Error::from(Database::Gone).with_status(StatusCode::CONFLICT))
