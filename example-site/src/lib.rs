@@ -34,6 +34,8 @@ mod guide {
     mod views_and_urls {}
     #[doc = include_str!("../../docs/templates.md")]
     mod templates {}
+    #[doc = include_str!("../../docs/forms.md")]
+    mod forms {}
     #[doc = include_str!("../../docs/sessions.md")]
     mod sessions {}
     #[doc = include_str!("../../docs/storages.md")]

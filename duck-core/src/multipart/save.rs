@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use http::StatusCode;
 use tempfile::NamedTempFile;
+#[cfg(feature = "forms")]
+use tempfile::TempPath;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 use tokio::task::spawn_blocking;
@@ -28,13 +30,8 @@ impl Part<'_> {
     pub async fn save_to(mut self, path: impl AsRef<Path>) -> Result<u64, RequestError> {
         let path = path.as_ref().to_owned();
         let (file, length) = self.write_beside(&path).await?;
-        match blocking(move || keep(file, &path)).await? {
-            None => Ok(length),
-            Some(_) => Err(RequestError::new(
-                StatusCode::CONFLICT,
-                "there is a file of that name already",
-            )),
-        }
+        name_exactly(file, path).await?;
+        Ok(length)
     }
 
     /// Writes it into a folder under its own [`file_name`](Self::file_name) (a field under the
@@ -62,20 +59,28 @@ impl Part<'_> {
     /// 500 when it cannot be written, and as [`Multipart::next`](crate::multipart::Multipart::next).
     pub async fn save_in(mut self, folder: impl AsRef<Path>) -> Result<PathBuf, RequestError> {
         let name = self.file_name().unwrap_or("unnamed").to_owned();
-        let mut path = folder.as_ref().join(&name);
-        let (mut file, _) = self.write_beside(&path).await?;
-        loop {
-            let target = path.clone();
-            match blocking(move || keep(file, &target)).await? {
-                None => return Ok(path),
-                Some(refused) => file = refused,
-            }
-            path = folder.as_ref().join(with_random_ending(&name));
-        }
+        let (file, _) = self.write_beside(&folder.as_ref().join(&name)).await?;
+        name_in(file, folder.as_ref(), &name).await
+    }
+
+    /// Writes it to a temporary file, which goes away with its path.
+    #[cfg(feature = "forms")]
+    pub(crate) async fn keep_for_now(mut self) -> Result<(TempPath, u64), RequestError> {
+        let (temporary, mut file, length) = self.write_in(std::env::temp_dir()).await?;
+        file.flush().await.map_err(failed)?;
+        Ok((temporary.into_temp_path(), length))
     }
 
     async fn write_beside(&mut self, path: &Path) -> Result<(NamedTempFile, u64), RequestError> {
-        let folder = folder_of(path).to_owned();
+        let (temporary, file, length) = self.write_in(folder_of(path).to_owned()).await?;
+        file.sync_all().await.map_err(failed)?;
+        Ok((temporary, length))
+    }
+
+    async fn write_in(
+        &mut self,
+        folder: PathBuf,
+    ) -> Result<(NamedTempFile, File, u64), RequestError> {
         let (temporary, file) = blocking(move || open_in(&folder)).await?;
         let mut file = File::from_std(file);
         let mut length = 0;
@@ -83,8 +88,64 @@ impl Part<'_> {
             file.write_all(&chunk).await.map_err(failed)?;
             length += chunk.len() as u64;
         }
-        file.sync_all().await.map_err(failed)?;
-        Ok((temporary, length))
+        Ok((temporary, file, length))
+    }
+}
+
+/// Copies a file into a folder under this name, or one with a random ending.
+#[cfg(feature = "forms")]
+pub(crate) async fn copy_in(
+    source: &Path,
+    folder: &Path,
+    name: &str,
+) -> Result<PathBuf, RequestError> {
+    let file = copy_beside(source, &folder.join(name)).await?;
+    name_in(file, folder, name).await
+}
+
+/// Copies a file to a path where there is none yet.
+#[cfg(feature = "forms")]
+pub(crate) async fn copy_to(source: &Path, path: &Path) -> Result<(), RequestError> {
+    let file = copy_beside(source, path).await?;
+    name_exactly(file, path.to_owned()).await
+}
+
+#[cfg(feature = "forms")]
+async fn copy_beside(source: &Path, path: &Path) -> Result<NamedTempFile, RequestError> {
+    let (source, folder) = (source.to_owned(), folder_of(path).to_owned());
+    let copy = move || {
+        let (temporary, mut file) = open_in(&folder)?;
+        io::copy(&mut std::fs::File::open(source)?, &mut file)?;
+        file.sync_all()?;
+        Ok(temporary)
+    };
+    blocking(copy).await
+}
+
+/// Gives a file its name, or the same with a random ending where that is taken.
+async fn name_in(
+    mut file: NamedTempFile,
+    folder: &Path,
+    name: &str,
+) -> Result<PathBuf, RequestError> {
+    let mut path = folder.join(name);
+    loop {
+        let target = path.clone();
+        match blocking(move || keep(file, &target)).await? {
+            None => return Ok(path),
+            Some(refused) => file = refused,
+        }
+        path = folder.join(with_random_ending(name));
+    }
+}
+
+async fn name_exactly(file: NamedTempFile, path: PathBuf) -> Result<(), RequestError> {
+    match blocking(move || keep(file, &path)).await? {
+        None => Ok(()),
+        Some(_) => Err(RequestError::new(
+            StatusCode::CONFLICT,
+            "there is a file of that name already",
+        )),
     }
 }
 

@@ -2,6 +2,8 @@
 
 pub(crate) mod error_page;
 pub(crate) mod escape;
+#[cfg(feature = "forms")]
+pub mod forms;
 #[cfg(feature = "templates")]
 pub(crate) mod status;
 #[cfg(feature = "templates")]

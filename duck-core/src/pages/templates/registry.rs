@@ -18,6 +18,8 @@ use crate::app::setup::Setup;
 use crate::error::{Error, Result};
 use crate::files::static_urls::StaticUrls;
 use crate::http::request::Request;
+#[cfg(feature = "forms")]
+use crate::pages::forms::field as forms;
 
 /// Duck's own templates. A site may have others of the same names.
 static OWN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/src/pages/own");
@@ -33,6 +35,8 @@ impl Default for Registry {
     fn default() -> Self {
         let mut environment = Environment::new();
         minijinja_contrib::add_to_environment(&mut environment);
+        #[cfg(feature = "forms")]
+        forms::add_to(&mut environment);
         let mut registry = Self {
             folders: Vec::new(),
             environment,
