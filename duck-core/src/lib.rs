@@ -35,6 +35,7 @@
 //! * `cli` – the commands of the site's own binary, and its log on standard error.
 //! * `templates` – pages from templates: [`render`].
 //! * `collectstatic` – the command of that name: static files under names with a hash, and compressed.
+//! * `forms` – forms with rules, shown again with what is wrong: `request.form()`.
 //! * `testing` – a client for the site's tests. It is not on by default: a site has it among its
 //!   `[dev-dependencies]`.
 
@@ -62,6 +63,9 @@ pub use std::process::ExitCode;
 pub use ::http::{Method, StatusCode};
 pub use bytes::Bytes;
 pub use cookie::Cookie;
+/// The rules of forms.
+#[cfg(feature = "forms")]
+pub use garde;
 pub use uuid::Uuid;
 
 pub use crate::app::App;
@@ -74,6 +78,8 @@ pub use crate::http::redirect::{redirect, redirect_to};
 pub use crate::http::request::Request;
 pub use crate::http::response::{Response, html, json, text};
 pub use crate::middleware::{Middleware, Next};
+#[cfg(feature = "forms")]
+pub use crate::pages::forms;
 #[cfg(feature = "templates")]
 pub use crate::pages::templates::render::render;
 pub use crate::routing::urls::{Blueprint, UrlPattern, path};

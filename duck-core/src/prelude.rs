@@ -8,6 +8,8 @@ pub use crate::http::{
 };
 pub use crate::middleware::{process_request, process_response};
 pub use crate::pages::escape_html;
+#[cfg(feature = "forms")]
+pub use crate::pages::forms::{Form, Upload};
 #[cfg(feature = "regex")]
 pub use crate::routing::urls::re_path;
 pub use crate::routing::{ClassView, FromParam, Param, class_view};

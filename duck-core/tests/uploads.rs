@@ -296,7 +296,7 @@ async fn there_may_be_so_many_parts() {
     assert_eq!(send(many(1000)).await.text().lines().count(), 1000);
     assert_eq!(send(many(1001)).await.status(), 413);
     assert_eq!(send(in_pieces(many(2000), 100)).await.status(), 413);
-    let app = App::new(Settings::default()).setting("MAX_PARTS", 2);
+    let app = App::new(Settings::default()).setting("MAX_FIELDS", 2);
     let site = TestClient::start(app.urls([path("/", names).methods([POST])])).await;
     assert_eq!(site.post("/").body(TYPE, many(2)).await.text(), "a a");
     assert_eq!(site.post("/").body(TYPE, many(3)).await.status(), 413);

@@ -39,6 +39,8 @@ mod guide {
     mod static_files {}
     #[doc = include_str!("../../docs/errors.md")]
     mod errors {}
+    #[doc = include_str!("../../docs/forms.md")]
+    mod forms {}
     #[doc = include_str!("../../docs/sessions.md")]
     mod sessions {}
     #[doc = include_str!("../../docs/storages.md")]

@@ -50,7 +50,7 @@ fn is_weak(key: &[u8]) -> bool {
     different.sort_unstable();
     different.dedup();
     let repeats = |period: usize| key.iter().zip(&key[period..]).all(|(a, b)| a == b);
-    different.len() <= FEW_BYTES || (1..=key.len() / 2).any(repeats)
+    !key.is_empty() && (different.len() <= FEW_BYTES || (1..=key.len() / 2).any(repeats))
 }
 
 /// Files with a key in them that every user of the machine can read.

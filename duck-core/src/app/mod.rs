@@ -50,7 +50,7 @@ pub use crate::routing::route::RouteLine;
 /// Keys that are read only where they matter: a site that has them in its settings all the same made
 /// no mistake.
 const KEYS_OF_SOME: [&str; 7] = [
-    "MAX_PARTS",
+    "MAX_FIELDS",
     "SECRET_KEY",
     "SECRET_KEY_FALLBACKS",
     "STATIC_CACHE_AGE",

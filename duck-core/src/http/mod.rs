@@ -9,6 +9,7 @@ pub(crate) mod into_response;
 mod methods;
 pub(crate) mod origin;
 pub(crate) mod parameters;
+pub(crate) mod parsing;
 pub(crate) mod proxies;
 pub(crate) mod redirect;
 pub(crate) mod request;

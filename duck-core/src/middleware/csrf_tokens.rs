@@ -150,7 +150,7 @@ async fn token_of_form(request: &Request) -> Result<Option<String>> {
         return token_of_upload(request).await;
     }
     let body = request.bytes().await?;
-    let fields = Fields::parse(&body)
+    let fields = Fields::parse(&body, request.limits().max_fields)
         .ok_or_else(|| RequestError::too_large("the form has too many fields"))?;
     Ok(fields.first(FIELD))
 }

@@ -125,7 +125,7 @@ impl MultipartForm {
             .map(|(_, file)| file)
     }
 
-    /// The fields, without the files, as a type: see [`Request::form`].
+    /// The fields, without the files, as a type: see [`Request::form_as`].
     ///
     /// # Errors
     ///

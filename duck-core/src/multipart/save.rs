@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 use tempfile::NamedTempFile;
+#[cfg(feature = "forms")]
+use tempfile::TempPath;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 use tokio::task::spawn_blocking;
@@ -32,14 +34,9 @@ impl Part<'_> {
     /// [`Multipart::next`](crate::multipart::Multipart::next).
     pub async fn save_to(mut self, path: impl AsRef<Path>) -> Result<u64, RequestError> {
         let path = path.as_ref().to_owned();
-        let (file, length) = self.write_beside(&path).await?;
-        match blocking(move || keep(file, &path)).await? {
-            None => Ok(length),
-            Some(_) => Err(RequestError::new(
-                StatusCode::CONFLICT,
-                "there is a file of that name already",
-            )),
-        }
+        let (file, length) = self.write_in(folder_of(&path).to_owned()).await?;
+        name_exactly(file, path).await?;
+        Ok(length)
     }
 
     /// Writes it into a folder under its own [`file_name`](Self::file_name) (a field under the
@@ -72,34 +69,98 @@ impl Part<'_> {
     ///
     /// 500 when it cannot be written, and as [`Multipart::next`](crate::multipart::Multipart::next).
     pub async fn save_in(mut self, folder: impl AsRef<Path>) -> Result<PathBuf, RequestError> {
-        let name = clean(&self.file_name().unwrap_or("unnamed").to_lowercase());
-        let mut path = folder.as_ref().join(if is_compressed(&name) {
-            with_random_ending(&name)
-        } else {
-            name.clone()
-        });
-        let (mut file, _) = self.write_beside(&path).await?;
-        loop {
-            let target = path.clone();
-            match blocking(move || keep(file, &target)).await? {
-                None => return Ok(path),
-                Some(refused) => file = refused,
-            }
-            path = folder.as_ref().join(with_random_ending(&name));
-        }
+        let name = self.file_name().unwrap_or("unnamed").to_owned();
+        let (file, _) = self.write_in(folder.as_ref().to_owned()).await?;
+        name_in(file, folder.as_ref(), &name).await
     }
 
-    async fn write_beside(&mut self, path: &Path) -> Result<(Unfinished, u64), RequestError> {
-        let folder = folder_of(path).to_owned();
-        let (temporary, file) = blocking(move || open_in(&folder)).await?;
+    /// Writes it to a temporary file, which goes away with its path.
+    #[cfg(feature = "forms")]
+    pub(crate) async fn keep_for_now(mut self) -> Result<(TempPath, u64), RequestError> {
+        let open = || {
+            let temporary = NamedTempFile::new()?;
+            Ok((temporary.as_file().try_clone()?, temporary))
+        };
+        let (file, temporary) = blocking(open).await?;
+        let (mut file, length) = self.write(file).await?;
+        file.flush().await.map_err(failed)?;
+        Ok((temporary.into_temp_path(), length))
+    }
+
+    async fn write_in(&mut self, folder: PathBuf) -> Result<(Unfinished, u64), RequestError> {
+        let (unfinished, file) = blocking(move || open_in(&folder)).await?;
+        let (file, length) = self.write(file).await?;
+        file.sync_all().await.map_err(failed)?;
+        Ok((unfinished, length))
+    }
+
+    async fn write(&mut self, file: std::fs::File) -> Result<(File, u64), RequestError> {
         let mut file = File::from_std(file);
         let mut length = 0;
         while let Some(chunk) = self.chunk().await? {
             file.write_all(&chunk).await.map_err(failed)?;
             length += chunk.len() as u64;
         }
-        file.sync_all().await.map_err(failed)?;
-        Ok((temporary, length))
+        Ok((file, length))
+    }
+}
+
+/// Copies a file into a folder under this name, or one with a random ending.
+#[cfg(feature = "forms")]
+pub(crate) async fn copy_in(
+    source: &Path,
+    folder: &Path,
+    name: &str,
+) -> Result<PathBuf, RequestError> {
+    let file = copy_into(source, folder).await?;
+    name_in(file, folder, name).await
+}
+
+/// Copies a file to a path where there is none yet.
+#[cfg(feature = "forms")]
+pub(crate) async fn copy_to(source: &Path, path: &Path) -> Result<(), RequestError> {
+    let file = copy_into(source, folder_of(path)).await?;
+    name_exactly(file, path.to_owned()).await
+}
+
+#[cfg(feature = "forms")]
+async fn copy_into(source: &Path, folder: &Path) -> Result<Unfinished, RequestError> {
+    let (source, folder) = (source.to_owned(), folder.to_owned());
+    let copy = move || {
+        let (unfinished, mut file) = open_in(&folder)?;
+        io::copy(&mut std::fs::File::open(source)?, &mut file)?;
+        file.sync_all()?;
+        Ok(unfinished)
+    };
+    blocking(copy).await
+}
+
+/// Gives a file its name in lower case, or the same with a random ending where that is taken or would be taken
+/// for another file, compressed.
+async fn name_in(mut file: Unfinished, folder: &Path, name: &str) -> Result<PathBuf, RequestError> {
+    let name = clean(&name.to_lowercase());
+    let mut path = folder.join(if is_compressed(&name) {
+        with_random_ending(&name)
+    } else {
+        name.clone()
+    });
+    loop {
+        let target = path.clone();
+        match blocking(move || keep(file, &target)).await? {
+            None => return Ok(path),
+            Some(refused) => file = refused,
+        }
+        path = folder.join(with_random_ending(&name));
+    }
+}
+
+async fn name_exactly(file: Unfinished, path: PathBuf) -> Result<(), RequestError> {
+    match blocking(move || keep(file, &path)).await? {
+        None => Ok(()),
+        Some(_) => Err(RequestError::new(
+            StatusCode::CONFLICT,
+            "there is a file of that name already",
+        )),
     }
 }
 

@@ -5,6 +5,8 @@ pub(crate) mod error_page;
 #[cfg(feature = "templates")]
 mod error_template;
 pub(crate) mod escape;
+#[cfg(feature = "forms")]
+pub mod forms;
 #[cfg(feature = "templates")]
 pub(crate) mod status;
 #[cfg(feature = "templates")]

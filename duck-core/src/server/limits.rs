@@ -19,9 +19,8 @@ pub(crate) struct Limits {
     pub(crate) max_head_bytes: usize,
     /// Open connections.
     pub(crate) max_connections: usize,
-    /// Parts of an upload.
-    #[cfg(feature = "multipart")]
-    pub(crate) max_parts: usize,
+    /// Fields of a form or a query, parts of an upload.
+    pub(crate) max_fields: usize,
     head_timeout: Seconds,
     body_timeout: Seconds,
     idle_timeout: Seconds,
@@ -36,8 +35,7 @@ impl Default for Limits {
             body_min_rate: 1024,
             max_head_bytes: 64 * 1024,
             max_connections: 10_000,
-            #[cfg(feature = "multipart")]
-            max_parts: 1000,
+            max_fields: 1000,
             head_timeout: Seconds(Duration::from_secs(15)),
             body_timeout: Seconds(Duration::from_secs(60)),
             idle_timeout: Seconds(Duration::from_secs(60)),

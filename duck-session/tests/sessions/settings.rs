@@ -177,7 +177,10 @@ async fn sessions_are_never_kept_where_the_site_serves_files() {
             .in_folder(site.path());
         let urls = [duck::files::static_folder("/media/", "public/media")];
         let app = duck::App::new(settings).with(duck_session::SessionMiddleware::new());
-        app.with(duck::files::StaticFiles::new()).urls(urls).start().await
+        app.with(duck::files::StaticFiles::new())
+            .urls(urls)
+            .start()
+            .await
     };
     for storage in ["KeyAsFolderCache", "DynamicFileCache"] {
         for wrong in [

@@ -17,6 +17,8 @@ use crate::app::component::Component;
 use crate::app::setup::Setup;
 use crate::error::{Error, Result};
 use crate::http::request::Request;
+#[cfg(feature = "forms")]
+use crate::pages::forms::field as forms;
 
 /// Duck's own templates. A site may have others of the same names.
 static OWN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/src/pages/own");
@@ -32,6 +34,8 @@ impl Default for Registry {
     fn default() -> Self {
         let mut environment = Environment::new();
         minijinja_contrib::add_to_environment(&mut environment);
+        #[cfg(feature = "forms")]
+        forms::add_to(&mut environment);
         let mut registry = Self {
             folders: Vec::new(),
             environment,
