@@ -32,11 +32,14 @@
 //! * `tower` – any `tower::Layer` around a site: `App::layer`.
 //! * `multipart` – uploads.
 //! * `regex` – `re_path`.
+//! * `auth` – users who log in with a password. Off by default.
 //! * `cli` – the commands of the site's own binary, and its log on standard error.
 //! * `testing` – a client for the site's tests. It is not on by default: a site has it among its
 //!   `[dev-dependencies]`.
 
 pub mod app;
+#[cfg(feature = "auth")]
+pub mod auth;
 pub mod error;
 pub mod files;
 pub mod http;

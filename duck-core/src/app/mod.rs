@@ -296,6 +296,7 @@ impl Table {
             view: Some(pattern.view_name),
             params,
             max_body: pattern.max_body,
+            public: pattern.public,
         };
         let info = Arc::new(info);
         let mut layers = site_layers.to_vec();

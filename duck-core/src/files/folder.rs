@@ -28,7 +28,7 @@ pub(crate) fn pattern(settings: &Settings) -> Result<UrlPattern, SettingsError> 
         return Err(settings.error("STATIC_URL", right));
     }
     let folder: String = text("STATIC_DIR", "static")?;
-    Ok(static_folder(&url, folder).name("static"))
+    Ok(static_folder(&url, folder).name("static").public())
 }
 
 /// A path as it stands in a URL.

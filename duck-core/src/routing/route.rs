@@ -16,6 +16,8 @@ pub(crate) struct RouteInfo {
     pub(crate) params: Vec<(String, Converter)>,
     /// Bytes of a body, where it is not as the settings say.
     pub(crate) max_body: Option<u64>,
+    /// Whether visitors may come who are not logged in.
+    pub(crate) public: bool,
 }
 
 impl RouteInfo {

@@ -84,6 +84,7 @@ pub struct UrlPattern {
     pub(crate) any_method: bool,
     pub(crate) layers: Vec<Arc<dyn ErasedMiddleware>>,
     pub(crate) max_body: Option<u64>,
+    pub(crate) public: bool,
     pub(crate) view: MakeView,
     pub(crate) view_name: &'static str,
     pub(crate) view_params: usize,
@@ -117,6 +118,7 @@ impl UrlPattern {
             any_method: false,
             layers: Vec::new(),
             max_body: None,
+            public: false,
             view: Box::new(|settings| Ok(Arc::new(Shim::new(view(settings)?)))),
             view_name: std::any::type_name::<V>(),
             view_params: Args::COUNT,
@@ -178,6 +180,14 @@ impl UrlPattern {
     #[must_use]
     pub fn middleware(mut self, middleware: impl Middleware) -> Self {
         self.layers.push(Arc::new(middleware));
+        self
+    }
+
+    /// Lets in visitors who are not logged in, where `duck::auth::login_required` stands around the
+    /// blueprint or the site: a page to sign up. Without that it changes nothing.
+    #[must_use]
+    pub fn public(mut self) -> Self {
+        self.public = true;
         self
     }
 

@@ -1,0 +1,10 @@
+//! Users who log in: `duck::auth` over real sessions.
+
+mod ends;
+mod login;
+mod next;
+mod required;
+mod start;
+mod support;
+mod throttle;
+mod user;
