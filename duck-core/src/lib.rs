@@ -34,6 +34,7 @@
 //! * `regex` – `re_path`.
 //! * `auth` – users who log in with a password. Off by default.
 //! * `cli` – the commands of the site's own binary, and its log on standard error.
+//! * `templates` – pages from templates: [`render`].
 //! * `testing` – a client for the site's tests. It is not on by default: a site has it among its
 //!   `[dev-dependencies]`.
 
@@ -75,6 +76,8 @@ pub use crate::http::redirect::{redirect, redirect_to};
 pub use crate::http::request::Request;
 pub use crate::http::response::{Response, html, json, text};
 pub use crate::middleware::{Middleware, Next};
+#[cfg(feature = "templates")]
+pub use crate::pages::templates::render::render;
 pub use crate::routing::urls::{Blueprint, UrlPattern, path};
 pub use crate::session::Session;
 pub use crate::settings::Settings;

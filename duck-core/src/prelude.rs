@@ -17,3 +17,5 @@ pub use crate::{
     Next, Request, Response, Result, Session, Settings, Setup, StatusCode, UrlPattern, Uuid, html,
     json, path, redirect, redirect_to, text,
 };
+#[cfg(feature = "templates")]
+pub use crate::{context, render};

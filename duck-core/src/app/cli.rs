@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use crate::app::App;
 use crate::app::command_hint::hint;
 use crate::app::run;
-use crate::app::setup::Purpose;
+use crate::app::setup::{Check, Purpose};
 use crate::app::site::{RouteLine, Site};
 use crate::app::stderr::{self, Stderr};
 use crate::error::Result;
@@ -238,6 +238,16 @@ fn check(site: &Site, deploy: bool) -> Result<ExitCode> {
     }
     let patterns = site.0.routes.len();
     let mut text = format!("  ✓ the settings are read, {patterns} URL patterns fit together\n");
+    for Check {
+        is_well,
+        findings: found,
+    } in &site.0.hooks.checks
+    {
+        if found.is_empty() {
+            text += &format!("  ✓ {is_well}\n");
+        }
+        findings.extend(found.iter().cloned());
+    }
     match descriptors::shortage(site.settings(), site.0.context.limits.max_connections) {
         Some(shortage) if deploy => findings.push(shortage),
         // Where a site is written it may well have less room than where it is run.

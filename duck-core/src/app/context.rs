@@ -29,6 +29,19 @@ impl State {
         self.0.insert(TypeId::of::<T>(), Box::new(value));
     }
 
+    #[cfg(feature = "templates")]
+    pub(crate) fn get_or_default<T: Default + Send + Sync + 'static>(&mut self) -> &mut T {
+        let value = self.0.entry(TypeId::of::<T>());
+        let value = value.or_insert_with(|| Box::new(T::default()));
+        value.downcast_mut().expect("it is kept under its type")
+    }
+
+    #[cfg(feature = "templates")]
+    pub(crate) fn take<T: Send + Sync + 'static>(&mut self) -> Option<T> {
+        let value = self.0.remove(&TypeId::of::<T>())?;
+        value.downcast().ok().map(|value| *value)
+    }
+
     pub(crate) fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
         self.0.get(&TypeId::of::<T>())?.downcast_ref()
     }

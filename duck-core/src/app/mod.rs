@@ -193,7 +193,7 @@ impl App {
         self.start_for(Purpose::Serving).await
     }
 
-    pub(crate) async fn start_for(self, purpose: Purpose) -> Result<Site> {
+    pub(crate) async fn start_for(mut self, purpose: Purpose) -> Result<Site> {
         panics::watch();
         let settings = self.settings?;
         settings.refuse_lower_case()?;
@@ -218,6 +218,14 @@ impl App {
         let mut setup = Setup::new(&settings, self.state, purpose);
         for component in self.components {
             component.start(&mut setup).await?;
+        }
+        #[cfg(feature = "templates")]
+        {
+            let patterns = self.patterns.iter_mut().chain(&mut setup.patterns);
+            let blueprints: Vec<_> = patterns
+                .flat_map(|p| std::mem::take(&mut p.templates))
+                .collect();
+            crate::pages::templates::registry::start(&mut setup, blueprints, debug)?;
         }
         let Setup {
             hooks,

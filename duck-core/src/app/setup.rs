@@ -49,6 +49,17 @@ pub(crate) struct Hooks {
     pub(crate) banner: Vec<(String, String)>,
     #[cfg(feature = "cli")]
     pub(crate) commands: Vec<Command>,
+    #[cfg(feature = "cli")]
+    pub(crate) checks: Vec<Check>,
+}
+
+/// What a part of the site has found out about itself, for the command `check`.
+#[cfg(feature = "cli")]
+#[derive(Clone)]
+pub(crate) struct Check {
+    /// What is well, where nothing was found: `9 templates compile`.
+    pub(crate) is_well: String,
+    pub(crate) findings: Vec<String>,
 }
 
 /// A command that a part of the site adds to its binary.
@@ -138,6 +149,12 @@ impl<'a> Setup<'a> {
         self.hooks
             .stop
             .push(Arc::new(Box::new(move || Box::pin(task()))));
+    }
+
+    /// Tells the command `check` what was looked at, and what was found to be wrong.
+    #[cfg(all(feature = "cli", feature = "templates"))]
+    pub(crate) fn check(&mut self, is_well: String, findings: Vec<String>) {
+        self.hooks.checks.push(Check { is_well, findings });
     }
 
     /// Adds a line to what the site prints when it starts: `sessions   folder  sessions/`.

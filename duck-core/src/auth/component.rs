@@ -9,6 +9,8 @@ use super::accounts::Accounts;
 use super::erased::ErasedAccounts;
 use super::logins::Logins;
 use super::throttle::Throttle;
+#[cfg(feature = "templates")]
+use super::user;
 use crate::app::component::Component;
 use crate::app::setup::Setup;
 use crate::error::{Error, Result};
@@ -33,6 +35,9 @@ use crate::session::AuthHash;
 ///
 /// let auth = Auth::new(|setup| Ok(Users(setup.get::<Pool>()?.clone())));
 /// ```
+///
+/// Templates have `user` from it: the [`User`](Accounts::User) who is logged in, or `none`. A page whose
+/// template does not use it pays nothing for it.
 ///
 /// A user's sessions end when the hash of their password changes, as if the site had given
 /// `SessionMiddleware::auth_hash` the accounts; where it has given it something else, that counts.
@@ -76,6 +81,11 @@ impl Component for Auth {
         auth_hash.set(move |user: String| {
             let accounts = Arc::clone(&hashes);
             async move { accounts.hash(&user).await }
+        });
+        #[cfg(feature = "templates")]
+        setup.template_value("user", async |request| {
+            let user = user::find(&request).await?;
+            Ok(user.map(|user| user.value()))
         });
         setup.insert(Logins {
             accounts,

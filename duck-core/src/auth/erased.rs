@@ -3,6 +3,8 @@
 use std::any::{Any, type_name};
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::accounts::{Accounts, Credentials};
 use crate::BoxFuture;
 use crate::error::{Error, Result};
@@ -27,7 +29,7 @@ impl<A: Accounts> ErasedAccounts for A {
     fn user<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<AnyUser>>> {
         Box::pin(async move {
             let user = Accounts::user(self, id).await?;
-            Ok(user.map(AnyUser::new))
+            Ok(user.map(|user| AnyUser(Arc::new(user))))
         })
     }
 
@@ -38,27 +40,45 @@ impl<A: Accounts> ErasedAccounts for A {
 
 /// A user of the site's own type.
 #[derive(Clone)]
-pub(super) struct AnyUser {
-    user: Arc<dyn Any + Send + Sync>,
-    type_name: &'static str,
-}
+pub(super) struct AnyUser(Arc<dyn ErasedUser>);
 
 impl AnyUser {
-    fn new<U: Clone + Send + Sync + 'static>(user: U) -> Self {
-        Self {
-            user: Arc::new(user),
-            type_name: type_name::<U>(),
-        }
-    }
-
     /// The user, where this is the type of the site's users.
     pub(super) fn read<U: Clone + 'static>(&self) -> Result<U> {
-        self.user.downcast_ref().cloned().ok_or_else(|| {
+        self.0.as_any().downcast_ref().cloned().ok_or_else(|| {
             Error::internal(format!(
                 "a user of this site is a `{}`, not a `{}`: that is the type `User` of its `Accounts`",
-                self.type_name,
+                self.0.type_name(),
                 type_name::<U>()
             ))
         })
+    }
+
+    /// The user as templates see one.
+    #[cfg(feature = "templates")]
+    pub(super) fn value(&self) -> minijinja::Value {
+        self.0.value()
+    }
+}
+
+trait ErasedUser: Send + Sync {
+    fn as_any(&self) -> &dyn Any;
+    fn type_name(&self) -> &'static str;
+    #[cfg(feature = "templates")]
+    fn value(&self) -> minijinja::Value;
+}
+
+impl<U: Serialize + Send + Sync + 'static> ErasedUser for U {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn type_name(&self) -> &'static str {
+        type_name::<U>()
+    }
+
+    #[cfg(feature = "templates")]
+    fn value(&self) -> minijinja::Value {
+        minijinja::Value::from(minijinja::value::Serde(self))
     }
 }

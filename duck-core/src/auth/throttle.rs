@@ -142,14 +142,14 @@ mod tests {
 
     use super::*;
 
-    fn at(address: &str) -> Option<IpAddr> {
-        Some(address.parse().unwrap())
+    fn count<'a>(throttle: &'a Throttle, name: &str, address: &str) -> Result<Try<'a>, Refused> {
+        throttle.count(name, Some(address.parse().unwrap()))
     }
 
     /// How many tries of this name are let through one after the other, of a hundred.
     fn let_through(throttle: &Throttle, name: &str, address: &str) -> usize {
         (0..100)
-            .filter(|_| throttle.count(name, at(address)).is_ok())
+            .filter(|_| count(throttle, name, address).is_ok())
             .count()
     }
 
@@ -159,9 +159,9 @@ mod tests {
         assert_eq!(let_through(&throttle, "ada", "192.0.2.1"), 5);
         let throttle = Throttle::new();
         for _ in 0..5 {
-            assert!(throttle.count("ada", at("192.0.2.1")).is_ok());
+            assert!(count(&throttle, "ada", "192.0.2.1").is_ok());
         }
-        let wait = |name: &str, address: &str| throttle.count(name, at(address)).err();
+        let wait = |name: &str, address: &str| count(&throttle, name, address).err();
         assert_eq!(wait("ada", "192.0.2.1"), Some(Refused::Wait(30)));
         assert_eq!(wait("ADA", "192.0.2.1"), Some(Refused::Wait(30)), "letters");
         assert_eq!(wait("ada", "::ffff:192.0.2.1"), Some(Refused::Wait(30)));
@@ -179,16 +179,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn fifty_wrong_tries_from_an_address_whatever_the_names() {
         let throttle = Throttle::new();
-        let tries = (0..1000).map(|n| throttle.count(&format!("user{n}"), at("192.0.2.1")));
-        assert_eq!(tries.filter(Result::is_ok).count(), 50);
+        let tries = (0..1000).map(|n| count(&throttle, &format!("user{n}"), "192.0.2.1"));
+        assert_eq!(tries.flatten().count(), 50);
         assert_eq!(
-            throttle.count("bob", at("192.0.2.1")).err(),
+            count(&throttle, "bob", "192.0.2.1").err(),
             Some(Refused::Wait(6))
         );
-        assert!(throttle.count("bob", at("192.0.2.2")).is_ok());
+        assert!(count(&throttle, "bob", "192.0.2.2").is_ok());
         advance(Duration::from_mins(1)).await;
-        let tries = (0..1000).map(|n| throttle.count(&format!("other{n}"), at("192.0.2.1")));
-        assert_eq!(tries.filter(Result::is_ok).count(), 10);
+        let tries = (0..1000).map(|n| count(&throttle, &format!("other{n}"), "192.0.2.1"));
+        assert_eq!(tries.flatten().count(), 10);
     }
 
     #[tokio::test(start_paused = true)]
@@ -196,18 +196,17 @@ mod tests {
         let throttle = Throttle::new();
         let tries = (0..100).filter(|n| {
             let address = format!("2001:db8:1:2:{n:x}::{n:x}");
-            throttle.count("ada", at(&address)).is_ok()
+            count(&throttle, "ada", &address).is_ok()
         });
         assert_eq!(tries.count(), 5);
-        assert!(throttle.count("ada", at("2001:db8:1:3::1")).is_ok());
+        assert!(count(&throttle, "ada", "2001:db8:1:3::1").is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_was_not_wrong_uses_no_tries_up() {
         let throttle = Throttle::new();
         for _ in 0..1000 {
-            throttle
-                .count("ada", at("192.0.2.1"))
+            count(&throttle, "ada", "192.0.2.1")
                 .unwrap()
                 .was_not_wrong();
         }
@@ -219,10 +218,10 @@ mod tests {
         let throttle = Throttle::new();
         let mut guesses = 0;
         for n in 0..1000 {
-            if let Ok(own) = throttle.count("mallory", at("192.0.2.1")) {
+            if let Ok(own) = count(&throttle, "mallory", "192.0.2.1") {
                 own.was_not_wrong();
             }
-            guesses += usize::from(throttle.count(&format!("user{n}"), at("192.0.2.1")).is_ok());
+            guesses += usize::from(count(&throttle, &format!("user{n}"), "192.0.2.1").is_ok());
         }
         assert_eq!(guesses, 50);
     }
@@ -233,11 +232,11 @@ mod tests {
         assert_eq!(let_through(&throttle, "ada", "192.0.2.1"), 5);
         for n in 0..300_000_u32 {
             let address = IpAddr::from(n.to_be_bytes());
-            assert!(throttle.count("ada", Some(address)).is_ok() || n == 0xC000_0201);
+            assert!(throttle.count("ada", Some(address)).is_ok());
             assert!(throttle.names.tries.len() <= 1 << 16);
             assert!(throttle.addresses.tries.len() <= 1 << 16);
         }
-        assert!(throttle.count("ada", at("192.0.2.1")).is_err());
+        assert!(count(&throttle, "ada", "192.0.2.1").is_err());
     }
 
     #[tokio::test(start_paused = true)]

@@ -21,14 +21,22 @@ use crate::settings::{Seconds, Settings, SettingsError};
 
 /// The URL pattern of a site's folder of static files.
 pub(crate) fn pattern(settings: &Settings) -> Result<UrlPattern, SettingsError> {
-    let text = |key, default: &str| Ok(settings.get(key)?.unwrap_or_else(|| default.to_owned()));
-    let url: String = text("STATIC_URL", "/static/")?;
-    if !is_url_path(&url) {
-        let right = "takes a path of this site that begins with `/`, such as \"/static/\"";
-        return Err(settings.error("STATIC_URL", right));
+    let folder: Option<String> = settings.get("STATIC_DIR")?;
+    let folder = folder.unwrap_or_else(|| "static".to_owned());
+    Ok(static_folder(&static_url(settings)?, folder)
+        .name("static")
+        .public())
+}
+
+/// Under which URL the site's static files are.
+pub(super) fn static_url(settings: &Settings) -> Result<String, SettingsError> {
+    let url: Option<String> = settings.get("STATIC_URL")?;
+    let url = url.unwrap_or_else(|| "/static/".to_owned());
+    if is_url_path(&url) {
+        return Ok(url);
     }
-    let folder: String = text("STATIC_DIR", "static")?;
-    Ok(static_folder(&url, folder).name("static").public())
+    let right = "takes a path of this site that begins with `/`, such as \"/static/\"";
+    Err(settings.error("STATIC_URL", right))
 }
 
 /// A path as it stands in a URL.

@@ -8,6 +8,8 @@ mod name;
 mod open;
 mod pieces;
 mod range;
+#[cfg(feature = "templates")]
+pub(crate) mod static_urls;
 
 use std::future::Future;
 use std::ops::Range;

@@ -8,6 +8,8 @@ use http::Method;
 use crate::error::Result;
 use crate::http::into_response::IntoResponse;
 use crate::middleware::{ErasedMiddleware, Middleware};
+#[cfg(feature = "templates")]
+use crate::pages::templates::{folder::Folder, folders::Templates};
 use crate::routing::params::FromParams;
 use crate::routing::view::{AsyncAnswer, ErasedView, Shim, View};
 use crate::settings::Settings;
@@ -88,6 +90,9 @@ pub struct UrlPattern {
     pub(crate) view: MakeView,
     pub(crate) view_name: &'static str,
     pub(crate) view_params: usize,
+    /// Those of the blueprint that begins with this pattern.
+    #[cfg(feature = "templates")]
+    pub(crate) templates: Vec<Folder>,
 }
 
 /// Makes the view when the site starts: a static folder has to read settings first.
@@ -122,6 +127,8 @@ impl UrlPattern {
             view: Box::new(|settings| Ok(Arc::new(Shim::new(view(settings)?)))),
             view_name: std::any::type_name::<V>(),
             view_params: Args::COUNT,
+            #[cfg(feature = "templates")]
+            templates: Vec::new(),
         }
     }
 
@@ -228,6 +235,8 @@ pub struct Blueprint {
     prefix: String,
     patterns: Vec<UrlPattern>,
     layers: Vec<Arc<dyn ErasedMiddleware>>,
+    #[cfg(feature = "templates")]
+    templates: Vec<Folder>,
 }
 
 impl Blueprint {
@@ -239,6 +248,8 @@ impl Blueprint {
             name,
             patterns: Vec::new(),
             layers: Vec::new(),
+            #[cfg(feature = "templates")]
+            templates: Vec::new(),
         }
     }
 
@@ -260,6 +271,21 @@ impl Blueprint {
     #[must_use]
     pub fn middleware(mut self, middleware: impl Middleware) -> Self {
         self.layers.push(Arc::new(middleware));
+        self
+    }
+
+    /// Adds a folder of templates. The site's own stand before it, those of the blueprints in it behind
+    /// it. They come with the blueprint's URL patterns: without any, there are no templates either.
+    ///
+    /// ```
+    /// use duck::Blueprint;
+    ///
+    /// let shop = Blueprint::new("shop").templates(duck::templates!("$CARGO_MANIFEST_DIR/src/shop/templates"));
+    /// ```
+    #[cfg(feature = "templates")]
+    #[must_use]
+    pub fn templates(mut self, templates: Templates) -> Self {
+        self.templates.extend(templates.into_folders());
         self
     }
 
@@ -285,7 +311,13 @@ impl IntoIterator for Blueprint {
     type IntoIter = std::vec::IntoIter<UrlPattern>;
 
     fn into_iter(mut self) -> Self::IntoIter {
-        let patterns = std::mem::take(&mut self.patterns);
+        let mut patterns = std::mem::take(&mut self.patterns);
+        #[cfg(feature = "templates")]
+        if let Some(first) = patterns.first_mut() {
+            first
+                .templates
+                .splice(..0, std::mem::take(&mut self.templates));
+        }
         patterns
             .into_iter()
             .map(|pattern| self.adopt(pattern))
