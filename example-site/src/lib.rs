@@ -34,6 +34,8 @@ mod guide {
     mod views_and_urls {}
     #[doc = include_str!("../../docs/sessions.md")]
     mod sessions {}
+    #[doc = include_str!("../../docs/logins.md")]
+    mod logins {}
     #[doc = include_str!("../../docs/storages.md")]
     mod storages {}
     #[doc = include_str!("../../docs/writing-a-cache.md")]

@@ -70,6 +70,8 @@ impl Auth {
     }
 }
 
+// The compiler would name it where something is no component, and only with the feature.
+#[diagnostic::do_not_recommend]
 impl Component for Auth {
     async fn start(self, setup: &mut Setup<'_>) -> Result<()> {
         let AuthSettings { login_url } = setup.part()?;

@@ -6,5 +6,6 @@ mod next;
 mod required;
 mod start;
 mod support;
+mod templates;
 mod throttle;
 mod user;
