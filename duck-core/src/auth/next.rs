@@ -44,6 +44,14 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 ///
 /// 500 when no URL pattern has that name.
 pub async fn redirect_next(request: &Request, name: &str) -> Result<Response> {
+    redirect_next_or(request, || redirect(request, name, ())).await
+}
+
+/// The same with another answer for who was going nowhere.
+pub(super) async fn redirect_next_or(
+    request: &Request,
+    or: impl FnOnce() -> Result<Response>,
+) -> Result<Response> {
     let login = Logins::of(request)?.url(request)?;
     let there = |next: String| {
         let path = next.split(['?', '#']).next().unwrap_or_default();
@@ -57,7 +65,7 @@ pub async fn redirect_next(request: &Request, name: &str) -> Result<Response> {
     };
     match asked {
         Some(response) => Ok(response),
-        None => redirect(request, name, ()),
+        None => or(),
     }
 }
 

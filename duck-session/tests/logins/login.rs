@@ -29,6 +29,24 @@ async fn a_visitor_without_a_session_logs_in_and_out() {
 }
 
 #[tokio::test]
+async fn the_ready_logout_takes_a_post_and_leads_on_within_the_site() {
+    let users = Users::ada().await;
+    let client = visit(&users).await;
+    log_in_ada(&client).await;
+    let response = client.get("/leave").await;
+    assert_eq!(
+        (response.status().as_u16(), response.header("allow")),
+        (405, Some("OPTIONS, POST"))
+    );
+    assert_eq!(who(&client).await, "ada");
+    for (query, location) in [("", "/"), ("?next=/a", "/a"), ("?next=//evil.example", "/")] {
+        let response = client.post(&format!("/leave{query}")).await;
+        assert_eq!(response.header("location"), Some(location));
+        assert_eq!(who(&client).await, "nobody");
+    }
+}
+
+#[tokio::test]
 async fn a_login_changes_the_id_and_keeps_the_cart() {
     let users = Users::ada().await;
     let client = visit(&users).await;

@@ -1,5 +1,7 @@
 //! Users who log in: `duck::auth` over real sessions.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 mod ends;
 mod login;
 mod next;

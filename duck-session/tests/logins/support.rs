@@ -74,7 +74,7 @@ impl Users {
 
     /// `UPDATE users SET hash = …`.
     pub(crate) fn update_hash(&self, id: u32, hash: &str) {
-        self.table().rows.get_mut(&id).unwrap().hash = hash.to_owned();
+        hash.clone_into(&mut self.table().rows.get_mut(&id).unwrap().hash);
     }
 
     pub(crate) fn hash_of(&self, id: u32) -> String {
@@ -121,7 +121,7 @@ impl Accounts for Users {
         let mut table = self.open()?;
         table.new_hashes += 1;
         if let Some(row) = table.rows.get_mut(&id.parse()?) {
-            row.hash = hash.to_owned();
+            hash.clone_into(&mut row.hash);
         }
         Ok(())
     }
@@ -153,11 +153,12 @@ pub(crate) async fn visit(users: &Users) -> TestClient {
     TestClient::start(site(settings(), users)).await
 }
 
-pub(crate) fn pages() -> [UrlPattern; 9] {
+pub(crate) fn pages() -> [UrlPattern; 10] {
     [
         path("/", home).name("home"),
         path("/login", log_in).name("login").methods([GET, POST]),
         path("/logout", log_out).methods([POST]),
+        path("/leave", auth::logout_view()),
         path("/password", new_password).methods([POST]),
         path("/sign-up/<id>", sign_up).methods([POST]),
         path("/account", account).middleware(login_required),
