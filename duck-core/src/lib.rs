@@ -32,6 +32,7 @@
 //! * `tower` – any `tower::Layer` around a site: `App::layer`.
 //! * `multipart` – uploads.
 //! * `regex` – `re_path`.
+//! * `auth` – users who log in with a password. Off by default.
 //! * `cli` – the commands of the site's own binary, and its log on standard error.
 //! * `templates` – pages from templates: [`render`].
 //! * `collectstatic` – the command of that name: static files under names with a hash, and compressed.
@@ -40,6 +41,8 @@
 //!   `[dev-dependencies]`.
 
 pub mod app;
+#[cfg(feature = "auth")]
+pub mod auth;
 pub mod error;
 pub mod files;
 pub mod http;

@@ -46,7 +46,7 @@ async fn twice(request: Request) -> Result<String> {
 }
 
 async fn form(request: Request) -> Result<String> {
-    let fields: Vec<(String, String)> = request.form().await?;
+    let fields: Vec<(String, String)> = request.form_as().await?;
     Ok(fields.len().to_string())
 }
 

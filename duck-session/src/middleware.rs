@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use duck::http::HeaderValue;
 use duck::pages::error_page;
-use duck::session::{CookieChange, SessionEngine, SessionError};
+use duck::session::{AuthHash, CookieChange, SessionEngine, SessionError};
 use duck::{
     Component, Error, IntoResponse, Middleware, Next, Request, Response, Result, Session, Setup,
 };
@@ -12,7 +12,7 @@ use http::header::{self, Entry, HeaderMap};
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::cookie::SessionCookie;
-use crate::opening::{AuthHash, Opening};
+use crate::opening::Opening;
 use crate::registry::Registry;
 use crate::settings::SessionSettings;
 use crate::upkeep;
@@ -46,7 +46,7 @@ use crate::upkeep;
 pub struct SessionMiddleware {
     registry: Registry,
     clock: Clock,
-    auth_hash: Option<AuthHash>,
+    auth_hash: AuthHash,
 }
 
 /// What a browser is to forget at a logout: <https://www.w3.org/TR/clear-site-data/>.
@@ -68,7 +68,7 @@ impl SessionMiddleware {
         Self {
             registry: Registry::new(),
             clock: Clock::default(),
-            auth_hash: None,
+            auth_hash: AuthHash::default(),
         }
     }
 
@@ -113,13 +113,15 @@ impl SessionMiddleware {
     ///     .auth_hash(async |user: String| password_hash_of(&user).await);
     /// ```
     ///
-    /// Only a hash of what it says is stored. With the cookie engine it is not asked.
+    /// Only a hash of what it says is stored. An engine of the site's own does not ask it.
+    ///
+    /// A site with logins (`duck::auth::Auth`) need not say it: it is the hash that its accounts have.
     #[must_use]
-    pub fn auth_hash<F>(mut self, find: impl Fn(String) -> F + Send + Sync + 'static) -> Self
+    pub fn auth_hash<F>(self, find: impl Fn(String) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<Option<String>>> + Send + 'static,
     {
-        self.auth_hash = Some(Arc::new(move |user| Box::pin(find(user))));
+        self.auth_hash.set(find);
         self
     }
 
@@ -150,12 +152,13 @@ impl Component for SessionMiddleware {
             own: &own,
             settings: &settings,
             clock: &self.clock,
-            auth_hash: self.auth_hash.as_ref(),
+            auth_hash: &self.auth_hash,
         };
         let opened = self.registry.open(&opening)?;
         if let Some(upkeep) = opened.upkeep {
             upkeep::keep_in_order(setup, &upkeep, &own, &self.clock);
         }
+        setup.insert(self.auth_hash);
         setup.banner("sessions", summary(&own));
         #[cfg(feature = "commands")]
         crate::commands::add(

@@ -43,6 +43,8 @@ mod guide {
     mod forms {}
     #[doc = include_str!("../../docs/sessions.md")]
     mod sessions {}
+    #[doc = include_str!("../../docs/logins.md")]
+    mod logins {}
     #[doc = include_str!("../../docs/storages.md")]
     mod storages {}
     #[doc = include_str!("../../docs/writing-a-cache.md")]

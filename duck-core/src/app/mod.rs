@@ -358,6 +358,7 @@ impl Table {
             params,
             max_body: pattern.max_body,
             csrf_exempt: pattern.csrf == Some(false),
+            public: pattern.public,
         };
         let info = Arc::new(info);
         let mut layers = site_layers.to_vec();

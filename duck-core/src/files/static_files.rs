@@ -67,7 +67,8 @@ impl Component for StaticFiles {
         };
         setup.insert(urls);
         let folder = Folder::new(root, files, setup.settings())?;
-        setup.urls([pattern(&places.url, move |_| Ok(folder)).name("static")]);
+        let pattern = pattern(&places.url, move |_| Ok(folder));
+        setup.urls([pattern.name("static").public()]);
         #[cfg(feature = "collectstatic")]
         super::collect::add(setup, places);
         Ok(())

@@ -18,6 +18,8 @@ pub(crate) struct RouteInfo {
     pub(crate) max_body: Option<u64>,
     /// Whether pages of other sites may send to it.
     pub(crate) csrf_exempt: bool,
+    /// Whether visitors may come who are not logged in.
+    pub(crate) public: bool,
 }
 
 impl RouteInfo {

@@ -88,6 +88,7 @@ pub struct UrlPattern {
     pub(crate) max_body: Option<u64>,
     /// Whether requests from other sites are refused; unset, they are.
     pub(crate) csrf: Option<bool>,
+    pub(crate) public: bool,
     pub(crate) view: MakeView,
     pub(crate) view_name: &'static str,
     pub(crate) view_params: usize,
@@ -125,6 +126,7 @@ impl UrlPattern {
             layers: Vec::new(),
             max_body: None,
             csrf: None,
+            public: false,
             view: Box::new(|settings| Ok(Arc::new(Shim::new(view(settings)?)))),
             view_name: std::any::type_name::<V>(),
             view_params: Args::COUNT,
@@ -188,6 +190,14 @@ impl UrlPattern {
     #[must_use]
     pub fn middleware(mut self, middleware: impl Middleware) -> Self {
         self.layers.push(Arc::new(middleware));
+        self
+    }
+
+    /// Lets in visitors who are not logged in, where `duck::auth::login_required` stands around the
+    /// blueprint or the site: a page to sign up. Without that it changes nothing.
+    #[must_use]
+    pub fn public(mut self) -> Self {
+        self.public = true;
         self
     }
 

@@ -1,5 +1,6 @@
 //! `request.session`: what a site remembers of a visitor from one request to the next.
 
+mod auth_hash;
 mod changes;
 pub(crate) mod csrf;
 mod data;
@@ -32,6 +33,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use bytes::Bytes;
 use serde::Serialize;
 
+pub use self::auth_hash::AuthHash;
 pub use self::changes::{Changes, Identity};
 pub use self::data::SessionData;
 use self::data::USER;

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use duck::session::SessionError;
+use duck::session::{AuthHash, SessionError};
 use duck::{Error, ExitCode, Result};
 use serde_json::json;
 
@@ -86,7 +86,7 @@ impl Sessions {
             settings: &self.settings,
             clock: &self.clock,
             // No visitor is asked for.
-            auth_hash: None,
+            auth_hash: &AuthHash::default(),
         };
         let opened = self.registry.open(&opening)?;
         opened.administration.map_err(Error::internal)

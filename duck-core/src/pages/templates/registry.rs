@@ -64,6 +64,7 @@ impl Registry {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Component for Templates {
     async fn start(self, setup: &mut Setup<'_>) -> Result<()> {
         Registry::of(setup).folders.extend(self.into_folders());

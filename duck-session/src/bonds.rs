@@ -3,12 +3,12 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use duck::Bytes;
-use duck::session::{SessionData, SessionError, Visitor};
+use duck::session::{AuthHash, SessionData, SessionError, Visitor};
 use sha2::{Digest, Sha256};
 
-use super::breaker::store_error;
+use crate::engine::breaker::store_error;
 use crate::journal::Event;
-use crate::opening::AuthHash;
+use crate::opening::Opening;
 use crate::settings::Bind;
 
 /// Under these keys a session keeps them, as hashes.
@@ -16,14 +16,21 @@ const AGENT: &str = "_duck.agent";
 const AUTH: &str = "_duck.auth";
 
 /// The bonds that the settings and the site ask for.
-pub(super) struct Bonds {
-    pub(super) bind: Bind,
-    pub(super) auth_hash: Option<AuthHash>,
+pub(crate) struct Bonds {
+    bind: Bind,
+    auth_hash: AuthHash,
 }
 
 impl Bonds {
+    pub(crate) fn new(opening: &Opening<'_>) -> Self {
+        Self {
+            bind: opening.own.session_bind,
+            auth_hash: opening.auth_hash.clone(),
+        }
+    }
+
     /// Binds a session that begins, or whose user logs in.
-    pub(super) async fn sign(
+    pub(crate) async fn sign(
         &self,
         data: &mut SessionData,
         visitor: &Visitor,
@@ -31,8 +38,8 @@ impl Bonds {
         if self.bind == Bind::Ua {
             data.set(AGENT, agent(visitor));
         }
-        if let (Some(auth_hash), Some(user)) = (&self.auth_hash, data.user()) {
-            match auth_hash(user).await.map_err(store_error)? {
+        if let Some(user) = self.bound_user(data) {
+            match self.auth_hash.of(user).await.map_err(store_error)? {
                 Some(hash) => data.set(AUTH, hashed(&hash)),
                 None => data.remove(AUTH).is_some(),
             };
@@ -41,12 +48,12 @@ impl Bonds {
     }
 
     /// Whether there are any.
-    pub(super) fn exist(&self) -> bool {
-        self.bind != Bind::None || self.auth_hash.is_some()
+    pub(crate) fn exist(&self) -> bool {
+        self.bind != Bind::None || self.auth_hash.is_set()
     }
 
     /// Whether a session still holds for this visitor.
-    pub(super) async fn hold(
+    pub(crate) async fn hold(
         &self,
         data: &SessionData,
         visitor: &Visitor,
@@ -59,15 +66,20 @@ impl Bonds {
             Event::OtherBrowser.tell(None);
             return Ok(false);
         }
-        let (Some(auth_hash), Some(user)) = (&self.auth_hash, data.user()) else {
+        let Some(user) = self.bound_user(data) else {
             return Ok(true);
         };
-        let now = auth_hash(user).await.map_err(store_error)?;
+        let now = self.auth_hash.of(user).await.map_err(store_error)?;
         let holds = now.is_some_and(|hash| data.get(AUTH) == Some(&hashed(&hash)));
         if !holds {
             Event::AuthChanged.tell(None);
         }
         Ok(holds)
+    }
+
+    /// The user of a session, if it is bound to something of theirs.
+    fn bound_user(&self, data: &SessionData) -> Option<String> {
+        data.user().filter(|_| self.auth_hash.is_set())
     }
 }
 
