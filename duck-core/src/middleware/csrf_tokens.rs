@@ -136,17 +136,18 @@ fn refused(why: &'static str) -> Error {
 async fn token_of_form(request: &Request) -> Result<Option<String>> {
     let kind = request.headers().get(header::CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).map(essence);
-    let is_multipart = match kind.as_deref() {
-        Some("application/x-www-form-urlencoded") => false,
-        Some("multipart/form-data") => true,
-        _ => return Ok(None),
-    };
+    let is_form = kind.as_deref() == Some("application/x-www-form-urlencoded");
+    let is_upload = cfg!(feature = "multipart") && kind.as_deref() == Some("multipart/form-data");
+    if !is_form && !is_upload {
+        return Ok(None);
+    }
     if !request.is_body_kept() {
         return Err(refused(
             "a body that may be larger than MAX_BODY_BYTES needs the header `X-CSRF-Token`",
         ));
     }
-    if is_multipart {
+    #[cfg(feature = "multipart")]
+    if is_upload {
         return token_of_upload(request).await;
     }
     let body = request.bytes().await?;
@@ -164,11 +165,6 @@ async fn token_of_upload(request: &Request) -> Result<Option<String>> {
             return Ok(Some(part.text().await?));
         }
     }
-    Ok(None)
-}
-
-#[cfg(not(feature = "multipart"))]
-async fn token_of_upload(_request: &Request) -> Result<Option<String>> {
     Ok(None)
 }
 
