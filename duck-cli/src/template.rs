@@ -169,6 +169,34 @@ mod tests {
     }
 
     #[test]
+    fn templates_of_pages_are_written_as_they_are() {
+        for shape in &SHAPES[1..] {
+            let files = site(*shape);
+            let path = Path::new("templates/base.html");
+            let (_, base) = files.iter().find(|(file, _)| file == path).unwrap();
+            for text in ["{{ url('home') }}", "{% block main %}", "· my-site</title>"] {
+                assert!(base.contains(text), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_appended_comes_after_the_file_of_an_earlier_layer() {
+        let files = site(Shape::Full(Database::Sqlite));
+        let (_, settings) = files
+            .iter()
+            .find(|(file, _)| file == Path::new("settings.toml"))
+            .unwrap();
+        assert!(settings.starts_with("# The settings of my-site."));
+        assert!(settings.contains("\nDATABASE_URL = \"sqlite:my-site.db\""));
+        assert!(
+            !files
+                .iter()
+                .any(|(file, _)| file.extension().is_some_and(|e| e == "append"))
+        );
+    }
+
+    #[test]
     fn toml_files_are_valid_and_the_manifest_names_the_site() {
         for shape in SHAPES {
             for (path, text) in site(shape)
