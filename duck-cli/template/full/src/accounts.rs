@@ -28,6 +28,14 @@ pub async fn credentials(pool: &Pool, name: &str) -> sqlx::Result<Option<Credent
         .await
 }
 
+/// What the password of this user is checked with.
+pub async fn hash(pool: &Pool, id: i64) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar("SELECT hash FROM users WHERE id = $1")
+        .bind(id)
+        .fetch_optional(pool)
+        .await
+}
+
 /// The user of this number.
 pub async fn user(pool: &Pool, id: i64) -> sqlx::Result<Option<User>> {
     sqlx::query_as("SELECT id, name FROM users WHERE id = $1")

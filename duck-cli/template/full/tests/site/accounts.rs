@@ -74,5 +74,8 @@ async fn a_new_hash_takes_the_place_of_the_old_one() {
     for (name, id, hash) in [("Ada", ada.id, "new"), ("Bob", bob.id, "old")] {
         let found = accounts::credentials(&pool, name).await.unwrap().unwrap();
         assert_eq!((found.id, &*found.hash), (id, hash));
+        let kept = accounts::hash(&pool, id).await.unwrap();
+        assert_eq!(kept.as_deref(), Some(hash));
     }
+    assert_eq!(accounts::hash(&pool, bob.id + 1).await.unwrap(), None);
 }
