@@ -1,8 +1,10 @@
-//! A site made with Duck: a visit counter, a small shop, a login, JSON and a form.
+//! A site made with Duck: a visit counter, a small shop, a login, notes in a database, JSON and a form.
 //!
 //! Start reading in `urls.rs`: it says which view answers which path.
 
 mod account;
+mod database;
+mod notes;
 mod page;
 mod shop;
 mod urls;
@@ -12,13 +14,15 @@ use duck::App;
 use duck::files::StaticFiles;
 use duck_session::SessionMiddleware;
 
-/// The site: its settings, its sessions, its goods and its URLs.
+/// The site: its settings, its database, its sessions, its goods and its URLs.
 pub fn app() -> App {
     App::from_settings("settings.toml")
         .with(StaticFiles::new())
+        .with(database::database)
         .with(SessionMiddleware::new())
         .state(shop::Shop::new())
         .urls(urls::urlpatterns())
+        .urls(notes::blueprint())
         .urls(shop::blueprint())
 }
 
@@ -49,6 +53,8 @@ mod guide {
     mod storages {}
     #[doc = include_str!("../../docs/writing-a-cache.md")]
     mod writing_a_cache {}
+    #[doc = include_str!("../../docs/database.md")]
+    mod database {}
     #[doc = include_str!("../../docs/testing.md")]
     mod testing {}
     #[doc = include_str!("../../docs/settings.md")]

@@ -61,7 +61,7 @@ async fn a_closed_site_lets_everybody_to_its_login_and_its_static_files() {
     let settings = settings().with("STATIC_DIR", folder.path());
     let app = bare(settings, &users).middleware(login_required);
     let app = app
-        .static_files()
+        .with(duck::files::StaticFiles::new())
         .urls(pages())
         .urls([path("/sign-up", page).public()]);
     let client = TestClient::start(app).await;

@@ -1,4 +1,4 @@
-//! {{ name }}, a site made with Duck.
+//! @NAME@, a site made with Duck.
 
 mod urls;
 mod views;

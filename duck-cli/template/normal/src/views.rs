@@ -135,7 +135,7 @@ pub fn page(title: &str, body: &str) -> Response {
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title} · {{ name }}</title>
+<title>{title} · @NAME@</title>
 <link rel="icon" href="/static/favicon.svg">
 <link rel="stylesheet" href="/static/css/site.css">
 <main>

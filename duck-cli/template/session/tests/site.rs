@@ -4,7 +4,7 @@ use duck::testing::TestClient;
 
 /// A visitor's browser: it keeps its cookies.
 async fn browser() -> TestClient {
-    TestClient::start({{ crate_name }}::app().setting("SESSION_STORAGE", "InMemoryCache")).await
+    TestClient::start(@CRATE_NAME@::app().setting("SESSION_STORAGE", "InMemoryCache")).await
 }
 
 #[tokio::test]
