@@ -8,9 +8,8 @@ use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
 use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, StreamBody};
-use hyper::body::Incoming;
 
-use crate::received::{Received, Unread};
+use crate::received::Received;
 
 /// An error of any type, as bodies and tower layers pass them on.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
@@ -76,14 +75,9 @@ impl Body {
         ))))
     }
 
-    /// What hyper receives.
-    pub(crate) fn incoming(body: Incoming, awaits_continue: bool, unread: Option<&Unread>) -> Self {
-        if http_body::Body::is_end_stream(&body) {
-            Self::empty()
-        } else {
-            let received = Received::new(body, awaits_continue, unread.cloned());
-            Self(Kind::Incoming(received))
-        }
+    /// What a request brings.
+    pub(crate) fn received(body: Received) -> Self {
+        Self(Kind::Incoming(body))
     }
 
     /// Whether it is still made while it is sent, so that its head leaves first: a stream, or the body

@@ -58,7 +58,8 @@ impl Proxies {
         })
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether this is the address of one of them.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         let address = widened(address);
         self.networks.iter().any(|net| net.contains(&address))
     }
