@@ -8,7 +8,7 @@ mod args;
 mod banner;
 mod build;
 mod checksums;
-#[path = "../../duck-core/src/command_hint.rs"]
+#[path = "../../duck-core/src/app/command_hint.rs"]
 mod command_hint;
 mod commands;
 mod embedded;

@@ -70,7 +70,7 @@ impl Site {
         let shown = root.join("Cargo.toml");
         let Some(duck_core) = dependency_on_duck(manifest) else {
             return Err(Failure::usage(format!(
-                "{} is no site: it does not depend on `duck`",
+                "{} is no site: it does not depend on `duck-core`",
                 shown.display()
             )));
         };
@@ -97,7 +97,7 @@ fn read(path: &Path) -> Result<Table> {
         .context(shown)
 }
 
-/// Under whichever name: `duck = { package = "duck-core", … }` is what `duck new` writes.
+/// Under whichever name: `duck-core = { … }` is what `duck new` writes.
 fn dependency_on_duck(manifest: &Table) -> Option<&Value> {
     let is_duck = |(name, value): &(&String, &Value)| {
         let package = value.get("package").and_then(Value::as_str).unwrap_or(name);
@@ -163,7 +163,10 @@ mod tests {
     #[test]
     fn other_packages_and_broken_manifests_are_refused_by_name() {
         for (manifest, says) in [
-            ("[package]\nname = \"x\"\n", "does not depend on `duck`"),
+            (
+                "[package]\nname = \"x\"\n",
+                "does not depend on `duck-core`",
+            ),
             ("[package\n", "cannot read"),
             ("[package]\n[dependencies]\nduck = \"1\"\n", "has no name"),
         ] {

@@ -1,12 +1,19 @@
 //! What a site's `views.rs` and `urls.rs` need: `use duck::prelude::*;`.
 
+pub use crate::error::{Or500, OrNotFound};
+pub use crate::files::{file, static_folder};
+pub use crate::http::{
+    DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, Pieces, ResponseResult, bytes, redirect_external,
+    stream, stream_with,
+};
+pub use crate::middleware::{process_request, process_response};
+pub use crate::pages::escape_html;
 #[cfg(feature = "regex")]
-pub use crate::urls::re_path;
+pub use crate::routing::urls::re_path;
+pub use crate::routing::{ClassView, FromParam, Param, class_view};
+pub use crate::session::{Expiry, Flash, FlashLevel, TypedSession};
 pub use crate::{
-    App, Blueprint, Bytes, ClassView, Component, Cookie, DELETE, Error, Expiry, Flash, FlashLevel,
-    FromParam, GET, HEAD, Html, IntoResponse, Json, Method, Middleware, Next, OPTIONS, Or500,
-    OrNotFound, PATCH, POST, PUT, Param, Pieces, Request, Response, Result, Session, Settings,
-    Setup, StatusCode, TypedSession, UrlPattern, Uuid, bytes, class_view, escape_html, file, html,
-    json, path, process_request, process_response, redirect, redirect_external, redirect_to,
-    static_folder, stream, stream_with, text,
+    App, Blueprint, Bytes, Component, Cookie, Error, Html, IntoResponse, Json, Method, Middleware,
+    Next, Request, Response, Result, Session, Settings, Setup, StatusCode, UrlPattern, Uuid, html,
+    json, path, redirect, redirect_to, text,
 };

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use duck_core::prelude::*;
-use duck_core::testing::TestClient;
-use duck_core::{Component, Error, Setup, static_folder};
+use duck::files::static_folder;
+use duck::prelude::*;
+use duck::testing::TestClient;
+use duck::{Component, Error, Setup};
 
 fn app() -> App {
     App::new(Settings::default())

@@ -8,10 +8,10 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use duck_core::testing::{TestClient, TestResponse};
-use duck_core::{
-    App, Method, POST, Request, Response, Result, Settings, file, path, static_folder,
-};
+use duck::files::{file, static_folder};
+use duck::http::POST;
+use duck::testing::{TestClient, TestResponse};
+use duck::{App, Method, Request, Response, Result, Settings, path};
 use tempfile::TempDir;
 
 /// A site with static files beside a secret; all files are a day old.
@@ -402,8 +402,8 @@ async fn a_folder_with_the_settings_in_it_is_not_served() {
 
 #[tokio::test]
 async fn middleware_of_the_pattern_stands_before_its_files() {
-    async fn nobody(_: Request, _: duck_core::Next<'_>) -> Result<Response> {
-        Ok(Response::new(duck_core::StatusCode::FORBIDDEN))
+    async fn nobody(_: Request, _: duck::Next<'_>) -> Result<Response> {
+        Ok(Response::new(duck::StatusCode::FORBIDDEN))
     }
     let site =
         Site::with(|app| app.urls([static_folder("/private/", "../static").middleware(nobody)]))
@@ -425,7 +425,7 @@ async fn views() -> (TestClient, TempDir) {
     write(&folder.path().join("a.txt"), "0123456789");
     let app = App::new(Settings::default().in_folder(folder.path())).urls([
         path("/show/<path:name>", show),
-        path("/save", save).methods([duck_core::GET, POST]),
+        path("/save", save).methods([duck::http::GET, POST]),
     ]);
     (TestClient::start(app).await, folder)
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use duck_core::prelude::*;
-use duck_core::testing::{TestClient, TestResponse};
+use duck::prelude::*;
+use duck::testing::{TestClient, TestResponse};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -493,7 +493,7 @@ async fn a_mark_before_the_first_name_is_no_part_of_it() {
 
 #[tokio::test]
 async fn a_uuid_may_be_a_field() {
-    let site = site::<HashMap<String, duck_core::Uuid>>().await;
+    let site = site::<HashMap<String, duck::Uuid>>().await;
     let id = "67e55044-10b1-426f-9247-bb680e5fe0c8";
     for (_, answer) in send(&site, &[("id", id)], "*/*").await {
         assert_eq!(answer.status(), 200);

@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use duck_core::prelude::*;
-use duck_core::testing::TestClient;
-use duck_core::{Body, Layer, stream, text};
+use duck::http::{Body, stream};
+use duck::middleware::Layer;
+use duck::prelude::*;
+use duck::testing::TestClient;
+use duck::text;
 use http::{HeaderName, HeaderValue, header};
 use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -123,7 +125,7 @@ async fn an_error_is_a_response_to_the_layers_around() {
         let seen = response
             .error()
             .map_or_else(|| "none".to_owned(), Error::to_string);
-        Ok(response.header("x-seen", seen)?)
+        Ok(response.with_header("x-seen", seen)?)
     }
     let site = TestClient::start(app().middleware(look).urls([
         path("/broken", broken),
@@ -185,7 +187,7 @@ async fn a_panic_is_one_500_wherever_it_happens() {
         std::panic::panic_any(7)
     }
     struct Evil;
-    impl duck_core::FromParam for Evil {
+    impl duck::routing::FromParam for Evil {
         fn from_param(_value: &str) -> Option<Self> {
             panic!("in a parameter")
         }
@@ -259,7 +261,7 @@ async fn a_response_hook_sees_errors_too_and_still_has_the_request() {
         app()
             .middleware(process_response(
                 async |request: Request, response: Response| {
-                    Ok(response.header("x-path", request.path())?)
+                    Ok(response.with_header("x-path", request.path())?)
                 },
             ))
             .urls([path("/home", home), path("/broken", broken)]),
@@ -288,7 +290,7 @@ async fn a_response_hook_that_fails_is_the_answer() {
 #[tokio::test]
 async fn a_layer_may_answer_without_the_view() {
     async fn teapot(_request: Request, _next: Next<'_>) -> Result<Response> {
-        Ok(text("short and stout").status(StatusCode::IM_A_TEAPOT))
+        Ok(text("short and stout").with_status(StatusCode::IM_A_TEAPOT))
     }
     let diary = Diary::default();
     let site = TestClient::start(
@@ -410,8 +412,7 @@ async fn a_body_that_was_refused_once_is_refused_alike_again() {
             .status(),
         413
     );
-    let piece =
-        futures_util::stream::iter([Err::<duck_core::Bytes, _>(std::io::Error::other("gone"))]);
+    let piece = futures_util::stream::iter([Err::<duck::Bytes, _>(std::io::Error::other("gone"))]);
     assert_eq!(
         site.post("/")
             .body("text/plain", Body::stream(piece))
@@ -517,7 +518,7 @@ async fn many_tower_layers_work_together() {
             .layer(RequestBodyLimitLayer::new(100))
             .middleware(process_response(
                 async |_request: Request, response: Response| {
-                    Ok(response.header("x-inside", "yes")?)
+                    Ok(response.with_header("x-inside", "yes")?)
                 },
             ))
             .urls([
@@ -594,7 +595,7 @@ async fn many_tower_layers_work_together() {
 
 #[tokio::test]
 async fn a_tower_layer_that_fails_is_a_500_without_its_reason() {
-    let layer = tower::layer::layer_fn(|inner: duck_core::Inside| {
+    let layer = tower::layer::layer_fn(|inner: duck::middleware::Inside| {
         tower::service_fn(move |request: http::Request<Body>| {
             let answer = inner.clone().oneshot(request);
             async move {
@@ -611,7 +612,7 @@ async fn a_tower_layer_that_fails_is_a_500_without_its_reason() {
 
 #[tokio::test]
 async fn a_panic_in_a_tower_layer_is_one_500() {
-    let layer = tower::layer::layer_fn(|inner: duck_core::Inside| {
+    let layer = tower::layer::layer_fn(|inner: duck::middleware::Inside| {
         inner.map_request(|request: http::Request<Body>| {
             assert!(request.uri().path() != "/panic", "the layer has had enough");
             request

@@ -6,9 +6,10 @@ use std::io::Write;
 use std::num::ParseIntError;
 use std::sync::{Mutex, Once};
 
-use duck_core::prelude::*;
-use duck_core::testing::TestClient;
-use duck_core::{FromParams, View, file};
+use duck::files::file;
+use duck::prelude::*;
+use duck::routing::{FromParams, View};
+use duck::testing::TestClient;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 

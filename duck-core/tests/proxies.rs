@@ -1,8 +1,8 @@
 //! Whom a site takes for its visitor behind proxies, and who may say so.
 
-use duck_core::prelude::*;
-use duck_core::testing::TestClient;
-use duck_core::{Body, Connection};
+use duck::http::{Body, Connection};
+use duck::prelude::*;
+use duck::testing::TestClient;
 use http_body_util::BodyExt;
 
 /// What a site with these settings sees of a request: the address, whether it is encrypted, the host.

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use duck_core::prelude::*;
-use duck_core::testing::{TestClient, TestResponse};
-use duck_core::{Body, Bytes, Connection};
+use duck::Bytes;
+use duck::http::{Body, Connection};
+use duck::prelude::*;
+use duck::testing::{TestClient, TestResponse};
 use futures_util::stream;
 use http_body_util::BodyExt;
 use serde::Deserialize;
@@ -408,7 +409,7 @@ async fn a_cookie_comes_back_under_every_name_it_can_have() {
     const NAME: &str = "!#$%&'*+-.^_`|~09azAZ";
     let site = TestClient::start(app().urls([
         path("/set", async |_request: Request| {
-            text("").cookie((NAME, "a b"))
+            text("").with_cookie((NAME, "a b"))
         }),
         path("/get", async |request: Request| {
             request.cookie(NAME).unwrap_or_default()

@@ -1,8 +1,8 @@
 //! What a visitor gets.
 
-use duck_core::prelude::*;
-use duck_core::testing::{TestClient, TestResponse};
-use duck_core::{Body, RequestError};
+use duck::http::{Body, RequestError};
+use duck::prelude::*;
+use duck::testing::{TestClient, TestResponse};
 
 fn app() -> App {
     App::new(Settings::default())
@@ -62,21 +62,21 @@ fn no_setter_lets_a_second_header_in() {
         "\r\n\r\n<script>",
         "\u{7f}",
     ] {
-        assert!(text("").header("x-a", evil).is_err(), "{evil:?}");
-        assert!(text("").add_header("x-a", evil).is_err(), "{evil:?}");
-        assert!(text("").header(evil, "x").is_err(), "{evil:?}");
+        assert!(text("").with_header("x-a", evil).is_err(), "{evil:?}");
+        assert!(text("").with_added_header("x-a", evil).is_err(), "{evil:?}");
+        assert!(text("").with_header(evil, "x").is_err(), "{evil:?}");
         assert!(redirect_to(format!("/{evil}")).is_err(), "{evil:?}");
-        assert!(text("").delete_cookie("n", evil).is_err(), "{evil:?}");
-        assert!(text("").delete_cookie(evil, "/").is_err(), "{evil:?}");
+        assert!(text("").without_cookie("n", evil).is_err(), "{evil:?}");
+        assert!(text("").without_cookie(evil, "/").is_err(), "{evil:?}");
         assert!(
             text("")
-                .cookie(Cookie::build(("n", "v")).domain(evil.to_owned()))
+                .with_cookie(Cookie::build(("n", "v")).domain(evil.to_owned()))
                 .is_err(),
             "{evil:?}"
         );
         for response in [
             redirect_external(evil).ok(),
-            text("").cookie(("n", evil)).ok(),
+            text("").with_cookie(("n", evil)).ok(),
         ]
         .into_iter()
         .flatten()
@@ -98,7 +98,7 @@ fn no_setter_lets_a_second_header_in() {
 #[test]
 fn a_cookie_cannot_smuggle_attributes() {
     for evil in ["v; Domain=evil", "v; HttpOnly", "v\", x=\"y", "v,w"] {
-        let response = text("").cookie(("n", evil.to_owned())).unwrap();
+        let response = text("").with_cookie(("n", evil.to_owned())).unwrap();
         let sent = response.headers()["set-cookie"]
             .to_str()
             .unwrap()
@@ -111,24 +111,24 @@ fn a_cookie_cannot_smuggle_attributes() {
     for evil in ["/; Secure", "evil.com; Path=/x"] {
         assert!(
             text("")
-                .cookie(Cookie::build(("n", "v")).path(evil))
+                .with_cookie(Cookie::build(("n", "v")).path(evil))
                 .is_err()
         );
         assert!(
             text("")
-                .cookie(Cookie::build(("n", "v")).domain(evil))
+                .with_cookie(Cookie::build(("n", "v")).domain(evil))
                 .is_err()
         );
     }
     for name in ["", "a b", "a=b", "a;b", "a,b", "ä", "a\t", "\"a\""] {
-        assert!(text("").cookie((name, "v")).is_err(), "{name:?}");
+        assert!(text("").with_cookie((name, "v")).is_err(), "{name:?}");
     }
 }
 
 #[test]
 fn a_cookie_comes_back_as_it_was_set() {
     for value in ["plain", "a b", "a;b,c\"d\\e", "é€😀", "100%", "%41", ""] {
-        let response = text("").cookie(("n", value.to_owned())).unwrap();
+        let response = text("").with_cookie(("n", value.to_owned())).unwrap();
         let sent = response.headers()["set-cookie"].to_str().unwrap();
         let back = Cookie::parse_encoded(sent).unwrap();
         assert_eq!(back.value(), value, "{sent}");
@@ -138,9 +138,9 @@ fn a_cookie_comes_back_as_it_was_set() {
 #[test]
 fn several_cookies_are_several_headers() {
     let response = text("")
-        .cookie(("a", "1"))
+        .with_cookie(("a", "1"))
         .unwrap()
-        .cookie(("b", "2"))
+        .with_cookie(("b", "2"))
         .unwrap();
     let sent: Vec<_> = response.headers().get_all("set-cookie").iter().collect();
     assert_eq!(sent, ["a=1", "b=2"]);
@@ -169,7 +169,7 @@ fn a_redirect_to_a_path_stays_on_the_site() {
         let response = redirect_to(path).unwrap();
         assert_eq!(
             (
-                response.status_code().as_u16(),
+                response.status().as_u16(),
                 response.headers()["location"].to_str().unwrap()
             ),
             (303, location)
@@ -183,9 +183,9 @@ async fn a_header_set_twice_is_one_and_an_added_one_is_two() {
         "/",
         async |_request: Request| -> Result<Response> {
             Ok(text("")
-                .header("vary", "a")?
-                .header("vary", "b")?
-                .add_header("vary", "c")?)
+                .with_header("vary", "a")?
+                .with_header("vary", "b")?
+                .with_added_header("vary", "c")?)
         },
     )]))
     .await;
@@ -252,13 +252,13 @@ async fn asked_wrongly(_request: Request) -> Result<&'static str> {
 }
 
 async fn unavailable(_request: Request) -> Result<&'static str> {
-    Err(duck_core::SessionError::store(Secret).into())
+    Err(duck::session::SessionError::store(Secret).into())
 }
 
 async fn unavailable_until(_request: Request) -> Result<Response> {
     Ok(StatusCode::SERVICE_UNAVAILABLE
         .into_response()
-        .header("retry-after", "60")?)
+        .with_header("retry-after", "60")?)
 }
 
 async fn failing(debug: bool) -> TestClient {
@@ -513,10 +513,10 @@ async fn errors_of_requests_keep_their_status_through_the_question_mark() {
 async fn a_page_the_site_gave_to_its_error_is_kept_whole() {
     async fn page(request: Request, next: Next<'_>) -> Result<Response> {
         let response = next.run(request).await;
-        let status = response.status_code();
+        let status = response.status();
         Ok(response
             .with_body(Body::from(format!("our own {status}")))
-            .header("content-type", "text/x-own")?)
+            .with_header("content-type", "text/x-own")?)
     }
     let site = TestClient::start(app().middleware(page)).await;
     let response = site.get("/").header("accept", "text/html").await;
@@ -601,8 +601,8 @@ async fn every_kind_of_redirect_is_there() {
     ] {
         let response = redirect_to(format!("/notes/{}", 7))
             .expect("a path")
-            .status(status);
-        assert_eq!(response.status_code(), status);
+            .with_status(status);
+        assert_eq!(response.status(), status);
         assert_eq!(response.headers()["location"], "/notes/7");
     }
 }

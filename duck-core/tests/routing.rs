@@ -1,8 +1,9 @@
 //! Which view answers which request.
 
-use duck_core::prelude::*;
-use duck_core::testing::{TestClient, TestResponse};
-use duck_core::{Param, Uuid, re_path, redirect, text};
+use duck::prelude::*;
+use duck::routing::{Param, re_path};
+use duck::testing::{TestClient, TestResponse};
+use duck::{Uuid, redirect, text};
 
 fn app() -> App {
     App::new(Settings::default())
@@ -454,7 +455,7 @@ async fn head_has_the_headers_and_the_length_of_get_and_no_body() {
             "{} is told all of it",
             request.method().as_str().len()
         ))
-        .header("x-a", "b")?)
+        .with_header("x-a", "b")?)
     }
     let site = site([
         path("/", page),
@@ -481,7 +482,7 @@ async fn head_has_the_headers_and_the_length_of_get_and_no_body() {
 #[tokio::test]
 async fn a_view_of_its_own_answers_head_where_there_is_one() {
     async fn length(_request: Request) -> Result<Response> {
-        Ok(text("").header("content-length", "1000")?)
+        Ok(text("").with_header("content-length", "1000")?)
     }
     let site = site([
         path("/", says("get")),

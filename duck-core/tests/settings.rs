@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
 
-use duck_core::{App, Seconds, Settings};
+use duck::settings::Seconds;
+use duck::{App, Settings};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Default, Deserialize)]

@@ -4,9 +4,10 @@
 
 use std::time::Duration;
 
-use duck_core::prelude::*;
-use duck_core::testing::TestClient;
-use duck_core::{Body, Bytes, HeaderValue, Method};
+use duck::http::{Body, HeaderValue};
+use duck::prelude::*;
+use duck::testing::TestClient;
+use duck::{Bytes, Method};
 
 /// Sets what `?set=…` says, and says which cookies came.
 async fn cookies(request: Request) -> Result<Response> {
@@ -225,8 +226,8 @@ async fn what_no_browser_keeps_is_not_kept() {
 async fn go(_request: Request, status: u16, to: String) -> Result<Response> {
     let to = format!("/{to}").replace("//", "/");
     Ok(text("")
-        .status(StatusCode::from_u16(status)?)
-        .header("location", to)?)
+        .with_status(StatusCode::from_u16(status)?)
+        .with_header("location", to)?)
 }
 
 async fn echo(request: Request) -> Result<String> {
@@ -255,8 +256,8 @@ async fn roads() -> TestClient {
         let to = request.query::<std::collections::HashMap<String, String>>()?;
         Ok::<_, Error>(
             text("out")
-                .status(StatusCode::FOUND)
-                .header("location", &*to["to"])?,
+                .with_status(StatusCode::FOUND)
+                .with_header("location", &*to["to"])?,
         )
     };
     TestClient::start(App::new(Settings::default()).urls([

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use duck_core::{App, Request, Result, Settings, path};
+use duck::{App, Request, Result, Settings, path};
 use rustix::process::{Pid, Signal, kill_process};
 
 const IS_SITE: &str = "TROUBLED_SITE";

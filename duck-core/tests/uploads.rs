@@ -12,11 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use duck_core::testing::{TestClient, TestResponse};
-use duck_core::{
-    App, Body, Bytes, Next, POST, Request, Response, Result, Settings, UrlPattern, path,
-    process_request,
-};
+use duck::http::{Body, POST};
+use duck::middleware::process_request;
+use duck::testing::{TestClient, TestResponse};
+use duck::{App, Bytes, Next, Request, Response, Result, Settings, UrlPattern, path};
 use futures_util::{StreamExt, stream};
 use tempfile::TempDir;
 

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use duck_core::Result;
+use duck::Result;
 use duck_session::cache::{Cache, DynamicFileCache, Entry};
 
 const WEEK: Duration = Duration::from_hours(7 * 24);

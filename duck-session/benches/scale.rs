@@ -53,7 +53,7 @@ async fn main() {
     }
 }
 
-async fn measure<C: Cache + Clone>(open: fn(&Path) -> duck_core::Result<C>, many: u32) {
+async fn measure<C: Cache + Clone>(open: fn(&Path) -> duck::Result<C>, many: u32) {
     let parent = match std::env::var_os("BENCH_DIR") {
         Some(parent) => tempfile::tempdir_in(parent).unwrap(),
         None => tempfile::tempdir().unwrap(),

@@ -3,7 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use duck_core::{HeaderValue, NewCookie, SessionId, Visitor};
+use duck::http::HeaderValue;
+use duck::session::{NewCookie, SessionId, Visitor};
 
 use crate::settings::{LONGEST_AGE, Prefix, SameSite, Secure, SessionSettings};
 

@@ -22,11 +22,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use duck_core::{
-    BoxFuture, Changes, Commit, CookieValue, Identity, Loaded, NewCookie, Record, Result, Revoked,
-    SecretKey, SessionData, SessionEngine, SessionError, SessionId, SessionPolicy, UserSession,
-    Visitor,
+use duck::session::{
+    Changes, Commit, CookieValue, Identity, Loaded, NewCookie, Record, Revoked, SessionData,
+    SessionEngine, SessionError, SessionId, SessionPolicy, UserSession, Visitor,
 };
+use duck::settings::SecretKey;
+use duck::{BoxFuture, Result};
 use futures_util::TryFutureExt;
 use futures_util::future::Either;
 use tokio::time::{Instant, timeout};

@@ -1,7 +1,7 @@
 //! Sessions for the Duck web framework: the middleware, the engine and the storages.
 //!
 //! ```
-//! use duck_core::prelude::*;
+//! use duck::prelude::*;
 //! use duck_session::SessionMiddleware;
 //!
 //! async fn home(request: Request) -> Result<Response> {
@@ -11,7 +11,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
-//! # let settings = duck_core::Settings::default().with("SESSION_STORAGE", "InMemoryCache");
+//! # let settings = duck::Settings::default().with("SESSION_STORAGE", "InMemoryCache");
 //! let app = App::new(settings).with(SessionMiddleware::new()).urls([path("/", home)]);
 //! # app.start().await.unwrap();
 //! # }

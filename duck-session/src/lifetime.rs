@@ -1,6 +1,6 @@
 //! When a session ends: after its last save, after its last visit, or whatever happens.
 
-use duck_core::{Expiry, SessionData, SessionPolicy};
+use duck::session::{Expiry, SessionData, SessionPolicy};
 
 use crate::clock::{self, Clock, millis};
 use crate::header::Header;

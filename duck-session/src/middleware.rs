@@ -1,9 +1,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use duck_core::{
-    Component, CookieChange, Error, HeaderValue, IntoResponse, Middleware, Next, Request, Response,
-    Result, Session, SessionEngine, SessionError, Setup,
+use duck::http::HeaderValue;
+use duck::session::{CookieChange, SessionEngine, SessionError};
+use duck::{
+    Component, Error, IntoResponse, Middleware, Next, Request, Response, Result, Session, Setup,
 };
 use http::header::{self, Entry, HeaderMap};
 
@@ -21,8 +22,8 @@ use crate::upkeep;
 /// everything else about it, is in the settings.
 ///
 /// ```
-/// use duck_core::testing::TestClient;
-/// use duck_core::{App, Request, Result, Settings, path};
+/// use duck::testing::TestClient;
+/// use duck::{App, Request, Result, Settings, path};
 /// use duck_session::SessionMiddleware;
 ///
 /// async fn visits(request: Request) -> Result<String> {
@@ -104,7 +105,7 @@ impl SessionMiddleware {
     /// session; where it says something else by then, or nothing, the session is over.
     ///
     /// ```
-    /// # async fn password_hash_of(user: &str) -> duck_core::Result<Option<String>> { Ok(None) }
+    /// # async fn password_hash_of(user: &str) -> duck::Result<Option<String>> { Ok(None) }
     /// use duck_session::SessionMiddleware;
     ///
     /// let sessions = SessionMiddleware::new()
@@ -206,7 +207,7 @@ impl Drop for CutOff {
 impl Started {
     /// Saves the session and gives the response what follows from that.
     async fn finish(&self, request: &Request, session: &Session, response: Response) -> Response {
-        let failed = response.status_code().is_server_error() || is_too_large(&response);
+        let failed = response.status().is_server_error() || is_too_large(&response);
         let keep_data = !failed || self.save_on_error;
         let mut response = match session.finish(keep_data).await {
             Ok(change) => match self.check_site_cookies(session, response) {

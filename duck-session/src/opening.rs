@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use duck_core::{BoxFuture, Result, Settings};
+use duck::{BoxFuture, Result, Settings};
 
 use crate::clock::Clock;
 use crate::settings::SessionSettings;

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use duck_core::{Error, Result, SessionEngine, nearest};
+use duck::session::SessionEngine;
+use duck::settings::nearest;
+use duck::{Error, Result};
 
 use crate::cache::{Cache, InMemoryCache, KeyAsFolderCache};
 use crate::engine::CacheEngine;

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use data_encoding::BASE64URL_NOPAD;
-use duck_core::{Error, Result, SecretKey, SessionData, SessionError, SessionId};
+use duck::session::{SessionData, SessionError, SessionId};
+use duck::settings::SecretKey;
+use duck::{Error, Result};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
@@ -268,7 +270,7 @@ impl fmt::Debug for Sealer {
 mod tests {
     use super::*;
     use crate::header::Kind;
-    use duck_core::Settings;
+    use duck::Settings;
 
     fn sealer(toml: &str) -> Sealer {
         make(toml, true)

@@ -5,10 +5,13 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
-use duck_core::{
-    BoxFuture, Changes, Commit, CookieValue, HeaderValue, Identity, Loaded, NewCookie, Record,
-    Result, SecretKey, SessionData, SessionEngine, SessionError, SessionPolicy, Settings, Visitor,
+use duck::http::HeaderValue;
+use duck::session::{
+    Changes, Commit, CookieValue, Identity, Loaded, NewCookie, Record, SessionData, SessionEngine,
+    SessionError, SessionPolicy, Visitor,
 };
+use duck::settings::SecretKey;
+use duck::{BoxFuture, Result, Settings};
 
 use crate::clock::{self, Clock};
 use crate::cookie::{self, SessionCookie};

@@ -1,11 +1,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use duck_core::{Result, SessionPolicy, Settings, SettingsError};
+use duck::session::SessionPolicy;
+use duck::settings::SettingsError;
+use duck::{Result, Settings};
 use serde::Deserialize;
 
 pub use self::choices::{Bind, Conflict, Fsync, OnLimit, OnStoreError, Prefix, SameSite, Secure};
-pub use duck_core::Seconds;
+pub use duck::settings::Seconds;
 
 mod choices;
 mod cookie_text;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use duck_core::{BoxFuture, Result, Setup};
+use duck::{BoxFuture, Result, Setup};
 use tokio::time::{Instant, sleep};
 
 use crate::cache::Cache;

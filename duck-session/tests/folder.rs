@@ -84,7 +84,7 @@ async fn swap(cache: &KeyAsFolderCache, expected: Option<&[u8]>, new: Option<&[u
     cache.compare_and_swap(KEY, expected, new).await.unwrap()
 }
 
-fn kind(error: &duck_core::Error) -> ErrorKind {
+fn kind(error: &duck::Error) -> ErrorKind {
     error.downcast_ref::<io::Error>().unwrap().kind()
 }
 

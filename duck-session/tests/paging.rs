@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use duck_core::{Bytes, Result};
+use duck::{Bytes, Result};
 #[cfg(feature = "dynamic-file")]
 use duck_session::cache::DynamicFileCache;
 use duck_session::cache::{Cache, InMemoryCache, KeyAsFolderCache, Listed};

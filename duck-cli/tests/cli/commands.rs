@@ -269,7 +269,7 @@ fn commands_of_a_site_say_that_there_is_none() {
     environment.write("Cargo.toml", "[package]\nname = \"other\"\n");
     environment
         .duck(&["run"])
-        .refused(2, "it does not depend on `duck`");
+        .refused(2, "it does not depend on `duck-core`");
 }
 
 #[test]

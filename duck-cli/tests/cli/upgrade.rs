@@ -23,7 +23,7 @@ fn site_of_an_older_version() -> Environment {
     fs::write(copy.join("CHANGELOG.md"), "# Changelog\n").unwrap();
     fs::write(copy.join("duck-core/src/lib.rs"), "// of 0.0.9\n").unwrap();
     fs::write(copy.join("duck-core/src/gone.rs"), "// of 0.0.9\n").unwrap();
-    fs::remove_file(copy.join("duck-core/src/app.rs")).unwrap();
+    fs::remove_file(copy.join("duck-core/src/prelude.rs")).unwrap();
     write_checksums(&copy);
     environment
 }
@@ -124,7 +124,7 @@ fn edits_of_the_copy_are_not_lost_without_force() {
     let original = fs::read(environment.path(CORE)).unwrap();
     environment.write(CORE, "// mended by hand\n");
     environment.write("site/vendor/duck/duck-core/src/mine.rs", "");
-    fs::remove_file(environment.path("site/vendor/duck/duck-core/src/app.rs")).unwrap();
+    fs::remove_file(environment.path("site/vendor/duck/duck-core/src/prelude.rs")).unwrap();
     symlink(
         "/etc",
         environment.path("site/vendor/duck/duck-session/src/etc"),
@@ -135,7 +135,7 @@ fn edits_of_the_copy_are_not_lost_without_force() {
         "changed  vendor/duck/duck-core/src/lib.rs",
         "added  vendor/duck/duck-core/src/mine.rs",
         "added  vendor/duck/duck-session/src/etc",
-        "removed  vendor/duck/duck-core/src/app.rs",
+        "removed  vendor/duck/duck-core/src/prelude.rs",
     ] {
         upgrade(&environment, &[]).refused(1, says);
     }
@@ -224,7 +224,7 @@ fn a_site_without_a_copy_is_told_what_it_is_built_with() {
     }
     let manifest = "[package]\nname = \"site\"\n[dependencies]\nserde = \"1\"\n";
     environment.write("site/Cargo.toml", manifest);
-    refused_without_a_change(&environment, &[], 2, "it does not depend on `duck`");
+    refused_without_a_change(&environment, &[], 2, "it does not depend on `duck-core`");
     environment
         .duck(&["upgrade"])
         .refused(2, "`duck new mysite` makes one");

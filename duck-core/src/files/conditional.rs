@@ -7,7 +7,7 @@ use http::header::{self, AsHeaderName, HeaderMap, HeaderValue};
 use super::encoding::Encoding;
 use super::etag::ETag;
 use super::open::OpenFile;
-use crate::response::Response;
+use crate::http::response::Response;
 
 /// A file that is younger may change again without its date showing it.
 const SETTLED: Duration = Duration::from_secs(2);

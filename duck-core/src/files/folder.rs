@@ -13,11 +13,11 @@ use super::open::{OpenFile, none_if_absent};
 use super::{media_type, respond};
 use crate::BoxFuture;
 use crate::error::{Error, Result};
-use crate::request::Request;
-use crate::response::Response;
+use crate::http::request::Request;
+use crate::http::response::Response;
+use crate::routing::urls::UrlPattern;
+use crate::routing::view::View;
 use crate::settings::{Seconds, Settings, SettingsError};
-use crate::urls::UrlPattern;
-use crate::view::View;
 
 /// The URL pattern of a site's folder of static files.
 pub(crate) fn pattern(settings: &Settings) -> Result<UrlPattern, SettingsError> {
@@ -44,7 +44,7 @@ fn is_url_path(text: &str) -> bool {
 /// The files of a folder, and of those in it, under one URL.
 ///
 /// A relative folder counts from that of the settings file; it need not be there yet. Files are sent as
-/// [`file`](crate::file) sends them. Where the client takes it, a `site.css.br` or `site.css.gz`
+/// [`file`](crate::files::file) sends them. Where the client takes it, a `site.css.br` or `site.css.gz`
 /// that is no older than the `site.css` beside it is sent in its place. `STATIC_CACHE_AGE` says
 /// for how many seconds browsers use a file without asking again; without it they ask each time.
 ///
@@ -52,7 +52,8 @@ fn is_url_path(text: &str) -> bool {
 /// listings), names that begin with a dot, and links that lead out.
 ///
 /// ```
-/// use duck_core::{App, Settings, static_folder};
+/// use duck::{App, Settings};
+/// use duck::files::static_folder;
 ///
 /// let app = App::new(Settings::default()).urls([static_folder("/media/", "media").name("media")]);
 /// ```
@@ -146,8 +147,8 @@ impl Folder {
             ));
         };
         let response = respond(request, file, media_type(relative), encoding)?;
-        let about_file = response.status_code().is_success()
-            || response.status_code() == StatusCode::NOT_MODIFIED;
+        let about_file =
+            response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED;
         if !about_file {
             return Ok(response);
         }

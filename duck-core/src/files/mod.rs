@@ -24,11 +24,11 @@ pub use self::folder::static_folder;
 pub(crate) use self::name::clean;
 use self::open::OpenFile;
 use self::range::Asked;
+use crate::error::place::Place;
 use crate::error::{Error, Result};
-use crate::place::Place;
-use crate::request::Request;
-use crate::request_error::RequestError;
-use crate::response::Response;
+use crate::http::request::Request;
+use crate::http::request_error::RequestError;
+use crate::http::response::Response;
 
 /// A file as a response.
 ///
@@ -41,8 +41,9 @@ use crate::response::Response;
 /// inside a folder. [`static_folder`] does.
 ///
 /// ```
-/// # use duck_core::testing::TestClient;
-/// use duck_core::{App, Request, Response, Result, Settings, file, path};
+/// # use duck::testing::TestClient;
+/// use duck::{App, Request, Response, Result, Settings, path};
+/// use duck::files::file;
 ///
 /// async fn manual(request: Request) -> Result<Response> {
 ///     file(&request, "Cargo.toml").await
@@ -134,7 +135,7 @@ fn send(
     if status == StatusCode::PARTIAL_CONTENT {
         let Range { start, end } = part;
         let range = format!("bytes {start}-{}/{length}", end - 1);
-        response = response.header("content-range", range)?;
+        response = response.with_header("content-range", range)?;
     }
     if *request.method() == Method::HEAD {
         return Ok(response.with(header::CONTENT_LENGTH, HeaderValue::from(length)));

@@ -3,7 +3,7 @@
 use http::header::{self, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::response::Response;
+use crate::http::response::Response;
 
 /// Bytes of a name. Most file systems take 255, and there has to be room for a suffix.
 const LONGEST: usize = 200;
@@ -34,7 +34,7 @@ impl Response {
     /// among it that is shown instead runs as a page of your site.
     ///
     /// ```
-    /// use duck_core::text;
+    /// use duck::text;
     ///
     /// let response = text("…").download("../Crêpes \"à la\" Duck.txt");
     /// assert_eq!(

@@ -11,8 +11,8 @@ use futures_util::{Stream, stream};
 use http_body::{Frame, SizeHint};
 use tokio::task::spawn_blocking;
 
-use crate::body::{Body, BoxError};
-use crate::descriptors::FileBeingSent;
+use crate::http::body::{Body, BoxError};
+use crate::server::descriptors::FileBeingSent;
 
 /// How much is read at a time.
 const PIECE: u64 = 128 * 1024;

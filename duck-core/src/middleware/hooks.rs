@@ -4,13 +4,14 @@ use std::future::Future;
 
 use super::{Middleware, Next};
 use crate::error::Result;
-use crate::request::Request;
-use crate::response::Response;
+use crate::http::request::Request;
+use crate::http::response::Response;
 
 /// A middleware that only looks at requests. An `Err` answers instead of the view.
 ///
 /// ```
-/// use duck_core::{Error, Request, StatusCode, process_request};
+/// use duck::{Error, Request, StatusCode};
+/// use duck::middleware::process_request;
 ///
 /// let guard = process_request(async |request: Request| {
 ///     match request.header("x-key") {
@@ -45,10 +46,11 @@ where
 /// A middleware that only looks at responses; it has the request as well.
 ///
 /// ```
-/// use duck_core::{Request, Response, process_response};
+/// use duck::{Request, Response};
+/// use duck::middleware::process_response;
 ///
 /// let powered = process_response(async |_request: Request, response: Response| {
-///     Ok(response.header("x-powered-by", "duck")?)
+///     Ok(response.with_header("x-powered-by", "duck")?)
 /// });
 /// ```
 pub fn process_response<F, Fut>(hook: F) -> ProcessResponse<F>

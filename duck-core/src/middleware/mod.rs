@@ -1,6 +1,8 @@
 //! What stands between a request and its view.
 
 mod hooks;
+#[cfg(feature = "tower")]
+pub(crate) mod tower;
 
 use std::any::Any;
 use std::fmt;
@@ -11,25 +13,27 @@ use std::sync::Arc;
 use std::task::Poll;
 
 pub use self::hooks::{ProcessRequest, ProcessResponse, process_request, process_response};
+#[cfg(feature = "tower")]
+pub use self::tower::{Inside, Layer};
 use crate::BoxFuture;
+use crate::error::panics;
 use crate::error::{Error, Result};
-use crate::into_response::IntoResponse;
-use crate::panics;
-use crate::request::Request;
-use crate::response::Response;
-use crate::view::ErasedView;
+use crate::http::into_response::IntoResponse;
+use crate::http::request::Request;
+use crate::http::response::Response;
+use crate::routing::view::ErasedView;
 
 /// A layer around views: it sees the request before them and the response after them.
 ///
 /// An `async fn` with two arguments is one as it stands, and may give back what a view may:
 ///
 /// ```
-/// use duck_core::{App, Next, Request, Response, Result, Settings};
+/// use duck::{App, Next, Request, Response, Result, Settings};
 ///
 /// async fn timing(request: Request, next: Next<'_>) -> Result<Response> {
 ///     let start = std::time::Instant::now();
 ///     let response = next.run(request).await;
-///     Ok(response.header("x-took", format!("{:?}", start.elapsed()))?)
+///     Ok(response.with_header("x-took", format!("{:?}", start.elapsed()))?)
 /// }
 ///
 /// let app = App::new(Settings::default()).middleware(timing);

@@ -13,8 +13,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, stream};
 use tokio::task::yield_now;
 
-use crate::request::BodyStream;
-use crate::request_error::RequestError;
+use crate::http::request::BodyStream;
+use crate::http::request_error::RequestError;
 
 /// How much is gathered before it is passed on.
 const PIECE: usize = 8 * 1024;

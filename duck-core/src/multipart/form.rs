@@ -5,9 +5,9 @@ use http::StatusCode;
 use serde::de::DeserializeOwned;
 
 use super::part::Part;
-use crate::fields::Fields;
-use crate::request::Request;
-use crate::request_error::RequestError;
+use crate::http::fields::Fields;
+use crate::http::request::Request;
+use crate::http::request_error::RequestError;
 
 impl Request {
     /// A whole upload, held in memory: for small forms. What is larger is streamed with
@@ -15,8 +15,10 @@ impl Request {
     /// share its fields and files. The body is kept beside it, for whoever reads it in another way.
     ///
     /// ```
-    /// # use duck_core::testing::TestClient;
-    /// use duck_core::{App, OrNotFound, POST, Request, Result, Settings, path};
+    /// # use duck::testing::TestClient;
+    /// use duck::{App, Request, Result, Settings, path};
+    /// use duck::error::OrNotFound;
+    /// use duck::http::POST;
     ///
     /// async fn avatar(request: Request) -> Result<String> {
     ///     let form = request.multipart_form().await?;
@@ -36,7 +38,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// As [`multipart`](Self::multipart), [`Multipart::next`](crate::Multipart::next) and
+    /// As [`multipart`](Self::multipart), [`Multipart::next`](crate::multipart::Multipart::next) and
     /// [`Part::text`].
     pub async fn multipart_form(&self) -> Result<MultipartForm, RequestError> {
         if let Some(AlreadyRead(form)) = self.get() {

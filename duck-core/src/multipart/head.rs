@@ -9,9 +9,9 @@ use multer::Field;
 use percent_encoding::percent_decode_str;
 
 use crate::files;
-use crate::parameters::{Parameters, Quoting, essence};
-use crate::request_error::RequestError;
-use crate::response::is_token;
+use crate::http::parameters::{Parameters, Quoting, essence};
+use crate::http::request_error::RequestError;
+use crate::http::response::is_token;
 
 /// What a part says of itself.
 #[derive(Debug, PartialEq, Eq)]

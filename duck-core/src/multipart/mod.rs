@@ -17,9 +17,9 @@ use self::feed::Pace;
 pub use self::form::{MultipartForm, UploadedFile};
 use self::head::Head;
 pub use self::part::Part;
-use crate::parameters::{Parameters, Quoting, essence};
-use crate::request::Request;
-use crate::request_error::RequestError;
+use crate::http::parameters::{Parameters, Quoting, essence};
+use crate::http::request::Request;
+use crate::http::request_error::RequestError;
 
 /// Bytes of the headers of one part, and of what stands before the first.
 const MAX_HEAD: usize = 16 * 1024;
@@ -37,8 +37,9 @@ impl Request {
     /// [`body_stream`](Self::body_stream).
     ///
     /// ```
-    /// # use duck_core::testing::TestClient;
-    /// use duck_core::{App, POST, Request, Result, Settings, path};
+    /// # use duck::testing::TestClient;
+    /// use duck::{App, Request, Result, Settings, path};
+    /// use duck::http::POST;
     ///
     /// async fn upload(request: Request) -> Result<String> {
     ///     let mut parts = request.multipart()?;

@@ -5,15 +5,16 @@ use http::StatusCode;
 
 use super::Multipart;
 use super::head::Head;
-use crate::fields::FieldError;
-use crate::request_error::RequestError;
+use crate::http::fields::FieldError;
+use crate::http::request_error::RequestError;
 
 /// One part of an upload: a field, or a file. See [`Request::multipart`](crate::Request::multipart).
 ///
 /// A part borrows the [`Multipart`] it came from: it is read, or dropped, before the next.
 ///
 /// ```
-/// # use duck_core::{Request, RequestError};
+/// # use duck::Request;
+/// # use duck::http::RequestError;
 /// async fn title(request: &Request) -> Result<Option<String>, RequestError> {
 ///     let mut parts = request.multipart()?;
 ///     while let Some(part) = parts.next().await? {

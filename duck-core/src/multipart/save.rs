@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::part::Part;
-use crate::request_error::RequestError;
+use crate::http::request_error::RequestError;
 
 impl Part<'_> {
     /// Writes it to a file as it arrives, and gives its length. It is written beside the file, to a
@@ -24,7 +24,7 @@ impl Part<'_> {
     /// # Errors
     ///
     /// 409 when there is such a file; 500 when it cannot be written; and as
-    /// [`Multipart::next`](crate::Multipart::next).
+    /// [`Multipart::next`](crate::multipart::Multipart::next).
     pub async fn save_to(mut self, path: impl AsRef<Path>) -> Result<u64, RequestError> {
         let path = path.as_ref().to_owned();
         let (file, length) = self.write_beside(&path).await?;
@@ -42,7 +42,7 @@ impl Part<'_> {
     /// file, its name gets a random ending: `duck-1b9d6bcd.png`.
     ///
     /// ```
-    /// # use duck_core::{Request, Result};
+    /// # use duck::{Request, Result};
     /// async fn upload(request: Request) -> Result<String> {
     ///     let media = request.settings().resolve("media");
     ///     let mut saved = 0;
@@ -59,7 +59,7 @@ impl Part<'_> {
     ///
     /// # Errors
     ///
-    /// 500 when it cannot be written, and as [`Multipart::next`](crate::Multipart::next).
+    /// 500 when it cannot be written, and as [`Multipart::next`](crate::multipart::Multipart::next).
     pub async fn save_in(mut self, folder: impl AsRef<Path>) -> Result<PathBuf, RequestError> {
         let name = self.file_name().unwrap_or("unnamed").to_owned();
         let mut path = folder.as_ref().join(&name);

@@ -11,11 +11,11 @@ use super::newcomers::Newcomer;
 use super::vitals::Vitals;
 use super::wire::Wire;
 use super::work::{Watching, Work};
-use crate::body::Body;
-use crate::framing;
-use crate::proxies::Connection;
-use crate::received::Received;
-use crate::site::Site;
+use crate::app::site::Site;
+use crate::http::body::Body;
+use crate::http::proxies::Connection;
+use crate::server::framing;
+use crate::server::received::Received;
 
 pub(super) struct Client {
     pub(super) site: Site,

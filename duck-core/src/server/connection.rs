@@ -19,9 +19,9 @@ use super::http2::Http2;
 use super::newcomers::Newcomer;
 use super::vitals::{Deadlines, TICK, Verdict, Vitals};
 use super::watched::Watched;
-use crate::limits::Limits;
-use crate::proxies::Connection;
-use crate::site::Site;
+use crate::app::site::Site;
+use crate::http::proxies::Connection;
+use crate::server::limits::Limits;
 
 /// A connection that was accepted just before the server stops has this long for its first request.
 const FIRST_REQUEST: Duration = Duration::from_millis(500);
@@ -86,9 +86,9 @@ where
     http1::Connection<I, S>: Future,
     I: hyper::rt::Read + hyper::rt::Write + Unpin,
     S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B>,
-    S::Error: Into<crate::body::BoxError>,
+    S::Error: Into<crate::http::body::BoxError>,
     B: http_body::Body + 'static,
-    B::Error: Into<crate::body::BoxError>,
+    B::Error: Into<crate::http::body::BoxError>,
 {
     fn retire(self: Pin<&mut Self>) {
         self.graceful_shutdown();

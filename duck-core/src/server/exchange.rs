@@ -18,9 +18,9 @@ use super::date;
 use super::upload::Upload;
 use super::wire::{Piece, Wire};
 use super::work::{Watching, Work};
-use crate::body::{Body, BoxError};
-use crate::framing;
-use crate::received::Received;
+use crate::http::body::{Body, BoxError};
+use crate::server::framing;
+use crate::server::received::Received;
 
 /// What only HTTP/1 says: RFC 9113, 8.2.2.
 const OF_THE_CONNECTION: [HeaderName; 6] = [

@@ -16,7 +16,7 @@ use super::client::Client;
 use super::connection::Conversation;
 use super::exchange::Exchange;
 use super::watched::Watched;
-use crate::limits::Limits;
+use crate::server::limits::Limits;
 
 /// So many requests of one connection are under way at most.
 pub(super) const MOST_STREAMS: usize = 100;

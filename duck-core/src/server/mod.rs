@@ -6,24 +6,26 @@ mod client;
 mod connection;
 #[cfg(feature = "http2")]
 mod date;
+pub(crate) mod descriptors;
 #[cfg(feature = "http2")]
 mod exchange;
+pub(crate) mod framing;
 mod heads;
 #[cfg(feature = "http2")]
 mod http2;
+pub(crate) mod limits;
 mod linger;
 mod newcomers;
 #[cfg(feature = "http2")]
 mod preface;
+pub(crate) mod received;
+pub(crate) mod sending;
 #[cfg(feature = "http2")]
 mod upload;
 mod vitals;
 mod watched;
 mod wire;
 mod work;
-
-#[cfg(feature = "http2")]
-pub(crate) use upload::Upload;
 
 use std::future::Future;
 use std::io;
@@ -37,8 +39,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use self::newcomers::Newcomers;
-use crate::descriptors;
-use crate::site::Site;
+use crate::app::site::Site;
 
 /// Between two tries to accept a connection, where none can be.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -50,10 +51,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// a program of your own.
 ///
 /// ```no_run
-/// # async fn main_task(site: duck_core::Site) -> std::io::Result<()> {
+/// # async fn main_task(site: duck::Site) -> std::io::Result<()> {
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:8000").await?;
 /// let stop = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
-/// duck_core::serve(listener, site, stop).await;
+/// duck::server::serve(listener, site, stop).await;
 /// # Ok(())
 /// # }
 /// ```

@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::framing;
+use crate::server::framing;
 
 /// How much of a body that nobody reads is taken in, and for how long.
 const MOST: usize = 64 * 1024 * 1024;

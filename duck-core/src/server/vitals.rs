@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::limits::Limits;
-use crate::received::Unread;
+use crate::server::limits::Limits;
+use crate::server::received::Unread;
 
 /// How often each connection is looked at. One timer a connection, not one a request, keeps deadlines
 /// out of the cost of a request.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use super::vitals::Vitals;
-use crate::body::{Body, BoxError};
+use crate::http::body::{Body, BoxError};
 
 /// What the site does for a request: it ends even where its future is dropped as the client is gone.
 pub(super) struct Work {

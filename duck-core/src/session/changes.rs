@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::data::{Key, SessionData, USER};
 use super::record::Record;
-use crate::session_error::SessionError;
+use crate::session::error::SessionError;
 
 /// A change that can be made again on newer data, when another request saved first.
 type Replay = Box<dyn Fn(&str, Option<&Bytes>) -> Result<Bytes, SessionError> + Send + Sync>;

@@ -44,7 +44,8 @@ impl SessionData {
     /// share its memory, and no value is looked into.
     ///
     /// ```
-    /// use duck_core::{Bytes, SessionData};
+    /// use duck::Bytes;
+    /// use duck::session::SessionData;
     ///
     /// let mut data = SessionData::default();
     /// data.set("visits", Bytes::from_static(b"3"));

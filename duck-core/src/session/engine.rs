@@ -15,7 +15,7 @@ use super::record::Record;
 use super::user_session::UserSession;
 use super::visitor::Visitor;
 use crate::BoxFuture;
-use crate::session_error::SessionError;
+use crate::session::error::SessionError;
 
 /// Keeps sessions: finds the one a visitor's cookie belongs to, and writes changes back.
 ///

@@ -8,7 +8,7 @@ use super::changes::Taken;
 use super::finish::Finish;
 use super::flash::{Flash, FlashLevel};
 use super::{Commit, Inner, Session};
-use crate::session_error::SessionError;
+use crate::session::error::SessionError;
 
 /// Under this key a session keeps messages that no page has shown.
 const FLASHES: &str = "_duck.flashes";
@@ -44,8 +44,8 @@ impl Session {
     /// after a redirect, say, or on this very page.
     ///
     /// ```
-    /// # use duck_core::{Request, Response, Result, redirect_to};
-    /// use duck_core::FlashLevel::Success;
+    /// # use duck::{Request, Response, Result, redirect_to};
+    /// use duck::session::FlashLevel::Success;
     ///
     /// async fn save(request: Request) -> Result<Response> {
     ///     request.session.flash(Success, "Saved.").await?;

@@ -43,7 +43,7 @@ impl SessionId {
     /// its unused bits at zero, is `None`.
     ///
     /// ```
-    /// use duck_core::SessionId;
+    /// use duck::session::SessionId;
     ///
     /// assert!(SessionId::parse(&[b'A'; 43]).is_some());
     /// assert!(SessionId::parse(b"../../etc/passwd").is_none());

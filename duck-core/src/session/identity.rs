@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::value::encode;
 use super::{Expiry, Identity, Session, SessionData, USER, data};
-use crate::session_error::SessionError;
+use crate::session::error::SessionError;
 
 /// A time that no session reaches, for lifetimes that end after all clocks do.
 const FAR: Duration = Duration::from_hours(1000 * 365 * 24);

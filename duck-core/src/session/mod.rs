@@ -3,6 +3,7 @@
 mod changes;
 mod data;
 mod engine;
+pub(crate) mod error;
 mod expiry;
 mod finish;
 mod flash;
@@ -36,6 +37,7 @@ use self::data::USER;
 pub use self::engine::{
     Commit, CookieValue, Loaded, NewCookie, Revoked, SessionEngine, SessionPolicy,
 };
+pub use self::error::SessionError;
 pub use self::expiry::{Expiry, Lifetime};
 pub use self::flash::{Flash, FlashLevel};
 pub use self::guard::SessionGuard;
@@ -49,7 +51,6 @@ use self::value::encode;
 pub(crate) use self::visitor::Appearance;
 pub use self::visitor::Visitor;
 use crate::BoxFuture;
-use crate::session_error::SessionError;
 
 /// The session of a request's visitor.
 ///
@@ -62,7 +63,7 @@ use crate::session_error::SessionError;
 /// under different keys is merged, and [`update`](Self::update) counts on from the latest value.
 ///
 /// ```
-/// # use duck_core::{Request, Result};
+/// # use duck::{Request, Result};
 /// async fn visits(request: Request) -> Result<String> {
 ///     let visits = request.session.update("visits", |n: &mut u64| *n += 1).await?;
 ///     Ok(format!("visit {visits}"))
@@ -189,7 +190,7 @@ impl Session {
     ///
     /// ```
     /// // Outside of a session middleware nobody has one.
-    /// assert!(!duck_core::Session::default().is_held_elsewhere());
+    /// assert!(!duck::Session::default().is_held_elsewhere());
     /// ```
     pub fn is_held_elsewhere(&self) -> bool {
         self.0

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use super::value::decode;
 use super::{Session, SessionData, USER};
-use crate::session_error::SessionError;
+use crate::session::error::SessionError;
 
 /// Reading.
 impl Session {
@@ -22,7 +22,7 @@ impl Session {
     /// The value under `key`, or the type's default if there is none.
     ///
     /// ```
-    /// # async fn view(request: duck_core::Request) -> duck_core::Result<()> {
+    /// # async fn view(request: duck::Request) -> duck::Result<()> {
     /// let cart: Vec<u32> = request.session.get_or_default("cart").await?;
     /// # Ok(())
     /// # }
@@ -73,7 +73,7 @@ impl Session {
     /// The whole session as one struct: each field is a key.
     ///
     /// ```
-    /// # use duck_core::{Request, Result};
+    /// # use duck::{Request, Result};
     /// #[derive(Default, serde::Serialize, serde::Deserialize)]
     /// #[serde(default)]
     /// struct Visitor {

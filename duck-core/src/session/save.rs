@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::finish::Finish;
 use super::state::Writing;
 use super::{Commit, CookieChange, Session};
-use crate::session_error::SessionError;
+use crate::session::error::SessionError;
 
 /// Saving. The middleware does this by itself.
 impl Session {

@@ -10,7 +10,7 @@ use super::data::{Key, SessionData};
 use super::engine::{Commit, Loaded, NewCookie, SessionPolicy};
 use super::flash::Flashes;
 use super::record::Record;
-use crate::session_error::SessionError;
+use crate::session::error::SessionError;
 
 #[derive(Default)]
 pub(super) struct State {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::Session;
-use crate::session_error::SessionError;
+use crate::session::error::SessionError;
 
 const TEST_COOKIE: &str = "_duck.test_cookie";
 

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::state::{State, Writing};
 use super::value::{decode, encode};
 use super::{Session, SessionData, SessionPolicy, data};
-use crate::session_error::SessionError;
+use crate::session::error::SessionError;
 
 /// Under this key a session keeps the version of the struct that it was last written as.
 const VERSION: &str = "_duck.version";
@@ -25,7 +25,7 @@ const SESSION: &str = "the session";
 /// [`migrate`](Self::migrate):
 ///
 /// ```
-/// use duck_core::TypedSession;
+/// use duck::session::TypedSession;
 /// use serde_json::{Map, Value};
 /// use serde::{Deserialize, Serialize};
 ///

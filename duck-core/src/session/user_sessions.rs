@@ -4,13 +4,13 @@ use super::engine::Revoked;
 use super::state::Writing;
 use super::user_session::UserSession;
 use super::{Inner, Session};
-use crate::session_error::SessionError;
+use crate::session::error::SessionError;
 
 /// Sessions of a user. What is revoked is over for the next request, in every process that shares
 /// the storage; what a request under way would save is not saved.
 ///
 /// ```
-/// # use duck_core::{Request, Response, Result, redirect, text};
+/// # use duck::{Request, Response, Result, redirect, text};
 /// async fn devices(request: Request) -> Result<Response> {
 ///     let mut page = String::new();
 ///     for session in request.session.sessions().await? {

@@ -12,7 +12,7 @@ use serde::ser::{
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-use crate::session_error::SessionError;
+use crate::session::error::SessionError;
 
 /// Why a value is refused: read again, it would be another one, or none.
 const NOT_FINITE: &str = "cannot be stored: NaN and infinity are no numbers in JSON";

@@ -10,7 +10,8 @@ use http::header::{self, HeaderMap, HeaderValue};
 /// is asked for.
 ///
 /// ```
-/// use duck_core::{HeaderMap, HeaderValue, Visitor};
+/// use duck::http::{HeaderMap, HeaderValue};
+/// use duck::session::Visitor;
 ///
 /// let headers = HeaderMap::from_iter([("cookie".parse()?, HeaderValue::from_static("theme=dark"))]);
 /// let visitor = Visitor::new(headers, true);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::state::Writing;
 use super::{Inner, Session};
-use crate::session_error::SessionError;
+use crate::session::error::SessionError;
 
 /// However often a visit may move a session's end, the storage is not asked more often than this.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
@@ -47,7 +47,8 @@ impl Session {
     /// Without a session, or without a middleware for it, it is over at once.
     ///
     /// ```
-    /// # use duck_core::{Bytes, Request, Response, Result, stream};
+    /// # use duck::{Bytes, Request, Response, Result};
+    /// # use duck::http::stream;
     /// # use futures_util::Stream;
     /// use futures_util::StreamExt;
     ///

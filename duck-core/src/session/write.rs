@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::changes::Write;
 use super::value::{decode, encode};
 use super::{Inner, Session, SessionGuard};
-use crate::session_error::SessionError;
+use crate::session::error::SessionError;
 
 /// Writing.
 impl Session {
@@ -35,7 +35,7 @@ impl Session {
     /// and has to own what it uses.
     ///
     /// ```
-    /// # async fn view(request: duck_core::Request) -> duck_core::Result<()> {
+    /// # async fn view(request: duck::Request) -> duck::Result<()> {
     /// let item = 7_u32;
     /// request.session.update("cart", move |cart: &mut Vec<u32>| cart.push(item)).await?;
     ///
@@ -64,7 +64,7 @@ impl Session {
     /// when the guard goes out of scope.
     ///
     /// ```
-    /// # async fn view(request: duck_core::Request) -> duck_core::Result<()> {
+    /// # async fn view(request: duck::Request) -> duck::Result<()> {
     /// if let Some(mut cart) = request.session.get_mut::<Vec<u32>>("cart").await? {
     ///     cart.retain(|item| *item != 7);
     /// }
@@ -86,7 +86,7 @@ impl Session {
     /// a list that may not be there yet. A default that is not changed is not stored.
     ///
     /// ```
-    /// # async fn view(request: duck_core::Request) -> duck_core::Result<()> {
+    /// # async fn view(request: duck::Request) -> duck::Result<()> {
     /// request.session.get_mut_or_default::<Vec<u32>>("cart").await?.push(7);
     /// # Ok(())
     /// # }

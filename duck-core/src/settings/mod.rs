@@ -7,6 +7,7 @@ mod error;
 mod mismatch;
 mod part;
 mod seconds;
+pub(crate) mod secret;
 mod spelling;
 mod syntax;
 mod value;
@@ -22,6 +23,8 @@ use serde::de::DeserializeOwned;
 pub use self::error::SettingsError;
 use self::part::Part;
 pub use self::seconds::Seconds;
+pub use self::secret::SecretKey;
+#[doc(hidden)]
 pub use self::spelling::nearest;
 use self::value::Value;
 
@@ -38,7 +41,7 @@ const ENV_FILE: &str = "DUCK_SETTINGS";
 /// keys as a struct with [`part`](Self::part); a mistake there names the key, the file and the line.
 ///
 /// ```
-/// use duck_core::Settings;
+/// use duck::Settings;
 ///
 /// #[derive(serde::Deserialize)]
 /// #[serde(rename_all = "SCREAMING_SNAKE_CASE", default)]
@@ -56,7 +59,7 @@ const ENV_FILE: &str = "DUCK_SETTINGS";
 /// let settings = Settings::from_toml("MAIL_PORT = 2525\nMAIL_FORM = 'typo@example.org'")?;
 /// assert_eq!(settings.part::<Mail>()?.mail_port, 2525);
 /// assert_eq!(settings.unknown_keys(), ["MAIL_FORM"]);
-/// # Ok::<(), duck_core::SettingsError>(())
+/// # Ok::<(), duck::settings::SettingsError>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct Settings(Arc<Inner>);
@@ -123,9 +126,9 @@ impl Settings {
     /// paths count from the current folder.
     ///
     /// ```
-    /// let settings = duck_core::Settings::from_env()?;
+    /// let settings = duck::Settings::from_env()?;
     /// assert_eq!(settings.get::<String>("MAIL_FROM")?, std::env::var("DUCK_MAIL_FROM").ok());
-    /// # Ok::<(), duck_core::SettingsError>(())
+    /// # Ok::<(), duck::settings::SettingsError>(())
     /// ```
     ///
     /// # Errors
@@ -141,7 +144,7 @@ impl Settings {
     /// keys. A field that is `None` leaves its key unset.
     ///
     /// ```
-    /// use duck_core::Settings;
+    /// use duck::Settings;
     ///
     /// #[derive(serde::Serialize)]
     /// #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -161,7 +164,7 @@ impl Settings {
     /// assert!(settings.is_debug());
     /// assert_eq!(settings.get("MAX_BODY_BYTES")?, Some(1_048_576_u64));
     /// assert_eq!(settings.get::<usize>("WORKERS")?, None);
-    /// # Ok::<(), duck_core::SettingsError>(())
+    /// # Ok::<(), duck::settings::SettingsError>(())
     /// ```
     ///
     /// # Errors
@@ -180,12 +183,12 @@ impl Settings {
     /// A value that no settings file could hold is an error where the key is read.
     ///
     /// ```
-    /// let settings = duck_core::Settings::default()
+    /// let settings = duck::Settings::default()
     ///     .with("SESSION_STORAGE", "InMemoryCache")
     ///     .with("MAX_BODY_BYTES", u64::MAX);
     /// assert_eq!(settings.get::<String>("SESSION_STORAGE")?.as_deref(), Some("InMemoryCache"));
     /// assert_eq!(settings.get("MAX_BODY_BYTES")?, Some(u64::MAX));
-    /// # Ok::<(), duck_core::SettingsError>(())
+    /// # Ok::<(), duck::settings::SettingsError>(())
     /// ```
     #[must_use]
     pub fn with(self, key: &str, value: impl Serialize) -> Self {

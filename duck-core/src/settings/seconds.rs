@@ -11,12 +11,13 @@ const FOREVER: Duration = Duration::from_hours(1000 * 365 * 24);
 ///
 /// ```
 /// use std::time::Duration;
-/// use duck_core::{Seconds, Settings};
+/// use duck::Settings;
+/// use duck::settings::Seconds;
 ///
 /// let settings = Settings::from_toml("MAIL_TIMEOUT = '2 min'\nMAIL_PAUSE = 30")?;
 /// assert_eq!(settings.get("MAIL_TIMEOUT")?, Some(Seconds(Duration::from_secs(120))));
 /// assert_eq!(settings.get("MAIL_PAUSE")?, Some(Seconds(Duration::from_secs(30))));
-/// # Ok::<(), duck_core::SettingsError>(())
+/// # Ok::<(), duck::settings::SettingsError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seconds(pub Duration);

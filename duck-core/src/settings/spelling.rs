@@ -3,7 +3,7 @@
 /// The word that is most like another one, if there is one that could be meant. Case does not count.
 ///
 /// ```
-/// # use duck_core::nearest;
+/// # use duck::settings::nearest;
 /// assert_eq!(nearest("stict", ["Lax", "Strict", "None"]), Some("Strict"));
 /// assert_eq!(nearest("yes", ["Lax", "Strict", "None"]), None);
 /// ```

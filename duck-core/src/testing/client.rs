@@ -12,13 +12,13 @@ use super::jar::Jar;
 use super::response::TestResponse;
 use crate::BoxFuture;
 use crate::app::App;
-use crate::body::Body;
-use crate::proxies::Connection;
-use crate::request::Request;
-use crate::response::Response;
-use crate::session_error::SessionError;
-use crate::site::Site;
-use crate::view::ErasedView;
+use crate::app::site::Site;
+use crate::http::body::Body;
+use crate::http::proxies::Connection;
+use crate::http::request::Request;
+use crate::http::response::Response;
+use crate::routing::view::ErasedView;
+use crate::session::error::SessionError;
 
 /// Asks a site as a browser would.
 ///
@@ -27,8 +27,8 @@ use crate::view::ErasedView;
 /// panic with a message.
 ///
 /// ```
-/// use duck_core::testing::TestClient;
-/// use duck_core::{App, Request, Settings, path};
+/// use duck::testing::TestClient;
+/// use duck::{App, Request, Settings, path};
 ///
 /// async fn greet(request: Request, name: String) -> String {
 ///     format!("Hello, {name}")
@@ -94,11 +94,11 @@ impl TestClient {
     /// where cookies have a `Domain`, it has to fit.
     ///
     /// ```
-    /// use duck_core::testing::TestClient;
-    /// use duck_core::{App, Cookie, Request, Response, Result, Settings, path, text};
+    /// use duck::testing::TestClient;
+    /// use duck::{App, Cookie, Request, Response, Result, Settings, path, text};
     ///
     /// async fn home(request: Request) -> Result<Response> {
-    ///     Ok(text("").cookie(Cookie::build(("theme", "dark")).domain("example.org"))?)
+    ///     Ok(text("").with_cookie(Cookie::build(("theme", "dark")).domain("example.org"))?)
     /// }
     ///
     /// # #[tokio::main(flavor = "current_thread")]
@@ -148,7 +148,7 @@ impl TestClient {
     /// No view of the site runs, and of its middleware only what stands around the session and what brings it.
     ///
     /// ```no_run
-    /// # use duck_core::testing::TestClient;
+    /// # use duck::testing::TestClient;
     /// # async fn a_user_sees_their_account(site: TestClient) {
     /// site.login("ada").await;
     /// assert_eq!(site.get("/account").await.status(), 200);
@@ -209,12 +209,12 @@ impl TestClient {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use duck_core::testing::TestClient;
-    /// use duck_core::{App, Cookie, Request, Response, Result, Settings, path, text};
+    /// use duck::testing::TestClient;
+    /// use duck::{App, Cookie, Request, Response, Result, Settings, path, text};
     ///
     /// async fn home(request: Request) -> Result<Response> {
-    ///     let cookie = Cookie::parse("seen=1; Max-Age=3600").map_err(duck_core::Error::internal)?;
-    ///     Ok(text("").cookie(cookie)?)
+    ///     let cookie = Cookie::parse("seen=1; Max-Age=3600").map_err(duck::Error::internal)?;
+    ///     Ok(text("").with_cookie(cookie)?)
     /// }
     ///
     /// # #[tokio::main(flavor = "current_thread")]

@@ -5,7 +5,7 @@
 //!
 //! ```toml
 //! [dev-dependencies]
-//! duck = { package = "duck-core", path = "vendor/duck/duck-core", features = ["testing"] }
+//! duck-core = { path = "vendor/duck/duck-core", features = ["testing"] }
 //! ```
 
 mod client;

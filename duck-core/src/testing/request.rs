@@ -10,7 +10,7 @@ use url::Url;
 use super::client::TestClient;
 use super::multipart::Multipart;
 use super::response::TestResponse;
-use crate::body::Body;
+use crate::http::body::Body;
 
 /// As many as browsers follow: the Fetch standard, 4.4.
 const MOST_REDIRECTS: usize = 20;
@@ -151,8 +151,10 @@ impl<'a> TestRequest<'a> {
     /// ```
     /// # #[cfg(feature = "multipart")]
     /// # {
-    /// use duck_core::testing::TestClient;
-    /// use duck_core::{App, OrNotFound, POST, Request, Result, Settings, path};
+    /// use duck::testing::TestClient;
+    /// use duck::{App, Request, Result, Settings, path};
+    /// use duck::error::OrNotFound;
+    /// use duck::http::POST;
     ///
     /// async fn upload(request: Request) -> Result<String> {
     ///     let form = request.multipart_form().await?;
@@ -205,8 +207,9 @@ impl<'a> TestRequest<'a> {
     /// another host is the answer. A redirect to `https://` is followed over HTTPS.
     ///
     /// ```
-    /// use duck_core::testing::TestClient;
-    /// use duck_core::{App, POST, Request, Response, Result, Settings, path, redirect_to};
+    /// use duck::testing::TestClient;
+    /// use duck::{App, Request, Response, Result, Settings, path, redirect_to};
+    /// use duck::http::POST;
     ///
     /// async fn add(request: Request) -> Result<Response> {
     ///     redirect_to("/notes")

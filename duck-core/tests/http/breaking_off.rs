@@ -4,8 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use duck_core::prelude::*;
-use duck_core::{Body, Bytes, RequestError, stream};
+use duck::Bytes;
+use duck::http::{Body, RequestError, stream};
+use duck::prelude::*;
 use http_body_util::BodyExt;
 use hyper::client::conn::http2::SendRequest;
 use tokio::sync::Notify;
@@ -117,7 +118,7 @@ async fn a_file_that_is_cut_short_while_it_is_sent_is_told_to_the_log() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("film");
     let settings = Settings::default();
-    let media = duck_core::static_folder("/media/", folder.path());
+    let media = duck::files::static_folder("/media/", folder.path());
     let server = Server::of(App::new(settings).urls([media]), Shared::default()).await;
     let mut wire = server.connect().await;
     std::fs::write(&file, vec![b'x'; 50_000_000]).expect("a file");

@@ -5,8 +5,9 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use duck_core::prelude::*;
-use duck_core::{Body, Bytes, Settings, stream};
+use duck::http::{Body, stream};
+use duck::prelude::*;
+use duck::{Bytes, Settings};
 use futures_util::stream::iter;
 use http_body::{Frame, SizeHint};
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -46,7 +47,7 @@ impl http_body::Body for Lying {
 fn told(response: Response, length: &str) -> Result<Response> {
     let mut lengths = length.split('&');
     lengths.try_fold(response, |response, length| {
-        Ok(response.add_header("content-length", length)?)
+        Ok(response.with_added_header("content-length", length)?)
     })
 }
 
@@ -67,25 +68,25 @@ fn views() -> Vec<UrlPattern> {
         path(
             "/status/<status>",
             async |_request: Request, status: u16| {
-                Ok::<_, Error>(told(text(TEN), "10")?.status(StatusCode::from_u16(status)?))
+                Ok::<_, Error>(told(text(TEN), "10")?.with_status(StatusCode::from_u16(status)?))
             },
         ),
         path(
             "/stream-status/<status>",
             async |_request: Request, status: u16| {
-                Ok::<_, Error>(ten_as_stream().status(StatusCode::from_u16(status)?))
+                Ok::<_, Error>(ten_as_stream().with_status(StatusCode::from_u16(status)?))
             },
         ),
         path(
             "/hop/<name>/<value>",
             async |_request: Request, name: String, value: String| {
-                Ok::<_, Error>(text(TEN).header(&name, value)?)
+                Ok::<_, Error>(text(TEN).with_header(&name, value)?)
             },
         ),
         path(
             "/stream-hop/<name>/<value>",
             async |_request: Request, name: String, value: String| {
-                Ok::<_, Error>(ten_as_stream().header(&name, value)?)
+                Ok::<_, Error>(ten_as_stream().with_header(&name, value)?)
             },
         ),
     ]

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use duck_core::{Body, Bytes, StatusCode};
+use duck::http::Body;
+use duck::{Bytes, StatusCode};
 use http_body_util::BodyExt;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};

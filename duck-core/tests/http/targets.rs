@@ -1,7 +1,7 @@
 //! What a request line may ask for: RFC 9112, 3.2.
 
-use duck_core::Settings;
-use duck_core::prelude::*;
+use duck::Settings;
+use duck::prelude::*;
 
 use crate::http2::{ask, connect};
 use crate::wire::{Answer, Server};

@@ -5,7 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use duck_core::{Body, Bytes};
+use duck::Bytes;
+use duck::http::Body;
 use futures_util::stream::unfold;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use duck_core::prelude::*;
-use duck_core::{Bytes, stream};
+use duck::Bytes;
+use duck::http::stream;
+use duck::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
@@ -62,7 +63,7 @@ impl Server {
         let listener = listen().await;
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(duck_core::serve(listener, site, async {
+        let task = tokio::spawn(duck::server::serve(listener, site, async {
             // Dropping the sender stops the server too.
             let _ = stopped.await;
         }));

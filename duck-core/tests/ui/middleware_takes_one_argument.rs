@@ -1,4 +1,4 @@
-use duck_core::prelude::*;
+use duck::prelude::*;
 
 async fn timing(_request: Request) -> Result<Response> {
     Ok(text("never"))

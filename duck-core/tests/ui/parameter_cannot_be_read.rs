@@ -1,4 +1,4 @@
-use duck_core::prelude::*;
+use duck::prelude::*;
 
 async fn home(_request: Request, _bytes: Vec<u8>) -> &'static str {
     "home"

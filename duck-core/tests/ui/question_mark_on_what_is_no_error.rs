@@ -1,6 +1,6 @@
 use std::error::Error as StdError;
 
-use duck_core::prelude::*;
+use duck::prelude::*;
 
 fn price() -> anyhow::Result<u32> {
     Ok(1)

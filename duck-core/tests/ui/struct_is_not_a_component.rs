@@ -1,4 +1,4 @@
-use duck_core::prelude::*;
+use duck::prelude::*;
 
 struct Pool;
 

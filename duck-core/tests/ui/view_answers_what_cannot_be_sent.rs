@@ -1,4 +1,4 @@
-use duck_core::prelude::*;
+use duck::prelude::*;
 
 async fn maybe(_request: Request) -> Option<u8> {
     None

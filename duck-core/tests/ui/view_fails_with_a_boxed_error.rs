@@ -1,6 +1,6 @@
 use std::error::Error as StdError;
 
-use duck_core::prelude::*;
+use duck::prelude::*;
 
 async fn boxed(_request: Request) -> Result<String, Box<dyn StdError + Send + Sync>> {
     Ok("never".into())

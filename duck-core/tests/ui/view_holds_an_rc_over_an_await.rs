@@ -1,6 +1,6 @@
 use std::rc::Rc;
 
-use duck_core::prelude::*;
+use duck::prelude::*;
 
 async fn home(request: Request) -> Result<String> {
     let count = Rc::new(1);

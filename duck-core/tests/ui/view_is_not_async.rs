@@ -1,4 +1,4 @@
-use duck_core::prelude::*;
+use duck::prelude::*;
 
 fn home(_request: Request) -> &'static str {
     "home"

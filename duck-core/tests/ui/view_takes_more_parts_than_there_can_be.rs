@@ -1,4 +1,4 @@
-use duck_core::prelude::*;
+use duck::prelude::*;
 
 async fn nine(_: Request, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8) -> String {
     String::new()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use duck_core::Result;
+use duck::Result;
 
 use self::name::Name;
 use self::record::Found;
@@ -26,7 +26,7 @@ mod sweep;
 /// use duck_session::cache::{Cache, KeyAsFolderCache};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> duck_core::Result<()> {
+/// # async fn main() -> duck::Result<()> {
 /// # let temp = tempfile::tempdir()?;
 /// # let dir = temp.path().join("sessions");
 /// let cache = KeyAsFolderCache::open(&dir)?;

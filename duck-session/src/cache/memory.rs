@@ -5,7 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use duck_core::{Result, SessionError};
+use duck::Result;
+use duck::session::SessionError;
 use hashbrown::DefaultHashBuilder;
 use tokio::time::Instant;
 
@@ -42,7 +43,7 @@ const EXPIRED_AT_ONCE: usize = 256;
 /// use duck_session::cache::{Cache, InMemoryCache};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> duck_core::Result<()> {
+/// # async fn main() -> duck::Result<()> {
 /// let cache = InMemoryCache::new(10_000, 64 << 20);
 /// cache.set("visits", b"3", Some(Duration::from_mins(1))).await?;
 /// assert_eq!(cache.get("visits").await?.as_deref(), Some(&b"3"[..]));

@@ -15,7 +15,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
-use duck_core::{Result, SessionError};
+use duck::Result;
+use duck::session::SessionError;
 
 pub use self::folder::KeyAsFolderCache;
 pub use self::memory::InMemoryCache;
@@ -114,7 +115,7 @@ pub trait Cache: Send + Sync + 'static {
     /// use duck_session::cache::{Cache, InMemoryCache};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> duck_core::Result<()> {
+    /// # async fn main() -> duck::Result<()> {
     /// let cache = InMemoryCache::default();
     /// for key in ["a", "b", "c"] {
     ///     cache.set(key, b"value", None).await?;

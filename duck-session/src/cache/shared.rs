@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use duck_core::Result;
+use duck::Result;
 
 use super::{Cache, Entry, Page};
 

@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use duck_core::Result;
+use duck::Result;
 
 use super::desk::note;
 use super::scan::Scan;
@@ -57,8 +57,8 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
-    use duck_core::testing::TestClient;
-    use duck_core::{App, Bytes, Request, Settings, path};
+    use duck::testing::TestClient;
+    use duck::{App, Bytes, Request, Settings, path};
 
     use super::*;
     use crate::cache::{Cache, Entry, InMemoryCache, Page};

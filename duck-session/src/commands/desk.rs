@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use duck_core::{ExitCode, Result, Settings};
+use duck::{ExitCode, Result, Settings};
 
 use crate::clock::Clock;
 use crate::engine::administration::Administration;

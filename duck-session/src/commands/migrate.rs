@@ -1,7 +1,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use duck_core::{Error, ExitCode, Result, SessionError};
+use duck::session::SessionError;
+use duck::{Error, ExitCode, Result};
 use serde_json::json;
 
 use super::desk::{Desk, Sessions, folder, misuse, note, sync};

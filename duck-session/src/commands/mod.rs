@@ -23,7 +23,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use duck_core::{Error, ExitCode, Result, Setup};
+use duck::{Error, ExitCode, Result, Setup};
 
 pub(crate) use self::desk::Sessions;
 use self::desk::{Desk, Out};

@@ -1,6 +1,6 @@
 use std::str::FromStr;
 
-use duck_core::{Error, Result};
+use duck::{Error, Result};
 
 use super::scan::Scan;
 use crate::engine::administration::Administration;

@@ -1,6 +1,6 @@
 use std::io::{IsTerminal, Write};
 
-use duck_core::Result;
+use duck::Result;
 
 use crate::engine::administration::Administration;
 use crate::engine::stored::{Stored, StoredPage};

@@ -1,4 +1,5 @@
-use duck_core::{ExitCode, Result, SessionData};
+use duck::session::SessionData;
+use duck::{ExitCode, Result};
 use serde_json::{Map, Value, json};
 
 use super::desk::Desk;

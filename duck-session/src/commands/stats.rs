@@ -1,4 +1,4 @@
-use duck_core::{ExitCode, Result};
+use duck::{ExitCode, Result};
 use serde_json::json;
 
 use super::desk::{Desk, folder};

@@ -1,6 +1,6 @@
 use std::io;
 
-use duck_core::{ExitCode, Result};
+use duck::{ExitCode, Result};
 use serde_json::{Value, json};
 
 use super::desk::Desk;

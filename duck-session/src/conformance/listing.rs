@@ -1,6 +1,6 @@
 //! What a cache says it holds.
 
-use duck_core::SessionError;
+use duck::session::SessionError;
 
 use super::trial::{HOUR, Trial};
 use super::verdict::{Broken, Verdict, ensure};
@@ -38,7 +38,7 @@ pub(super) async fn lists_each_entry_once<C: Cache>(trial: Trial<C>) -> Verdict 
     Err(Broken::because("`page` found no end in ten thousand pages"))
 }
 
-fn is_unsupported(error: &duck_core::Error) -> bool {
+fn is_unsupported(error: &duck::Error) -> bool {
     let error = error.downcast_ref::<SessionError>();
     matches!(error, Some(SessionError::Unsupported(_)))
 }

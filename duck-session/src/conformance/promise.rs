@@ -1,4 +1,4 @@
-use duck_core::BoxFuture;
+use duck::BoxFuture;
 
 use super::report::{Check, Outcome};
 use super::trial::Trial;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use duck_core::BoxFuture;
+use duck::BoxFuture;
 
 use super::threads::{RUNNERS, side_by_side};
 use super::trial::{HOUR, Trial, shown};

@@ -3,8 +3,8 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use duck_core::testing::TestClient;
-use duck_core::{App, Request, Result, Settings, path};
+use duck::testing::TestClient;
+use duck::{App, Request, Result, Settings, path};
 use futures_util::future::{Either, join_all, select};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -73,7 +73,7 @@ impl Visitor {
         let sessions = SessionMiddleware::new().cache("CacheOnTrial", move |_| Ok(cache.clone()));
         let slow = Slow::new();
         let waits = slow.clone();
-        let slowly = move |request: Request| -> duck_core::BoxFuture<'static, Result<String>> {
+        let slowly = move |request: Request| -> duck::BoxFuture<'static, Result<String>> {
             let slow = waits.clone();
             Box::pin(async move {
                 request.session.set("slow", "1").await?;

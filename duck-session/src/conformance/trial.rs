@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use duck_core::BoxFuture;
+use duck::BoxFuture;
 use uuid::Uuid;
 
 use super::verdict::{Broken, Verdict, ensure};

@@ -1,7 +1,7 @@
 use std::any::Any;
 use std::fmt::Display;
 
-use duck_core::Error;
+use duck::Error;
 
 /// What a check found.
 pub(super) type Verdict = Result<(), Broken>;

@@ -1,4 +1,6 @@
-use duck_core::{CookieValue, HeaderMap, Result, Settings};
+use duck::http::HeaderMap;
+use duck::session::CookieValue;
+use duck::{Result, Settings};
 use http::header;
 use proptest::prelude::*;
 

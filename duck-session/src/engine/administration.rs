@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use duck_core::{BoxFuture, Result, SessionError};
+use duck::session::SessionError;
+use duck::{BoxFuture, Result};
 
 use super::hold::is_note;
 use super::save::MOST_TRIES;

@@ -1,4 +1,4 @@
-use duck_core::{Loaded, Record, SessionError, Visitor};
+use duck::session::{Loaded, Record, SessionError, Visitor};
 
 use super::load::MOST_MOVES;
 use super::{CacheEngine, Opened, new_cookie, record};

@@ -2,7 +2,8 @@
 //! good when its user logged in.
 
 use data_encoding::BASE64URL_NOPAD;
-use duck_core::{Bytes, SessionData, SessionError, Visitor};
+use duck::Bytes;
+use duck::session::{SessionData, SessionError, Visitor};
 use sha2::{Digest, Sha256};
 
 use super::breaker::store_error;

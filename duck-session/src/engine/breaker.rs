@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use duck_core::{Error, SessionError};
+use duck::Error;
+use duck::session::SessionError;
 use tokio::time::Instant;
 
 /// After so many failures in a row nobody waits for the storage any more.

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use duck_core::{Commit, Identity, Record, SessionData, SessionError, Visitor};
+use duck::session::{Commit, Identity, Record, SessionData, SessionError, Visitor};
 
 use super::line::Line;
 use super::save::MOST_TRIES;

@@ -1,7 +1,7 @@
 use std::any::Any;
 
 use bytes::Bytes;
-use duck_core::{Loaded, NewCookie, Record, SessionData, SessionError, SessionId, Visitor};
+use duck::session::{Loaded, NewCookie, Record, SessionData, SessionError, SessionId, Visitor};
 
 use super::{CacheEngine, Opened, new_cookie, record};
 use crate::cache::Cache;

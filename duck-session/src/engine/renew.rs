@@ -1,4 +1,4 @@
-use duck_core::{Changes, Commit, Identity, Record, SessionError, SessionId, Visitor};
+use duck::session::{Changes, Commit, Identity, Record, SessionError, SessionId, Visitor};
 
 use super::line::Line;
 use super::load::MOST_MOVES;

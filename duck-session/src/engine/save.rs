@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use duck_core::{
+use duck::session::{
     Changes, Commit, Identity, NewCookie, Record, SessionData, SessionError, SessionId, Visitor,
 };
 use tokio::sync::MutexGuard;

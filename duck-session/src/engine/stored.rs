@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use duck_core::SessionData;
+use duck::session::SessionData;
 
 use super::{CacheEngine, Opened};
 use crate::cache::{Cache, Listed};

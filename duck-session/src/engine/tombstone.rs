@@ -1,7 +1,7 @@
 //! What is left where a session had its id until it got a new one: rule 33.
 
 use bytes::Bytes;
-use duck_core::{SessionData, SessionId};
+use duck::session::{SessionData, SessionId};
 
 use crate::seal::{Handle, Sealer};
 
@@ -96,11 +96,11 @@ mod tests {
 
     #[test]
     fn the_next_id_is_found_with_the_old_one_and_in_time_only() {
-        let secret = duck_core::Settings::default().with(
+        let secret = duck::Settings::default().with(
             "SECRET_KEY",
             "a key of more than thirty-two bytes for tests",
         );
-        let secret = duck_core::SecretKey::from_settings(&secret).unwrap();
+        let secret = duck::settings::SecretKey::from_settings(&secret).unwrap();
         for sealer in [Sealer::Open, Sealer::sealed(&secret, true).unwrap()] {
             let [old, new, other] = [1, 2, 3].map(|byte| SessionId::from_bytes([byte; 32]));
             let sealed = sealer.wrap_id(&old, &new).unwrap();

@@ -5,7 +5,7 @@
 //! cache that sessions do not take too. (F12 has an index of empty files, for one storage.)
 
 use bytes::Bytes;
-use duck_core::{Identity, Record, Revoked, SessionData, SessionError, UserSession, Visitor};
+use duck::session::{Identity, Record, Revoked, SessionData, SessionError, UserSession, Visitor};
 
 #[cfg(feature = "commands")]
 use super::administration::Resealed;

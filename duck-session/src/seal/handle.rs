@@ -2,7 +2,7 @@ use std::fmt;
 
 use arrayvec::ArrayString;
 use data_encoding::HEXLOWER;
-use duck_core::SessionId;
+use duck::session::SessionId;
 use sha2::{Digest, Sha256};
 
 /// Hashed before an id, so that its handle is the hash of nothing else. With the id it fills one

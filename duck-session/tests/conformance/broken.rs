@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use duck_core::{Bytes, Error, Result};
+use duck::{Bytes, Error, Result};
 use duck_session::cache::{Cache, Entry, Listed, Page};
 use duck_session::conformance::{Suite, run};
 use futures_util::FutureExt;

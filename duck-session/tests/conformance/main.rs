@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use duck_core::{Bytes, Result};
+use duck::{Bytes, Result};
 use duck_session::cache::{Cache, InMemoryCache, KeyAsFolderCache};
 use duck_session::conformance::{Outcome, Suite, run};
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use duck_core::Error;
+use duck::Error;
 use duck_session::cache::{Cache, DynamicFileCache, Entry};
 use rusqlite::ErrorCode;
 

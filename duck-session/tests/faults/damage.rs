@@ -5,7 +5,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use duck_core::testing::TestClient;
+use duck::testing::TestClient;
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 
 use crate::site::{Place, assert_unavailable, id, read, visitor, with_id};

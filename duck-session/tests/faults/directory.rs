@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::time::Duration;
 
-use duck_core::testing::TestClient;
+use duck::testing::TestClient;
 use duck_session::cache::Cache;
 
 use crate::site::{

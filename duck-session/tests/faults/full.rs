@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use duck_core::testing::TestClient;
+use duck::testing::TestClient;
 use duck_session::Clock;
 use duck_session::cache::Cache;
 

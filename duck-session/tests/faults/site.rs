@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use duck_core::testing::{TestClient, TestResponse};
-use duck_core::{App, Request, Response, Result, Settings, path, text};
+use duck::testing::{TestClient, TestResponse};
+use duck::{App, Request, Response, Result, Settings, path, text};
 use duck_session::{Clock, SessionMiddleware};
 use tempfile::TempDir;
 

@@ -36,7 +36,7 @@ pub(crate) trait Storage: 'static {
     type Cache: Cache + Clone + std::fmt::Debug;
 
     /// Opened so that little is enough for it to do all that it ever does.
-    fn try_open(dir: &Path) -> duck_core::Result<Self::Cache>;
+    fn try_open(dir: &Path) -> duck::Result<Self::Cache>;
 
     fn open(dir: &Path) -> Self::Cache {
         Self::try_open(dir).unwrap()
@@ -58,7 +58,7 @@ impl Storage for Folder {
     const MAY_LOSE_UNSYNCED: bool = true;
     type Cache = KeyAsFolderCache;
 
-    fn try_open(dir: &Path) -> duck_core::Result<Self::Cache> {
+    fn try_open(dir: &Path) -> duck::Result<Self::Cache> {
         KeyAsFolderCache::open(dir)
     }
 
@@ -86,7 +86,7 @@ impl Storage for DynamicFile {
     const MAY_LOSE_UNSYNCED: bool = false;
     type Cache = duck_session::cache::DynamicFileCache;
 
-    fn try_open(dir: &Path) -> duck_core::Result<Self::Cache> {
+    fn try_open(dir: &Path) -> duck::Result<Self::Cache> {
         Self::Cache::options().shard_bytes(48 << 10).open(dir)
     }
 

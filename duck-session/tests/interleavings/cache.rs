@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use duck_core::{Bytes, Result};
+use duck::{Bytes, Result};
 use duck_session::cache::{Cache, Entry};
 
 use crate::scheduler::{Scheduler, Steps, actor};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use duck_core::testing::{TestClient, TestResponse};
-use duck_core::{Request, Settings, text};
+use duck::testing::{TestClient, TestResponse};
+use duck::{Request, Settings, text};
 use duck_session::Clock;
 use duck_session::cache::Cache;
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use duck_core::{Bytes, SessionData};
+use duck::Bytes;
+use duck::session::SessionData;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value;

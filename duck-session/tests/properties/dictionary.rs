@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use duck_core::testing::TestClient;
-use duck_core::{App, Error, Request, Session, SessionError, Settings, path, text};
+use duck::session::SessionError;
+use duck::testing::TestClient;
+use duck::{App, Error, Request, Session, Settings, path, text};
 use duck_session::SessionMiddleware;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -197,7 +198,7 @@ async fn site(storage: &str, dir: &Path, beside: &Arc<Mutex<Beside>>) -> TestCli
             }
             beside.lock().unwrap().map = map;
             Ok(text(""))
-        }) as duck_core::BoxFuture<'static, _>
+        }) as duck::BoxFuture<'static, _>
     };
     let app = App::new(settings).with(SessionMiddleware::new());
     TestClient::start(app.urls([path("/", view)])).await

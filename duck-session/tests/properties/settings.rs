@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use duck_core::testing::TestClient;
-use duck_core::{App, Request, Settings, path, text};
+use duck::testing::TestClient;
+use duck::{App, Request, Settings, path, text};
 use duck_session::SessionMiddleware;
 use proptest::collection::btree_map;
 use proptest::prelude::*;
@@ -170,11 +170,11 @@ fn file(dir: &Path, chosen: &BTreeMap<String, String>) -> File {
 fn app(settings: Settings) -> App {
     let set = async |request: Request| {
         request.session.set("a", 1).await?;
-        Ok::<_, duck_core::Error>(text("set"))
+        Ok::<_, duck::Error>(text("set"))
     };
     let get = async |request: Request| {
         let value: Option<u8> = request.session.get("a").await?;
-        Ok::<_, duck_core::Error>(text(format!("{value:?}")))
+        Ok::<_, duck::Error>(text(format!("{value:?}")))
     };
     App::new(settings)
         .with(SessionMiddleware::new())

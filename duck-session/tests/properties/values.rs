@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use duck_core::testing::TestClient;
-use duck_core::{App, Error, Request, SessionError, Settings, path};
+use duck::session::SessionError;
+use duck::testing::TestClient;
+use duck::{App, Error, Request, Settings, path};
 use duck_session::SessionMiddleware;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -113,7 +114,7 @@ async fn site(values: Arc<Mutex<Option<Value>>>) -> TestClient {
                 Err(SessionError::Value { .. }) => Ok("refused"),
                 Err(error) => Err(Error::from(error)),
             }
-        }) as duck_core::BoxFuture<'static, _>
+        }) as duck::BoxFuture<'static, _>
     };
     let get = async |request: Request| {
         let value: Option<Option<Value>> = request.session.get("value").await?;

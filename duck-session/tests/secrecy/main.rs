@@ -12,8 +12,8 @@ mod views;
 use std::path::Path;
 use std::time::Duration;
 
-use duck_core::testing::TestClient;
-use duck_core::{App, Settings};
+use duck::testing::TestClient;
+use duck::{App, Settings};
 use duck_session::{Clock, SessionMiddleware};
 
 use crate::support::{Op, ScriptedCache, id, with_id};

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use duck_core::{Error, Request, Response, Result, SessionError, UrlPattern, text};
+use duck::session::SessionError;
+use duck::{Error, Request, Response, Result, UrlPattern, text};
 
 use crate::log::say;
 use crate::support::page;
@@ -92,7 +93,7 @@ fn doing() -> Vec<UrlPattern> {
         page("/s/flash", async |request: Request| {
             request
                 .session
-                .flash(duck_core::FlashLevel::Info, VALUE)
+                .flash(duck::session::FlashLevel::Info, VALUE)
                 .await?;
             request.session.flashes().await?;
             Ok(text(""))
@@ -164,7 +165,7 @@ fn failing() -> Vec<UrlPattern> {
         }),
         page("/s/cookie", async |request: Request| {
             request.session.set("seen", 1).await?;
-            Ok(text("").cookie(("session_id", "mine"))?)
+            Ok(text("").with_cookie(("session_id", "mine"))?)
         }),
     ]
 }

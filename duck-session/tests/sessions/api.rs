@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use duck_core::testing::TestClient;
-use duck_core::{App, Error, Expiry, Request, SessionError, Settings, path, text};
+use duck::session::{Expiry, SessionError};
+use duck::testing::TestClient;
+use duck::{App, Error, Request, Settings, path, text};
 use duck_session::{Clock, SessionMiddleware};
 use serde::{Deserialize, Serialize};
 
@@ -198,7 +199,7 @@ async fn says_of_itself_what_is_so() {
 
 #[tokio::test]
 async fn without_middleware_every_method_says_so() {
-    let app = duck_core::App::new(settings()).urls([page("/", async |request: Request| {
+    let app = duck::App::new(settings()).urls([page("/", async |request: Request| {
         assert!(!request.session.is_present());
         request.session.set_modified(true);
         assert!(!request.session.modified());
@@ -413,7 +414,7 @@ async fn nan_is_refused_wherever_it_is_written() {
     struct Typed {
         degrees: f64,
     }
-    impl duck_core::TypedSession for Typed {
+    impl duck::session::TypedSession for Typed {
         const VERSION: u32 = 1;
     }
     let view = async |request: Request, how: String| {
@@ -458,7 +459,7 @@ async fn a_wide_integer_in_a_typed_session_is_read_again() {
         least: i128,
         third: f64,
     }
-    impl duck_core::TypedSession for Wide {
+    impl duck::session::TypedSession for Wide {
         const VERSION: u32 = 1;
     }
     fn wide() -> Wide {

@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use duck_core::testing::TestClient;
-use duck_core::{App, Error, Result, Settings};
+use duck::testing::TestClient;
+use duck::{App, Error, Result, Settings};
 use duck_session::SessionMiddleware;
 
 use crate::support::{id, read, settings, urls, visit, with_id};

@@ -1,16 +1,18 @@
 //! What shared caches are told: rules 51 to 53.
 
-use duck_core::testing::TestResponse;
-use duck_core::{Error, Request, SessionError, StatusCode, UrlPattern, path, stream, text};
+use duck::http::stream;
+use duck::session::SessionError;
+use duck::testing::TestResponse;
+use duck::{Error, Request, StatusCode, UrlPattern, path, text};
 use futures_util::{StreamExt, stream as streams};
 
 use crate::support::{page, read, scripted, with_id};
 
 fn shared(path: &str) -> [UrlPattern; 2] {
-    let public = |response: duck_core::Response| {
+    let public = |response: duck::Response| {
         response
-            .header("cache-control", "public, max-age=2592000, s-maxage=9")?
-            .header("vary", "Accept-Encoding")
+            .with_header("cache-control", "public, max-age=2592000, s-maxage=9")?
+            .with_header("vary", "Accept-Encoding")
     };
     [
         page(
@@ -103,7 +105,7 @@ async fn every_status_varies_once_the_session_was_asked_for() {
     let (client, _) = scripted([
         path("/status/<status>", async |request: Request, status: u16| {
             request.session.get::<u8>("a").await?;
-            Ok::<_, Error>(text("").status(StatusCode::from_u16(status)?))
+            Ok::<_, Error>(text("").with_status(StatusCode::from_u16(status)?))
         }),
         page("/error", async |request: Request| {
             request.session.get::<u8>("a").await?;
@@ -135,14 +137,14 @@ async fn a_vary_that_says_it_already_is_left_alone() {
     for vary in ["Cookie", "accept, COOKIE", "*", "Accept-Encoding,cookie ,x"] {
         let (client, _) = scripted([page("/vary", move |request: Request| async move {
             request.session.get::<u8>("a").await?;
-            Ok(text("").header("vary", vary)?)
+            Ok(text("").with_header("vary", vary)?)
         })])
         .await;
         assert_eq!(all(&client.get("/vary").await, "vary"), [vary]);
     }
     let (client, _) = scripted([page("/vary", async |request: Request| {
         request.session.get::<u8>("a").await?;
-        Ok(text("").header("vary", "X-Cookie")?)
+        Ok(text("").with_header("vary", "X-Cookie")?)
     })])
     .await;
     let response = client.get("/vary").await;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use duck_core::testing::TestClient;
-use duck_core::{Request, text};
+use duck::testing::TestClient;
+use duck::{Request, text};
 use duck_session::SessionMiddleware;
 
 use crate::support::{
@@ -18,7 +18,7 @@ async fn race(
     slow: &str,
     (op, when): (Op, When),
     fast: &str,
-) -> duck_core::testing::TestResponse {
+) -> duck::testing::TestResponse {
     let tab = with_id(client, &id(client));
     let gate = cache.hold(op, when);
     let (response, ()) = tokio::join!(tab.get(slow).into_future(), async {

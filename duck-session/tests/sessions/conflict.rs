@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use duck_core::{Settings, text};
+use duck::{Settings, text};
 use duck_session::Clock;
 use tokio::time::Instant;
 
@@ -83,7 +83,7 @@ async fn whoever_wins_a_logout_is_not_undone() {
 }
 
 /// A page that waits at the gate with its session loaded.
-fn slow(gate: &Gate) -> duck_core::UrlPattern {
+fn slow(gate: &Gate) -> duck::UrlPattern {
     let gate = gate.clone();
     page("/slow", move |request| {
         let gate = gate.clone();

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use duck_core::testing::TestClient;
-use duck_core::{Body, Connection, HeaderValue};
+use duck::http::{Body, Connection, HeaderValue};
+use duck::testing::TestClient;
 use duck_session::SessionMiddleware;
 
 use crate::support::{id, read, settings, visit};
@@ -47,7 +47,7 @@ impl Storage {
         request.headers_mut().insert("cookie", cookie.clone());
         let site = self.client.site();
         let response = site.respond(request, Connection::default()).await;
-        response.status_code().as_u16()
+        response.status().as_u16()
     }
 }
 

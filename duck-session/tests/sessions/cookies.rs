@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use duck_core::testing::TestClient;
-use duck_core::{Request, Settings, text};
+use duck::testing::TestClient;
+use duck::{Request, Settings, text};
 use duck_session::{Clock, SessionMiddleware};
 
 use crate::support::{ScriptedCache, id, over, page, read, scripted, settings, visit, with_id};
@@ -308,8 +308,8 @@ async fn a_cookie_of_the_sites_with_the_sessions_name_does_not_take_its_place() 
     let pages = || {
         [page("/mine", async |request: Request| {
             request.session.set("a", 1).await?;
-            let response = text("").cookie(("session_id", "mine"))?;
-            Ok(response.cookie(("theme", "dark"))?)
+            let response = text("").with_cookie(("session_id", "mine"))?;
+            Ok(response.with_cookie(("theme", "dark"))?)
         })]
     };
     let client = visit(settings(), SessionMiddleware::new(), pages()).await;

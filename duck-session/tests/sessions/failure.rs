@@ -1,7 +1,7 @@
 //! A storage that fails or does not answer: rules 54 to 58.
 
-use duck_core::testing::TestResponse;
-use duck_core::text;
+use duck::testing::TestResponse;
+use duck::text;
 use tokio::time::{Duration, Instant};
 
 use crate::support::{
@@ -113,8 +113,8 @@ async fn a_storage_that_hangs_is_waited_for_two_seconds() {
 async fn a_failed_save_is_a_503_with_nothing_of_the_page_in_it() {
     let more = [page("/welcome", async |request| {
         request.session.set("a", 1).await?;
-        let page = text("Your order is placed.").header("x-order", "17")?;
-        Ok(page.cookie(("theme", "dark"))?)
+        let page = text("Your order is placed.").with_header("x-order", "17")?;
+        Ok(page.with_cookie(("theme", "dark"))?)
     })];
     let (client, cache) = scripted(more).await;
     for op in [Op::Swap, Op::Save] {

@@ -2,11 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use duck_core::FlashLevel::{Error, Info, Success, Warning};
-use duck_core::testing::TestClient;
-use duck_core::{
-    Flash, Request, Response, Result, SessionError, StatusCode, UrlPattern, path, text,
-};
+use duck::session::FlashLevel::{Error, Info, Success, Warning};
+use duck::session::{Flash, SessionError};
+use duck::testing::TestClient;
+use duck::{Request, Response, Result, StatusCode, UrlPattern, path, text};
 use duck_session::SessionMiddleware;
 
 use crate::support::{
@@ -46,11 +45,12 @@ fn pages() -> Vec<UrlPattern> {
         page("/fails", async |request| {
             request.session.set("a", 1).await?;
             request.session.flash(Info, "of a failed page").await?;
-            Ok(shown(&request.session.flashes().await?).status(StatusCode::INTERNAL_SERVER_ERROR))
+            Ok(shown(&request.session.flashes().await?)
+                .with_status(StatusCode::INTERNAL_SERVER_ERROR))
         }),
         page("/leaves-and-fails", async |request| {
             request.session.flash(Info, "of a failed page").await?;
-            Ok(text("").status(StatusCode::INTERNAL_SERVER_ERROR))
+            Ok(text("").with_status(StatusCode::INTERNAL_SERVER_ERROR))
         }),
         page("/logout-and-say", async |request| {
             request.session.logout().await?;

@@ -3,10 +3,9 @@
 
 use std::collections::HashSet;
 
-use duck_core::{
-    CookieValue, HeaderMap, HeaderValue, Loaded, NewCookie, Record, Request, SessionData,
-    SessionId, Visitor, text,
-};
+use duck::http::{HeaderMap, HeaderValue};
+use duck::session::{CookieValue, Loaded, NewCookie, Record, SessionData, SessionId, Visitor};
+use duck::{Request, text};
 use duck_session::SessionMiddleware;
 
 use crate::support::{

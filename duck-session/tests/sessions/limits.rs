@@ -1,6 +1,7 @@
 //! What a session may hold, and what the memory storage gives up first: rules 59 and 61.
 
-use duck_core::{Request, SessionError, path, text};
+use duck::session::SessionError;
+use duck::{Request, path, text};
 use duck_session::SessionMiddleware;
 
 use crate::support::{Heard, ScriptedCache, id, page, read, settings, visit, visit_cache, with_id};
@@ -77,7 +78,7 @@ async fn a_page_that_passes_a_limit_leaves_the_stored_session_as_it_was() {
         async |request: Request, length: usize| {
             request.session.set("small", 1).await?;
             request.session.set("large", "x".repeat(length)).await?;
-            Ok::<_, duck_core::Error>(text(""))
+            Ok::<_, duck::Error>(text(""))
         },
     )];
     let client = visit(settings(), SessionMiddleware::new(), more).await;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use duck_core::{Error, Expiry, Request, text};
+use duck::session::Expiry;
+use duck::{Error, Request, text};
 use duck_session::Clock;
 
 use crate::support::{Op, ScriptedCache, id, over, page, read, scripted, settings, visit, with_id};

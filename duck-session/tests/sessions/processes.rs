@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
-use duck_core::testing::TestClient;
+use duck::testing::TestClient;
 use duck_session::SessionMiddleware;
 
 use crate::support::{id, read, settings, visit};

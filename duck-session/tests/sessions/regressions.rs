@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use duck_core::testing::TestClient;
-use duck_core::{Error, Request, text};
+use duck::testing::TestClient;
+use duck::{Error, Request, text};
 use duck_session::SessionMiddleware;
 
 use crate::support::{

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use duck_core::{Settings, text};
+use duck::{Settings, text};
 use duck_session::Clock;
 
 use crate::support::{
@@ -217,7 +217,7 @@ async fn a_page_in_grace_is_not_for_shared_caches() {
     let more = || {
         vec![page("/public", async |request| {
             request.session.get::<u8>("a").await?;
-            Ok(text("").header("cache-control", "public, max-age=60")?)
+            Ok(text("").with_header("cache-control", "public, max-age=60")?)
         })]
     };
     for Kind { name, client, .. } in on_every_storage(&renewing(), &clock, more).await {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use duck_core::Settings;
-use duck_core::testing::TestClient;
+use duck::Settings;
+use duck::testing::TestClient;
 use duck_session::{Clock, SessionMiddleware};
 
 use crate::support::{KEY, id, read, settings, visit, with_id};

@@ -1,12 +1,12 @@
 //! What the settings choose, and what they may not.
 
-use duck_core::App;
+use duck::App;
 use duck_session::SessionMiddleware;
 use duck_session::cache::InMemoryCache;
 
 use crate::support::{ScriptedCache, over, read, settings, visit};
 
-async fn refusal(settings: duck_core::Settings) -> String {
+async fn refusal(settings: duck::Settings) -> String {
     let app = App::new(settings).with(SessionMiddleware::new());
     app.start().await.unwrap_err().to_string()
 }

@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use duck_core::testing::{TestClient, TestResponse};
-use duck_core::{Request, Response, Result, StatusCode, UrlPattern, text};
+use duck::testing::{TestClient, TestResponse};
+use duck::{Request, Response, Result, StatusCode, UrlPattern, text};
 
 use crate::support::{page, scripted};
 
@@ -138,11 +138,12 @@ impl Visitor {
 
 /// What the original's production headers said, on every response.
 fn public(response: Response) -> Result<Response> {
-    Ok(response.header("cache-control", "public, max-age=2592000, s-maxage=2592000")?)
+    Ok(response.with_header("cache-control", "public, max-age=2592000, s-maxage=2592000")?)
 }
 
 fn pages(status: u16) -> Vec<UrlPattern> {
-    let answer = move |text_: String| public(text(text_).status(StatusCode::from_u16(status)?));
+    let answer =
+        move |text_: String| public(text(text_).with_status(StatusCode::from_u16(status)?));
     vec![
         page("/p/begin", move |request: Request| async move {
             let session = &request.session;
@@ -175,7 +176,7 @@ fn pages(status: u16) -> Vec<UrlPattern> {
         // A page that has nothing to do with sessions; and one of a careless site.
         page("/p/plain", move |_| async move { answer("plain".into()) }),
         page("/p/careless", move |_| async move {
-            Ok(public(text("careless"))?.cookie(("session_of_another_kind", "1"))?)
+            Ok(public(text("careless"))?.with_cookie(("session_of_another_kind", "1"))?)
         }),
     ]
 }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use duck_core::testing::TestClient;
-use duck_core::{
+use duck::testing::TestClient;
+use duck::{
     App, BoxFuture, Bytes, Error, Request, Response, Result, Settings, UrlPattern, path, text,
 };
 use duck_session::cache::{Cache, Entry};

@@ -1,7 +1,7 @@
 //! Whether a browser keeps cookies: rule 70.
 
-use duck_core::testing::TestClient;
-use duck_core::text;
+use duck::testing::TestClient;
+use duck::text;
 
 use crate::support::{page, read, scripted};
 

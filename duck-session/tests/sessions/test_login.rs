@@ -1,7 +1,7 @@
 //! `TestClient::login`: somebody is logged in without the site's form.
 
-use duck_core::testing::TestClient;
-use duck_core::{App, Next, Request, Response, Result, StatusCode, text};
+use duck::testing::TestClient;
+use duck::{App, Next, Request, Response, Result, StatusCode, text};
 use duck_session::SessionMiddleware;
 
 use crate::support::{Op, id, read, scripted, settings, urls, visit};
@@ -35,16 +35,16 @@ async fn a_test_logs_in_as_the_form_does() {
 async fn members_only(request: Request, next: Next<'_>) -> Result<Response> {
     match request.session.user().await? {
         Some(_) => Ok(next.run(request).await),
-        None => Ok(text("members only").status(StatusCode::FORBIDDEN)),
+        None => Ok(text("members only").with_status(StatusCode::FORBIDDEN)),
     }
 }
 
 async fn marks(request: Request, next: Next<'_>) -> Result<Response> {
-    Ok(next.run(request).await.header("x-mark", "1")?)
+    Ok(next.run(request).await.with_header("x-mark", "1")?)
 }
 
 async fn closed(_request: Request, _next: Next<'_>) -> Result<Response> {
-    Ok(text("closed").status(StatusCode::SERVICE_UNAVAILABLE))
+    Ok(text("closed").with_status(StatusCode::SERVICE_UNAVAILABLE))
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use duck_core::testing::TestClient;
-use duck_core::{App, Request, Result, Settings, path};
+use duck::testing::TestClient;
+use duck::{App, Request, Result, Settings, path};
 use duck_session::{Clock, SessionMiddleware};
 
 use crate::support::{Op, ScriptedCache, over, settings, urls};

@@ -3,8 +3,9 @@
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
-use duck_core::testing::TestClient;
-use duck_core::{Request, Session, StatusCode, TypedSession, UrlPattern, text};
+use duck::session::TypedSession;
+use duck::testing::TestClient;
+use duck::{Request, Session, StatusCode, UrlPattern, text};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -266,7 +267,7 @@ async fn a_dead_session_is_replaced_by_what_the_same_page_sets() {
 async fn a_dead_session_stays_dead_though_the_page_fails() {
     let (client, cache) = visitor([page("/fails", async |request| {
         request.session.typed::<First>().await?;
-        Ok(text("").status(StatusCode::INTERNAL_SERVER_ERROR))
+        Ok(text("").with_status(StatusCode::INTERNAL_SERVER_ERROR))
     })])
     .await;
     read(&client, "/store-second").await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use duck_core::{Request, UrlPattern, path, text};
+use duck::{Request, UrlPattern, path, text};
 use duck_session::Clock;
 
 use crate::support::{
@@ -256,7 +256,7 @@ async fn what_is_over_does_not_pile_up_on_the_list() {
     let longest = |cache: &ScriptedCache| {
         let records = cache.entries();
         let lists = records.values().filter(|record| record.get(4) == Some(&2));
-        lists.map(duck_core::Bytes::len).max().unwrap()
+        lists.map(duck::Bytes::len).max().unwrap()
     };
     for _ in 0..500 {
         let visitor = client.another();

@@ -3,8 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use duck_core::testing::TestClient;
-use duck_core::{Bytes, Request, Session, SessionError, UrlPattern, stream, text};
+use duck::http::stream;
+use duck::session::SessionError;
+use duck::testing::TestClient;
+use duck::{Bytes, Request, Session, UrlPattern, text};
 use duck_session::{Clock, SessionMiddleware};
 use futures_util::{StreamExt, stream as streams};
 use tokio::time::{Instant, sleep, timeout};
@@ -425,7 +427,7 @@ async fn without_a_session_it_is_over_at_once() {
 }
 
 /// A body that says how many seconds the session has lived from here on.
-fn watched(request: &Request) -> duck_core::Response {
+fn watched(request: &Request) -> duck::Response {
     let (start, over) = (Instant::now(), request.session.watch());
     let said = streams::once(async move {
         over.await;

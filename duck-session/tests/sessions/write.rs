@@ -5,7 +5,8 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use duck_core::{Error, Request, Session, SessionError, StatusCode, path, text};
+use duck::session::SessionError;
+use duck::{Error, Request, Session, StatusCode, path, text};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -159,8 +160,8 @@ async fn a_failed_page_keeps_who_is_logged_in_and_nothing_else() {
                 }
                 session.set("lost", 2).await?;
                 match end {
-                    "500" => Ok(text("").status(StatusCode::INTERNAL_SERVER_ERROR)),
-                    "503" => Ok(text("").status(StatusCode::SERVICE_UNAVAILABLE)),
+                    "500" => Ok(text("").with_status(StatusCode::INTERNAL_SERVER_ERROR)),
+                    "503" => Ok(text("").with_status(StatusCode::SERVICE_UNAVAILABLE)),
                     "panic" => panic!("on purpose"),
                     _ => Err(Error::internal("on purpose")),
                 }
@@ -209,7 +210,7 @@ async fn a_site_may_keep_the_data_of_failed_pages() {
 async fn all_other_statuses_save() {
     let (client, _) = scripted([path("/<status>", async |request: Request, status: u16| {
         request.session.set("last", status).await?;
-        Ok::<_, Error>(text("").status(StatusCode::from_u16(status)?))
+        Ok::<_, Error>(text("").with_status(StatusCode::from_u16(status)?))
     })])
     .await;
     for status in [101, 200, 204, 302, 304, 404, 409, 499] {
@@ -511,7 +512,7 @@ async fn the_write_of_a_client_that_has_closed_its_side_is_kept() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let site = client.site().clone();
-    let server = tokio::spawn(duck_core::serve(listener, site, std::future::pending()));
+    let server = tokio::spawn(duck::server::serve(listener, site, std::future::pending()));
     let ask = async |path: &str| {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let cookie = format!("Cookie: session_id={}", id(&client));

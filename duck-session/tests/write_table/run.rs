@@ -3,11 +3,10 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use duck_core::testing::{TestClient, TestResponse};
-use duck_core::{
-    App, BoxError, Bytes, Next, Request, Response, Result, Session, SessionError, StatusCode,
-    stream, text,
-};
+use duck::http::{BoxError, stream};
+use duck::session::SessionError;
+use duck::testing::{TestClient, TestResponse};
+use duck::{App, Bytes, Next, Request, Response, Result, Session, StatusCode, text};
 use duck_session::Clock;
 use futures_util::stream::once;
 use tokio::time::{sleep, timeout};
@@ -142,8 +141,8 @@ async fn answer(
         }
         Outcome::GoneInSave => text("perhaps nobody hears this"),
     };
-    let response = response.header("cache-control", CACHE_CONTROL)?;
-    Ok(response.header("vary", VARY)?)
+    let response = response.with_header("cache-control", CACHE_CONTROL)?;
+    Ok(response.with_header("vary", VARY)?)
 }
 
 /// A stream runs when the session is committed: rule 22.

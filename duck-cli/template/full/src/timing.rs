@@ -8,5 +8,5 @@ use duck::prelude::*;
 pub async fn timing(request: Request, next: Next<'_>) -> Result<Response> {
     let started = Instant::now();
     let response = next.run(request).await;
-    Ok(response.header("x-took", format!("{} us", started.elapsed().as_micros()))?)
+    Ok(response.with_header("x-took", format!("{} us", started.elapsed().as_micros()))?)
 }

@@ -25,7 +25,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use duck_core::Result;
+use duck::Result;
 use tokio::sync::{mpsc, oneshot};
 
 use self::failure::Failure;
@@ -67,7 +67,7 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(1);
 /// use duck_session::cache::{Cache, DynamicFileCache};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> duck_core::Result<()> {
+/// # async fn main() -> duck::Result<()> {
 /// # let parent = tempfile::tempdir()?;
 /// # let dir = parent.path().join("sessions");
 /// let cache = DynamicFileCache::open(&dir)?;
@@ -179,7 +179,7 @@ impl DynamicFileOptions {
     /// ```
     /// use duck_session::cache::DynamicFileCache;
     ///
-    /// # fn main() -> duck_core::Result<()> {
+    /// # fn main() -> duck::Result<()> {
     /// # let parent = tempfile::tempdir()?;
     /// # let dir = parent.path().join("sessions");
     /// let cache = DynamicFileCache::options().shard_bytes(64 << 20).open(&dir)?;

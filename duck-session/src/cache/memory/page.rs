@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use duck_core::Result;
+use duck::Result;
 
 use super::shard::{Found, NEVER};
 use super::{InMemoryCache, lock};

@@ -1,4 +1,4 @@
-use duck_core::{Result, Settings};
+use duck::{Result, Settings};
 
 use super::is_like_a_suffix;
 use crate::settings::SessionSettings;

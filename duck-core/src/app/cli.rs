@@ -1,0 +1,256 @@
+//! The commands of a site's own binary.
+
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::app::App;
+use crate::app::command_hint::hint;
+use crate::app::run;
+use crate::app::setup::Purpose;
+use crate::app::site::{RouteLine, Site};
+use crate::app::stderr::{self, Stderr};
+use crate::error::Result;
+use crate::server::descriptors;
+use crate::settings::secret::SecretKey;
+
+#[derive(Parser)]
+#[command(about = "A site made with Duck", disable_help_subcommand = true)]
+struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the site (what happens without a command, too)
+    Run {
+        /// Where to listen, in place of ADDRESS in the settings: 127.0.0.1:8000
+        #[arg(long, value_name = "HOST:PORT")]
+        address: Option<String>,
+    },
+    /// List the URL patterns
+    Routes {
+        /// As JSON, for scripts
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read the settings, start the site, and say what is wrong
+    Check {
+        /// Be as strict as a site on the internet needs
+        #[arg(long)]
+        deploy: bool,
+    },
+    /// Print a new secret key
+    Secret,
+    /// A command that a part of the site has.
+    #[command(external_subcommand)]
+    Other(Vec<OsString>),
+}
+
+impl App {
+    /// Runs the site's command line: `run` (the default), `routes`, `check`, `secret`, and what
+    /// its parts add with [`Setup::command`](crate::Setup::command).
+    ///
+    /// What goes wrong is printed to standard error; the exit code is 1 then, and 2 for a command
+    /// that is not understood.
+    pub fn run(self) -> ExitCode {
+        if matches!(std::env::args_os().nth(1), Some(first) if first == "--help" || first == "-h") {
+            return code_of(help(self));
+        }
+        let args = match Args::try_parse() {
+            Ok(args) => args,
+            Err(usage) => return code_of(show(&usage)),
+        };
+        log_to_stderr(&args);
+        code_of(answer(
+            self,
+            args.command.unwrap_or(Command::Run { address: None }),
+        ))
+    }
+}
+
+/// Help is an answer; a complaint has its code whether or not anybody reads it.
+fn show(usage: &clap::Error) -> Result<ExitCode> {
+    let printed = usage.print();
+    if !usage.use_stderr() {
+        written(printed)?;
+    }
+    Ok(ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2)))
+}
+
+fn code_of(answer: Result<ExitCode>) -> ExitCode {
+    answer.unwrap_or_else(|error| {
+        stderr::write(format!("error: {}\n", error.chain()).as_bytes());
+        ExitCode::FAILURE
+    })
+}
+
+/// Whoever reads an answer may leave before its end: `… | head -1`. They have seen enough.
+fn written(result: io::Result<()>) -> Result<()> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => {
+            Err(io::Error::new(error.kind(), format!("cannot write the answer: {error}")).into())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+fn answer(app: App, command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Run { address: None } => run::serve(app)?,
+        Command::Run {
+            address: Some(address),
+        } => run::serve(app.setting("ADDRESS", address))?,
+        Command::Routes { json } => {
+            on_site(app, async |site| print(&routes(&site.0.routes, json)))?;
+        }
+        Command::Check { deploy } => {
+            descriptors::raise_limit();
+            return on_site(app, async |site| check(site, deploy));
+        }
+        Command::Secret => print(&format!("{}\n", SecretKey::generate()?))?,
+        Command::Other(line) => return on_site(app, async |site| run_command(site, line).await),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Starts the site for a command, and stops it as a server would.
+fn on_site<T>(app: App, work: impl AsyncFnOnce(&Site) -> Result<T>) -> Result<T> {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().build()?.block_on(async {
+        let site = app.start_for(Purpose::Command).await?;
+        let result = work(&site).await;
+        site.stop().await;
+        result
+    })
+}
+
+/// Runs a command of one of the site's components.
+async fn run_command(site: &Site, mut line: Vec<OsString>) -> Result<ExitCode> {
+    let arguments = line.split_off(1);
+    let name = line.pop().unwrap_or_default();
+    let name = name.to_string_lossy();
+    let commands = &site.0.hooks.commands;
+    let Some(command) = commands.iter().find(|command| name == command.name) else {
+        let own = Args::command();
+        let names = own.get_subcommands().map(clap::Command::get_name);
+        let names: Vec<_> = names
+            .chain(commands.iter().map(|command| command.name))
+            .collect();
+        let hint = hint(&name, &names).map_or_else(String::new, |hint| format!(": {hint}"));
+        let names = names.join(", ");
+        let text = format!("error: there is no command {name:?}{hint}\nthis site has {names}\n");
+        stderr::write(text.as_bytes());
+        return Ok(ExitCode::from(2));
+    };
+    (command.run)(arguments).await
+}
+
+/// The help, with the commands of the site's components. Of a site that cannot start only those that
+/// every site has are known: `check` says what is wrong with it.
+fn help(app: App) -> Result<ExitCode> {
+    let program = std::env::args_os().next().unwrap_or_default();
+    let program = Path::new(&program).file_name().unwrap_or_default();
+    let mut args = Args::command().bin_name(program.to_string_lossy());
+    let commands = on_site(app, async |site| Ok(site.0.hooks.commands.clone()));
+    for part in commands.unwrap_or_default() {
+        if args.find_subcommand(part.name).is_none() {
+            args = args.subcommand(clap::Command::new(part.name).about(part.about));
+        }
+    }
+    written(args.print_help())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the framework has to say goes to standard error; `RUST_LOG` chooses how much. Somebody who
+/// asks for one thing wants that, and what is wrong.
+fn log_to_stderr(args: &Args) {
+    let usual = match args.command {
+        Some(Command::Other(_)) => "warn",
+        _ => "info",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(|| Stderr);
+    // A program that embeds a site may have set up its log already: that one stays.
+    let _ = log.with_target(false).try_init();
+}
+
+fn routes(routes: &[RouteLine], json: bool) -> String {
+    if json {
+        let list: Vec<_> = routes
+            .iter()
+            .map(|route| {
+                serde_json::json!({
+                    "methods": route.methods.split(' ').collect::<Vec<_>>(),
+                    "path": route.path, "name": route.name, "view": route.view,
+                })
+            })
+            .collect();
+        return format!("{:#}\n", serde_json::Value::from(list));
+    }
+    let head = RouteLine {
+        methods: "METHOD".into(),
+        path: "PATH".into(),
+        name: "NAME".into(),
+        view: "VIEW",
+    };
+    let width =
+        |text: fn(&RouteLine) -> usize| routes.iter().chain([&head]).map(text).max().unwrap_or(0);
+    let (methods, paths) = (
+        width(|route| route.methods.len()),
+        width(|route| route.path.len()),
+    );
+    let names = width(|route| route.name.len());
+    let lines = std::iter::once(&head).chain(routes).map(|route| {
+        let RouteLine {
+            methods: method,
+            path,
+            name,
+            view,
+        } = route;
+        format!("  {method:<methods$}  {path:<paths$}  {name:<names$}  {view}\n")
+    });
+    lines.collect()
+}
+
+fn check(site: &Site, deploy: bool) -> Result<ExitCode> {
+    let mut findings = site.settings().warnings();
+    if deploy && site.0.context.debug {
+        findings.push(
+            site.settings()
+                .error("DEBUG", "is on; a site on the internet sets it to false")
+                .to_string(),
+        );
+    }
+    let patterns = site.0.routes.len();
+    let mut text = format!("  ✓ the settings are read, {patterns} URL patterns fit together\n");
+    match descriptors::shortage(site.settings(), site.0.context.limits.max_connections) {
+        Some(shortage) if deploy => findings.push(shortage),
+        // Where a site is written it may well have less room than where it is run.
+        Some(shortage) => text += &format!("  ! {shortage}\n"),
+        None => {}
+    }
+    for finding in &findings {
+        text += &format!("  ✗ {finding}\n");
+    }
+    print(&text)?;
+    Ok(if findings.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,70 @@
+//! What all requests of a site share.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+
+use crate::error::{Error, Result};
+use crate::http::proxies::Proxies;
+use crate::http::request_error::RequestError;
+use crate::routing::pattern::Pattern;
+use crate::server::limits::Limits;
+use crate::settings::Settings;
+
+#[derive(Default)]
+pub(crate) struct Context {
+    pub(crate) settings: Settings,
+    pub(crate) debug: bool,
+    pub(crate) limits: Limits,
+    pub(crate) proxies: Proxies,
+    pub(crate) urls: UrlNames,
+    pub(crate) state: State,
+}
+
+/// Values of the site's own, one of each type.
+#[derive(Default)]
+pub(crate) struct State(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
+
+impl State {
+    pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
+        self.0.insert(TypeId::of::<T>(), Box::new(value));
+    }
+
+    pub(crate) fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.0.get(&TypeId::of::<T>())?.downcast_ref()
+    }
+}
+
+/// The site's URL patterns by name.
+#[derive(Default)]
+pub(crate) struct UrlNames(HashMap<String, (String, Pattern)>);
+
+impl UrlNames {
+    /// Adds a name. The views of one path, each for its methods, may share it.
+    pub(crate) fn insert(&mut self, name: &str, path: &str, pattern: Pattern) -> Result<()> {
+        match self.0.get(name) {
+            Some((other, _)) if other != path => Err(Error::internal(format!(
+                "the URL patterns {other:?} and {path:?} are both named {name:?}"
+            ))),
+            _ => {
+                self.0.insert(name.to_owned(), (path.to_owned(), pattern));
+                Ok(())
+            }
+        }
+    }
+
+    /// The path of a page, by its name.
+    pub(crate) fn reverse(&self, name: &str, values: &[String]) -> Result<String, RequestError> {
+        let (_, pattern) = self.0.get(name).ok_or_else(|| {
+            let nearest = self.0.keys().max_by(|a, b| {
+                strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
+            });
+            let hint = nearest.map_or_else(String::new, |nearest| {
+                format!("; did you mean {nearest:?}?")
+            });
+            RequestError::internal(format!("no URL pattern is named {name:?}{hint}"))
+        })?;
+        pattern
+            .fill(values)
+            .map_err(|why| RequestError::internal(format!("the URL {name:?}: {why}")))
+    }
+}

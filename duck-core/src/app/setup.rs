@@ -1,0 +1,198 @@
+//! What a component can do when the site starts.
+
+use std::any::type_name;
+#[cfg(feature = "cli")]
+use std::ffi::OsString;
+use std::fmt;
+#[cfg(feature = "cli")]
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use crate::BoxFuture;
+use crate::app::context::State;
+use crate::error::{Error, Result};
+use crate::middleware::{ErasedMiddleware, Middleware};
+use crate::routing::urls::UrlPattern;
+use crate::settings::Settings;
+
+/// Something to do when the site stops, or while it runs.
+pub(crate) type Task = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// The site while it starts, as a [`Component`](crate::Component) sees it.
+pub struct Setup<'a> {
+    settings: &'a Settings,
+    purpose: Purpose,
+    pub(crate) hooks: Hooks,
+    pub(crate) state: State,
+    pub(crate) layers: Vec<Arc<dyn ErasedMiddleware>>,
+    pub(crate) patterns: Vec<UrlPattern>,
+}
+
+/// What a site is started for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Requests: from visitors or tests.
+    Serving,
+    /// One of its commands, such as `check` or `routes`.
+    #[cfg_attr(
+        not(feature = "cli"),
+        expect(dead_code, reason = "commands come with the feature")
+    )]
+    Command,
+}
+
+/// What the parts of a site want done besides answering requests.
+#[derive(Default, Clone)]
+pub(crate) struct Hooks {
+    pub(crate) background: Vec<Arc<Task>>,
+    pub(crate) stop: Vec<Arc<Task>>,
+    pub(crate) banner: Vec<(String, String)>,
+    #[cfg(feature = "cli")]
+    pub(crate) commands: Vec<Command>,
+}
+
+/// A command that a part of the site adds to its binary.
+#[cfg(feature = "cli")]
+#[derive(Clone)]
+pub(crate) struct Command {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) run: Arc<Run>,
+}
+
+/// What a command does with the arguments behind its name.
+#[cfg(feature = "cli")]
+type Run = dyn Fn(Vec<OsString>) -> BoxFuture<'static, Result<ExitCode>> + Send + Sync;
+
+impl<'a> Setup<'a> {
+    pub(crate) fn new(settings: &'a Settings, state: State, purpose: Purpose) -> Self {
+        Self {
+            settings,
+            purpose,
+            hooks: Hooks::default(),
+            state,
+            layers: Vec::new(),
+            patterns: Vec::new(),
+        }
+    }
+
+    /// The site's settings.
+    pub fn settings(&self) -> &Settings {
+        self.settings
+    }
+
+    /// Whether the site will answer requests. It will not where one of its commands runs, such as
+    /// `check` or `routes`: those should work while a database is down, so connect later then.
+    pub fn is_serving(&self) -> bool {
+        self.purpose == Purpose::Serving
+    }
+
+    /// Leaves a value for the views ([`Request::state`](crate::Request::state)) and for the components
+    /// that start later ([`get`](Self::get)). There is one of each type; the last one stays.
+    pub fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
+        self.state.insert(value);
+    }
+
+    /// A value of this type that an earlier component, or [`App::state`](crate::App::state), has left.
+    ///
+    /// # Errors
+    ///
+    /// When there is none: the component that gives it has to be added further up.
+    #[track_caller]
+    pub fn get<T: Send + Sync + 'static>(&self) -> Result<&T> {
+        // `ok_or_else` would name this line rather than the caller's.
+        match self.state.get() {
+            Some(value) => Ok(value),
+            None => Err(Error::internal(format!(
+                "no component before this one gives a `{}`: add it with `App::with` further up",
+                type_name::<T>()
+            ))),
+        }
+    }
+
+    /// Adds a middleware around all views, inside of those that were added before.
+    pub fn middleware(&mut self, middleware: impl Middleware) {
+        self.layers.push(Arc::new(middleware));
+    }
+
+    /// Adds URL patterns. The site's own come before them.
+    pub fn urls(&mut self, patterns: impl IntoIterator<Item = UrlPattern>) {
+        self.patterns.extend(patterns);
+    }
+
+    /// Runs a future beside the server, from its start until it stops.
+    pub fn background<F>(&mut self, task: impl Fn() -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.hooks
+            .background
+            .push(Arc::new(Box::new(move || Box::pin(task()))));
+    }
+
+    /// Runs a future when the server has answered its last request.
+    pub fn on_stop<F>(&mut self, task: impl Fn() -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.hooks
+            .stop
+            .push(Arc::new(Box::new(move || Box::pin(task()))));
+    }
+
+    /// Adds a line to what the site prints when it starts: `sessions   folder  sessions/`.
+    pub fn banner(&mut self, name: impl Into<String>, text: impl Into<String>) {
+        self.hooks.banner.push((name.into(), text.into()));
+    }
+
+    /// Adds a command to the site's own binary: `./mysite NAME …` starts the components and runs this,
+    /// with what stands behind the name, in place of serving. `about` is its line in `--help`.
+    ///
+    /// The exit code is 0 where all is well, 1 where something was found or failed (as it is for an
+    /// `Err`), 2 for arguments that are not understood. Of two commands of one name the first one
+    /// counts, and those that every site has come before all.
+    ///
+    /// ```
+    /// use duck::{App, ExitCode, Settings, Setup};
+    ///
+    /// let app = App::new(Settings::default()).with(async |setup: &mut Setup<'_>| {
+    ///     setup.command("greet", "Say hello", |_arguments| async {
+    ///         println!("Quack!");
+    ///         Ok(ExitCode::SUCCESS)
+    ///     });
+    ///     Ok(())
+    /// });
+    /// ```
+    #[cfg(feature = "cli")]
+    pub fn command<F>(
+        &mut self,
+        name: &'static str,
+        about: &'static str,
+        run: impl Fn(Vec<OsString>) -> F + Send + Sync + 'static,
+    ) where
+        F: Future<Output = Result<ExitCode>> + Send + 'static,
+    {
+        self.hooks.commands.push(Command {
+            name,
+            about,
+            run: Arc::new(move |arguments| Box::pin(run(arguments))),
+        });
+    }
+
+    /// Reads a part of the settings, as [`Settings::part`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::part`].
+    pub fn part<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        Ok(self.settings.part()?)
+    }
+}
+
+impl fmt::Debug for Setup<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup")
+            .field("settings", self.settings)
+            .finish_non_exhaustive()
+    }
+}

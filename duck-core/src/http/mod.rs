@@ -1,0 +1,27 @@
+//! Requests and responses.
+
+pub(crate) mod body;
+pub(crate) mod fields;
+pub(crate) mod forwarded;
+pub(crate) mod into_response;
+mod methods;
+pub(crate) mod parameters;
+pub(crate) mod proxies;
+pub(crate) mod redirect;
+pub(crate) mod request;
+pub(crate) mod request_error;
+pub(crate) mod response;
+mod result;
+pub(crate) mod stream_with;
+
+pub use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+
+pub use self::body::{Body, BoxError};
+pub use self::methods::{DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT};
+pub use self::proxies::Connection;
+pub use self::redirect::redirect_external;
+pub use self::request::{BodyStream, UrlValues};
+pub use self::request_error::RequestError;
+pub use self::response::{ResponseError, bytes, stream};
+pub use self::result::ResponseResult;
+pub use self::stream_with::{Pieces, stream_with};

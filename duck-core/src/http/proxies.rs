@@ -1,0 +1,221 @@
+//! Whose word about the client's address and scheme is taken.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use http::{HeaderMap, HeaderName};
+use ipnet::{IpNet, Ipv6Net};
+use serde::Deserialize;
+
+use crate::http::forwarded::{Hop, forwarded, x_forwarded};
+use crate::settings::{Settings, SettingsError};
+
+/// Where a connection came from.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Connection {
+    /// The other end; `None` in tests without a socket.
+    pub peer: Option<SocketAddr>,
+    /// Whether it is encrypted by this server.
+    pub secure: bool,
+}
+
+/// The proxies in front of the site, `TRUSTED_PROXIES`, and the headers that they write,
+/// `PROXY_HEADERS`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Proxies {
+    /// IPv4 stands in them as `::ffff:10.0.0.0`, as it does where one socket takes both.
+    networks: Vec<Ipv6Net>,
+    headers: Written,
+}
+
+/// Which headers are read. A proxy passes on, as they came, those that it does not write itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Written {
+    /// `X-Forwarded-*`, and `Forwarded` in a request that has none of them.
+    #[default]
+    Either,
+    XForwarded,
+    Forwarded,
+}
+
+impl Proxies {
+    pub(crate) fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
+        let names: Vec<String> = settings.get("TRUSTED_PROXIES")?.unwrap_or_default();
+        let network = |name: &String| {
+            network(name.trim()).ok_or_else(|| {
+                settings.error(
+                    "TRUSTED_PROXIES",
+                    format_args!(
+                        "{name:?} is no address or network; write \"10.0.0.7\" or \"10.0.0.0/8\""
+                    ),
+                )
+            })
+        };
+        let headers: Option<Written> = settings.get("PROXY_HEADERS")?;
+        Ok(Self {
+            networks: names.iter().map(network).collect::<Result<_, _>>()?,
+            headers: headers.unwrap_or_default(),
+        })
+    }
+
+    /// Whether this is the address of one of them.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+        let address = widened(address);
+        self.networks.iter().any(|net| net.contains(&address))
+    }
+
+    /// Whether the visitor's own connection is encrypted, on the word of the proxy it ends at.
+    pub(crate) fn is_secure(&self, connection: Connection, headers: &HeaderMap) -> bool {
+        connection.secure
+            || self
+                .follow(connection, headers)
+                .is_some_and(|hop| hop.is_secure)
+    }
+
+    /// The visitor's address: going back from the connection, the first that is no trusted proxy.
+    /// Where a proxy does not tell it, the address of that proxy.
+    pub(crate) fn client_ip(&self, connection: Connection, headers: &HeaderMap) -> Option<IpAddr> {
+        let visitor = self.follow(connection, headers);
+        let peer = || Some(connection.peer?.ip().to_canonical());
+        visitor.and_then(|hop| hop.address).or_else(peer)
+    }
+
+    /// The host that the visitor named, where a proxy says so in `Forwarded`. `X-Forwarded-Host` is not
+    /// read: most proxies that write `X-Forwarded-For` pass on a client's own.
+    pub(crate) fn host<'a>(
+        &self,
+        connection: Connection,
+        headers: &'a HeaderMap,
+    ) -> Option<&'a str> {
+        self.follow(connection, headers)?.host
+    }
+
+    fn follow<'a>(&self, connection: Connection, headers: &'a HeaderMap) -> Option<Hop<'a>> {
+        if self.networks.is_empty() {
+            return None;
+        }
+        let peer = connection.peer?.ip().to_canonical();
+        let is_x = |name: &HeaderName| name.as_str().starts_with("x-forwarded-");
+        match self.headers {
+            Written::Either if !headers.keys().any(is_x) => self.back(peer, forwarded(headers)),
+            Written::Forwarded => self.back(peer, forwarded(headers)),
+            Written::Either | Written::XForwarded => self.back(peer, x_forwarded(headers)),
+        }
+    }
+
+    /// Goes back from one trusted proxy to the one before, up to the visitor.
+    fn back<'a>(&self, peer: IpAddr, hops: impl Iterator<Item = Hop<'a>>) -> Option<Hop<'a>> {
+        let (mut from, mut visitor) = (peer, None);
+        for hop in hops {
+            if !self.trusts(from) {
+                break;
+            }
+            let told = hop.address;
+            from = told.unwrap_or(from);
+            visitor = Some(Hop {
+                address: Some(from),
+                ..hop
+            });
+            // What stands before an unknown address may be anybody's.
+            if told.is_none() {
+                break;
+            }
+        }
+        visitor
+    }
+}
+
+/// `10.0.0.0/8` and `::ffff:10.0.0.0/104` are the same network.
+fn network(text: &str) -> Option<Ipv6Net> {
+    let net = text
+        .parse()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    match net.ok()? {
+        IpNet::V4(net) => Ipv6Net::new(net.addr().to_ipv6_mapped(), 96 + net.prefix_len()).ok(),
+        IpNet::V6(net) => Some(net),
+    }
+}
+
+fn widened(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proxies() -> Proxies {
+        Proxies::from_settings(
+            &Settings::from_toml("TRUSTED_PROXIES = ['10.0.0.0/8', '::1']").unwrap(),
+        )
+        .unwrap()
+    }
+
+    fn from(peer: &str) -> Connection {
+        Connection {
+            peer: Some(peer.parse().unwrap()),
+            secure: false,
+        }
+    }
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (
+                    http::HeaderName::from_static(name),
+                    http::HeaderValue::from_static(value),
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_may_say_https() {
+        let https = headers(&[("x-forwarded-proto", "https")]);
+        assert!(proxies().is_secure(from("10.1.2.3:80"), &https));
+        assert!(!proxies().is_secure(from("192.0.2.1:80"), &https));
+        assert!(!Proxies::default().is_secure(from("10.1.2.3:80"), &https));
+        assert!(!proxies().is_secure(
+            from("10.1.2.3:80"),
+            &headers(&[("x-forwarded-proto", "https, http")])
+        ));
+    }
+
+    #[test]
+    fn a_client_cannot_choose_its_address() {
+        let forged = headers(&[("x-forwarded-for", "1.2.3.4, 203.0.113.9, 10.0.0.5")]);
+        let client = |peer| {
+            proxies()
+                .client_ip(from(peer), &forged)
+                .unwrap()
+                .to_string()
+        };
+        assert_eq!(client("10.0.0.1:80"), "203.0.113.9");
+        assert_eq!(client("192.0.2.1:80"), "192.0.2.1");
+        let odd = headers(&[("x-forwarded-for", "<script>")]);
+        assert_eq!(
+            proxies()
+                .client_ip(from("10.0.0.1:80"), &odd)
+                .unwrap()
+                .to_string(),
+            "10.0.0.1"
+        );
+    }
+
+    #[test]
+    fn a_wrong_network_names_the_setting() {
+        let error =
+            Proxies::from_settings(&Settings::from_toml("TRUSTED_PROXIES = ['proxy']").unwrap())
+                .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("line 1: TRUSTED_PROXIES: \"proxy\""),
+            "{error}"
+        );
+    }
+}

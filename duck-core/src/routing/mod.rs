@@ -1,0 +1,13 @@
+//! From the path of a request to the view that answers it.
+
+pub(crate) mod params;
+pub(crate) mod pattern;
+pub(crate) mod route;
+pub(crate) mod router;
+pub(crate) mod urls;
+pub(crate) mod view;
+
+pub use self::params::{FromParam, FromParams, Param, Values};
+#[cfg(feature = "regex")]
+pub use self::urls::re_path;
+pub use self::view::{AsView, AsyncAnswer, ClassView, View, class_view};

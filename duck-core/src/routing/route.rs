@@ -1,0 +1,34 @@
+//! What is known of a route without its view: what a request carries with it.
+
+use std::sync::Arc;
+
+use crate::routing::params::Params;
+use crate::routing::pattern::Converter;
+
+/// The facts about a route.
+#[derive(Debug, Default)]
+pub(crate) struct RouteInfo {
+    /// The pattern as it was written; `None` for "there is no such page".
+    pub(crate) path: Option<String>,
+    pub(crate) name: Option<String>,
+    /// The view's own name in the program.
+    pub(crate) view: Option<&'static str>,
+    pub(crate) params: Vec<(String, Converter)>,
+    /// Bytes of a body, where it is not as the settings say.
+    pub(crate) max_body: Option<u64>,
+}
+
+impl RouteInfo {
+    pub(crate) fn param_index(&self, name: &str) -> Option<usize> {
+        self.params.iter().position(|(param, _)| param == name)
+    }
+}
+
+/// The route of one request.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) route: Arc<RouteInfo>,
+    pub(crate) params: Params,
+    /// The path that was compared, where it is spelled differently from the one sent.
+    pub(crate) path: Option<String>,
+}

@@ -1,0 +1,295 @@
+//! URL patterns: which path is answered by which view.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::Method;
+
+use crate::error::Result;
+use crate::http::into_response::IntoResponse;
+use crate::middleware::{ErasedMiddleware, Middleware};
+use crate::routing::params::FromParams;
+use crate::routing::view::{AsyncAnswer, ErasedView, Shim, View};
+use crate::settings::Settings;
+
+/// Binds a path to a view.
+///
+/// A path begins with `/`. Its parameters are written `<id>`; with a converter, as in Django,
+/// `<int:id>`, `<slug:name>`, `<uuid:key>`, or `<path:rest>` for the rest of the path, slashes
+/// included. They become the view's further arguments, in their order. Text that an argument's
+/// type cannot read is a 404.
+///
+/// ```
+/// use duck::{Request, path};
+/// use duck::http::POST;
+///
+/// async fn home(request: Request) -> &'static str {
+///     "Hello"
+/// }
+///
+/// async fn save(request: Request, id: u32) -> String {
+///     format!("saved {id}")
+/// }
+///
+/// let urlpatterns = [path("/", home).name("home"), path("/notes/<id>", save).name("save").methods([POST])];
+/// ```
+///
+/// Mistakes in the path, two patterns that match the same, and a view with more arguments than its
+/// path has parameters stop the site from starting, with a sentence about it.
+pub fn path<V, Args>(path: &str, view: V) -> UrlPattern
+where
+    V: View<Args>,
+    V::Future: AsyncAnswer<Answer: IntoResponse> + Send + 'static,
+    Args: FromParams,
+{
+    UrlPattern::new(Matcher::Path(path.to_owned()), view.methods(), |_| Ok(view))
+}
+
+/// Binds a regular expression to a view. It has to match the whole path, in which what needs it stays
+/// percent-encoded (`/caf%C3%A9`); its groups, decoded,
+/// become the view's further arguments, and those with a name can be had with
+/// [`Request::param`](crate::Request::param).
+///
+/// Regular expressions are tried after all paths, in their order.
+///
+/// ```
+/// use duck::Request;
+/// use duck::routing::re_path;
+///
+/// async fn archive(request: Request, year: u16) -> String {
+///     format!("what happened in {year}")
+/// }
+///
+/// let pattern = re_path(r"/archive/(?<year>\d{4})/?", archive).name("archive");
+/// ```
+#[cfg(feature = "regex")]
+pub fn re_path<V, Args>(expression: &str, view: V) -> UrlPattern
+where
+    V: View<Args>,
+    V::Future: AsyncAnswer<Answer: IntoResponse> + Send + 'static,
+    Args: FromParams,
+{
+    UrlPattern::new(
+        Matcher::Regex(expression.to_owned()),
+        view.methods(),
+        |_| Ok(view),
+    )
+}
+
+/// A path (or regular expression) with its view, name, methods and middleware.
+pub struct UrlPattern {
+    pub(crate) matcher: Matcher,
+    pub(crate) name: Option<String>,
+    pub(crate) methods: Vec<Method>,
+    pub(crate) any_method: bool,
+    pub(crate) layers: Vec<Arc<dyn ErasedMiddleware>>,
+    pub(crate) max_body: Option<u64>,
+    pub(crate) view: MakeView,
+    pub(crate) view_name: &'static str,
+    pub(crate) view_params: usize,
+}
+
+/// Makes the view when the site starts: a static folder has to read settings first.
+type MakeView = Box<dyn FnOnce(&Settings) -> Result<Arc<dyn ErasedView>> + Send + Sync>;
+
+#[derive(Debug, Clone)]
+pub(crate) enum Matcher {
+    Path(String),
+    #[cfg(feature = "regex")]
+    Regex(String),
+}
+
+impl UrlPattern {
+    fn new<V, Args>(
+        matcher: Matcher,
+        methods: Option<Vec<Method>>,
+        view: impl FnOnce(&Settings) -> Result<V> + Send + Sync + 'static,
+    ) -> Self
+    where
+        V: View<Args>,
+        V::Future: AsyncAnswer<Answer: IntoResponse> + Send + 'static,
+        Args: FromParams,
+    {
+        Self {
+            matcher,
+            name: None,
+            methods: methods.unwrap_or_else(|| vec![Method::GET]),
+            any_method: false,
+            layers: Vec::new(),
+            max_body: None,
+            view: Box::new(|settings| Ok(Arc::new(Shim::new(view(settings)?)))),
+            view_name: std::any::type_name::<V>(),
+            view_params: Args::COUNT,
+        }
+    }
+
+    /// A pattern whose view is made from the settings, when the site starts.
+    pub(crate) fn from_settings<V, Args>(
+        path: String,
+        view: impl FnOnce(&Settings) -> Result<V> + Send + Sync + 'static,
+    ) -> Self
+    where
+        V: View<Args>,
+        V::Future: AsyncAnswer<Answer: IntoResponse> + Send + 'static,
+        Args: FromParams,
+    {
+        Self::new(Matcher::Path(path), None, view)
+    }
+
+    /// Names the page, for [`Request::url`](crate::Request::url) and
+    /// [`redirect`](crate::http::redirect).
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The methods the view answers, in place of `GET`: with `[POST]` a `GET` is a 405. `HEAD` comes
+    /// with `GET`; `OPTIONS` is answered by the framework unless it is named; any other method gets a
+    /// 405.
+    #[must_use]
+    pub fn methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
+        self.methods = methods.into_iter().collect();
+        self.any_method = false;
+        self
+    }
+
+    /// Has the view answer every method that no other view of the same path answers, `HEAD`,
+    /// `OPTIONS` and unregistered ones among them. The view looks at
+    /// [`Request::method`](crate::Request::method).
+    ///
+    /// ```
+    /// use duck::{Request, path};
+    ///
+    /// async fn hook(request: Request) -> String {
+    ///     request.method().to_string()
+    /// }
+    ///
+    /// let pattern = path("/hook", hook).any_method();
+    /// ```
+    #[must_use]
+    pub fn any_method(mut self) -> Self {
+        self.methods.clear();
+        self.any_method = true;
+        self
+    }
+
+    /// Adds a middleware around this view alone.
+    #[must_use]
+    pub fn middleware(mut self, middleware: impl Middleware) -> Self {
+        self.layers.push(Arc::new(middleware));
+        self
+    }
+
+    /// How many bytes a request may bring to this view, in place of `MAX_BODY_BYTES`.
+    #[must_use]
+    pub fn max_body(mut self, bytes: u64) -> Self {
+        self.max_body = Some(bytes);
+        self
+    }
+}
+
+impl fmt::Debug for UrlPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UrlPattern")
+            .field("matcher", &self.matcher)
+            .field("name", &self.name)
+            .field("methods", &self.methods)
+            .field("any_method", &self.any_method)
+            .field("view", &self.view_name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A part of a site: URL patterns under one prefix, with names and middleware of their own.
+///
+/// ```
+/// use duck::{App, Blueprint, Request, Settings, path};
+///
+/// async fn item(request: Request, id: u32) -> String {
+///     format!("item {id}")
+/// }
+///
+/// let shop = Blueprint::new("shop").prefix("/shop").urls([path("/<id>", item).name("item")]);
+/// let app = App::new(Settings::default()).urls(shop); // "/shop/7", by name "shop.item"
+/// ```
+pub struct Blueprint {
+    name: String,
+    prefix: String,
+    patterns: Vec<UrlPattern>,
+    layers: Vec<Arc<dyn ErasedMiddleware>>,
+}
+
+impl Blueprint {
+    /// A blueprint whose pages are named `name.page`. Its prefix is `/name` unless you say otherwise.
+    pub fn new(name: impl Into<String>) -> Self {
+        let name = name.into();
+        Self {
+            prefix: format!("/{name}"),
+            name,
+            patterns: Vec::new(),
+            layers: Vec::new(),
+        }
+    }
+
+    /// What its paths begin with: `/shop`, or `/` for nothing.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Adds URL patterns, or another blueprint.
+    #[must_use]
+    pub fn urls(mut self, patterns: impl IntoIterator<Item = UrlPattern>) -> Self {
+        self.patterns.extend(patterns);
+        self
+    }
+
+    /// Adds a middleware around all its views.
+    #[must_use]
+    pub fn middleware(mut self, middleware: impl Middleware) -> Self {
+        self.layers.push(Arc::new(middleware));
+        self
+    }
+
+    fn adopt(&self, mut pattern: UrlPattern) -> UrlPattern {
+        let prefix = self.prefix.trim_end_matches('/');
+        match &mut pattern.matcher {
+            Matcher::Path(path) => path.insert_str(0, prefix),
+            #[cfg(feature = "regex")]
+            Matcher::Regex(expression) => {
+                // `^` is where the expression begins: behind the prefix.
+                let own = expression.strip_prefix('^').unwrap_or(expression);
+                *expression = format!("{}(?:{own})", regex::escape(prefix));
+            }
+        }
+        pattern.name = pattern.name.map(|name| format!("{}.{name}", self.name));
+        pattern.layers.splice(0..0, self.layers.iter().cloned());
+        pattern
+    }
+}
+
+impl IntoIterator for Blueprint {
+    type Item = UrlPattern;
+    type IntoIter = std::vec::IntoIter<UrlPattern>;
+
+    fn into_iter(mut self) -> Self::IntoIter {
+        let patterns = std::mem::take(&mut self.patterns);
+        patterns
+            .into_iter()
+            .map(|pattern| self.adopt(pattern))
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+}
+
+impl fmt::Debug for Blueprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Blueprint")
+            .field("name", &self.name)
+            .field("prefix", &self.prefix)
+            .field("urls", &self.patterns)
+            .finish_non_exhaustive()
+    }
+}
