@@ -75,9 +75,16 @@ impl Body {
         ))))
     }
 
-    /// What a request brings.
-    pub(crate) fn received(body: Received) -> Self {
-        Self(Kind::Incoming(body))
+    /// What a request brings, if it brings anything.
+    pub(crate) fn received<B: http_body::Body>(
+        body: B,
+        receive: impl FnOnce(B) -> Received,
+    ) -> Self {
+        if body.is_end_stream() {
+            Self::empty()
+        } else {
+            Self(Kind::Incoming(receive(body)))
+        }
     }
 
     /// Whether it is still made while it is sent, so that its head leaves first: a stream, or the body

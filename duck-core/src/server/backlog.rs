@@ -8,14 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Buf;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::http2::MOST_STREAMS;
 use super::vitals::Vitals;
 use super::wire::Piece;
 
+/// So many requests of one connection are under way at most.
+pub(super) const MOST_STREAMS: usize = 100;
 /// So many views run at once for a new client: as many as a browser has connections over HTTP/1.
 const FIRST: usize = 6;
-/// With so many bytes waiting, no more than [`FIRST`] views begin.
-const MUCH: usize = 8 * 1024 * 1024;
 /// With so many bytes waiting, what a view answers is not kept.
 const TOO_MUCH: usize = 32 * 1024 * 1024;
 /// What is left of an answer when the next view may begin.
@@ -24,7 +23,8 @@ const LITTLE: usize = 64 * 1024;
 /// The bytes of answers that wait for the client, and the views that it may have at work.
 ///
 /// A view needs a turn, and its answer has it until little of it is left. A client begins with [`FIRST`]
-/// turns, and gets another for each answer that it takes whole.
+/// turns, and gets another for each answer that it takes whole, as long as so many of the largest that it
+/// got are not [`TOO_MUCH`].
 pub(super) struct Backlog {
     vitals: Arc<Vitals>,
     /// `None` for a trusted proxy: behind it are many clients, and it has limits of its own.
@@ -33,8 +33,14 @@ pub(super) struct Backlog {
 
 struct Turns {
     free: Arc<Semaphore>,
-    /// How many there are, taken and free.
-    count: Mutex<usize>,
+    count: Mutex<Count>,
+}
+
+struct Count {
+    /// How many turns there are, taken and free.
+    turns: usize,
+    /// How many there may be.
+    most: usize,
 }
 
 /// The right to have a view at work.
@@ -42,9 +48,13 @@ pub(super) type Turn = Option<OwnedSemaphorePermit>;
 
 impl Backlog {
     pub(super) fn new(vitals: Arc<Vitals>, is_trusted: bool) -> Self {
+        let count = Count {
+            turns: FIRST,
+            most: MOST_STREAMS,
+        };
         let turns = (!is_trusted).then(|| Turns {
             free: Arc::new(Semaphore::new(FIRST)),
-            count: Mutex::new(FIRST),
+            count: Mutex::new(count),
         });
         Self { vitals, turns }
     }
@@ -63,9 +73,9 @@ impl Backlog {
 
     /// A piece of an answer, counted until it is sent or dropped. It has its turn while much of it is left.
     pub(super) fn queue(self: &Arc<Self>, piece: Piece, turn: Turn) -> Queued {
-        let waiting = self.vitals.waits(piece.remaining());
-        if let Some(turns) = self.turns.as_ref().filter(|_| waiting > MUCH) {
-            turns.shrink();
+        self.vitals.waits(piece.remaining());
+        if let Some(turns) = &self.turns {
+            turns.allow_for(piece.remaining());
         }
         Queued {
             turn: turn.filter(|_| piece.remaining() > LITTLE),
@@ -76,22 +86,34 @@ impl Backlog {
 }
 
 impl Turns {
-    /// The client takes what it gets.
-    fn grow(&self) {
+    /// There are answers as large as this.
+    fn allow_for(&self, length: usize) {
+        let fitting = TOO_MUCH / length.max(1);
         let mut count = self.count();
-        if *count < MOST_STREAMS {
-            *count += 1;
-            self.free.add_permits(1);
+        if fitting < count.most {
+            count.most = fitting.max(FIRST);
+            self.shrink(&mut count);
         }
     }
 
-    /// The client does not: those turns that are free end, down to the first few.
-    fn shrink(&self) {
+    /// The client has taken an answer.
+    fn grow(&self) {
         let mut count = self.count();
-        *count -= self.free.forget_permits(*count - FIRST);
+        if count.turns < count.most {
+            count.turns += 1;
+            self.free.add_permits(1);
+        } else {
+            self.shrink(&mut count);
+        }
     }
 
-    fn count(&self) -> MutexGuard<'_, usize> {
+    /// Ends turns that are free and too many.
+    fn shrink(&self, count: &mut Count) {
+        let above = count.turns.saturating_sub(count.most);
+        count.turns -= self.free.forget_permits(above);
+    }
+
+    fn count(&self) -> MutexGuard<'_, Count> {
         self.count.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -173,21 +195,37 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_takes_what_it_gets_may_have_more_at_work_until_it_does_not() {
+    async fn a_client_that_takes_what_it_gets_may_have_more_at_work_if_there_is_room() {
         let (backlog, _) = new(false);
+        let answer = async |length| {
+            let mut answer = backlog.queue(piece(length), backlog.turn().await);
+            answer.advance(1);
+            answer.advance(length - 1);
+        };
         for _ in 0..2 * MOST_STREAMS {
-            let mut answer = backlog.queue(piece(2), backlog.turn().await);
-            answer.advance(1);
-            answer.advance(1);
+            answer(2).await;
         }
         assert_eq!(free(&backlog), MOST_STREAMS);
-        let waiting = backlog.queue(piece(MUCH + 1), backlog.turn().await);
-        assert_eq!(free(&backlog), FIRST - 1);
+        answer(TOO_MUCH / 50).await;
+        assert_eq!(free(&backlog), 50);
+        let taken = [backlog.turn().await, backlog.turn().await];
+        answer(TOO_MUCH).await;
+        drop(taken);
+        answer(2).await;
+        assert_eq!(free(&backlog), FIRST, "also of those that were taken");
+        answer(2).await;
+        assert_eq!(free(&backlog), FIRST);
+    }
+
+    #[tokio::test]
+    async fn it_is_full_while_too_much_waits() {
+        let (backlog, _) = new(false);
+        let waiting = backlog.queue(piece(TOO_MUCH - 1), backlog.turn().await);
         assert!(!backlog.is_full());
-        let more = backlog.queue(piece(TOO_MUCH), backlog.turn().await);
+        let more = backlog.queue(piece(1), backlog.turn().await);
         assert!(backlog.is_full());
         drop((waiting, more));
-        assert_eq!(free(&backlog), FIRST);
+        assert!(!backlog.is_full());
     }
 
     #[tokio::test]

@@ -14,6 +14,7 @@ use super::work::{Watching, Work};
 use crate::app::site::Site;
 use crate::http::body::Body;
 use crate::http::proxies::Connection;
+use crate::http::response::Response;
 use crate::server::framing;
 use crate::server::received::Received;
 
@@ -43,10 +44,7 @@ impl Client {
 
     /// Notes that the whole head of a request is here. Returns whether the client waits for `100 Continue`
     /// before it sends its body, or the answer to what is refused.
-    pub(super) fn arrives<B>(
-        &self,
-        request: &http::Request<B>,
-    ) -> Result<bool, http::Response<Body>> {
+    pub(super) fn arrives<B>(&self, request: &http::Request<B>) -> Result<bool, Response> {
         if !self.vitals.has_served() {
             let mut newcomer = self.newcomer.lock().unwrap_or_else(PoisonError::into_inner);
             *newcomer = None;
@@ -67,11 +65,12 @@ impl Client {
         let is_http_1_0 = request.version() == Version::HTTP_10;
         let awaits_continue = match self.arrives(&request) {
             Ok(awaits_continue) => awaits_continue,
-            Err(refusal) => return Ok(refusal.map(Wire)),
+            Err(refusal) => return Ok(refusal.into_http().map(Wire)),
         };
         let mut work = Work::begin(self.vitals.clone());
         let unread = self.vitals.unread();
-        let request = request.map(|body| Received::http1(body, awaits_continue, unread));
+        let receive = |body| Received::http1(body, awaits_continue, unread.clone());
+        let request = request.map(|body| Body::received(body, receive));
         let mut response = self.site.respond(request, self.from).await.into_http();
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             response = framing::without_switching(&response);
@@ -147,10 +146,10 @@ fn is_host(value: &HeaderValue) -> bool {
     })
 }
 
-fn refuse(status: StatusCode, what: &'static str) -> http::Response<Body> {
+fn refuse(status: StatusCode, what: &'static str) -> Response {
     let mut response = http::Response::new(Body::from(what));
     *response.status_mut() = status;
     let close = HeaderValue::from_static("close");
     response.headers_mut().insert(header::CONNECTION, close);
-    response
+    Response::from_http(response)
 }

@@ -19,6 +19,7 @@ use super::upload::Upload;
 use super::wire::{Piece, Wire};
 use super::work::{Watching, Work};
 use crate::http::body::{Body, BoxError};
+use crate::http::response::Response;
 use crate::server::framing;
 use crate::server::received::Received;
 
@@ -71,14 +72,9 @@ impl Exchange {
     }
 
     /// Answers a request without asking the site. Its body is read and thrown away.
-    pub(super) async fn refuse(
-        mut self,
-        request: http::Request<RecvStream>,
-        refusal: http::Response<Body>,
-    ) {
-        let (head, stream) = request.into_parts();
-        Upload::new(stream, &head.headers).throw_away();
-        let _ = self.send(refusal, None).await;
+    pub(super) async fn refuse(mut self, request: http::Request<RecvStream>, refusal: Response) {
+        Upload::new(request.into_body(), None).throw_away();
+        let _ = self.send(refusal.into_http(), None).await;
     }
 
     async fn try_answer(
@@ -87,9 +83,11 @@ impl Exchange {
         awaits_continue: bool,
     ) -> Result<(), Gone> {
         let (head, stream) = request.into_parts();
-        let mut upload = Upload::new(stream, &head.headers);
+        let length = framing::named_length(&head.headers);
+        let mut upload = Upload::new(stream, length);
         let mut first_reading = awaits_continue.then(|| upload.first_reading());
-        let request = http::Request::from_parts(head, Received::http2(upload, awaits_continue));
+        let body = Body::received(upload, |upload| Received::http2(upload, awaits_continue));
+        let request = http::Request::from_parts(head, body);
 
         let backlog = self.backlog.clone();
         let turn = self.unless_gone(backlog.turn(), &mut None).await?;

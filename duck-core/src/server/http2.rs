@@ -11,15 +11,13 @@ use h2::{Reason, RecvStream};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::backlog::{Backlog, Queued};
+use super::attendance::Conversation;
+use super::backlog::{Backlog, MOST_STREAMS, Queued};
 use super::client::Client;
-use super::connection::Conversation;
 use super::exchange::Exchange;
 use super::watched::Watched;
 use crate::server::limits::Limits;
 
-/// So many requests of one connection are under way at most.
-pub(super) const MOST_STREAMS: usize = 100;
 /// Bytes of bodies that a client may send before they are read: of one, and of all together.
 const WINDOW: u32 = 1024 * 1024;
 const FRAME: u32 = 16 * 1024;

@@ -1,5 +1,6 @@
 //! The server: accepts connections, and stops without dropping any.
 
+mod attendance;
 #[cfg(feature = "http2")]
 mod backlog;
 mod client;
@@ -16,6 +17,8 @@ mod http2;
 pub(crate) mod limits;
 mod linger;
 mod newcomers;
+#[cfg(feature = "http2")]
+mod opening;
 #[cfg(feature = "http2")]
 mod preface;
 pub(crate) mod received;

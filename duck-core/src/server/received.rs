@@ -11,7 +11,6 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::http::body::{Body, BoxError};
 #[cfg(feature = "http2")]
 use crate::server::upload::Upload;
 
@@ -36,28 +35,22 @@ enum Source {
 
 impl Received {
     /// What hyper receives.
-    pub(crate) fn http1(incoming: Incoming, awaits_continue: bool, unread: &Unread) -> Body {
-        if http_body::Body::is_end_stream(&incoming) {
-            return Body::empty();
-        }
-        Body::received(Self {
-            source: Source::Http1(incoming, unread.clone()),
+    pub(crate) fn http1(incoming: Incoming, awaits_continue: bool, unread: Unread) -> Self {
+        Self {
+            source: Source::Http1(incoming, unread),
             awaits_continue,
             ended: false,
-        })
+        }
     }
 
     /// What comes on a stream of its own.
     #[cfg(feature = "http2")]
-    pub(crate) fn http2(upload: Upload, awaits_continue: bool) -> Body {
-        if http_body::Body::is_end_stream(&upload) {
-            return Body::empty();
-        }
-        Body::received(Self {
+    pub(crate) fn http2(upload: Upload, awaits_continue: bool) -> Self {
+        Self {
             source: Source::Http2(Box::new(upload)),
             awaits_continue,
             ended: false,
-        })
+        }
     }
 
     /// Whether all that is left has arrived already. What has is dropped.
@@ -136,7 +129,7 @@ impl Drop for Received {
 
 /// The client broke its request off.
 #[derive(Debug)]
-pub(crate) struct BrokenOff(BoxError);
+pub(crate) struct BrokenOff(Box<dyn StdError + Send + Sync>);
 
 impl fmt::Display for BrokenOff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

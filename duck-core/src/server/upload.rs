@@ -6,14 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream};
-use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-
-use crate::server::framing;
 
 /// How much of a body that nobody reads is taken in, and for how long.
 const MOST: usize = 64 * 1024 * 1024;
@@ -31,10 +28,11 @@ pub(crate) struct Upload {
 }
 
 impl Upload {
-    pub(super) fn new(stream: RecvStream, headers: &HeaderMap) -> Self {
+    /// `length` is what the client said.
+    pub(super) fn new(stream: RecvStream, length: Option<u64>) -> Self {
         Self {
             stream: Some(stream),
-            left: framing::named_length(headers),
+            left: length,
             data_ended: false,
             is_read: None,
         }

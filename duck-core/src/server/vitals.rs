@@ -99,10 +99,10 @@ impl Vitals {
         self.unread.load(Relaxed)
     }
 
-    /// More bytes of a body wait for the client; how many now wait.
+    /// More bytes of a body wait for the client.
     #[cfg(feature = "http2")]
-    pub(super) fn waits(&self, bytes: usize) -> usize {
-        self.waiting.fetch_add(bytes, Relaxed) + bytes
+    pub(super) fn waits(&self, bytes: usize) {
+        self.waiting.fetch_add(bytes, Relaxed);
     }
 
     /// The client took so many of those that wait.
