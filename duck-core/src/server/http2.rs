@@ -26,7 +26,7 @@ const SEND_BUFFER: usize = 64 * 1024;
 /// A client that takes requests back before they are begun, or sends what the protocol forbids, is ended
 /// after so many times: what it makes the server do costs it nothing.
 const MOST_TAKEN_BACK: usize = 20;
-const MOST_FAULTY: usize = 256;
+const MOST_FAULTY: usize = 1024;
 /// Streams that were reset are remembered, so that what is still sent for them does no harm.
 const REMEMBERED: usize = 50;
 /// Requests that were on their way when the client was told that there will be no more are answered.

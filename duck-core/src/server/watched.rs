@@ -44,7 +44,11 @@ impl Watched {
     /// Reads the first bytes, which decide on the protocol.
     #[cfg(feature = "http2")]
     pub(super) fn poll_is_http2(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        self.preface.poll_is_http2(&mut self.stream, cx)
+        let is_http2 = ready!(self.preface.poll_is_http2(&mut self.stream, cx));
+        if matches!(is_http2, Ok(true)) {
+            self.heads.leave_alone();
+        }
+        Poll::Ready(is_http2)
     }
 
     /// Notices that the client has closed its side, which is no reason not to answer, or is gone,
