@@ -7,6 +7,8 @@ use anstyle::AnsiColor;
 use clap::builder::Styles;
 use clap::{Parser, Subcommand};
 
+use crate::template::Database;
+
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())
@@ -62,9 +64,12 @@ pub(crate) struct New {
     /// The smallest site: one source file
     #[arg(long, conflicts_with = "full")]
     pub(crate) mini: bool,
-    /// A blueprint, a middleware, a class-based view and systemd units as well
+    /// A database, blueprints, a middleware, a class-based view and systemd units as well
     #[arg(long)]
     pub(crate) full: bool,
+    /// Where the site of --full keeps its data [default: sqlite]
+    #[arg(long, value_name = "KIND", requires = "full")]
+    pub(crate) database: Option<Database>,
     /// Depend on the checkout of Duck in DIR, rather than on a copy in the site
     #[arg(long, value_name = "DIR")]
     pub(crate) path: Option<PathBuf>,

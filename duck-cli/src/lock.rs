@@ -2,9 +2,11 @@
 //! templates of it, so that `cargo build --locked` works in a site from the first second.
 
 /// Those of all shapes.
-const TEMPLATES: [&str; 2] = [
+const TEMPLATES: [&str; 4] = [
     include_str!("../template/mini/Cargo.lock.template"),
     include_str!("../template/normal/Cargo.lock.template"),
+    include_str!("../template/sqlite/Cargo.lock.template"),
+    include_str!("../template/postgres/Cargo.lock.template"),
 ];
 
 /// Is a site built with a crate of that name? Then it cannot have the name itself: its lock file would

@@ -1,4 +1,6 @@
 //! The files of a new site: folders of `template/`, laid one over the other, with the name put in.
+//!
+//! What is put in stands between `@`s, as nothing else does in Rust, TOML or the templates of pages.
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +15,9 @@ static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/template");
 /// Keeps a file of `template/` from meaning something there (`Cargo.toml`, `.gitignore`).
 const SUFFIX: &str = ".template";
 
+/// A file of `template/` that goes to the end of the file that it is named after.
+const APPENDED: &str = ".append";
+
 /// The file with the exact versions that a site is built with.
 const LOCK: &str = "Cargo.lock";
 
@@ -23,8 +28,16 @@ pub(crate) enum Shape {
     Mini,
     /// A file for the URLs, one for the views, tests, and a Dockerfile.
     Normal,
-    /// A blueprint, a middleware, a class-based view and systemd units as well.
-    Full,
+    /// A database, blueprints, a middleware, a class-based view and systemd units as well.
+    Full(Database),
+}
+
+/// Where a site of the shape `full` keeps its data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Database {
+    #[default]
+    Sqlite,
+    Postgres,
 }
 
 impl Shape {
@@ -33,7 +46,7 @@ impl Shape {
         match self {
             Shape::Mini => "mini",
             Shape::Normal => "normal",
-            Shape::Full => "full",
+            Shape::Full(_) => "full",
         }
     }
 
@@ -41,29 +54,30 @@ impl Shape {
     fn layers(self) -> &'static [&'static str] {
         match self {
             Shape::Mini => &["base", "mini"],
-            Shape::Normal => &["base", "normal"],
-            Shape::Full => &["base", "normal", "full"],
+            Shape::Normal => &["base", "normal", "session"],
+            Shape::Full(Database::Sqlite) => &["base", "normal", "full", "sqlite"],
+            Shape::Full(Database::Postgres) => &["base", "normal", "full", "postgres"],
         }
     }
 }
 
-/// What stands in a template as `{{ … }}`.
+/// What stands in a template as `@…@`.
 #[derive(Debug)]
 pub(crate) struct Values<'a> {
-    /// `name` and `crate_name`.
+    /// `NAME` and `CRATE_NAME`.
     pub(crate) name: &'a SiteName,
-    /// `duck_core`: the folder of the crate.
+    /// `DUCK_CORE`: the folder of the crate.
     pub(crate) duck_core: &'a Path,
-    /// `duck_session`: the folder of the crate.
+    /// `DUCK_SESSION`: the folder of the crate.
     pub(crate) duck_session: &'a Path,
 }
 
 impl Values<'_> {
     fn fill(&self, text: &str) -> String {
-        text.replace("{{ name }}", self.name.as_str())
-            .replace("{{ crate_name }}", &self.name.crate_name())
-            .replace("{{ duck_core }}", &toml_string(self.duck_core))
-            .replace("{{ duck_session }}", &toml_string(self.duck_session))
+        text.replace("@NAME@", self.name.as_str())
+            .replace("@CRATE_NAME@", &self.name.crate_name())
+            .replace("@DUCK_CORE@", &toml_string(self.duck_core))
+            .replace("@DUCK_SESSION@", &toml_string(self.duck_session))
     }
 }
 
@@ -76,8 +90,12 @@ pub(crate) fn files(shape: Shape, values: &Values<'_>) -> Vec<(PathBuf, String)>
     let mut files: Vec<(PathBuf, String)> = Vec::new();
     for file in shape.layers().iter().flat_map(|layer| layer_files(layer)) {
         let path = destination(file.path(), values);
-        files.retain(|(earlier, _)| *earlier != path);
-        let text = values.fill(file.contents_utf8().unwrap_or_default());
+        let mut text = values.fill(file.contents_utf8().unwrap_or_default());
+        let earlier = files.iter().position(|(earlier, _)| *earlier == path);
+        let earlier = earlier.map(|index| files.remove(index).1);
+        if file.path().to_string_lossy().ends_with(APPENDED) {
+            text.insert_str(0, &earlier.unwrap_or_default());
+        }
         let text = if path == Path::new(LOCK) {
             lock::in_order(&text)
         } else {
@@ -96,13 +114,14 @@ fn layer_files(layer: &str) -> Vec<&'static include_dir::File<'static>> {
         .unwrap_or_default()
 }
 
-/// `normal/deploy/NAME.service.template` goes to `deploy/mysite.service`.
+/// `full/deploy/NAME.service.template` goes to `deploy/mysite.service`.
 fn destination(path: &Path, values: &Values<'_>) -> PathBuf {
     let inside: PathBuf = path.components().skip(1).collect();
     let text = inside
         .to_string_lossy()
         .replace("NAME", values.name.as_str());
-    PathBuf::from(text.strip_suffix(SUFFIX).unwrap_or(&text))
+    let text = text.strip_suffix(SUFFIX).unwrap_or(&text);
+    PathBuf::from(text.strip_suffix(APPENDED).unwrap_or(text))
 }
 
 #[cfg(test)]
@@ -110,6 +129,13 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    const SHAPES: [Shape; 4] = [
+        Shape::Mini,
+        Shape::Normal,
+        Shape::Full(Database::Sqlite),
+        Shape::Full(Database::Postgres),
+    ];
 
     fn site(shape: Shape) -> Vec<(PathBuf, String)> {
         let values = Values {
@@ -122,14 +148,12 @@ mod tests {
 
     #[test]
     fn every_placeholder_is_filled_in() {
-        for shape in [Shape::Mini, Shape::Normal, Shape::Full] {
+        for shape in SHAPES {
             for (path, text) in site(shape) {
                 assert!(!text.is_empty(), "{} is empty", path.display());
-                assert!(
-                    !text.contains("{{") && !text.contains("}}"),
-                    "{}",
-                    path.display()
-                );
+                for placeholder in ["@NAME", "@CRATE", "@DUCK", "NAME@", "CORE@", "SESSION@"] {
+                    assert!(!text.contains(placeholder), "{}", path.display());
+                }
                 assert!(
                     !path.to_string_lossy().contains("NAME"),
                     "{}",
@@ -145,8 +169,36 @@ mod tests {
     }
 
     #[test]
+    fn templates_of_pages_are_written_as_they_are() {
+        for shape in &SHAPES[1..] {
+            let files = site(*shape);
+            let path = Path::new("templates/base.html");
+            let (_, base) = files.iter().find(|(file, _)| file == path).unwrap();
+            for text in ["{{ url('home') }}", "{% block main %}", "· my-site</title>"] {
+                assert!(base.contains(text), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_appended_comes_after_the_file_of_an_earlier_layer() {
+        let files = site(Shape::Full(Database::Sqlite));
+        let (_, settings) = files
+            .iter()
+            .find(|(file, _)| file == Path::new("settings.toml"))
+            .unwrap();
+        assert!(settings.starts_with("# The settings of my-site."));
+        assert!(settings.contains("\nDATABASE_URL = \"sqlite:my-site.db\""));
+        assert!(
+            !files
+                .iter()
+                .any(|(file, _)| file.extension().is_some_and(|e| e == "append"))
+        );
+    }
+
+    #[test]
     fn toml_files_are_valid_and_the_manifest_names_the_site() {
-        for shape in [Shape::Mini, Shape::Normal, Shape::Full] {
+        for shape in SHAPES {
             for (path, text) in site(shape)
                 .iter()
                 .filter(|(path, _)| path.extension().is_some_and(|e| e == "toml"))
@@ -168,7 +220,7 @@ mod tests {
     fn lock_files_name_the_versions_that_the_framework_is_tested_with() {
         let tested = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock"));
         let tested = tested.unwrap();
-        for shape in [Shape::Mini, Shape::Normal, Shape::Full] {
+        for shape in SHAPES {
             let files = site(shape);
             let (_, text) = files
                 .iter()

@@ -15,7 +15,7 @@ use crate::failure::{Context, Result};
 const QUIET: Duration = Duration::from_millis(60);
 
 /// The folders that are watched, with all that is in them. Of the site's own folder, only the files.
-pub(crate) const FOLDERS: [&str; 4] = ["src", "templates", "static", "vendor"];
+pub(crate) const FOLDERS: [&str; 5] = ["src", "templates", "static", "migrations", "vendor"];
 
 /// What an edit asks for. The greater stands over the lesser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,7 +89,7 @@ fn edit(path: &Path) -> Option<Edit> {
         (".env" | "settings.toml", _) => Need::Restart,
         // What editors leave beside a file while they write it.
         _ if name.starts_with(['.', '#']) || name.ends_with('~') || name == "4913" => return None,
-        ("src" | "vendor" | "Cargo.toml" | "build.rs", _) => Need::Build,
+        ("src" | "migrations" | "vendor" | "Cargo.toml" | "build.rs", _) => Need::Build,
         ("templates" | "static", _) => Need::Nothing,
         // Cargo.lock among them: cargo writes it while it builds.
         _ => return None,
@@ -111,6 +111,7 @@ mod tests {
             "src/page.html",
             "Cargo.toml",
             "build.rs",
+            "migrations/0003_tags.sql",
             "vendor/duck/duck-core/src/lib.rs",
         ] {
             assert_eq!(need(path), Some(Need::Build), "{path}");

@@ -32,11 +32,17 @@
 //! * `tower` – any `tower::Layer` around a site: `App::layer`.
 //! * `multipart` – uploads.
 //! * `regex` – `re_path`.
+//! * `auth` – users who log in with a password. Off by default.
 //! * `cli` – the commands of the site's own binary, and its log on standard error.
+//! * `templates` – pages from templates: [`render`].
+//! * `collectstatic` – the command of that name: static files under names with a hash, and compressed.
+//! * `forms` – forms with rules, shown again with what is wrong: `request.form()`.
 //! * `testing` – a client for the site's tests. It is not on by default: a site has it among its
 //!   `[dev-dependencies]`.
 
 pub mod app;
+#[cfg(feature = "auth")]
+pub mod auth;
 pub mod error;
 pub mod files;
 pub mod http;
@@ -60,6 +66,9 @@ pub use std::process::ExitCode;
 pub use ::http::{Method, StatusCode};
 pub use bytes::Bytes;
 pub use cookie::Cookie;
+/// The rules of forms.
+#[cfg(feature = "forms")]
+pub use garde;
 pub use uuid::Uuid;
 
 pub use crate::app::App;
@@ -72,6 +81,10 @@ pub use crate::http::redirect::{redirect, redirect_to};
 pub use crate::http::request::Request;
 pub use crate::http::response::{Response, html, json, text};
 pub use crate::middleware::{Middleware, Next};
+#[cfg(feature = "forms")]
+pub use crate::pages::forms;
+#[cfg(feature = "templates")]
+pub use crate::pages::templates::render::render;
 pub use crate::routing::urls::{Blueprint, UrlPattern, path};
 pub use crate::session::Session;
 pub use crate::settings::Settings;

@@ -3,5 +3,8 @@
 
 #[test]
 fn each_mistake_has_its_own_message() {
-    trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
+    let cases = trybuild::TestCases::new();
+    cases.compile_fail("tests/ui/*.rs");
+    #[cfg(feature = "auth")]
+    cases.compile_fail("tests/ui/auth/*.rs");
 }

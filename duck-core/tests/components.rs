@@ -142,7 +142,7 @@ async fn static_files_go_by_settings_that_were_set_after_them() {
     std::fs::write(folder.path().join("a.txt"), "text").unwrap();
     let of = folder.path().to_str().unwrap().to_owned();
     let app = app()
-        .static_files()
+        .with(StaticFiles::new())
         .setting("STATIC_DIR", of)
         .setting("STATIC_URL", "/assets/")
         .setting("STATIC_CACHE_AGE", 60);
@@ -165,5 +165,5 @@ async fn every_folder_goes_by_settings_that_were_set_after_it() {
 #[test]
 fn a_site_can_be_put_together_on_another_thread() {
     fn is_send<T: Send>(_: &T) {}
-    is_send(&app().with(database).static_files());
+    is_send(&app().with(database).with(StaticFiles::new()));
 }

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use duck::files::{file, static_folder};
+use duck::files::{StaticFiles, file, media_folder, static_folder};
 use duck::http::POST;
 use duck::testing::{TestClient, TestResponse};
 use duck::{App, Method, Request, Response, Result, Settings, path};
@@ -40,7 +40,7 @@ impl Site {
         fs::create_dir(folder.path().join("site")).unwrap();
         let settings = Settings::default().in_folder(folder.path().join("site"));
         let app = App::new(settings).setting("STATIC_DIR", "../static");
-        let client = TestClient::start(change(app).static_files()).await;
+        let client = TestClient::start(change(app).with(StaticFiles::new())).await;
         Self { client, folder }
     }
 
@@ -388,7 +388,7 @@ async fn a_folder_with_the_settings_in_it_is_not_served() {
             .in_folder(site.path())
             .with("STATIC_DIR", folder);
         let error = App::new(settings)
-            .static_files()
+            .with(StaticFiles::new())
             .start()
             .await
             .unwrap_err()
@@ -461,4 +461,255 @@ async fn a_download_has_a_name_and_a_post_no_conditions() {
     let done = client.post("/save").header("if-none-match", "*");
     let done = done.header("range", "bytes=0-1").await;
     assert_eq!((done.status().as_u16(), done.text()), (200, "0123456789"));
+}
+
+/// A file as `collectstatic` names it.
+const HASHED: &str = "css/site.0123456789abcdef.css";
+
+const FOR_A_YEAR: &str = "public, max-age=31536000, immutable";
+
+/// A site whose static files were collected, in release unless `debug` says otherwise.
+async fn collected(debug: bool) -> Site {
+    async fn url(request: Request) -> Result<String> {
+        let name: String = request.query_value("name").unwrap_or_default();
+        Ok(request.static_url(&name)?.into_owned())
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("static/css/site.css", "body{}"),
+        ("static/new.css", "new"),
+        (&format!("staticfiles/{HASHED}"), "collected"),
+        ("staticfiles/old.fedcba9876543210.css", "of an earlier run"),
+        ("staticfiles/plain.css", "not collected"),
+        ("staticfiles/.collecting-a.0123456789abcdef.css", "half"),
+        (
+            "staticfiles/staticfiles.json",
+            &format!(r#"{{"files": {{"css/site.css": "{HASHED}"}}}}"#),
+        ),
+    ] {
+        write(&folder.path().join(name), text);
+    }
+    fs::create_dir(folder.path().join("site")).unwrap();
+    let app = App::new(Settings::default().in_folder(folder.path().join("site")))
+        .setting("STATIC_DIR", "../static")
+        .setting("STATIC_ROOT", "../staticfiles")
+        .setting("DEBUG", debug)
+        .with(StaticFiles::new())
+        .urls([path("/url", url)]);
+    let client = TestClient::start(app).await;
+    Site { client, folder }
+}
+
+#[tokio::test]
+async fn collected_files_are_kept_for_a_year_under_their_hashed_names_alone() {
+    let site = collected(false).await;
+    for (name, text, caching) in [
+        (HASHED, "collected", FOR_A_YEAR),
+        ("css/site.css", "collected", "no-cache"),
+        ("old.fedcba9876543210.css", "of an earlier run", FOR_A_YEAR),
+    ] {
+        let page = site.get(&format!("/static/{name}")).await;
+        assert_eq!((page.status().as_u16(), page.text()), (200, text), "{name}");
+        assert_eq!(page.header("cache-control"), Some(caching), "{name}");
+        assert_eq!(page.header("content-type"), Some("text/css; charset=utf-8"));
+        let etag = page.header("etag").unwrap();
+        let again = site.client.get(&format!("/static/{name}"));
+        let again = again.header("if-none-match", etag).await;
+        assert_eq!(again.status(), 304, "{name}");
+        assert_eq!(again.header("cache-control"), Some(caching), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_not_collected_is_not_sent() {
+    let site = collected(false).await;
+    for name in [
+        "new.css",
+        "plain.css",
+        "staticfiles.json",
+        ".collecting-a.0123456789abcdef.css",
+        "css/site.0123456789abcdee.css",
+        "css/site.0123456789abcdef.css.gz",
+    ] {
+        let page = site.get(&format!("/static/{name}")).await;
+        assert_eq!(page.status(), 404, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn compressed_collected_files_are_sent_whatever_their_dates_are() {
+    let site = collected(false).await;
+    let compressed = format!("staticfiles/{HASHED}.br");
+    site.write(&compressed, "brotli");
+    age(&site.folder.path().join(compressed), 1_000_000);
+    for name in [HASHED, "css/site.css"] {
+        let page = site.client.get(&format!("/static/{name}"));
+        let page = page.header("accept-encoding", "br").await;
+        assert_eq!(page.text(), "brotli");
+        assert_eq!(page.header("content-encoding"), Some("br"));
+        assert_eq!(page.header("vary"), Some("accept-encoding"));
+    }
+}
+
+#[tokio::test]
+async fn urls_of_static_files_are_those_of_the_collected_ones() {
+    let site = collected(false).await;
+    for (name, url) in [
+        ("css/site.css", format!("/static/{HASHED}")),
+        ("css/site.css?v=1%23x", format!("/static/{HASHED}?v=1#x")),
+    ] {
+        assert_eq!(site.get(&format!("/url?name={name}")).await.text(), url);
+    }
+    for name in [
+        "css/sites.css",
+        "new.css",
+        "/css/site.css",
+        "../secret.txt",
+        "",
+    ] {
+        let page = site.get(&format!("/url?name={name}")).await;
+        assert_eq!(page.status(), 500, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn in_debug_static_files_come_from_their_folder_at_once() {
+    let site = collected(true).await;
+    let page = site.get("/static/new.css").await;
+    assert_eq!(page.text(), "new");
+    assert_eq!(page.header("cache-control"), Some("no-cache"));
+    assert_eq!(site.get(&format!("/static/{HASHED}")).await.status(), 404);
+    let url = site.get("/url?name=css/site.css").await;
+    assert_eq!(url.text(), "/static/css/site.css");
+    let page = site.get("/url?name=later%20on.css").await;
+    assert_eq!(page.status(), 500);
+    let text = page.text();
+    assert!(text.contains("there is no static file"), "{text}");
+    site.write("static/later on.css", "later");
+    let url = site.get("/url?name=later%20on.css").await;
+    assert_eq!(url.text(), "/static/later%20on.css");
+    assert_eq!(site.get(url.text()).await.text(), "later");
+}
+
+#[tokio::test]
+async fn a_damaged_or_incomplete_collection_stops_the_site() {
+    let site = collected(false).await;
+    let root = site.folder.path().join("staticfiles");
+    let start = || {
+        let settings = Settings::default().with("STATIC_ROOT", &root);
+        App::new(settings).with(StaticFiles::new()).start()
+    };
+    assert!(start().await.is_ok());
+    fs::remove_file(root.join(HASHED)).unwrap();
+    let error = start().await.unwrap_err().to_string();
+    let expected = "is missing; run `collectstatic` again";
+    assert!(error.contains(expected), "{error}");
+    site.write("staticfiles/staticfiles.json", r#"{"files": {"#);
+    let error = start().await.unwrap_err().to_string();
+    assert!(error.contains("staticfiles.json"), "{error}");
+    fs::remove_file(root.join("staticfiles.json")).unwrap();
+    assert!(start().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_static_url_without_static_files_says_what_is_missing() {
+    async fn url(request: Request) -> Result<String> {
+        Ok(request.static_url("a.css")?.into_owned())
+    }
+    let app = App::new(Settings::default().with("DEBUG", true)).urls([path("/", url)]);
+    let page = TestClient::start(app).await.get("/").await;
+    assert_eq!(page.status(), 500);
+    let text = page.text();
+    assert!(text.contains("StaticFiles::new()"), "{text}");
+}
+
+/// A site with a folder of uploads.
+async fn media() -> Site {
+    let urls = [
+        media_folder("/media/", "../media"),
+        static_folder("/own/", "../media"),
+    ];
+    Site::with(|app| app.urls(urls).setting("STATIC_CACHE_AGE", 60)).await
+}
+
+#[tokio::test]
+async fn uploads_are_shown_only_if_they_cannot_act() {
+    let site = media().await;
+    for (name, url, shown) in [
+        ("a.png", "a.png", Some("image/png")),
+        ("A.JPEG", "A.JPEG", Some("image/jpeg")),
+        ("a.webm", "a.webm", Some("video/webm")),
+        ("a.txt", "a.txt", Some("text/plain; charset=utf-8")),
+        ("a.html", "a.html", None),
+        ("a.HTM", "a.HTM", None),
+        ("a.xhtml", "a.xhtml", None),
+        ("a.svg", "a.svg", None),
+        ("a.svgz", "a.svgz", None),
+        ("a.xml", "a.xml", None),
+        ("a.pdf", "a.pdf", None),
+        ("a.js", "a.js", None),
+        ("a.css", "a.css", None),
+        ("a.json", "a.json", None),
+        ("a.mht", "a.mht", None),
+        ("a.png.html", "a.png.html", None),
+        ("a.html.", "a.html.", None),
+        ("a.png ", "a.png%20", None),
+        ("png", "png", None),
+        ("Grün \"x\".html", "Gr%C3%BCn%20%22x%22.html", None),
+    ] {
+        site.write(&format!("media/{name}"), "<script>alert(1)</script>");
+        let page = site.get(&format!("/media/{url}")).await;
+        assert_eq!(page.status(), 200, "{name}");
+        let expected = shown.unwrap_or("application/octet-stream");
+        assert_eq!(page.header("content-type"), Some(expected), "{name}");
+        let disposition = page.header("content-disposition");
+        assert_eq!(disposition.is_none(), shown.is_some(), "{name}");
+        let begin = "attachment; filename=\"";
+        assert!(disposition.is_none_or(|text| text.starts_with(begin)));
+        for (header, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("content-security-policy", "sandbox; default-src 'none'"),
+            ("cache-control", "no-cache"),
+        ] {
+            assert_eq!(page.header(header), Some(value), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_upload_never_takes_the_place_of_another() {
+    let site = media().await;
+    site.write("media/report.html", "the report");
+    for ending in ["gz", "br"] {
+        site.write(&format!("media/report.html.{ending}"), "another one");
+    }
+    for folder in ["media", "own"] {
+        let page = site.client.get(&format!("/{folder}/report.html"));
+        let page = page.header("accept-encoding", "gzip, br").await;
+        assert_eq!(page.text(), "the report", "{folder}");
+        assert_eq!(page.header("content-encoding"), None, "{folder}");
+    }
+}
+
+#[tokio::test]
+async fn uploads_come_in_parts_and_stay_in_their_folder() {
+    let site = media().await;
+    site.write("media/film.mp4", "0123456789");
+    site.write("media/.upload-half", "half");
+    let part = site.client.get("/media/film.mp4");
+    let part = part.header("range", "bytes=2-4").await;
+    assert_eq!((part.status().as_u16(), part.text()), (206, "234"));
+    assert_eq!(part.header("content-type"), Some("video/mp4"));
+    assert_eq!(part.header("x-content-type-options"), Some("nosniff"));
+    for path in [
+        "../secret.txt",
+        "..%2fsecret.txt",
+        "%2e%2e/secret.txt",
+        ".upload-half",
+        "",
+        "a%5Cb",
+    ] {
+        let page = site.get(&format!("/media/{path}")).await;
+        assert_eq!(page.status(), 404, "{path}");
+    }
 }

@@ -228,7 +228,9 @@ async fn a_panic_is_one_500_wherever_it_happens() {
     ] {
         let response = site.get(path).await;
         assert_eq!(response.status(), 500, "{path}");
-        assert_eq!(response.text(), "500 Internal Server Error\n", "{path}");
+        let begin = "500 Internal Server Error\nrequest id ";
+        let id = response.text().strip_prefix(begin).map(str::trim_end);
+        assert_eq!(id.map(str::len), Some(32), "{path}: {}", response.text());
         assert_eq!(diary.take(), ">site site<", "{path}");
         assert_eq!(site.get("/home").await.text(), "home", "after {path}");
         diary.take();

@@ -55,7 +55,7 @@ async fn readers() -> TestClient {
                 format!("{:?}", request.query_value("q"))
             }),
             path("/form", async |request: Request| {
-                request.form().await.map(Search::say)
+                request.form_as().await.map(Search::say)
             })
             .methods([POST]),
             path("/json", async |request: Request| {
@@ -675,7 +675,7 @@ async fn clones_of_a_request_are_one_request() {
 async fn a_form_may_be_read_as_any_map() {
     let site = TestClient::start(
         app().urls([path("/", async |request: Request| -> Result<String> {
-            let fields: HashMap<String, Vec<String>> = request.form().await?;
+            let fields: HashMap<String, Vec<String>> = request.form_as().await?;
             Ok(format!("{:?}", fields.get("a")))
         })
         .methods([POST])]),
@@ -694,7 +694,7 @@ async fn read(request: &Request, how: &str) -> Result<String> {
         "text" => Ok(request.text().await?),
         "bytes" => Ok(String::from_utf8_lossy(&request.bytes().await?).into_owned()),
         "form" => {
-            let pairs: Vec<(String, String)> = request.form().await?;
+            let pairs: Vec<(String, String)> = request.form_as().await?;
             Ok(pairs
                 .iter()
                 .map(|(name, text)| format!("{name}={text}"))

@@ -285,7 +285,11 @@ async fn an_error_is_shown_in_the_form_the_client_takes() {
             "text/plain; charset=utf-8",
             "500 Internal Server Error",
         ),
-        (Some("*/*"), "text/html; charset=utf-8", "<!doctype html>"),
+        (
+            Some("*/*"),
+            "text/plain; charset=utf-8",
+            "500 Internal Server Error",
+        ),
         (
             Some("text/html,application/xhtml+xml,*/*;q=0.8"),
             "text/html; charset=utf-8",

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
 
+use duck::files::StaticFiles;
 use duck::settings::Seconds;
 use duck::{App, Settings};
 use serde::{Deserialize, Serialize};
@@ -480,7 +481,7 @@ async fn a_static_url_that_is_no_path_is_refused_by_key_and_line() {
     ] {
         let settings = Settings::from_toml(&format!("\nSTATIC_URL = \"{wrong}\"")).unwrap();
         let error = App::new(settings)
-            .static_files()
+            .with(StaticFiles::new())
             .start()
             .await
             .unwrap_err()
@@ -493,7 +494,11 @@ async fn a_static_url_that_is_no_path_is_refused_by_key_and_line() {
     for right in ["/static/", "/static", "/", "/a/b-c_d~e/", "/%C3%A9/"] {
         let settings = Settings::default().with("STATIC_URL", right);
         assert!(
-            App::new(settings).static_files().start().await.is_ok(),
+            App::new(settings)
+                .with(StaticFiles::new())
+                .start()
+                .await
+                .is_ok(),
             "{right}"
         );
     }

@@ -296,7 +296,7 @@ async fn there_may_be_so_many_parts() {
     assert_eq!(send(many(1000)).await.text().lines().count(), 1000);
     assert_eq!(send(many(1001)).await.status(), 413);
     assert_eq!(send(in_pieces(many(2000), 100)).await.status(), 413);
-    let app = App::new(Settings::default()).setting("MAX_PARTS", 2);
+    let app = App::new(Settings::default()).setting("MAX_FIELDS", 2);
     let site = TestClient::start(app.urls([path("/", names).methods([POST])])).await;
     assert_eq!(site.post("/").body(TYPE, many(2)).await.text(), "a a");
     assert_eq!(site.post("/").body(TYPE, many(3)).await.status(), 413);
@@ -411,6 +411,13 @@ async fn half_an_upload_leaves_nothing() {
     assert_eq!(files_in(&folder), [""; 0]);
 }
 
+/// Whether this process has a file open that lies, or will lie, in a folder.
+fn writes_into(folder: &TempDir) -> bool {
+    let open = std::fs::read_dir("/proc/self/fd").unwrap();
+    let mut targets = open.flatten().map(|open| std::fs::read_link(open.path()));
+    targets.any(|target| target.is_ok_and(|target| target.starts_with(folder.path())))
+}
+
 #[tokio::test]
 async fn an_upload_that_is_given_up_leaves_nothing() {
     let (site, folder) = saving().await;
@@ -422,10 +429,13 @@ async fn an_upload_that_is_given_up_leaves_nothing() {
     let upload = site.post("/to").body(TYPE, Body::stream(stalled));
     tokio::select! {
         _ = upload.into_future() => panic!("the rest never came"),
-        () = wait_until(|| !files_in(&folder).is_empty()) => {}
+        () = wait_until(|| writes_into(&folder)) => {}
     }
-    // What a thread was opening when the view was dropped, it removes itself.
-    wait_until(|| files_in(&folder).is_empty()).await;
+    // It never had a name: nothing is left where the process is killed, either.
+    assert_eq!(files_in(&folder), [""; 0]);
+    // What a thread was opening when the view was dropped, it closes itself.
+    wait_until(|| !writes_into(&folder)).await;
+    assert_eq!(files_in(&folder), [""; 0]);
 }
 
 #[tokio::test]
@@ -757,4 +767,64 @@ async fn files_are_told_from_fields_however_their_names_are_written() {
     let latin: &[u8] =
         b"--x\r\nContent-Disposition: form-data; name=a; filename=caf\xe9\r\n\r\n1\r\n--x--";
     assert_eq!(send(latin).await.text(), "a Some(\"caf\u{fffd}\") None 1\n");
+}
+
+#[tokio::test]
+async fn no_upload_takes_the_place_of_another() {
+    let (site, folder) = saving().await;
+    let save = async |name: &str, text: &str| {
+        let body = part(&format!("name=a; filename=\"{name}\""), text) + end();
+        let page = site.post("/in").body(TYPE, body).await;
+        assert_eq!(page.status(), 200, "{name}");
+        page.text().to_owned()
+    };
+    assert_eq!(save("Report.HTML", "the report").await, "report.html");
+    let mut names = vec!["report.html".to_owned()];
+    for name in [
+        "report.html",
+        "REPORT.html",
+        "report.html.gz",
+        "Report.html.BR",
+        "report.html.zst",
+        "report.html.gz. .",
+        "../report.html",
+        "C:\\report.html",
+        "report\u{202e}.html",
+    ] {
+        names.push(save(name, "another one").await);
+    }
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!(read("report.html"), "the report");
+    let lower: std::collections::BTreeSet<_> =
+        names.iter().map(|name| name.to_lowercase()).collect();
+    assert_eq!(lower.len(), names.len(), "{names:?}");
+    for name in &names {
+        let stem = [".gz", ".br", ".zst"]
+            .iter()
+            .find_map(|end| name.strip_suffix(end));
+        assert!(stem.is_none_or(|stem| !lower.contains(stem)), "{name}");
+    }
+    names.sort();
+    assert_eq!(files_in(&folder), names);
+}
+
+#[tokio::test]
+async fn long_names_stay_within_their_bound_in_lower_case_too() {
+    let (site, folder) = saving().await;
+    // Each of these letters is longer in lower case.
+    for name in [
+        "\u{130}".repeat(99),
+        format!("{}.png", "\u{130}".repeat(90)),
+    ] {
+        let body = part(&format!("name=a; filename=\"{name}\""), "x") + end();
+        assert_eq!(site.post("/in").body(TYPE, body).await.status(), 200);
+    }
+    let names = files_in(&folder);
+    assert!(names.iter().all(|name| name.len() <= 200), "{names:?}");
+    assert!(
+        names
+            .iter()
+            .any(|name| name.rsplit('.').next() == Some("png")),
+        "{names:?}"
+    );
 }

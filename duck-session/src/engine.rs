@@ -3,8 +3,7 @@
 #[cfg(feature = "commands")]
 pub(crate) mod administration;
 mod alive;
-mod bonds;
-mod breaker;
+pub(crate) mod breaker;
 mod create_rate;
 mod end;
 mod hold;
@@ -32,11 +31,11 @@ use futures_util::TryFutureExt;
 use futures_util::future::Either;
 use tokio::time::{Instant, timeout};
 
-use self::bonds::Bonds;
 use self::breaker::{Breaker, store_error};
 use self::create_rate::CreateRate;
 use self::hold::Holds;
 use self::tombstone::Tombstone;
+use crate::bonds::Bonds;
 use crate::cache::{Cache, Entry};
 use crate::clock::{self, Clock};
 use crate::cookie::{self, SessionCookie};
@@ -105,10 +104,7 @@ impl<C: Cache> CacheEngine<C> {
             list_locks: KeyedLocks::new(),
             holds: Holds::new(Arc::clone(&cache), own.session_lock_timeout.0),
             conflict: own.session_conflict,
-            bonds: Bonds {
-                bind: own.session_bind,
-                auth_hash: opening.auth_hash.cloned(),
-            },
+            bonds: Bonds::new(opening),
             breaker: Breaker::new(),
             create_rate: CreateRate::new(own.session_create_rate),
             most_per_user: own.session_max_sessions_per_user,

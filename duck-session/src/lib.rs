@@ -25,6 +25,7 @@
 //! engine: it seals a new record and swaps it for the one that was read; if another request was
 //! faster, it reads that record and makes the changes again on top of it.
 
+mod bonds;
 pub mod cache;
 mod clock;
 #[cfg(feature = "commands")]

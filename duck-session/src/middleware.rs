@@ -2,7 +2,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use duck::http::HeaderValue;
-use duck::session::{CookieChange, SessionEngine, SessionError};
+use duck::pages::error_page;
+use duck::session::{AuthHash, CookieChange, SessionEngine, SessionError};
 use duck::{
     Component, Error, IntoResponse, Middleware, Next, Request, Response, Result, Session, Setup,
 };
@@ -11,7 +12,7 @@ use http::header::{self, Entry, HeaderMap};
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::cookie::SessionCookie;
-use crate::opening::{AuthHash, Opening};
+use crate::opening::Opening;
 use crate::registry::Registry;
 use crate::settings::SessionSettings;
 use crate::upkeep;
@@ -45,7 +46,7 @@ use crate::upkeep;
 pub struct SessionMiddleware {
     registry: Registry,
     clock: Clock,
-    auth_hash: Option<AuthHash>,
+    auth_hash: AuthHash,
 }
 
 /// What a browser is to forget at a logout: <https://www.w3.org/TR/clear-site-data/>.
@@ -67,7 +68,7 @@ impl SessionMiddleware {
         Self {
             registry: Registry::new(),
             clock: Clock::default(),
-            auth_hash: None,
+            auth_hash: AuthHash::default(),
         }
     }
 
@@ -112,13 +113,15 @@ impl SessionMiddleware {
     ///     .auth_hash(async |user: String| password_hash_of(&user).await);
     /// ```
     ///
-    /// Only a hash of what it says is stored. With the cookie engine it is not asked.
+    /// Only a hash of what it says is stored. An engine of the site's own does not ask it.
+    ///
+    /// A site with logins (`duck::auth::Auth`) need not say it: it is the hash that its accounts have.
     #[must_use]
-    pub fn auth_hash<F>(mut self, find: impl Fn(String) -> F + Send + Sync + 'static) -> Self
+    pub fn auth_hash<F>(self, find: impl Fn(String) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<Option<String>>> + Send + 'static,
     {
-        self.auth_hash = Some(Arc::new(move |user| Box::pin(find(user))));
+        self.auth_hash.set(find);
         self
     }
 
@@ -140,17 +143,22 @@ impl Component for SessionMiddleware {
     async fn start(self, setup: &mut Setup<'_>) -> Result<()> {
         let settings = setup.settings().clone();
         let own = SessionSettings::from_settings(&settings)?;
+        own.keep_private(&settings)?;
+        for finding in own.deploy_findings(&settings) {
+            setup.deploy_finding(finding.to_string());
+        }
         let cookie = SessionCookie::new(&own);
         let opening = Opening {
             own: &own,
             settings: &settings,
             clock: &self.clock,
-            auth_hash: self.auth_hash.as_ref(),
+            auth_hash: &self.auth_hash,
         };
         let opened = self.registry.open(&opening)?;
         if let Some(upkeep) = opened.upkeep {
             upkeep::keep_in_order(setup, &upkeep, &own, &self.clock);
         }
+        setup.insert(self.auth_hash);
         setup.banner("sessions", summary(&own));
         #[cfg(feature = "commands")]
         crate::commands::add(
@@ -163,15 +171,14 @@ impl Component for SessionMiddleware {
                 clock: self.clock,
             },
         );
-        setup.middleware(Started {
+        setup.session_middleware(Started {
             engine: opened.engine,
             cookie,
             cache_control: HeaderValue::try_from(&own.session_cache_control)?,
             clear_site_data: own.session_clear_site_data,
             save_on_error: own.session_save_on_error,
             debug: settings.is_debug(),
-        });
-        Ok(())
+        })
     }
 }
 
@@ -182,6 +189,14 @@ impl Middleware for Started {
         let response = next
             .run(request.clone().with_session(session.clone()))
             .await;
+        let response = match response.error() {
+            // Before the session is saved: the page may show its flashes, and name its user.
+            Some(_) => {
+                let request = request.clone().with_session(session.clone());
+                Box::pin(error_page(&request, response)).await
+            }
+            None => response,
+        };
         cut_off.did_not_happen();
         Ok(self.finish(&request, &session, response).await)
     }
@@ -222,6 +237,9 @@ impl Started {
         };
         if session.is_accessed() || may_be_asked_later(session, &response) {
             vary_by_cookie(response.headers_mut());
+        }
+        if session.has_user() {
+            keep_private(response.headers_mut());
         }
         if let Some(error) = response.error().filter(|_| is_too_large(&response)) {
             let (route, cause) = (request.route_path().unwrap_or_default(), error.chain());
@@ -325,6 +343,13 @@ fn vary_by_cookie(headers: &mut HeaderMap) {
         Entry::Occupied(place) if place.iter().any(names) => {}
         Entry::Occupied(mut place) => place.append(HeaderValue::from_static("Cookie")),
     }
+}
+
+/// A page that was made for somebody is for nobody else, unless the view knows better: not every cache
+/// minds `Vary`.
+fn keep_private(headers: &mut HeaderMap) {
+    let cache_control = headers.entry(header::CACHE_CONTROL);
+    cache_control.or_insert(const { HeaderValue::from_static("private") });
 }
 
 /// Whether a `Cache-Control` lets caches keep a page that many visitors share.

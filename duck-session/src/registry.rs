@@ -86,8 +86,7 @@ impl Registry {
         registry.engines.insert(
             "cookie".into(),
             Box::new(|opening| {
-                let engine =
-                    CookieEngine::new(opening.own, opening.settings, opening.clock.clone())?;
+                let engine = CookieEngine::new(opening)?;
                 let reason = "SESSION_ENGINE is \"cookie\": each session is in its visitor's browser, and nowhere else";
                 Ok(Opened::without_cache(Arc::new(engine), reason))
             }),

@@ -11,12 +11,14 @@ use duck::session::{
     SessionError, SessionPolicy, Visitor,
 };
 use duck::settings::SecretKey;
-use duck::{BoxFuture, Result, Settings};
+use duck::{BoxFuture, Result};
 
+use crate::bonds::Bonds;
 use crate::clock::{self, Clock};
 use crate::cookie::{self, SessionCookie};
 use crate::header::{Header, Kind};
 use crate::lifetime::Lifetimes;
+use crate::opening::Opening;
 use crate::seal::Sealer;
 use crate::settings::SessionSettings;
 
@@ -35,10 +37,12 @@ pub(crate) struct CookieEngine {
     sealer: Sealer,
     lifetimes: Lifetimes,
     clock: Clock,
+    bonds: Bonds,
 }
 
 impl CookieEngine {
-    pub(crate) fn new(own: &SessionSettings, settings: &Settings, clock: Clock) -> Result<Self> {
+    pub(crate) fn new(opening: &Opening<'_>) -> Result<Self> {
+        let (own, settings) = (opening.own, opening.settings);
         refuse_sliding(own).map_err(|key| {
             let why = "needs a storage: a visit would send the whole session again, and undo what another request did";
             settings.error(key, why)
@@ -50,7 +54,8 @@ impl CookieEngine {
             cookie: SessionCookie::new(own),
             sealer,
             lifetimes,
-            clock,
+            clock: opening.clock.clone(),
+            bonds: Bonds::new(opening),
         })
     }
 
@@ -96,8 +101,16 @@ impl CookieEngine {
         }
     }
 
-    fn write(&self, mut changes: Changes) -> Result<Commit, SessionError> {
-        let data = match changes.take_data() {
+    /// What was found, if it holds for this visitor.
+    async fn bound(&self, found: Loaded, visitor: &Visitor) -> Result<Loaded, SessionError> {
+        let holds = found.record.is_none()
+            || !self.bonds.exist()
+            || self.bonds.hold(&found.data, visitor).await?;
+        Ok(if holds { found } else { Loaded::nothing(true) })
+    }
+
+    async fn write(&self, mut changes: Changes, visitor: &Visitor) -> Result<Commit, SessionError> {
+        let mut data = match changes.take_data() {
             Some(data) => data,
             None => self.replay(&changes)?,
         };
@@ -111,6 +124,9 @@ impl CookieEngine {
             } else {
                 Commit::Unchanged
             });
+        }
+        if self.bonds.exist() && (before.is_none() || changes.identity == Identity::Login) {
+            self.bonds.sign(&mut data, visitor).await?;
         }
         let header = self.header(before, changes.identity, &data, now);
         self.send(header, data, now)
@@ -211,22 +227,23 @@ impl SessionEngine for CookieEngine {
     }
 
     fn load<'a>(&'a self, visitor: &'a Visitor) -> BoxFuture<'a, Result<Loaded, SessionError>> {
-        Box::pin(std::future::ready(Ok(self.find(visitor))))
+        Box::pin(self.bound(self.find(visitor), visitor))
     }
 
     fn reload<'a>(
         &'a self,
-        _visitor: &'a Visitor,
+        visitor: &'a Visitor,
         record: &'a Record,
     ) -> BoxFuture<'a, Result<Loaded, SessionError>> {
-        Box::pin(std::future::ready(Ok(self.look_again(record))))
+        Box::pin(self.bound(self.look_again(record), visitor))
     }
 
     fn commit(
         self: Arc<Self>,
-        _visitor: &Visitor,
+        visitor: &Visitor,
         changes: Changes,
     ) -> BoxFuture<'static, Result<Commit, SessionError>> {
-        Box::pin(std::future::ready(self.write(changes)))
+        let visitor = visitor.clone();
+        Box::pin(async move { self.write(changes, &visitor).await })
     }
 }

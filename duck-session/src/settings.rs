@@ -341,6 +341,31 @@ impl SessionSettings {
         Ok(())
     }
 
+    /// What lets others take a session on the internet.
+    pub(crate) fn deploy_findings(&self, settings: &Settings) -> Vec<SettingsError> {
+        let sent_in_clear = self.session_cookie_secure == Secure::Never;
+        [
+            (sent_in_clear, "SESSION_COOKIE_SECURE", "is false: whoever listens to a visitor's plain HTTP has the session; \"auto\" or true"),
+            (!self.session_cookie_httponly, "SESSION_COOKIE_HTTPONLY", "is false: a script in any page can take the session; true"),
+            (!self.session_encrypt, "SESSION_ENCRYPT", "is false: whoever reads the storage reads the sessions; true"),
+        ]
+        .into_iter()
+        .filter(|(is_wrong, ..)| *is_wrong)
+        .map(|(_, key, why)| settings.error(key, why))
+        .collect()
+    }
+
+    /// The same for every folder of the site, and whatever the path looks like. A storage of the site's own may
+    /// use the folder too.
+    pub(crate) fn keep_private(&self, settings: &Settings) -> Result<(), SettingsError> {
+        let is_kept_in_files =
+            self.session_engine != "cookie" && self.session_storage != "InMemoryCache";
+        if is_kept_in_files {
+            settings.keep_private("SESSION_DIR", &self.session_dir)?;
+        }
+        Ok(())
+    }
+
     /// What `request.session` has to know of the settings.
     pub(crate) fn policy(&self) -> SessionPolicy {
         let mut policy = SessionPolicy::default();

@@ -17,7 +17,7 @@ struct Login {
 pub(crate) async fn login(request: Request) -> Result<Response> {
     let (mut complaint, mut entered) = ("", String::new());
     if request.method() == POST {
-        let Login { name, password } = request.form().await?;
+        let Login { name, password } = request.form_as().await?;
         if password == "quack" && !name.trim().is_empty() {
             request.session.login(name.trim()).await?;
             let welcome = format!("Welcome, {}.", name.trim());

@@ -1,23 +1,28 @@
-//! A site made with Duck: a visit counter, a small shop, a login, JSON and a form.
+//! A site made with Duck: a visit counter, a small shop, a login, notes in a database, JSON and a form.
 //!
 //! Start reading in `urls.rs`: it says which view answers which path.
 
 mod account;
+mod database;
+mod notes;
 mod page;
 mod shop;
 mod urls;
 mod views;
 
 use duck::App;
+use duck::files::StaticFiles;
 use duck_session::SessionMiddleware;
 
-/// The site: its settings, its sessions, its goods and its URLs.
+/// The site: its settings, its database, its sessions, its goods and its URLs.
 pub fn app() -> App {
     App::from_settings("settings.toml")
-        .static_files()
+        .with(StaticFiles::new())
+        .with(database::database)
         .with(SessionMiddleware::new())
         .state(shop::Shop::new())
         .urls(urls::urlpatterns())
+        .urls(notes::blueprint())
         .urls(shop::blueprint())
 }
 
@@ -32,12 +37,24 @@ mod guide {
     mod getting_started {}
     #[doc = include_str!("../../docs/views-and-urls.md")]
     mod views_and_urls {}
+    #[doc = include_str!("../../docs/templates.md")]
+    mod templates {}
+    #[doc = include_str!("../../docs/static-files.md")]
+    mod static_files {}
+    #[doc = include_str!("../../docs/errors.md")]
+    mod errors {}
+    #[doc = include_str!("../../docs/forms.md")]
+    mod forms {}
     #[doc = include_str!("../../docs/sessions.md")]
     mod sessions {}
+    #[doc = include_str!("../../docs/logins.md")]
+    mod logins {}
     #[doc = include_str!("../../docs/storages.md")]
     mod storages {}
     #[doc = include_str!("../../docs/writing-a-cache.md")]
     mod writing_a_cache {}
+    #[doc = include_str!("../../docs/database.md")]
+    mod database {}
     #[doc = include_str!("../../docs/testing.md")]
     mod testing {}
     #[doc = include_str!("../../docs/settings.md")]

@@ -42,7 +42,7 @@ pub(crate) async fn show(request: &Request, title: &str, body: &str) -> Result<R
 <body>
 <header>
 <a class=\"brand\" href=\"/\">Duck</a>
-<nav><a href=\"/shop/\">Shop</a> <a href=\"/guestbook\">Guestbook</a> <a href=\"/shop/cart\">Cart ({count})</a> {account}</nav>
+<nav><a href=\"/notes/\">Notes</a> <a href=\"/shop/\">Shop</a> <a href=\"/guestbook\">Guestbook</a> <a href=\"/shop/cart\">Cart ({count})</a> {account}</nav>
 </header>
 <main>{flashes}{body}</main>
 </body>

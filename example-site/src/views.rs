@@ -51,7 +51,7 @@ struct Entry {
 pub(crate) async fn guestbook(request: Request) -> Result<Response> {
     let (mut complaint, mut written) = ("", String::new());
     if request.method() == POST {
-        let Entry { text } = request.form().await?;
+        let Entry { text } = request.form_as().await?;
         let text = text.trim().to_owned();
         if (1..=280).contains(&text.chars().count()) {
             request

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use duck::files::StaticFiles;
 use duck::{App, Settings};
 use duck_session::{SessionMiddleware, SessionSettings};
 use toml::Value;
@@ -63,7 +64,7 @@ fn documented_defaults() -> toml::Table {
 /// A site with everything that reads settings.
 async fn site(settings: Settings) -> duck::Site {
     let app = App::new(settings.with("SESSION_STORAGE", "InMemoryCache"));
-    app.static_files()
+    app.with(StaticFiles::new())
         .with(SessionMiddleware::new())
         .start()
         .await

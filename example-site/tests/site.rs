@@ -4,7 +4,13 @@ use duck::testing::TestClient;
 
 /// A visitor's browser: it keeps its cookies.
 async fn browser() -> TestClient {
-    TestClient::start(example_site::app().setting("SESSION_STORAGE", "InMemoryCache")).await
+    // Nothing here needs the database once the site has started: the notes have tests of their own.
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite:{}", folder.path().join("test.db").display());
+    let app = example_site::app()
+        .setting("DATABASE_URL", database)
+        .setting("SESSION_STORAGE", "InMemoryCache");
+    TestClient::start(app).await
 }
 
 #[tokio::test]

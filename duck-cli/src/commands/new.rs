@@ -36,7 +36,7 @@ pub(crate) fn run(args: &New) -> Result {
 fn shape(args: &New) -> Shape {
     match (args.mini, args.full) {
         (true, _) => Shape::Mini,
-        (_, true) => Shape::Full,
+        (_, true) => Shape::Full(args.database.unwrap_or_default()),
         _ => Shape::Normal,
     }
 }

@@ -42,6 +42,43 @@ fn a_new_site_has_the_files_of_its_shape() {
 }
 
 #[test]
+fn a_full_site_keeps_its_data_in_sqlite_or_in_postgresql() {
+    let environment = Environment::new();
+    for (name, args) in [
+        ("default", &["--full"][..]),
+        ("sqlite", &["--full", "--database", "sqlite"]),
+        ("postgres", &["--full", "--database", "postgres"]),
+    ] {
+        let command = [&["new", name], args].concat();
+        environment.duck(&command).done();
+        let read = |file: &str| fs::read_to_string(environment.path(name).join(file)).unwrap();
+        let (kind, feature) = match name {
+            "postgres" => ("postgres", "postgres"),
+            _ => ("sqlite", "sqlite-bundled"),
+        };
+        let settings: toml::Table = read("settings.toml").parse().unwrap();
+        let url = settings["DATABASE_URL"].as_str().unwrap();
+        assert!(url.starts_with(&format!("{kind}:")) && url.contains(name));
+        let manifest: toml::Table = read("Cargo.toml").parse().unwrap();
+        let features = manifest["dependencies"]["sqlx"]["features"].as_array();
+        assert!(features.unwrap().contains(&feature.into()));
+        // Its file is never committed.
+        assert_eq!(read(".gitignore").contains("/*.db\n"), kind == "sqlite");
+        assert_eq!(
+            environment.list(name).replace(name, "full"),
+            include_str!("saved/full-files.txt")
+        );
+    }
+    environment
+        .duck(&["new", "x", "--full", "--database", "mysql"])
+        .refused(2, "possible values: sqlite, postgres");
+    environment
+        .duck(&["new", "x", "--database", "sqlite"])
+        .refused(2, "--full");
+    assert_eq!(environment.entries(), ["default", "postgres", "sqlite"]);
+}
+
+#[test]
 fn a_new_site_carries_the_framework() {
     let environment = Environment::new();
     environment.duck(&["new", "mysite"]).done();
@@ -73,12 +110,12 @@ fn the_lock_file_of_a_new_site_is_complete() {
     let environment = Environment::new();
     // Names that stand first, in the middle and last among those of the lock file.
     for (name, shape) in [
-        ("a", None),
-        ("my-site", Some("--mini")),
-        ("zz_9", Some("--full")),
+        ("a", &[][..]),
+        ("my-site", &["--mini"]),
+        ("zz_9", &["--full"]),
+        ("sqlx-0", &["--full", "--database", "postgres"]),
     ] {
-        let args = ["new", name].into_iter().chain(shape).collect::<Vec<_>>();
-        environment.duck(&args).done();
+        environment.duck(&[&["new", name], shape].concat()).done();
         let before = fs::read(environment.path(name).join("Cargo.lock")).unwrap();
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["tree", "--locked", "--quiet"]);

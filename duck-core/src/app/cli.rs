@@ -10,11 +10,13 @@ use tracing_subscriber::EnvFilter;
 
 use crate::app::App;
 use crate::app::command_hint::hint;
+use crate::app::deploy;
 use crate::app::run;
-use crate::app::setup::Purpose;
-use crate::app::site::{RouteLine, Site};
+use crate::app::setup::{Check, Purpose};
+use crate::app::site::Site;
 use crate::app::stderr::{self, Stderr};
 use crate::error::Result;
+use crate::routing::route::RouteLine;
 use crate::server::descriptors;
 use crate::settings::secret::SecretKey;
 
@@ -113,7 +115,9 @@ fn answer(app: App, command: Command) -> Result<ExitCode> {
             address: Some(address),
         } => run::serve(app.setting("ADDRESS", address))?,
         Command::Routes { json } => {
-            on_site(app, async |site| print(&routes(&site.0.routes, json)))?;
+            on_site(app, async |site| {
+                print(&routes(&site.0.context.routes, json))
+            })?;
         }
         Command::Check { deploy } => {
             descriptors::raise_limit();
@@ -228,16 +232,34 @@ fn routes(routes: &[RouteLine], json: bool) -> String {
 }
 
 fn check(site: &Site, deploy: bool) -> Result<ExitCode> {
+    let (text, is_well) = report(site, deploy);
+    print(&text)?;
+    Ok(if is_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// What `check` has to say, and whether all is well.
+fn report(site: &Site, deploy: bool) -> (String, bool) {
     let mut findings = site.settings().warnings();
-    if deploy && site.0.context.debug {
-        findings.push(
-            site.settings()
-                .error("DEBUG", "is on; a site on the internet sets it to false")
-                .to_string(),
-        );
+    findings.extend_from_slice(&site.0.hooks.findings);
+    if deploy {
+        findings.extend(deploy::findings(site));
     }
-    let patterns = site.0.routes.len();
+    let patterns = site.0.context.routes.len();
     let mut text = format!("  ✓ the settings are read, {patterns} URL patterns fit together\n");
+    for Check {
+        is_well,
+        findings: found,
+    } in &site.0.hooks.checks
+    {
+        if found.is_empty() {
+            text += &format!("  ✓ {is_well}\n");
+        }
+        findings.extend(found.iter().cloned());
+    }
     match descriptors::shortage(site.settings(), site.0.context.limits.max_connections) {
         Some(shortage) if deploy => findings.push(shortage),
         // Where a site is written it may well have less room than where it is run.
@@ -247,10 +269,40 @@ fn check(site: &Site, deploy: bool) -> Result<ExitCode> {
     for finding in &findings {
         text += &format!("  ✗ {finding}\n");
     }
-    print(&text)?;
-    Ok(if findings.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    (text, findings.is_empty())
+}
+
+#[cfg(all(test, feature = "templates"))]
+mod tests {
+    use super::*;
+    use crate::pages::Templates;
+    use crate::settings::Settings;
+
+    #[tokio::test]
+    async fn check_says_how_many_templates_compile_or_lists_those_that_do_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        std::fs::write(file("a.html"), "fine").unwrap();
+        for debug in [true, false] {
+            let app = || {
+                App::new(Settings::default().with("DEBUG", debug))
+                    .with(Templates::on_disk([folder.path()]))
+                    .start_for(Purpose::Command)
+            };
+            let (text, is_well) = report(&app().await.unwrap(), false);
+            assert!(
+                is_well && text.contains("✓ 1 template compiles\n"),
+                "{text}"
+            );
+            std::fs::write(file("b.html"), "\n{{ }}").unwrap();
+            std::fs::write(file("c.html"), "{% nothing %}").unwrap();
+            let (text, is_well) = report(&app().await.unwrap(), false);
+            for line in ["b.html:2: syntax error: ", "c.html:1: syntax error: "] {
+                let place = file(line).display().to_string();
+                assert!(!is_well && text.contains(&format!("✗ {place}")), "{text}");
+            }
+            std::fs::remove_file(file("b.html")).unwrap();
+            std::fs::remove_file(file("c.html")).unwrap();
+        }
+    }
 }

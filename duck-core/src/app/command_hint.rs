@@ -44,7 +44,7 @@ const ELSEWHERE: [(&[&str], &str); 10] = [
     ),
     (
         &["collectstatic", "findstatic", "collectscripts"],
-        "the files in STATIC_DIR are served from where they are",
+        "it is a command of the site's own binary where duck-core has the feature `collectstatic` and the site has `.with(StaticFiles::new())`: `./mysite collectstatic`",
     ),
     (
         &["clearsessions"],
@@ -102,7 +102,7 @@ mod tests {
             ("makeproject", "`duck new NAME`"),
             ("makeapp", "`Blueprint`"),
             ("startapp", "`Blueprint`"),
-            ("collectstatic", "STATIC_DIR"),
+            ("collectstatic", "feature `collectstatic`"),
             ("migrate", "database"),
             ("test", "`cargo test`"),
         ] {

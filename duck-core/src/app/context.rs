@@ -3,10 +3,15 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 
+use crate::app::floods::Floods;
+use crate::error::statuses::Statuses;
 use crate::error::{Error, Result};
 use crate::http::proxies::Proxies;
 use crate::http::request_error::RequestError;
+use crate::middleware::allowed_hosts::AllowedHosts;
+use crate::middleware::cross_site::CrossSite;
 use crate::routing::pattern::Pattern;
+use crate::routing::route::RouteLine;
 use crate::server::limits::Limits;
 use crate::settings::Settings;
 
@@ -16,8 +21,14 @@ pub(crate) struct Context {
     pub(crate) debug: bool,
     pub(crate) limits: Limits,
     pub(crate) proxies: Proxies,
+    pub(crate) hosts: AllowedHosts,
+    pub(crate) cross_site: CrossSite,
     pub(crate) urls: UrlNames,
     pub(crate) state: State,
+    pub(crate) statuses: Statuses,
+    /// As the `routes` command lists them.
+    pub(crate) routes: Vec<RouteLine>,
+    pub(crate) floods: Floods,
 }
 
 /// Values of the site's own, one of each type.
@@ -27,6 +38,19 @@ pub(crate) struct State(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
 impl State {
     pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
         self.0.insert(TypeId::of::<T>(), Box::new(value));
+    }
+
+    #[cfg(feature = "templates")]
+    pub(crate) fn get_or_default<T: Default + Send + Sync + 'static>(&mut self) -> &mut T {
+        let value = self.0.entry(TypeId::of::<T>());
+        let value = value.or_insert_with(|| Box::new(T::default()));
+        value.downcast_mut().expect("it is kept under its type")
+    }
+
+    #[cfg(feature = "templates")]
+    pub(crate) fn take<T: Send + Sync + 'static>(&mut self) -> Option<T> {
+        let value = self.0.remove(&TypeId::of::<T>())?;
+        value.downcast().ok().map(|value| *value)
     }
 
     pub(crate) fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {

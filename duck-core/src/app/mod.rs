@@ -6,6 +6,10 @@ pub(crate) mod cli;
 mod command_hint;
 pub(crate) mod component;
 pub(crate) mod context;
+#[cfg(feature = "cli")]
+mod deploy;
+pub(crate) mod error_log;
+pub(crate) mod floods;
 mod run;
 #[cfg(feature = "tower")]
 mod service;
@@ -16,6 +20,7 @@ pub(crate) mod site;
 pub(crate) mod stderr;
 
 use std::fmt;
+use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,12 +28,15 @@ use http::Method;
 
 use crate::app::component::{Component, ErasedComponent, Ready};
 use crate::app::context::{Context, State, UrlNames};
+use crate::app::floods::Floods;
 use crate::app::serving::Serving;
 use crate::app::setup::{Purpose, Setup};
 use crate::app::site::{Inner, Site};
 use crate::error::panics;
 use crate::error::{Error, Result};
 use crate::http::proxies::Proxies;
+use crate::middleware::allowed_hosts::AllowedHosts;
+use crate::middleware::cross_site::{CrossSite, TOKENS};
 use crate::middleware::{ErasedMiddleware, Middleware};
 use crate::routing::pattern::{Converter, Pattern};
 use crate::routing::route::RouteInfo;
@@ -37,16 +45,17 @@ use crate::routing::urls::{Matcher, UrlPattern};
 use crate::server::limits::Limits;
 use crate::settings::{Settings, SettingsError};
 
-pub use self::site::RouteLine;
+pub use crate::routing::route::RouteLine;
 
 /// Keys that are read only where they matter: a site that has them in its settings all the same made
 /// no mistake.
-const KEYS_OF_SOME: [&str; 6] = [
-    "MAX_PARTS",
+const KEYS_OF_SOME: [&str; 7] = [
+    "MAX_FIELDS",
     "SECRET_KEY",
     "SECRET_KEY_FALLBACKS",
     "STATIC_CACHE_AGE",
     "STATIC_DIR",
+    "STATIC_ROOT",
     "STATIC_URL",
 ];
 
@@ -135,6 +144,49 @@ impl App {
         self
     }
 
+    /// Gives errors of one type their status: those of a crate that knows nothing of HTTP, and those of the
+    /// site's own. The error may be what a view failed with, or anything among its causes.
+    ///
+    /// ```
+    /// use std::num::ParseIntError;
+    ///
+    /// use duck::testing::TestClient;
+    /// use duck::{App, Request, Result, Settings, StatusCode, path};
+    ///
+    /// async fn age(_request: Request, text: String) -> Result<String> {
+    ///     let age: u8 = text.parse()?;
+    ///     Ok(format!("{age} years"))
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let app = App::new(Settings::default())
+    ///     .error_status(|_: &ParseIntError| Some(StatusCode::UNPROCESSABLE_ENTITY))
+    ///     .urls([path("/age/<text>", age)]);
+    /// let site = TestClient::start(app).await;
+    /// assert_eq!(site.get("/age/old").await.status(), 422);
+    /// # }
+    /// ```
+    ///
+    /// It is asked when the view has returned, before any middleware sees the response, and only for
+    /// errors without a status of their own: [`Error::new`] and [`Error::with_status`] decide it, and so do
+    /// Duck's own errors. Of several functions that know an error or a cause of it, the first one counts:
+    /// they are asked in the order in which the app and its components added them. `None` leaves the error
+    /// to the next one; an error that none of them knows is a 500, and so is one for which a function
+    /// panics.
+    ///
+    /// What is shown to the visitor does not change: the status in words, and nothing of the error.
+    #[must_use]
+    pub fn error_status<E: std::error::Error + 'static>(
+        self,
+        status: impl Fn(&E) -> Option<http::StatusCode> + Send + Sync + 'static,
+    ) -> Self {
+        self.with(async move |setup: &mut Setup<'_>| {
+            setup.error_status(status);
+            Ok(())
+        })
+    }
+
     /// Puts a tower layer around the whole site, outside of all middleware. The first one added is
     /// the outermost.
     #[cfg(feature = "tower")]
@@ -161,17 +213,6 @@ impl App {
         self.around
             .push(crate::middleware::tower::Waiting::new(layer));
         self
-    }
-
-    /// Adds the site's folder of static files: `STATIC_DIR` (`static`) under `STATIC_URL`
-    /// (`/static/`). Its pattern is named `static`.
-    #[must_use]
-    pub fn static_files(self) -> Self {
-        self.with(async |setup: &mut Setup<'_>| {
-            let pattern = crate::files::pattern(setup.settings())?;
-            setup.urls([pattern]);
-            Ok(())
-        })
     }
 
     /// The settings it will start with.
@@ -211,24 +252,40 @@ impl App {
                     .into());
             }
         };
-        Serving::from_settings(&settings)?;
+        let serving = Serving::from_settings(&settings)?;
         let limits = Limits::from_settings(&settings)?;
         let proxies = Proxies::from_settings(&settings)?;
+        let hosts = AllowedHosts::from_settings(&settings, debug, &serving.address)?;
+        let cross_site = CrossSite::from_settings(&settings)?;
         let access_log = settings.get("ACCESS_LOG")?.unwrap_or(debug);
         let mut setup = Setup::new(&settings, self.state, purpose);
         for component in self.components {
             component.start(&mut setup).await?;
         }
+        let patterns = self
+            .patterns
+            .into_iter()
+            .chain(mem::take(&mut setup.patterns));
+        let patterns: Vec<UrlPattern> = patterns.collect();
+        if cross_site.tokens && !setup.checks_tokens {
+            let right = "takes sessions to keep the tokens in: add `.with(SessionMiddleware::new())` to the app";
+            return Err(settings.error(TOKENS, right).into());
+        }
+        #[cfg(feature = "templates")]
+        {
+            let folders = patterns.iter().flat_map(|pattern| &pattern.templates);
+            crate::pages::templates::registry::start(&mut setup, folders.cloned(), debug)?;
+        }
         let Setup {
             hooks,
             state,
             layers,
-            patterns,
+            statuses,
             ..
         } = setup;
         let mut router = Router::new(&layers, redirects_slashes);
         let mut table = Table::default();
-        for pattern in self.patterns.into_iter().chain(patterns) {
+        for pattern in patterns {
             table.add(pattern, &layers, &settings)?;
         }
         table.routes.put_into(&mut router, &layers)?;
@@ -236,8 +293,13 @@ impl App {
             debug,
             limits,
             proxies,
+            hosts,
+            cross_site,
             urls: table.names,
             state,
+            statuses,
+            routes: table.lines,
+            floods: Floods::default(),
             settings: settings.clone(),
         };
         settings.refuse_sections()?;
@@ -246,7 +308,6 @@ impl App {
             context: Arc::new(context),
             access_log,
             hooks,
-            routes: table.lines,
             #[cfg(feature = "tower")]
             around: crate::middleware::tower::Around::build(&self.around),
         })))
@@ -296,6 +357,8 @@ impl Table {
             view: Some(pattern.view_name),
             params,
             max_body: pattern.max_body,
+            csrf_exempt: pattern.csrf == Some(false),
+            public: pattern.public,
         };
         let info = Arc::new(info);
         let mut layers = site_layers.to_vec();

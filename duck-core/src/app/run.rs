@@ -50,7 +50,9 @@ pub(crate) fn serve(app: App) -> Result<()> {
         let site = app.start().await?;
         let connections = site.0.context.limits.max_connections;
         let shortage = descriptors::shortage(site.settings(), connections);
-        for warning in site.settings().warnings().into_iter().chain(shortage) {
+        let hosts = site.0.context.hosts.warning(site.settings());
+        let warnings = site.settings().warnings().into_iter();
+        for warning in warnings.chain(shortage).chain(hosts) {
             tracing::warn!(target: "duck", "{warning}");
         }
         let listener = listen(site.settings(), &serving.address).await?;

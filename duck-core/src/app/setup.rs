@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::BoxFuture;
 use crate::app::context::State;
+use crate::error::statuses::Statuses;
 use crate::error::{Error, Result};
 use crate::middleware::{ErasedMiddleware, Middleware};
 use crate::routing::urls::UrlPattern;
@@ -25,7 +26,10 @@ pub struct Setup<'a> {
     pub(crate) hooks: Hooks,
     pub(crate) state: State,
     pub(crate) layers: Vec<Arc<dyn ErasedMiddleware>>,
+    /// Whether a middleware looks at the tokens of forms.
+    pub(crate) checks_tokens: bool,
     pub(crate) patterns: Vec<UrlPattern>,
+    pub(crate) statuses: Statuses,
 }
 
 /// What a site is started for.
@@ -47,8 +51,23 @@ pub(crate) struct Hooks {
     pub(crate) background: Vec<Arc<Task>>,
     pub(crate) stop: Vec<Arc<Task>>,
     pub(crate) banner: Vec<(String, String)>,
+    /// What is wrong with the site though it starts, for `check`.
+    pub(crate) findings: Vec<String>,
+    /// What is wrong with it on the internet, for `check --deploy`.
+    pub(crate) deploy_findings: Vec<String>,
     #[cfg(feature = "cli")]
     pub(crate) commands: Vec<Command>,
+    #[cfg(feature = "cli")]
+    pub(crate) checks: Vec<Check>,
+}
+
+/// What a part of the site has found out about itself, for the command `check`.
+#[cfg(feature = "cli")]
+#[derive(Clone)]
+pub(crate) struct Check {
+    /// What is well, where nothing was found: `9 templates compile`.
+    pub(crate) is_well: String,
+    pub(crate) findings: Vec<String>,
 }
 
 /// A command that a part of the site adds to its binary.
@@ -72,7 +91,9 @@ impl<'a> Setup<'a> {
             hooks: Hooks::default(),
             state,
             layers: Vec::new(),
+            checks_tokens: false,
             patterns: Vec::new(),
+            statuses: Statuses::default(),
         }
     }
 
@@ -120,6 +141,26 @@ impl<'a> Setup<'a> {
         self.patterns.extend(patterns);
     }
 
+    /// Gives errors of one type their status: see [`App::error_status`](crate::App::error_status).
+    ///
+    /// ```
+    /// use duck::{App, Settings, Setup, StatusCode};
+    ///
+    /// let database = async |setup: &mut Setup<'_>| {
+    ///     setup.error_status(|error: &std::io::Error| {
+    ///         (error.kind() == std::io::ErrorKind::NotFound).then_some(StatusCode::NOT_FOUND)
+    ///     });
+    ///     Ok(())
+    /// };
+    /// let app = App::new(Settings::default()).with(database);
+    /// ```
+    pub fn error_status<E: std::error::Error + 'static>(
+        &mut self,
+        status: impl Fn(&E) -> Option<http::StatusCode> + Send + Sync + 'static,
+    ) {
+        self.statuses.add(status);
+    }
+
     /// Runs a future beside the server, from its start until it stops.
     pub fn background<F>(&mut self, task: impl Fn() -> F + Send + Sync + 'static)
     where
@@ -140,9 +181,26 @@ impl<'a> Setup<'a> {
             .push(Arc::new(Box::new(move || Box::pin(task()))));
     }
 
+    /// Tells the command `check` what was looked at, and what was found to be wrong.
+    #[cfg(all(feature = "cli", feature = "templates"))]
+    pub(crate) fn check(&mut self, is_well: String, findings: Vec<String>) {
+        self.hooks.checks.push(Check { is_well, findings });
+    }
+
+    /// Tells `check --deploy` what is wrong with a site on the internet, and no mistake elsewhere: a sentence that names
+    /// the setting, as [`Settings::error`] makes it.
+    pub fn deploy_finding(&mut self, finding: impl Into<String>) {
+        self.hooks.deploy_findings.push(finding.into());
+    }
+
     /// Adds a line to what the site prints when it starts: `sessions   folder  sessions/`.
     pub fn banner(&mut self, name: impl Into<String>, text: impl Into<String>) {
         self.hooks.banner.push((name.into(), text.into()));
+    }
+
+    /// Has `check` say what is wrong with the site, which starts nevertheless.
+    pub(crate) fn finding(&mut self, text: String) {
+        self.hooks.findings.push(text);
     }
 
     /// Adds a command to the site's own binary: `./mysite NAME …` starts the components and runs this,

@@ -1,14 +1,21 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::StatusCode;
+use http::header::{self, HeaderValue};
+
 use crate::app::context::Context;
+use crate::app::error_log;
 use crate::app::setup::Hooks;
+use crate::error::printable::printable;
 use crate::http::body::Body;
 use crate::http::proxies::Connection;
 use crate::http::request::Request;
-use crate::http::response::Response;
+use crate::http::response::{self, Response};
 use crate::pages::error_page;
+use crate::routing::route::RouteLine;
 use crate::routing::router::{Route, Router};
 use crate::server::framing;
 
@@ -37,29 +44,17 @@ pub(crate) struct Inner {
     pub(crate) router: Router,
     pub(crate) context: Arc<Context>,
     pub(crate) hooks: Hooks,
-    pub(crate) routes: Vec<RouteLine>,
     pub(crate) access_log: bool,
     #[cfg(feature = "tower")]
     pub(crate) around: Option<crate::middleware::tower::Around>,
 }
 
-/// One URL pattern of a site, as the `routes` command lists it.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct RouteLine {
-    /// The methods it answers, with spaces between them.
-    pub methods: String,
-    /// The path as it was written.
-    pub path: String,
-    /// Its name, or nothing.
-    pub name: String,
-    /// The view's own name in the program.
-    pub view: &'static str,
-}
-
 impl Site {
     /// Answers a request. Whatever goes wrong on the way, there is a response.
     pub async fn respond(&self, request: http::Request<Body>, connection: Connection) -> Response {
+        if let Err(why) = self.check_host(&request, connection) {
+            return self.refuse_host(&why, request, connection);
+        }
         #[cfg(feature = "tower")]
         if let Some(around) = &self.0.around {
             let (method, uri) = (request.method().clone(), request.uri().clone());
@@ -68,6 +63,37 @@ impl Site {
             return response;
         }
         self.arrive(request, connection).respond().await
+    }
+
+    fn check_host(
+        &self,
+        request: &http::Request<Body>,
+        connection: Connection,
+    ) -> Result<(), Cow<'static, str>> {
+        let Context { hosts, proxies, .. } = &*self.0.context;
+        let (uri, headers) = (request.uri(), request.headers());
+        let named = proxies.host(connection, uri, headers);
+        hosts.check(request.version(), uri, headers, named)
+    }
+
+    /// Nothing of the site's sees such a request, and its answer says nothing of the site.
+    fn refuse_host(
+        &self,
+        why: &str,
+        request: http::Request<Body>,
+        connection: Connection,
+    ) -> Response {
+        let start = Instant::now();
+        let request = self.arrive(request, connection).request;
+        let (method, path) = (request.method(), request.path());
+        tracing::debug!(target: "duck", status = 400, %method, path, why, "a request was refused");
+        let text = self.0.context.hosts.text(why);
+        let mut response = response::text(text).with_status(StatusCode::BAD_REQUEST);
+        framing::settle(&mut response, request.method(), request.uri());
+        if self.0.access_log {
+            log_access(&request, &response, start);
+        }
+        response
     }
 
     /// Finds the route of a request. What goes on from here is small, however large a head is.
@@ -100,15 +126,16 @@ impl Site {
     ) -> Option<Response> {
         let layers = self.0.router.layers().get(..layers)?;
         let request = self.arrive(request, connection).request;
-        let response = crate::middleware::Next::new(layers, view)
+        let statuses = &self.0.context.statuses;
+        let response = crate::middleware::Next::new(layers, view, statuses)
             .run(request.clone())
             .await;
-        Some(finish(&request, response))
+        Some(finish(&request, response).await)
     }
 
     /// Its URL patterns, in the order they were added.
     pub fn routes(&self) -> &[RouteLine] {
-        &self.0.routes
+        &self.0.context.routes
     }
 
     /// The settings the site was built with.
@@ -148,8 +175,12 @@ impl Arrived<'_> {
         #[cfg(not(feature = "tower"))]
         let is_outermost = true;
         let start = access_log.then(Instant::now);
-        let response = route.start().run(request.clone()).await;
-        let mut response = finish(&request, response);
+        let statuses = &request.context().statuses;
+        let response = match request.refused_as_cross_site() {
+            Some(error) => Response::from_error(error),
+            None => route.start(statuses).run(request.clone()).await,
+        };
+        let mut response = finish(&request, response).await;
         if is_outermost {
             framing::settle(&mut response, request.method(), request.uri());
         }
@@ -160,43 +191,36 @@ impl Arrived<'_> {
     }
 }
 
-fn finish(request: &Request, mut response: Response) -> Response {
-    if response.error().is_some() {
-        log_error(request, &response);
-        response = error_page::dress(request, response);
+/// Writes an error into the log, and gives it its page where it has none yet.
+async fn finish(request: &Request, response: Response) -> Response {
+    if response.error().is_none() {
+        return response;
     }
+    error_log::note(request, &response);
+    // On the heap: a page that did not fail has no room for this.
+    let mut response = Box::pin(error_page::error_page(request, response)).await;
+    // Behind what the middleware said: its form depends on this too, as a 404 may be kept by caches.
+    let headers = response.headers_mut();
+    headers.append(header::VARY, const { HeaderValue::from_static("Accept") });
     response
 }
 
-fn log_error(request: &Request, response: &Response) {
-    let Some(error) = response.error() else {
-        return;
-    };
-    let (status, method, path, view) = (
-        response.status().as_u16(),
-        request.method(),
-        request.path(),
-        request.route().view,
-    );
-    let place = error.place().map(tracing::field::display);
-    if response.status().is_server_error() {
-        let cause = error.chain();
-        tracing::error!(target: "duck", status, %method, path, cause, place, view, "a request failed");
-    } else {
-        tracing::debug!(target: "duck", status, %method, path, cause = error.chain(), place, view, "a request was refused");
-    }
-}
+/// Bytes of a path that the log of all requests has.
+const LONGEST_PATH: usize = 512;
 
 fn log_access(request: &Request, response: &Response, start: Instant) {
     let status = response.status().as_u16();
     let took = start.elapsed();
-    tracing::info!(target: "duck::access", "{} {} {status} {took:.1?}", request.method(), request.path());
+    let method = request.method();
+    let path = printable(request.path(), LONGEST_PATH);
+    let id = request.id_if_made();
+    tracing::info!(target: "duck::access", id, "{method} {path} {status} {took:.1?}");
 }
 
 impl fmt::Debug for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Site")
-            .field("routes", &self.0.routes)
+            .field("routes", &self.0.context.routes)
             .finish_non_exhaustive()
     }
 }

@@ -3,6 +3,8 @@
 mod or_error;
 pub(crate) mod panics;
 pub(crate) mod place;
+pub(crate) mod printable;
+pub(crate) mod statuses;
 
 use std::any::Any;
 use std::error::Error as StdError;
@@ -14,6 +16,7 @@ use tokio::task::JoinError;
 
 pub use self::or_error::{Or500, OrNotFound};
 pub use self::place::Place;
+use self::statuses::Statuses;
 use crate::http::request_error::RequestError;
 use crate::session::error::SessionError;
 
@@ -23,8 +26,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Why a request could not be answered as asked: a status for the visitor and a cause for the log.
 ///
 /// `?` makes one of every type that is a [`std::error::Error`] and is `Send`, `Sync` and `'static`.
-/// Errors of the framework keep the status they stand for; any other is a 500. The line with the
-/// `?` is remembered and logged.
+/// Errors of the framework keep the status they stand for. Any other has the one that the site gives to
+/// its kind ([`App::error_status`](crate::App::error_status)), else it is a 500. The line with the `?` is
+/// remembered and logged.
 ///
 /// What is no `std::error::Error` takes [`or_500`](crate::error::Or500::or_500) before the `?`:
 /// `anyhow::Error`, `Box<dyn Error + Send + Sync>`, a `String`, a `&str`, and `None`.
@@ -45,13 +49,13 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// ```
 ///
 /// As with `anyhow`, `Error` is not itself a [`std::error::Error`], so that the conversion from
-/// all of those can exist. An error type of your own converts with `impl From<Mine> for Error` only
-/// if it does not implement `std::error::Error`; else choose the status with
-/// [`with_status`](Self::with_status).
+/// all of those can exist. An error type of your own that implements `std::error::Error` has its status
+/// from [`App::error_status`](crate::App::error_status) too.
 pub struct Error(Box<Inner>);
 
 struct Inner {
-    status: StatusCode,
+    /// `None` until somebody decides it: the error is of a type that Duck does not know.
+    status: Option<StatusCode>,
     /// What was being done: see [`Error::while_doing`].
     what: Option<Box<str>>,
     cause: Box<dyn StdError + Send + Sync>,
@@ -62,7 +66,17 @@ impl Error {
     /// An error with a status and a cause (an error, or a text). Only the log sees the cause.
     #[track_caller]
     pub fn new(status: StatusCode, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        let cause = cause.into();
+        Self::of(Some(status), cause.into())
+    }
+
+    /// An error whose status the site decides.
+    #[track_caller]
+    pub(crate) fn undecided(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::of(None, cause.into())
+    }
+
+    #[track_caller]
+    fn of(status: Option<StatusCode>, cause: Box<dyn StdError + Send + Sync>) -> Self {
         let place = place_of(&*cause, Location::caller());
         Self(Box::new(Inner {
             status,
@@ -99,13 +113,30 @@ impl Error {
     /// The same error under another status.
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
-        self.0.status = status;
+        self.0.status = Some(status);
         self
     }
 
-    /// The status the visitor gets.
+    /// The status the visitor gets. For a type that Duck does not know, it is 500 until the view has
+    /// returned: then the site's [`App::error_status`](crate::App::error_status) has decided it.
     pub fn status(&self) -> StatusCode {
-        self.0.status
+        self.0.status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// Closes an open status: its response has this one.
+    pub(crate) fn settle(&mut self, status: StatusCode) {
+        self.0.status.get_or_insert(status);
+    }
+
+    /// The same status, decided from now on: what the site says of a cause of it, where nothing else has
+    /// decided. Returns whether it was open.
+    pub(crate) fn decide(&mut self, statuses: &Statuses) -> bool {
+        let is_open = self.0.status.is_none();
+        if is_open {
+            let causes: Vec<_> = kinds(&*self.0.cause).collect();
+            self.0.status = Some(statuses.of(&causes).unwrap_or(self.status()));
+        }
+        is_open
     }
 
     /// What went wrong, with its own causes behind [`source`](StdError::source).
@@ -129,11 +160,17 @@ impl Error {
         self.0.cause.downcast_ref()
     }
 
+    /// The first cause of this type, however deep it is.
+    #[cfg(feature = "templates")]
+    pub(crate) fn find_cause<E: StdError + 'static>(&self) -> Option<&E> {
+        kinds(&*self.0.cause).find_map(|cause| cause.downcast_ref())
+    }
+
     /// What was being done, the cause and the causes behind it, outermost first, as one line for a
     /// log. A cause that the error before it ends with is not said again: sqlx's errors write theirs out.
     pub fn chain(&self) -> String {
-        let mut chain = self.0.what.as_deref().unwrap_or_default().to_owned();
-        for cause in causes(&*self.0.cause).map(ToString::to_string) {
+        let mut chain = String::new();
+        for cause in self.causes() {
             if chain.is_empty() {
                 chain = cause;
             } else if !chain.ends_with(&format!(": {cause}")) {
@@ -143,13 +180,34 @@ impl Error {
         }
         chain
     }
+
+    /// What was being done, the cause and the causes behind it, each as it says itself.
+    pub(crate) fn causes(&self) -> impl Iterator<Item = String> {
+        let what = self.0.what.iter().map(ToString::to_string);
+        what.chain(causes(&*self.0.cause).map(ToString::to_string))
+    }
 }
+
+/// Causes of an error that are looked at: a `source` that leads back to itself has no end.
+const MOST_CAUSES: usize = 64;
 
 /// An error and the causes behind it, outermost first.
 fn causes<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |&error| error.source())
+    std::iter::successors(Some(error), |&error| error.source()).take(MOST_CAUSES)
+}
+
+/// The same for those who look at types: an [`Error`] that became a cause has a cause of its own, which
+/// speaks for it.
+fn kinds<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    let behind = |&error: &&'a (dyn StdError + 'static)| match error.downcast_ref() {
+        Some(Passed(passed)) => Some(&*passed.0.cause as _),
+        None => error.source(),
+    };
+    std::iter::successors(Some(error), behind).take(MOST_CAUSES)
 }
 
 /// The site's line that an error comes from: where a task panicked, if that is the cause, else the
@@ -190,7 +248,7 @@ impl<E: StdError + Send + Sync + 'static> Cause for E {}
 impl<E: Cause> From<E> for Error {
     #[track_caller]
     fn from(cause: E) -> Self {
-        Self::new(status_of(&cause), cause)
+        Self::of(status_of(&cause), cause.into())
     }
 }
 
@@ -222,14 +280,13 @@ impl StdError for Passed {
 }
 
 /// The status an error stands for: the framework's own errors know theirs.
-fn status_of(cause: &dyn Any) -> StatusCode {
+fn status_of(cause: &dyn Any) -> Option<StatusCode> {
     if let Some(error) = cause.downcast_ref::<RequestError>() {
-        error.status()
-    } else if let Some(error) = cause.downcast_ref::<SessionError>() {
-        error.status()
-    } else {
-        StatusCode::INTERNAL_SERVER_ERROR
+        return Some(error.status());
     }
+    cause
+        .downcast_ref::<SessionError>()
+        .map(SessionError::status)
 }
 
 impl fmt::Display for Error {
@@ -243,7 +300,7 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.chain(), self.0.status.as_u16())?;
+        write!(f, "{} ({})", self.chain(), self.status().as_u16())?;
         match &self.0.place {
             Some(place) => write!(f, " at {place}"),
             None => Ok(()),

@@ -35,7 +35,9 @@ impl<T> OrNotFound<T> for Option<T> {
 ///
 /// It takes what `?` alone does not, as it is no [`std::error::Error`]: `anyhow::Error`,
 /// `Box<dyn Error + Send + Sync>`, a `String`, a `&str`, and `None`. It takes every other error too;
-/// then it adds what was being done, and makes a 500 of it whatever it stands for.
+/// then it adds what was being done. A status that Duck gave the error is gone: it is a 500, unless the
+/// site has registered another for one of its causes ([`App::error_status`](crate::App::error_status)).
+/// [`Error::internal`] makes a 500 in any case.
 pub trait Or500<T> {
     /// The value, or a 500 for the visitor. `what` is for the log: what was being done, in front of
     /// the cause.
@@ -65,7 +67,7 @@ impl<T, E: Into<Box<dyn StdError + Send + Sync>>> Or500<T> for std::result::Resu
     fn or_500(self, what: impl Display) -> Result<T> {
         match self {
             Ok(value) => Ok(value),
-            Err(cause) => Err(Error::internal(cause).while_doing(&what)),
+            Err(cause) => Err(Error::undecided(cause).while_doing(&what)),
         }
     }
 }

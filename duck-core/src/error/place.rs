@@ -11,13 +11,23 @@ use std::path::Path;
 const HERE: &str = file!();
 
 /// A line of the site's code: `src/views.rs:12`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Place {
     file: Cow<'static, str>,
     line: u32,
 }
 
 impl Place {
+    /// The file, as the compiler or a backtrace names it: mostly from the folder the program was built in.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The line, counted from 1.
+    pub fn line(&self) -> u32 {
+        self.line
+    }
+
     /// A line of the site's own; `None` for one of Rust's library, a dependency or Duck.
     pub(crate) fn of_site(location: &'static Location<'static>) -> Option<Self> {
         is_of_site(location.file()).then(|| Self {

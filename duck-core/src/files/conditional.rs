@@ -2,21 +2,24 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::header::{self, AsHeaderName, HeaderMap, HeaderValue};
+use headers::{
+    ETag, Header, HeaderMapExt, IfMatch, IfModifiedSince, IfNoneMatch, IfRange, IfUnmodifiedSince,
+    LastModified,
+};
+use http::header::{self, HeaderMap, HeaderValue};
 
 use super::encoding::Encoding;
-use super::etag::ETag;
 use super::open::OpenFile;
 use crate::http::response::Response;
 
 /// A file that is younger may change again without its date showing it.
 const SETTLED: Duration = Duration::from_secs(2);
 
-/// What says which state of a file it is.
-#[derive(Debug, Default)]
+/// What says which state of a file it is. A file whose date is not known has none.
+#[derive(Debug)]
 pub(super) struct Validators {
-    etag: Option<ETag>,
-    modified: Option<SystemTime>,
+    etag: ETag,
+    modified: SystemTime,
     /// Whether its bytes can be told from those of any other state.
     strong: bool,
 }
@@ -33,101 +36,101 @@ pub(super) enum Verdict {
 }
 
 impl Validators {
-    pub(super) fn of(file: &OpenFile, encoding: Option<Encoding>) -> Self {
-        let Some(modified) = file.modified else {
-            return Self::default();
-        };
+    pub(super) fn of(file: &OpenFile, encoding: Option<Encoding>) -> Option<Self> {
+        let modified = file.modified?;
         let age = SystemTime::now().duration_since(modified);
         let strong = age.is_ok_and(|age| age >= SETTLED);
         let kind = encoding.map_or("", Encoding::suffix);
-        Self {
-            etag: Some(ETag::new(file.length, modified, kind, !strong)),
-            modified: Some(modified),
+        Some(Self {
+            etag: etag(file.length, modified, kind, strong),
+            modified,
             strong,
-        }
+        })
     }
 
     /// `ETag` and `Last-Modified` of the response.
-    pub(super) fn describe(&self, mut response: Response) -> Response {
-        if let Some(etag) = &self.etag {
-            response = response.with(header::ETAG, etag.header());
-        }
-        if let Some(modified) = self.modified {
-            let date = HeaderValue::try_from(httpdate::fmt_http_date(modified));
-            response = response.with(header::LAST_MODIFIED, date.expect("a date is ASCII"));
-        }
-        response
-    }
-
-    /// The conditions of a `GET` or `HEAD`, in the order of RFC 9110, 13.2.2.
-    pub(super) fn verdict(&self, headers: &HeaderMap) -> Verdict {
-        let held = match self.is_listed(headers, header::IF_MATCH, ETag::is_strongly) {
-            Some(listed) => listed,
-            None => self.is_older(headers, header::IF_UNMODIFIED_SINCE) != Some(false),
-        };
-        if !held {
-            return Verdict::Changed;
-        }
-        let had = match self.is_listed(headers, header::IF_NONE_MATCH, ETag::is_weakly) {
-            Some(listed) => listed,
-            None => self.is_older(headers, header::IF_MODIFIED_SINCE) == Some(true),
-        };
-        if had {
-            Verdict::NotModified
-        } else {
-            Verdict::Send
-        }
-    }
-
-    /// Whether a range is to be cut from this state of the file: `If-Range`, RFC 9110, 13.1.5.
-    pub(super) fn are_those_of_range(&self, headers: &HeaderMap) -> bool {
-        let Some(value) = headers.get(header::IF_RANGE) else {
-            return true;
-        };
-        let Some(tag) = value.to_str().ok().filter(|_| self.strong) else {
-            return false;
-        };
-        match httpdate::parse_http_date(tag) {
-            Ok(date) => self.modified.map(seconds) == Some(seconds(date)),
-            Err(_) => self.etag.as_ref().is_some_and(|etag| etag.is_strongly(tag)),
-        }
-    }
-
-    /// Whether the file's tag is in a list of them; `None` where there is no list.
-    fn is_listed(
-        &self,
-        headers: &HeaderMap,
-        name: impl AsHeaderName,
-        compare: fn(&ETag, &str) -> bool,
-    ) -> Option<bool> {
-        let mut lists = headers.get_all(name).iter().peekable();
-        lists.peek()?;
-        // A tag may have a comma in it. Ours have none, so that the halves of such match nothing.
-        Some(
-            lists
-                .filter_map(|list| list.to_str().ok())
-                .flat_map(|list| list.split(','))
-                .map(str::trim)
-                .any(|tag| tag == "*" || self.etag.as_ref().is_some_and(|etag| compare(etag, tag))),
-        )
-    }
-
-    /// Whether the file has not changed since a header's date; `None` without a date to compare.
-    fn is_older(&self, headers: &HeaderMap, name: impl AsHeaderName) -> Option<bool> {
-        let date = httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok()?;
-        Some(seconds(self.modified?) <= seconds(date))
+    pub(super) fn describe(&self, response: &mut Response) {
+        let headers = response.headers_mut();
+        headers.typed_insert(self.etag.clone());
+        headers.typed_insert(LastModified::from(self.modified));
     }
 }
 
-/// As exact as a date in a header is.
-fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(SystemTime::UNIX_EPOCH)
+/// The tag of a file by its length and date. `kind` tells the encodings of one file apart.
+fn etag(length: u64, modified: SystemTime, kind: &str, strong: bool) -> ETag {
+    let date = modified
+        .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or(Duration::ZERO)
-        .as_secs()
+        .as_nanos();
+    let weak = if strong { "" } else { "W/" };
+    let tag = format!("{weak}\"{length:x}-{date:x}{kind}\"");
+    tag.parse().expect("hexadecimal digits in quotes are a tag")
+}
+
+/// The conditions of a `GET` or `HEAD`, in the order of RFC 9110, 13.2.2.
+pub(super) fn verdict(of: Option<&Validators>, headers: &HeaderMap) -> Verdict {
+    let held = if headers.contains_key(header::IF_MATCH) {
+        with_tags::<IfMatch>(headers).is_some_and(|list| {
+            list.is_any() || of.is_some_and(|of| list.precondition_passes(&of.etag))
+        })
+    } else {
+        with_date::<IfUnmodifiedSince>(headers, of)
+            .is_none_or(|(since, modified)| since.precondition_passes(modified))
+    };
+    if !held {
+        return Verdict::Changed;
+    }
+    let had = if headers.contains_key(header::IF_NONE_MATCH) {
+        with_tags::<IfNoneMatch>(headers).is_some_and(|list| {
+            list == IfNoneMatch::any() || of.is_some_and(|of| !list.precondition_passes(&of.etag))
+        })
+    } else {
+        with_date::<IfModifiedSince>(headers, of)
+            .is_some_and(|(since, modified)| !since.is_modified(modified))
+    };
+    if had {
+        Verdict::NotModified
+    } else {
+        Verdict::Send
+    }
+}
+
+/// Whether a range is to be cut from this state of the file: `If-Range`, RFC 9110, 13.1.5.
+pub(super) fn may_cut(of: Option<&Validators>, headers: &HeaderMap) -> bool {
+    if !headers.contains_key(header::IF_RANGE) {
+        return true;
+    }
+    let condition = with_tags::<IfRange>(headers);
+    let Some((condition, of)) = condition.zip(of).filter(|(_, of)| of.strong) else {
+        return false;
+    };
+    // `is_modified` takes every later date for this state of the file; the standard wants its very date.
+    condition == IfRange::date(of.modified) || !condition.is_modified(Some(&of.etag), None)
+}
+
+/// A header that holds tags; `None` where it cannot be read.
+fn with_tags<T: Header>(headers: &HeaderMap) -> Option<T> {
+    let mut values = headers.get_all(T::name()).iter();
+    values.all(has_whole_tags).then(|| headers.typed_get())?
+}
+
+/// Whether all quotes are closed, and no blank is between them: no tag has one, and in a debug build the
+/// parser panics at it.
+fn has_whole_tags(value: &HeaderValue) -> bool {
+    let parts: Vec<_> = value.as_bytes().split(|byte| *byte == b'"').collect();
+    let mut quoted = parts.iter().skip(1).step_by(2);
+    parts.len() % 2 == 1 && quoted.all(|tag| !tag.contains(&b' ') && !tag.contains(&b'\t'))
+}
+
+/// A header that is a date, and what it is compared with.
+fn with_date<T: Header>(headers: &HeaderMap, of: Option<&Validators>) -> Option<(T, SystemTime)> {
+    headers.typed_get().zip(of.map(|of| of.modified))
 }
 
 #[cfg(test)]
 mod tests {
+    use http::header::HeaderName;
+
     use super::*;
 
     const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -139,8 +142,8 @@ mod tests {
         let modified = SystemTime::UNIX_EPOCH + Duration::from_nanos(0x075b_3a0a_8bd5_bbbf);
         let date = httpdate::parse_http_date(DATE).unwrap();
         Validators {
-            etag: Some(ETag::new(16, modified, "", false)),
-            modified: Some(date + Duration::from_millis(500)),
+            etag: etag(16, modified, "", true),
+            modified: date + Duration::from_millis(500),
             strong: true,
         }
     }
@@ -148,7 +151,7 @@ mod tests {
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         let pair = |(name, value): &(&'static str, &str)| {
             (
-                header::HeaderName::from_static(name),
+                HeaderName::from_static(name),
                 HeaderValue::from_str(value).unwrap(),
             )
         };
@@ -188,13 +191,22 @@ mod tests {
             (&[("if-match", "\"a\"")], Changed),
             (&[("if-match", &weak)], Changed),
             (&[("if-match", "")], Changed),
+            // No tags: RFC 9110, 8.8.3.
+            (&[("if-match", "\"a b\"")], Changed),
+            (&[("if-none-match", "\"a\tb\"")], Send),
+            (&[("if-none-match", "\""), ("if-none-match", "\"")], Send),
+            (&[("if-none-match", "\"a,b\", W/\"c\"")], Send),
             (&[("if-unmodified-since", DATE)], Send),
             (&[("if-unmodified-since", BEFORE)], Changed),
             (&[("if-unmodified-since", "yesterday")], Send),
             (&[("if-match", TAG), ("if-unmodified-since", BEFORE)], Send),
             (&[("if-match", TAG), ("if-none-match", TAG)], NotModified),
         ] {
-            assert_eq!(validators().verdict(&headers(pairs)), expected, "{pairs:?}");
+            assert_eq!(
+                verdict(Some(&validators()), &headers(pairs)),
+                expected,
+                "{pairs:?}"
+            );
         }
     }
 
@@ -208,38 +220,48 @@ mod tests {
             ("", false),
             (DATE, true),
             (BEFORE, false),
+            // Later than the file.
+            ("Sun, 06 Nov 1994 08:49:38 GMT", false),
             ("*", false),
+            ("\"a b\"", false),
         ] {
             let headers = headers(&[("if-range", value)]);
-            assert_eq!(
-                validators().are_those_of_range(&headers),
-                expected,
-                "{value}"
-            );
+            assert_eq!(may_cut(Some(&validators()), &headers), expected, "{value}");
         }
         let fresh = Validators {
             strong: false,
             ..validators()
         };
-        assert!(!fresh.are_those_of_range(&headers(&[("if-range", DATE)])));
-        assert!(fresh.are_those_of_range(&headers(&[])));
+        assert!(!may_cut(Some(&fresh), &headers(&[("if-range", DATE)])));
+        assert!(may_cut(Some(&fresh), &headers(&[])));
+        // A weak tag is no tag of the very same file.
+        let weak = Validators {
+            etag: etag(16, SystemTime::UNIX_EPOCH, "", false),
+            ..validators()
+        };
+        for (name, expected) in [
+            ("if-match", Verdict::Changed),
+            ("if-none-match", Verdict::NotModified),
+        ] {
+            let headers = headers(&[(name, "\"10-0\"")]);
+            assert_eq!(verdict(Some(&weak), &headers), expected, "{name}");
+        }
     }
 
     #[test]
     fn a_file_without_a_date_is_never_taken_for_another() {
-        let none = Validators::default();
         assert_eq!(
-            none.verdict(&headers(&[("if-none-match", "\"\"")])),
+            verdict(None, &headers(&[("if-none-match", "\"\"")])),
             Verdict::Send
         );
         assert_eq!(
-            none.verdict(&headers(&[("if-modified-since", DATE)])),
+            verdict(None, &headers(&[("if-modified-since", DATE)])),
             Verdict::Send
         );
         assert_eq!(
-            none.verdict(&headers(&[("if-match", "\"\"")])),
+            verdict(None, &headers(&[("if-match", "\"\"")])),
             Verdict::Changed
         );
-        assert!(!none.are_those_of_range(&headers(&[("if-range", DATE)])));
+        assert!(!may_cut(None, &headers(&[("if-range", DATE)])));
     }
 }

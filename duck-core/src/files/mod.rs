@@ -1,13 +1,24 @@
 //! Files as responses: one file, or a folder of them.
 
+#[cfg(feature = "collectstatic")]
+mod collect;
 mod conditional;
 mod encoding;
-mod etag;
 mod folder;
+mod manifest;
+mod media;
 mod name;
 mod open;
 mod pieces;
+mod places;
 mod range;
+#[cfg(feature = "collectstatic")]
+mod references;
+mod root;
+#[cfg(feature = "collectstatic")]
+mod sources;
+mod static_files;
+mod static_urls;
 
 use std::future::Future;
 use std::ops::Range;
@@ -16,14 +27,14 @@ use std::path::{Path, PathBuf};
 
 use http::{HeaderValue, Method, StatusCode, header};
 
-use self::conditional::{Validators, Verdict};
+use self::conditional::{Validators, Verdict, may_cut, verdict};
 use self::encoding::Encoding;
-pub(crate) use self::folder::pattern;
-pub use self::folder::static_folder;
+pub use self::folder::{media_folder, static_folder};
 #[cfg(feature = "multipart")]
 pub(crate) use self::name::clean;
 use self::open::OpenFile;
 use self::range::Asked;
+pub use self::static_files::StaticFiles;
 use crate::error::place::Place;
 use crate::error::{Error, Result};
 use crate::http::request::Request;
@@ -93,13 +104,13 @@ fn respond(
 ) -> Result<Response> {
     let validators = Validators::of(&file, encoding);
     let verdict = match *request.method() {
-        Method::GET | Method::HEAD => validators.verdict(request.headers()),
+        Method::GET | Method::HEAD => verdict(validators.as_ref(), request.headers()),
         // What a POST was for has been done by now: its answer is not a copy to be kept fresh.
         _ => Verdict::Send,
     };
     match verdict {
-        Verdict::Send => send(request, file, &validators, media_type, encoding),
-        Verdict::NotModified => Ok(validators.describe(Response::new(StatusCode::NOT_MODIFIED))),
+        Verdict::Send => send(request, file, validators.as_ref(), media_type, encoding),
+        Verdict::NotModified => Ok(describe(StatusCode::NOT_MODIFIED, validators.as_ref())),
         Verdict::Changed => Err(RequestError::new(
             StatusCode::PRECONDITION_FAILED,
             "the file is not as the request supposes",
@@ -108,10 +119,18 @@ fn respond(
     }
 }
 
+fn describe(status: StatusCode, validators: Option<&Validators>) -> Response {
+    let mut response = Response::new(status);
+    if let Some(validators) = validators {
+        validators.describe(&mut response);
+    }
+    response
+}
+
 fn send(
     request: &Request,
     file: OpenFile,
-    validators: &Validators,
+    validators: Option<&Validators>,
     media_type: HeaderValue,
     encoding: Option<Encoding>,
 ) -> Result<Response> {
@@ -121,8 +140,7 @@ fn send(
         Asked::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
         Asked::Nothing => return Ok(outside(length)),
     };
-    let mut response = validators
-        .describe(Response::new(status))
+    let mut response = describe(status, validators)
         .with(header::CONTENT_TYPE, media_type)
         .with(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"))
         .with(
@@ -151,11 +169,11 @@ fn send(
 }
 
 /// `Range` means something to `GET` alone: RFC 9110, 14.2.
-fn asked(request: &Request, validators: &Validators, length: u64) -> Asked {
+fn asked(request: &Request, validators: Option<&Validators>, length: u64) -> Asked {
     let ranges = request.headers().get(header::RANGE);
     match ranges.and_then(|value| value.to_str().ok()) {
         Some(range) if *request.method() == Method::GET => {
-            if validators.are_those_of_range(request.headers()) {
+            if may_cut(validators, request.headers()) {
                 Asked::of(range, length)
             } else {
                 Asked::Whole

@@ -91,9 +91,14 @@ pub(crate) fn clean(name: &str) -> String {
     }
 }
 
-/// Control characters, and those that turn the direction of writing: `gpj.exe` reads as a picture.
+/// Control characters, those that take no room, and those that turn the direction of writing: `gpj.exe` reads
+/// as a picture.
 fn is_unseen(character: char) -> bool {
     character.is_control()
+        || matches!(
+            character,
+            '\u{ad}' | '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{2060}' | '\u{feff}'
+        )
         || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}')
         || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -120,11 +125,20 @@ fn shorten(name: &str) -> String {
 fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default().trim_end();
     let stem = stem.to_ascii_uppercase();
-    matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL")
-        || stem
-            .strip_prefix("COM")
-            .or_else(|| stem.strip_prefix("LPT"))
-            .is_some_and(|number| number.len() == 1 && number.as_bytes()[0].is_ascii_digit())
+    matches!(
+        stem.as_str(),
+        "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$"
+    ) || stem
+        .strip_prefix("COM")
+        .or_else(|| stem.strip_prefix("LPT"))
+        .is_some_and(|number| {
+            let mut digits = number.chars();
+            // Windows takes these superscripts for digits.
+            digits
+                .next()
+                .is_some_and(|digit| "0123456789¹²³".contains(digit))
+                && digits.next().is_none()
+        })
 }
 
 #[cfg(test)]
@@ -155,6 +169,10 @@ mod tests {
             ("CON", "_CON"),
             ("nul.tar.gz", "_nul.tar.gz"),
             ("lpt1", "_lpt1"),
+            ("COM¹.txt", "_COM¹.txt"),
+            ("conin$", "_conin$"),
+            ("COM10", "COM10"),
+            ("a\u{2028}\u{feff}\u{200b}b", "ab"),
             ("console", "console"),
             ("COMÉ", "COMÉ"),
         ] {

@@ -1,11 +1,15 @@
 //! Requests and responses.
 
+pub(crate) mod accept;
+pub(crate) mod authority;
 pub(crate) mod body;
 pub(crate) mod fields;
 pub(crate) mod forwarded;
 pub(crate) mod into_response;
 mod methods;
+pub(crate) mod origin;
 pub(crate) mod parameters;
+pub(crate) mod parsing;
 pub(crate) mod proxies;
 pub(crate) mod redirect;
 pub(crate) mod request;

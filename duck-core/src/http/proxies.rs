@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, Uri};
 use ipnet::{IpNet, Ipv6Net};
 use serde::Deserialize;
 
@@ -58,10 +58,21 @@ impl Proxies {
         })
     }
 
+    /// Whether nobody's word is taken.
+    #[cfg(feature = "cli")]
+    pub(crate) fn are_none(&self) -> bool {
+        self.networks.is_empty()
+    }
+
     /// Whether this is the address of one of them.
     pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         let address = widened(address);
         self.networks.iter().any(|net| net.contains(&address))
+    }
+
+    /// Whether the other end of a connection is such a proxy.
+    pub(crate) fn is_trusted(&self, connection: Connection) -> bool {
+        connection.peer.is_some_and(|peer| self.trusts(peer.ip()))
     }
 
     /// Whether the visitor's own connection is encrypted, on the word of the proxy it ends at.
@@ -80,14 +91,19 @@ impl Proxies {
         visitor.and_then(|hop| hop.address).or_else(peer)
     }
 
-    /// The host that the visitor named, where a proxy says so in `Forwarded`. `X-Forwarded-Host` is not
-    /// read: most proxies that write `X-Forwarded-For` pass on a client's own.
+    /// The host and port that the visitor named, as they were sent: from `Forwarded`, where a proxy says so,
+    /// the URI, or `Host`. `X-Forwarded-Host` is not read: most proxies that write `X-Forwarded-For` pass on
+    /// a client's own.
     pub(crate) fn host<'a>(
         &self,
         connection: Connection,
+        uri: &'a Uri,
         headers: &'a HeaderMap,
     ) -> Option<&'a str> {
-        self.follow(connection, headers)?.host
+        let forwarded = self.follow(connection, headers).and_then(|hop| hop.host);
+        let target = || uri.authority().map(http::uri::Authority::as_str);
+        let header = || headers.get(http::header::HOST)?.to_str().ok();
+        forwarded.or_else(target).or_else(header)
     }
 
     fn follow<'a>(&self, connection: Connection, headers: &'a HeaderMap) -> Option<Hop<'a>> {

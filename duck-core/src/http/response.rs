@@ -9,6 +9,7 @@ use http::{Extensions, StatusCode};
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::error::statuses::Statuses;
 use crate::http::body::{Body, BoxError};
 use crate::http::request_error::RequestError;
 
@@ -71,10 +72,23 @@ impl Response {
         response
     }
 
+    /// Takes the status that the site gives to the error in here, where nothing else has decided it.
+    pub(crate) fn decide_status(&mut self, statuses: &Statuses) {
+        let Some(error) = &mut self.0.error else {
+            return;
+        };
+        if error.decide(statuses) {
+            self.0.status = error.status();
+        }
+    }
+
     /// The same response under another status.
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.0.status = status;
+        if let Some(error) = &mut self.0.error {
+            error.settle(status);
+        }
         self
     }
 

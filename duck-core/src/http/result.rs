@@ -40,14 +40,13 @@ pub trait ResponseResult {
     fn with_cookie<'c>(self, cookie: impl Into<Cookie<'c>>) -> Result<Response>;
 }
 
-impl<E: Into<Error>> ResponseResult for Result<Response, E> {
+impl<E> ResponseResult for Result<Response, E>
+where
+    Error: From<E>,
+{
     #[track_caller]
     fn with_status(self, status: StatusCode) -> Result<Response> {
-        let response = match self {
-            Ok(response) => response,
-            Err(error) => return Err(error.into()),
-        };
-        Ok(response.with_status(status))
+        Ok(self?.with_status(status))
     }
 
     #[track_caller]
@@ -55,19 +54,11 @@ impl<E: Into<Error>> ResponseResult for Result<Response, E> {
     where
         V: TryInto<HeaderValue, Error: Into<BoxError>>,
     {
-        let response = match self {
-            Ok(response) => response,
-            Err(error) => return Err(error.into()),
-        };
-        Ok(response.with_header(name, value)?)
+        Ok(self?.with_header(name, value)?)
     }
 
     #[track_caller]
     fn with_cookie<'c>(self, cookie: impl Into<Cookie<'c>>) -> Result<Response> {
-        let response = match self {
-            Ok(response) => response,
-            Err(error) => return Err(error.into()),
-        };
-        Ok(response.with_cookie(cookie)?)
+        Ok(self?.with_cookie(cookie)?)
     }
 }

@@ -1,5 +1,8 @@
 //! What stands between a request and its view.
 
+pub(crate) mod allowed_hosts;
+pub(crate) mod cross_site;
+pub(crate) mod csrf_tokens;
 mod hooks;
 #[cfg(feature = "tower")]
 pub(crate) mod tower;
@@ -12,11 +15,13 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+pub use self::csrf_tokens::{csrf_field, csrf_token};
 pub use self::hooks::{ProcessRequest, ProcessResponse, process_request, process_response};
 #[cfg(feature = "tower")]
 pub use self::tower::{Inside, Layer};
 use crate::BoxFuture;
 use crate::error::panics;
+use crate::error::statuses::Statuses;
 use crate::error::{Error, Result};
 use crate::http::into_response::IntoResponse;
 use crate::http::request::Request;
@@ -65,31 +70,43 @@ pub trait Middleware: Send + Sync + 'static {
 pub struct Next<'a> {
     layers: &'a [Arc<dyn ErasedMiddleware>],
     view: &'a dyn ErasedView,
+    statuses: &'a Statuses,
 }
 
 impl<'a> Next<'a> {
-    pub(crate) fn new(layers: &'a [Arc<dyn ErasedMiddleware>], view: &'a dyn ErasedView) -> Self {
-        Self { layers, view }
+    pub(crate) fn new(
+        layers: &'a [Arc<dyn ErasedMiddleware>],
+        view: &'a dyn ErasedView,
+        statuses: &'a Statuses,
+    ) -> Self {
+        Self {
+            layers,
+            view,
+            statuses,
+        }
     }
 
     /// Runs it. There is always a response: an error further in became one on its way, with the
-    /// error itself in [`Response::error`], and so did a panic.
+    /// error itself in [`Response::error`], and so did a panic. Its status is decided by then, and its
+    /// body still empty: see [`error_page`](crate::pages::error_page).
     pub async fn run(self, request: Request) -> Response {
-        match self.layers {
+        let mut response = match self.layers {
             [] => caught(|| self.view.call(request))
                 .await
                 .unwrap_or_else(Response::from_error),
             [layer, inner @ ..] => {
                 let next = Next {
                     layers: inner,
-                    view: self.view,
+                    ..self
                 };
                 let answer = caught(|| layer.handle(request, next)).await;
                 answer
                     .and_then(|answer| answer)
                     .unwrap_or_else(Response::from_error)
             }
-        }
+        };
+        response.decide_status(self.statuses);
+        response
     }
 }
 

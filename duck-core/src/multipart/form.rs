@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde::de::DeserializeOwned;
 
+use super::Multipart;
 use super::part::Part;
 use crate::http::fields::Fields;
 use crate::http::request::Request;
@@ -39,16 +40,13 @@ impl Request {
     /// # Errors
     ///
     /// As [`multipart`](Self::multipart), [`Multipart::next`](crate::multipart::Multipart::next) and
-    /// [`Part::text`].
+    /// [`Part::text`]; 408 when it does not arrive within `BODY_TIMEOUT`.
     pub async fn multipart_form(&self) -> Result<MultipartForm, RequestError> {
         if let Some(AlreadyRead(form)) = self.get() {
             return Ok(form);
         }
-        let mut content = Content::default();
-        let mut parts = self.multipart_keeping(u64::MAX)?;
-        while let Some(part) = parts.next().await? {
-            content.add(part).await?;
-        }
+        let parts = self.multipart_keeping(u64::MAX)?;
+        let content = self.in_time(Content::read(parts)).await?;
         let form = MultipartForm(Arc::new(content));
         self.insert(AlreadyRead(form.clone()));
         Ok(form)
@@ -70,6 +68,14 @@ struct Content {
 }
 
 impl Content {
+    async fn read(mut parts: Multipart) -> Result<Self, RequestError> {
+        let mut content = Self::default();
+        while let Some(part) = parts.next().await? {
+            content.add(part).await?;
+        }
+        Ok(content)
+    }
+
     async fn add(&mut self, part: Part<'_>) -> Result<(), RequestError> {
         if part.head.is_unchosen {
             return Ok(());
@@ -119,7 +125,7 @@ impl MultipartForm {
             .map(|(_, file)| file)
     }
 
-    /// The fields, without the files, as a type: see [`Request::form`].
+    /// The fields, without the files, as a type: see [`Request::form_as`].
     ///
     /// # Errors
     ///

@@ -17,6 +17,8 @@ use self::feed::Pace;
 pub use self::form::{MultipartForm, UploadedFile};
 use self::head::Head;
 pub use self::part::Part;
+#[cfg(feature = "forms")]
+pub(crate) use self::save::{copy_in, copy_to};
 use crate::http::parameters::{Parameters, Quoting, essence};
 use crate::http::request::Request;
 use crate::http::request_error::RequestError;
@@ -80,7 +82,7 @@ impl Request {
             parser: multer::Multipart::new(pieces, boundary),
             field: None,
             pace,
-            parts_left: self.limits().max_parts,
+            parts_left: self.limits().max_fields,
             max_text: self.limits().max_body_bytes,
             is_broken: false,
         })

@@ -36,8 +36,8 @@ impl Multipart {
     /// # Errors
     ///
     /// 400 when the upload is malformed or breaks off, and on every call after an error; 413 when
-    /// there are more than `MAX_PARTS` (1000) parts, and past the limit of the body; 408 when
-    /// nothing comes for `BODY_TIMEOUT`.
+    /// there are more than `MAX_FIELDS` (1000) parts, and past the limit of the body; 408 as for
+    /// [`BodyStream::next`](crate::http::BodyStream::next).
     pub async fn next(&mut self) -> Result<Option<Part<'_>>, RequestError> {
         while self.chunk().await?.is_some() {}
         let head = self.find().await;
@@ -104,6 +104,18 @@ impl<'a> Part<'a> {
                 .refuse("the form", StatusCode::UNPROCESSABLE_ENTITY)
                 .because(error.utf8_error())
         })
+    }
+
+    /// The visitor chose no file for it.
+    #[cfg(feature = "forms")]
+    pub(crate) fn is_unchosen(&self) -> bool {
+        self.head.is_unchosen
+    }
+
+    /// A field's text, which may not be one, up to so many bytes.
+    #[cfg(feature = "forms")]
+    pub(crate) async fn text_bytes(mut self, limit: u64) -> Result<Bytes, RequestError> {
+        self.collect(limit).await
     }
 
     async fn collect(&mut self, limit: u64) -> Result<Bytes, RequestError> {

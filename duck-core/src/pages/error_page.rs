@@ -1,148 +1,260 @@
-//! What the visitor sees of an error: the status in words, and the details with `DEBUG` on.
+//! What the visitor sees of an error: its status in words, the message that is meant for visitors, and an
+//! id to ask about it by. With `DEBUG` on, it is the debug page.
 
-use std::borrow::Cow;
-use std::fmt::Write as _;
+use http::StatusCode;
+use http::header::{self, HeaderMap, HeaderValue};
 
-use http::{HeaderValue, header};
-
+use crate::error::Error;
+use crate::http::accept::Accept;
 use crate::http::request::Request;
+use crate::http::request_error::RequestError;
 use crate::http::response::{self, Response};
+use crate::pages::debug::{self, Report};
+#[cfg(feature = "templates")]
+use crate::pages::error_template;
 use crate::pages::escape::escape_html;
 
-/// Gives an error its page, unless the site gave it one already.
-pub(crate) fn dress(request: &Request, mut response: Response) -> Response {
+/// The forms that an error has, in the order they are preferred in where a client likes them equally.
+const OFFERS: [(&str, Form); 4] = [
+    ("text/html", Form::Html),
+    ("application/problem+json", Form::Problem),
+    ("application/json", Form::Problem),
+    ("text/plain", Form::Text),
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Html,
+    Text,
+    /// RFC 9457.
+    Problem,
+}
+
+/// Gives a response with an error its page, unless it has one already: HTML, text or
+/// `application/problem+json` (RFC 9457), whichever the client likes best.
+///
+/// Duck does this last of all, when the response has passed the whole site. A middleware calls it where its
+/// own work is needed on the page: the one of sessions does, so that an error page from the site's
+/// templates may name the user. One that wants a page of its own for some errors gives the response a body.
+///
+/// ```
+/// use duck::pages::error_page;
+/// use duck::{Next, Request, Response, Result};
+///
+/// async fn shrunk(request: Request, next: Next<'_>) -> Result<Response> {
+///     let response = next.run(request.clone()).await;
+///     let response = error_page(&request, response).await; // has a body now, whatever happened
+/// #   let shrink = |response| response;
+///     Ok(shrink(response))
+/// }
+/// ```
+pub async fn error_page(request: &Request, response: Response) -> Response {
     if response.error().is_none() || !response.body().is_empty() {
         return response;
     }
-    let page = page(request, &response);
-    let media_type = page.headers().get(header::CONTENT_TYPE).cloned();
-    response = response.with_body({ page }.take_body());
-    if let Some(media_type) = media_type {
-        response = response.with(header::CONTENT_TYPE, media_type);
-    }
-    if response.status() == 503 && !response.headers().contains_key(header::RETRY_AFTER) {
-        response = response.with(header::RETRY_AFTER, HeaderValue::from_static("5"));
-    }
-    response
-}
-
-fn page(request: &Request, response: &Response) -> Response {
-    match named_first(request) {
-        Some("json") => problem(request, response),
-        Some(_) => html(request, response),
-        None if request.header("accept").is_some() && request.accepts("text/html") => {
-            html(request, response)
-        }
-        None => plain(request, response),
-    }
-}
-
-/// Which form the client names, where it names one that it takes: browsers name HTML, programs
-/// JSON.
-fn named_first(request: &Request) -> Option<&'static str> {
-    let accept = request.header("accept")?.to_ascii_lowercase();
-    let takes = |media_types: &[&str]| media_types.iter().any(|kind| request.accepts(kind));
-    let json = takes(&["application/json", "application/problem+json"]);
-    let html = takes(&["text/html"]);
-    let named = |name: &'static str, taken: bool| {
-        let place = accept.find(name).filter(|_| taken)?;
-        Some((place, name))
+    let told = Told::of(&response);
+    let report = Report::of(request, &response);
+    let page = match (form(request.headers()), report) {
+        (Form::Html, Some(report)) => shell(&told.title(), debug::STYLE, &debug::html(&report)),
+        (Form::Html, None) => html(request, &told).await,
+        (Form::Text, report) => plain(request, &told, report.as_ref()),
+        (Form::Problem, report) => problem(request, told, report.as_ref()),
     };
-    let first = named("json", json)
-        .into_iter()
-        .chain(named("html", html))
-        .min();
-    first.map(|(_, name)| name)
+    wear(request, response, page)
 }
 
-/// What may be said to a visitor: an error of the request says what was wrong with it.
-fn public_message(response: &Response) -> Option<String> {
-    let error = response
-        .error()?
-        .downcast_ref::<crate::http::RequestError>()?;
+/// What anybody may be told of an error.
+struct Told {
+    status: StatusCode,
+    /// An error of the request says what was wrong with it.
+    message: Option<String>,
+}
+
+impl Told {
+    fn of(response: &Response) -> Self {
+        let status = response.status();
+        let error = response
+            .error()
+            .and_then(Error::downcast_ref::<RequestError>);
+        let message = error
+            .filter(|_| status.is_client_error())
+            .map(ToString::to_string);
+        Self { status, message }
+    }
+
+    fn reason(&self) -> &'static str {
+        self.status.canonical_reason().unwrap_or("Error")
+    }
+
+    /// The id to ask about it by, where the log has it: it tells of the site's errors, and not of each page
+    /// that is not there.
+    fn id(&self, request: &Request) -> Option<String> {
+        let is_logged = self.status.is_server_error();
+        is_logged.then(|| request.id().to_owned())
+    }
+
+    fn title(&self) -> String {
+        format!("{} {}", self.status.as_u16(), self.reason())
+    }
+}
+
+/// The form that the client likes best. One that names none gets text: programs, and people at a terminal.
+fn form(headers: &HeaderMap) -> Form {
+    let accept = Accept::of(headers);
+    let likings = OFFERS.iter().rev();
+    let likings = likings.filter_map(|(name, form)| Some((accept.liking(name)?, *form)));
+    let best = likings.max_by_key(|(liking, _)| *liking);
+    best.filter(|(liking, _)| liking.is_named())
+        .map_or(Form::Text, |(_, form)| form)
+}
+
+/// The response with the body of a page, and with what its headers say about that body.
+fn wear(request: &Request, mut response: Response, mut page: Response) -> Response {
+    response = response.with_body(page.take_body());
+    let unavailable = response.status() == 503;
+    let headers = response.headers_mut();
+    for (name, value) in page.headers() {
+        if name == header::CONTENT_TYPE || !headers.contains_key(name) {
+            headers.insert(name, value.clone());
+        }
+    }
+    if request.is_debug() {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if unavailable {
+        let retry = headers.entry(header::RETRY_AFTER);
+        retry.or_insert(HeaderValue::from_static("5"));
+    }
     response
-        .status()
-        .is_client_error()
-        .then(|| error.to_string())
 }
 
-fn reason(response: &Response) -> &'static str {
-    response.status().canonical_reason().unwrap_or("Error")
-}
-
-fn plain(request: &Request, response: &Response) -> Response {
-    let mut text = format!("{} {}\n", response.status().as_u16(), reason(response));
-    for line in public_message(response)
-        .into_iter()
-        .chain(details(request, response))
-    {
-        text += &line;
-        text.push('\n');
+fn plain(request: &Request, told: &Told, report: Option<&Report>) -> Response {
+    let mut text = told.title() + "\n";
+    if let Some(message) = &told.message {
+        text += &format!("{message}\n");
+    }
+    match (report, told.id(request)) {
+        (Some(report), _) => text += &debug::text(report),
+        (None, Some(id)) => text += &format!("request id {id}\n"),
+        (None, None) => {}
     }
     response::text(text)
 }
 
-/// `application/problem+json`: RFC 9457.
-fn problem(request: &Request, response: &Response) -> Response {
-    let detail = public_message(response).or_else(|| details(request, response).into_iter().next());
-    let problem = serde_json::json!({
-        "title": reason(response),
-        "status": response.status().as_u16(),
-        "detail": detail,
+fn problem(request: &Request, told: Told, report: Option<&Report>) -> Response {
+    let mut problem = serde_json::json!({
+        "type": "about:blank",
+        "title": told.reason(),
+        "status": told.status.as_u16(),
     });
+    if let Some(id) = told.id(request) {
+        problem["request_id"] = id.into();
+    }
+    if let Some(message) = told.message {
+        problem["detail"] = message.into();
+    }
+    if let Some(report) = report {
+        problem["debug"] = debug::problem(report);
+    }
     response::json(&problem).with(
         header::CONTENT_TYPE,
-        HeaderValue::from_static("application/problem+json"),
+        const { HeaderValue::from_static("application/problem+json") },
     )
 }
 
-fn html(request: &Request, response: &Response) -> Response {
-    let (status, reason) = (response.status().as_u16(), reason(response));
-    let mut body = format!("<h1>{status} {reason}</h1>");
-    if let Some(message) = public_message(response) {
-        write!(body, "<p>{}</p>", escape_html(&message)).expect("a String takes every write");
+/// The site's own page, or the one that every site has.
+#[cfg_attr(
+    not(feature = "templates"),
+    expect(
+        clippy::unused_async,
+        reason = "pages from templates wait for what they show"
+    )
+)]
+async fn html(request: &Request, told: &Told) -> Response {
+    #[cfg(feature = "templates")]
+    {
+        let (message, id) = (told.message.as_deref(), told.id(request));
+        let of_site =
+            error_template::page(request, told.status, told.reason(), message, id.as_deref());
+        if let Some(page) = of_site.await {
+            return page;
+        }
     }
-    let details = details(request, response);
-    if !details.is_empty() {
-        let lines: Vec<Cow<'_, str>> = details.iter().map(|line| escape_html(line)).collect();
-        write!(
-            body,
-            "<pre>{}</pre><p><small>Shown because DEBUG is on.</small></p>",
-            lines.join("\n")
-        )
-        .expect("a String takes every write");
-    }
-    response::html(format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{status} {reason}</title>\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <meta name=\"color-scheme\" content=\"light dark\"><link rel=\"icon\" href=\"data:,\">\
-         <style>{STYLE}</style></head>\
-         <body><main>{body}</main></body></html>"
-    ))
+    built_in(request, told)
 }
 
-const STYLE: &str = ":root{color-scheme:light dark;--paper:#fdfcf7;--ink:#222;--card:#fff;--line:#ddd}\
-@media(prefers-color-scheme:dark){:root{--paper:#171b21;--ink:#e9e6dc;--card:#20262e;--line:#343c47}}\
+fn built_in(request: &Request, told: &Told) -> Response {
+    let title = told.title();
+    let mut page = format!("<h1>{title}</h1>\n");
+    if let Some(message) = &told.message {
+        page += &format!("<p>{}</p>\n", escape_html(message));
+    }
+    if let Some(id) = told.id(request) {
+        let id = escape_html(&id);
+        page += &format!("<p class=\"dim\"><small>Request id <code>{id}</code></small></p>\n");
+    }
+    shell(&title, "", &page)
+}
+
+/// A page around what is in `main`: dark and light, and as wide as the screen.
+fn shell(title: &str, style: &str, main: &str) -> Response {
+    let page = format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <meta name=\"color-scheme\" content=\"light dark\"><link rel=\"icon\" href=\"data:,\">\
+         <style>{STYLE}{style}</style></head>\n<body><main>\n{main}</main></body></html>\n"
+    );
+    response::html(page).with(
+        header::CONTENT_SECURITY_POLICY,
+        const { HeaderValue::from_static(POLICY) },
+    )
+}
+
+/// Nothing is loaded or run, whatever a page came to hold.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const STYLE: &str = ":root{color-scheme:light dark;--paper:#fdfcf7;--ink:#222;--dim:#666;--card:#fff;--line:#ddd;--mark:#fff0b3}\
+@media(prefers-color-scheme:dark){:root{--paper:#171b21;--ink:#e9e6dc;--dim:#a3a7ad;--card:#20262e;--line:#343c47;--mark:#4a4020}}\
 body{font:16px/1.5 system-ui,sans-serif;margin:0;background:var(--paper);color:var(--ink)}\
 main{max-width:46rem;margin:12vh auto;padding:0 1.5rem;overflow-wrap:anywhere}\
 h1{font-size:1.6rem;border-bottom:4px solid #ffcf33;display:inline-block}\
+.dim{color:var(--dim)}\
 pre{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:1rem;white-space:pre-wrap}";
 
-/// The cause, the line and the route: for the site's author only.
-fn details(request: &Request, response: &Response) -> Vec<String> {
-    let Some(error) = response.error().filter(|_| request.is_debug()) else {
-        return Vec::new();
-    };
-    let mut details = vec![error.chain()];
-    if let Some(place) = error.place() {
-        details.push(format!("at {place}"));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(accept: &'static str) -> Form {
+        let value = HeaderValue::from_static(accept);
+        form(&HeaderMap::from_iter([(header::ACCEPT, value)]))
     }
-    details.push(format!("{} {}", request.method(), request.path()));
-    if let Some(route) = request.route_path() {
-        details.push(format!("route {route}"));
+
+    #[test]
+    fn a_client_gets_the_form_it_likes_best() {
+        assert_eq!(form(&HeaderMap::new()), Form::Text);
+        for (accept, expected) in [
+            ("*/*", Form::Text),
+            (
+                "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+                Form::Html,
+            ),
+            ("application/json", Form::Problem),
+            ("application/problem+json", Form::Problem),
+            ("application/json, text/plain, */*", Form::Problem),
+            ("text/html;q=0.4, application/json;q=0.5", Form::Problem),
+            ("text/html, application/json", Form::Html),
+            ("application/json, text/html", Form::Problem),
+            ("text/*", Form::Html),
+            ("text/*, text/html;q=0.5", Form::Text),
+            ("application/*", Form::Problem),
+            ("image/png", Form::Text),
+            ("text/html;q=0, application/json;q=0, */*", Form::Text),
+            ("text/html;q=0.001, */*", Form::Text),
+            ("garbage", Form::Text),
+            ("", Form::Text),
+        ] {
+            assert_eq!(of(accept), expected, "{accept}");
+        }
     }
-    if let Some(view) = request.route().view {
-        details.push(format!("view {view}"));
-    }
-    details
 }

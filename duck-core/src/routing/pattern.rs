@@ -177,8 +177,29 @@ impl Pattern {
                 }
             }
         }
+        check_filled(&path)?;
         Ok(path)
     }
+}
+
+/// Refuses what leads elsewhere: browsers take `.` and `..` for folders before they send a path, and what follows
+/// two slashes at its start for another site. No encoding keeps them from it.
+fn check_filled(path: &str) -> Result<(), String> {
+    if let Some(dots) = path
+        .split('/')
+        .find(|segment| matches!(*segment, "." | ".."))
+    {
+        return Err(format!("no URL can have `{dots}` between its slashes"));
+    }
+    if path.starts_with("//") {
+        return Err("a URL that begins with two slashes is one of another site".to_owned());
+    }
+    Ok(())
+}
+
+/// A path of names with slashes between them, percent-encoded.
+pub(crate) fn encode_path(path: &str) -> String {
+    utf8_percent_encode(path, REST).to_string()
 }
 
 impl Param {

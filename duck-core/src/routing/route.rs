@@ -16,6 +16,10 @@ pub(crate) struct RouteInfo {
     pub(crate) params: Vec<(String, Converter)>,
     /// Bytes of a body, where it is not as the settings say.
     pub(crate) max_body: Option<u64>,
+    /// Whether pages of other sites may send to it.
+    pub(crate) csrf_exempt: bool,
+    /// Whether visitors may come who are not logged in.
+    pub(crate) public: bool,
 }
 
 impl RouteInfo {
@@ -31,4 +35,18 @@ pub(crate) struct Found {
     pub(crate) params: Params,
     /// The path that was compared, where it is spelled differently from the one sent.
     pub(crate) path: Option<String>,
+}
+
+/// One URL pattern of a site, as the `routes` command lists it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RouteLine {
+    /// The methods it answers, with spaces between them.
+    pub methods: String,
+    /// The path as it was written.
+    pub path: String,
+    /// Its name, or nothing.
+    pub name: String,
+    /// The view's own name in the program.
+    pub view: &'static str,
 }

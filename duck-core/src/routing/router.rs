@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::{HeaderValue, Method, StatusCode, header};
 
 use crate::BoxFuture;
+use crate::error::statuses::Statuses;
 use crate::error::{Error, Result};
 use crate::http::request::Request;
 use crate::http::response::Response;
@@ -25,8 +26,8 @@ pub(crate) struct Route {
 
 impl Route {
     /// The chain, from its first layer on.
-    pub(crate) fn start(&self) -> Next<'_> {
-        Next::new(&self.layers, &*self.view)
+    pub(crate) fn start<'a>(&'a self, statuses: &'a Statuses) -> Next<'a> {
+        Next::new(&self.layers, &*self.view, statuses)
     }
 }
 

@@ -8,6 +8,8 @@ use http::Method;
 use crate::error::Result;
 use crate::http::into_response::IntoResponse;
 use crate::middleware::{ErasedMiddleware, Middleware};
+#[cfg(feature = "templates")]
+use crate::pages::templates::{folder::Folder, folders::Templates};
 use crate::routing::params::FromParams;
 use crate::routing::view::{AsyncAnswer, ErasedView, Shim, View};
 use crate::settings::Settings;
@@ -84,9 +86,15 @@ pub struct UrlPattern {
     pub(crate) any_method: bool,
     pub(crate) layers: Vec<Arc<dyn ErasedMiddleware>>,
     pub(crate) max_body: Option<u64>,
+    /// Whether requests from other sites are refused; unset, they are.
+    pub(crate) csrf: Option<bool>,
+    pub(crate) public: bool,
     pub(crate) view: MakeView,
     pub(crate) view_name: &'static str,
     pub(crate) view_params: usize,
+    /// Those of the blueprints it is in, the outermost first.
+    #[cfg(feature = "templates")]
+    pub(crate) templates: Vec<Folder>,
 }
 
 /// Makes the view when the site starts: a static folder has to read settings first.
@@ -117,9 +125,13 @@ impl UrlPattern {
             any_method: false,
             layers: Vec::new(),
             max_body: None,
+            csrf: None,
+            public: false,
             view: Box::new(|settings| Ok(Arc::new(Shim::new(view(settings)?)))),
             view_name: std::any::type_name::<V>(),
             view_params: Args::COUNT,
+            #[cfg(feature = "templates")]
+            templates: Vec::new(),
         }
     }
 
@@ -181,10 +193,39 @@ impl UrlPattern {
         self
     }
 
+    /// Lets in visitors who are not logged in, where `duck::auth::login_required` stands around the
+    /// blueprint or the site: a page to sign up. Without that it changes nothing.
+    #[must_use]
+    pub fn public(mut self) -> Self {
+        self.public = true;
+        self
+    }
+
     /// How many bytes a request may bring to this view, in place of `MAX_BODY_BYTES`.
     #[must_use]
     pub fn max_body(mut self, bytes: u64) -> Self {
         self.max_body = Some(bytes);
+        self
+    }
+
+    /// Whether requests that pages of other sites make are refused, as they are for every view unless you say
+    /// `false`. Say so for a view that such pages may use, and that does nothing in the name of whoever
+    /// is logged in: an API that takes a token in a header, say. Programs need no `false`: what comes from no
+    /// browser is not refused.
+    ///
+    /// ```
+    /// use duck::http::POST;
+    /// use duck::{Request, path};
+    ///
+    /// async fn count(request: Request) -> &'static str {
+    ///     "counted"
+    /// }
+    ///
+    /// let pattern = path("/count", count).methods([POST]).csrf(false);
+    /// ```
+    #[must_use]
+    pub fn csrf(mut self, protected: bool) -> Self {
+        self.csrf = Some(protected);
         self
     }
 }
@@ -218,6 +259,9 @@ pub struct Blueprint {
     prefix: String,
     patterns: Vec<UrlPattern>,
     layers: Vec<Arc<dyn ErasedMiddleware>>,
+    csrf: Option<bool>,
+    #[cfg(feature = "templates")]
+    templates: Vec<Folder>,
 }
 
 impl Blueprint {
@@ -229,6 +273,9 @@ impl Blueprint {
             name,
             patterns: Vec::new(),
             layers: Vec::new(),
+            csrf: None,
+            #[cfg(feature = "templates")]
+            templates: Vec::new(),
         }
     }
 
@@ -253,6 +300,29 @@ impl Blueprint {
         self
     }
 
+    /// Whether its views refuse requests of other sites, where their own URL patterns say nothing: see
+    /// [`UrlPattern::csrf`].
+    #[must_use]
+    pub fn csrf(mut self, protected: bool) -> Self {
+        self.csrf = Some(protected);
+        self
+    }
+
+    /// Adds a folder of templates. The site's own stand before it, those of the blueprints in it behind
+    /// it. They come with the blueprint's URL patterns: without any, there are no templates either.
+    ///
+    /// ```
+    /// use duck::Blueprint;
+    ///
+    /// let shop = Blueprint::new("shop").templates(duck::templates!("$CARGO_MANIFEST_DIR/src/shop/templates"));
+    /// ```
+    #[cfg(feature = "templates")]
+    #[must_use]
+    pub fn templates(mut self, templates: Templates) -> Self {
+        self.templates.extend(templates.into_folders());
+        self
+    }
+
     fn adopt(&self, mut pattern: UrlPattern) -> UrlPattern {
         let prefix = self.prefix.trim_end_matches('/');
         match &mut pattern.matcher {
@@ -264,8 +334,13 @@ impl Blueprint {
                 *expression = format!("{}(?:{own})", regex::escape(prefix));
             }
         }
+        pattern.csrf = pattern.csrf.or(self.csrf);
         pattern.name = pattern.name.map(|name| format!("{}.{name}", self.name));
         pattern.layers.splice(0..0, self.layers.iter().cloned());
+        #[cfg(feature = "templates")]
+        pattern
+            .templates
+            .splice(0..0, self.templates.iter().cloned());
         pattern
     }
 }

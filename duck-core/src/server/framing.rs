@@ -6,6 +6,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 
+use crate::error::printable::Quoted;
 use crate::http::body::Body;
 use crate::http::response::{Response, text};
 use crate::server::sending::Sending;
@@ -21,7 +22,8 @@ pub(crate) fn settle(response: &mut Response, method: &Method, uri: &Uri) {
     let status = response.status();
     let warn = |what| {
         let status = status.as_u16();
-        tracing::warn!(target: "duck", status, %method, path = uri.path(), "{what}");
+        let path = Quoted::path(uri.path());
+        tracing::warn!(target: "duck", status, %method, %path, "{what}");
     };
     if status == StatusCode::SWITCHING_PROTOCOLS {
         // Who embeds the site may switch; [`without_switching`] is told where it was.
@@ -58,7 +60,8 @@ pub(crate) fn without_switching(response: &http::Response<Body>) -> http::Respon
 /// What is sent in place of a response that is no answer to its request.
 fn no_answer(status: StatusCode, path: &str) -> Response {
     let status = status.as_u16();
-    tracing::error!(target: "duck", status, path, "a view cannot answer with this status: 500 was sent");
+    let path = Quoted::path(path);
+    tracing::error!(target: "duck", status, %path, "a view cannot answer with this status: 500 was sent");
     text("500 Internal Server Error\n").with_status(StatusCode::INTERNAL_SERVER_ERROR)
 }
 

@@ -17,15 +17,16 @@ const BROWSER: usize = 8;
 pub(crate) struct Limits {
     /// Bytes of a body, unless its URL pattern says otherwise.
     pub(crate) max_body_bytes: u64,
+    /// Bytes a second of a body that is streamed.
+    pub(crate) body_min_rate: u64,
     /// Bytes of a request's line and headers.
     pub(crate) max_head_bytes: usize,
     /// Open connections.
     pub(crate) max_connections: usize,
     /// Of those, how many from one address that have not sent a whole head yet.
     max_new_connections_per_address: Option<usize>,
-    /// Parts of an upload.
-    #[cfg(feature = "multipart")]
-    pub(crate) max_parts: usize,
+    /// Fields of a form or a query, parts of an upload.
+    pub(crate) max_fields: usize,
     head_timeout: Seconds,
     body_timeout: Seconds,
     idle_timeout: Seconds,
@@ -37,11 +38,11 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_body_bytes: 2 * 1024 * 1024,
+            body_min_rate: 1024,
             max_head_bytes: 64 * 1024,
             max_connections: 10_000,
             max_new_connections_per_address: None,
-            #[cfg(feature = "multipart")]
-            max_parts: 1000,
+            max_fields: 1000,
             head_timeout: Seconds(Duration::from_secs(15)),
             body_timeout: Seconds(Duration::from_secs(60)),
             idle_timeout: Seconds(Duration::from_secs(60)),
@@ -100,7 +101,8 @@ impl Limits {
         self.head_timeout.0
     }
 
-    /// For a whole body that a view reads at once; between two pieces of one that it streams.
+    /// For a whole body that a view reads at once; of one that it streams, for what is to come in that time at
+    /// `BODY_MIN_RATE`.
     pub(crate) fn body(&self) -> Duration {
         self.body_timeout.0
     }

@@ -10,6 +10,7 @@ use http::{Method, StatusCode, Uri};
 use http_body::{Frame, SizeHint};
 
 use crate::error::Error;
+use crate::error::printable::Quoted;
 use crate::http::body::{Body, BoxError};
 use crate::http::request_error::RequestError;
 use crate::middleware::caught;
@@ -99,12 +100,16 @@ impl Sending {
             Failure::Panic(panic) => (panic, true),
         };
         let place = error.place().filter(|_| is_panic);
-        let (status, method, path) = (self.status.as_u16(), &self.method, self.uri.path());
-        let (cause, place) = (error.chain(), place.map(tracing::field::display));
+        let (status, method) = (self.status.as_u16(), &self.method);
+        let path = Quoted::path(self.uri.path());
+        let (cause, place) = (
+            Quoted::cause(error.chain()),
+            place.map(tracing::field::display),
+        );
         if is_the_clients(error.cause()) {
-            tracing::debug!(target: "duck", status, %method, path, cause, "a response broke off with its request");
+            tracing::debug!(target: "duck", status, %method, %path, %cause, "a response broke off with its request");
         } else {
-            tracing::error!(target: "duck", status, %method, path, cause, place, "a response broke off");
+            tracing::error!(target: "duck", status, %method, %path, %cause, place, "a response broke off");
         }
         error.into_cause()
     }

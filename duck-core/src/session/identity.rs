@@ -26,12 +26,15 @@ impl Session {
         let user = user.to_string();
         let before = self.user().await?;
         let inner = self.access().await?;
-        let mut state = inner.state();
-        state.renew(Identity::Login)?;
-        if before.is_some_and(|before| before != user) {
-            state.reset();
+        {
+            let mut state = inner.state();
+            state.renew(Identity::Login)?;
+            if before.is_some_and(|before| before != user) {
+                state.reset();
+            }
+            state.set(USER, encode(USER, &user)?, inner.engine.policy())?;
         }
-        state.set(USER, encode(USER, &user)?, inner.engine.policy())
+        self.rotate_csrf_secret().await
     }
 
     /// Logs out: everything goes, the id dies, the cookie is removed. The same as

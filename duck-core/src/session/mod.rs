@@ -1,6 +1,8 @@
 //! `request.session`: what a site remembers of a visitor from one request to the next.
 
+mod auth_hash;
 mod changes;
+pub(crate) mod csrf;
 mod data;
 mod engine;
 pub(crate) mod error;
@@ -31,6 +33,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use bytes::Bytes;
 use serde::Serialize;
 
+pub use self::auth_hash::AuthHash;
 pub use self::changes::{Changes, Identity};
 pub use self::data::SessionData;
 use self::data::USER;
@@ -183,6 +186,17 @@ impl Session {
         self.0
             .as_ref()
             .is_some_and(|inner| inner.accessed.load(Ordering::Relaxed))
+    }
+
+    /// Whether the request has asked for the session, and somebody is logged in. For session middleware.
+    ///
+    /// ```
+    /// assert!(!duck::Session::default().has_user());
+    /// ```
+    pub fn has_user(&self) -> bool {
+        let loaded = |inner: &&Arc<Inner>| inner.loaded.get() == Some(&true);
+        let inner = self.0.as_ref().filter(loaded);
+        inner.is_some_and(|inner| inner.state().data.get(USER).is_some())
     }
 
     /// Whether somebody besides this handle has the session: a stream that goes on when the view has

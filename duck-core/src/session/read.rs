@@ -8,6 +8,17 @@ use crate::session::error::SessionError;
 
 /// Reading.
 impl Session {
+    /// The keys that the session holds and how many bytes each value has, as JSON; `None` where nobody has
+    /// asked for the session so far. It is not loaded for this.
+    pub(crate) fn sizes_if_loaded(&self) -> Option<Vec<(String, usize)>> {
+        let inner = self.0.as_ref()?;
+        inner.loaded.get().filter(|is_loaded| **is_loaded)?;
+        let entries = inner.state().data.entries();
+        let size =
+            |(key, json): &(super::data::Key, bytes::Bytes)| (key.as_str().to_owned(), json.len());
+        Some(entries.iter().map(size).collect())
+    }
+
     /// The value under `key`; `None` if there is none. A stored null is a value: read an
     /// `Option` to tell.
     ///

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Serialize;
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
@@ -27,6 +28,26 @@ pub(super) enum Content {
     /// The program set something that no settings file could hold; the text says why.
     #[serde(skip)]
     Unusable(String),
+}
+
+impl fmt::Display for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => value.fmt(f),
+            Self::Signed(number) => number.fmt(f),
+            Self::Unsigned(number) => number.fmt(f),
+            Self::Float(number) => number.fmt(f),
+            Self::Text(text) | Self::Variable(text) => text.fmt(f),
+            Self::Date(date) => date.fmt(f),
+            Self::List(list) => {
+                let texts: Vec<_> = list.iter().map(ToString::to_string).collect();
+                write!(f, "[{}]", texts.join(", "))
+            }
+            // Names in a table may be those of secrets: it is for who knows them.
+            Self::Table(table) => write!(f, "{{{} keys}}", table.len()),
+            Self::Unusable(why) => write!(f, "({why})"),
+        }
+    }
 }
 
 impl Content {

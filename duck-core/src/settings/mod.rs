@@ -4,6 +4,7 @@ mod content;
 mod env_file;
 mod environment;
 mod error;
+mod folders;
 mod mismatch;
 mod part;
 mod seconds;
@@ -21,6 +22,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::error::SettingsError;
+use self::folders::Folders;
 use self::part::Part;
 pub use self::seconds::Seconds;
 pub use self::secret::SecretKey;
@@ -70,6 +72,7 @@ struct Inner {
     source: String,
     folder: Option<PathBuf>,
     asked: Mutex<BTreeSet<&'static str>>,
+    folders: Mutex<Folders>,
 }
 
 impl Settings {
@@ -210,6 +213,7 @@ impl Settings {
             source: self.0.source.clone(),
             folder: self.0.folder.clone(),
             asked: Mutex::new(self.asked().clone()),
+            folders: Mutex::new(self.folders().clone()),
         };
         change(&mut inner);
         Self(Arc::new(inner))
@@ -240,6 +244,12 @@ impl Settings {
             .transpose()
     }
 
+    /// Every key with its value as text: `settings.toml` would have it in these words. Secrets are in it.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = (&str, String)> {
+        let values = self.0.values.iter();
+        values.map(|(key, value)| (&**key, value.to_string()))
+    }
+
     /// An error about one key, with the place where it was set.
     pub fn error(&self, key: &str, message: impl fmt::Display) -> SettingsError {
         match self.0.values.get(key) {
@@ -256,9 +266,67 @@ impl Settings {
         }
     }
 
+    /// The files that it may have come from.
+    #[cfg(feature = "cli")]
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let folder = self.folder().filter(|_| !self.0.source.is_empty());
+        let names = [self.0.source.as_str(), ".env"];
+        folder.map_or_else(Vec::new, |folder| {
+            names.map(|name| folder.join(name)).to_vec()
+        })
+    }
+
     /// The folder of the settings file.
     pub fn folder(&self) -> Option<&Path> {
         self.0.folder.as_deref()
+    }
+
+    /// Says that nobody may read what is in a folder, which `key` names: sessions, a database. A site that serves
+    /// it, or a folder around it, does not start, whatever links and `..` stand between the two.
+    ///
+    /// ```
+    /// use duck::files::static_folder;
+    /// use duck::{App, Settings, Setup};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let app = App::new(Settings::default())
+    ///     .with(async |setup: &mut Setup<'_>| {
+    ///         setup.settings().keep_private("DATABASE_DIR", "media/../public/database")?;
+    ///         Ok(())
+    ///     })
+    ///     .urls([static_folder("/files/", "public")]);
+    /// assert!(app.start().await.is_err());
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When it is served already.
+    pub fn keep_private(
+        &self,
+        key: &'static str,
+        folder: impl AsRef<Path>,
+    ) -> Result<(), SettingsError> {
+        let kept = self.folders().keep_private(key, &self.resolve(folder));
+        kept.map_err(|served| {
+            let served = served.display();
+            self.error(
+                key,
+                format_args!("lies in {served}, whose files are served to everybody"),
+            )
+        })
+    }
+
+    /// Says that everybody may read what is in a folder.
+    pub(crate) fn serve(&self, folder: &Path) -> Result<(), SettingsError> {
+        self.folders().serve(folder).map_err(|key| {
+            let served = folder.display();
+            self.error(
+                key,
+                format_args!("lies in {served}, whose files are served to everybody"),
+            )
+        })
     }
 
     /// `DEBUG`: details of errors are shown to the visitor. Off unless it is set.
@@ -342,6 +410,13 @@ impl Settings {
             })
             .map(|error| error.to_string())
             .collect()
+    }
+
+    fn folders(&self) -> std::sync::MutexGuard<'_, Folders> {
+        self.0
+            .folders
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn asked(&self) -> std::sync::MutexGuard<'_, BTreeSet<&'static str>> {

@@ -73,6 +73,12 @@ fn line_of(text: &str, place: usize) -> usize {
     1 + before.filter(|&&byte| byte == b'\n').count()
 }
 
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.content.fmt(f)
+    }
+}
+
 impl Value {
     /// `None` for a value that is none.
     pub(super) fn set_by_program(value: &impl Serialize) -> Option<Self> {

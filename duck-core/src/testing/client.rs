@@ -17,6 +17,7 @@ use crate::http::body::Body;
 use crate::http::proxies::Connection;
 use crate::http::request::Request;
 use crate::http::response::Response;
+use crate::middleware::allowed_hosts::OF_TESTS;
 use crate::routing::view::ErasedView;
 use crate::session::error::SessionError;
 
@@ -72,7 +73,7 @@ impl TestClient {
             site,
             jar: Mutex::default(),
             connection: Connection::default(),
-            host: "testserver".to_owned(),
+            host: OF_TESTS.to_owned(),
         }
     }
 

@@ -15,6 +15,8 @@ use crate::http::body::Body;
 /// As many as browsers follow: the Fetch standard, 4.4.
 const MOST_REDIRECTS: usize = 20;
 
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
+
 /// A request that a [`TestClient`] is about to send: `.await` sends it.
 #[derive(Debug)]
 pub struct TestRequest<'a> {
@@ -116,6 +118,48 @@ impl<'a> TestRequest<'a> {
             _ => panic!("{name:?}: {value:?} is no header"),
         }
         self
+    }
+
+    /// Sends the request as a browser does for a page of another site, such as `https://evil.example`: with
+    /// that `Origin`, and `Sec-Fetch-Site: cross-site`. Without this, `POST` and the like are sent as for a page
+    /// of the site itself.
+    ///
+    /// ```
+    /// use duck::prelude::*;
+    /// use duck::testing::TestClient;
+    ///
+    /// async fn delete(request: Request) -> &'static str {
+    ///     "gone"
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let urls = [path("/delete", delete).methods([POST])];
+    /// let site = TestClient::start(App::new(Settings::default()).urls(urls)).await;
+    /// assert_eq!(site.post("/delete").await.status(), 200);
+    /// assert_eq!(site.post("/delete").from_origin("https://evil.example").await.status(), 403);
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When it cannot stand in a header.
+    #[must_use]
+    #[track_caller]
+    pub fn from_origin(self, origin: &str) -> Self {
+        self.header(SEC_FETCH_SITE, "cross-site")
+            .header("origin", origin)
+    }
+
+    /// Says what browsers say of a page of the site's own, unless the test says something else.
+    fn with_fetch_metadata(&mut self) {
+        let own = HeaderValue::from_static("same-origin");
+        let unsafe_method = !self.request.method().is_safe();
+        let headers = self.request.headers_mut();
+        if unsafe_method && !headers.contains_key("origin") && !headers.contains_key(SEC_FETCH_SITE)
+        {
+            headers.insert(SEC_FETCH_SITE, own);
+        }
     }
 
     /// Sends a form.
@@ -235,6 +279,7 @@ impl<'a> TestRequest<'a> {
     }
 
     async fn send(mut self) -> TestResponse {
+        self.with_fetch_metadata();
         if let Some(parts) = self.parts.take() {
             let (media_type, body) = parts.encode();
             self = self.body(&media_type, body);

@@ -7,6 +7,7 @@ mod expectations;
 mod frames;
 mod framing;
 mod half_closed;
+mod hosts;
 mod http2;
 mod limits;
 mod log;

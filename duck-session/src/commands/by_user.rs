@@ -57,6 +57,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
+    use duck::session::AuthHash;
     use duck::testing::TestClient;
     use duck::{App, Bytes, Request, Settings, path};
 
@@ -141,7 +142,7 @@ mod tests {
             own: &SessionSettings::from_settings(&settings).unwrap(),
             settings: &settings,
             clock: &Clock::default(),
-            auth_hash: None,
+            auth_hash: &AuthHash::default(),
         };
         registry.open(&opening).unwrap()
     }

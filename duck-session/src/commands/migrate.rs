@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use duck::session::SessionError;
+use duck::session::{AuthHash, SessionError};
 use duck::{Error, ExitCode, Result};
 use serde_json::json;
 
@@ -76,6 +76,7 @@ impl Sessions {
             own.session_dir = self.settings.resolve(dir);
         }
         own.refuse_served_folder(&self.settings)?;
+        own.keep_private(&self.settings)?;
         Ok(own)
     }
 
@@ -85,7 +86,7 @@ impl Sessions {
             settings: &self.settings,
             clock: &self.clock,
             // No visitor is asked for.
-            auth_hash: None,
+            auth_hash: &AuthHash::default(),
         };
         let opened = self.registry.open(&opening)?;
         opened.administration.map_err(Error::internal)

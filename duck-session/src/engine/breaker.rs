@@ -89,7 +89,7 @@ fn millis(duration: Duration) -> u64 {
 }
 
 /// A storage's error as that of a session.
-pub(super) fn store_error(error: Error) -> SessionError {
+pub(crate) fn store_error(error: Error) -> SessionError {
     match error.into_cause().downcast::<SessionError>() {
         Ok(error) => *error,
         Err(cause) => SessionError::Store(cause),

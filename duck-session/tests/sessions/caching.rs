@@ -117,17 +117,18 @@ async fn every_status_varies_once_the_session_was_asked_for() {
         }),
     ])
     .await;
-    for path in [
-        "/status/200",
-        "/status/302",
-        "/status/304",
-        "/status/404",
-        "/status/500",
-        "/error",
-        "/panic",
+    let by_accept = ["Cookie", "Accept"];
+    for (path, varies) in [
+        ("/status/200", &by_accept[..1]),
+        ("/status/302", &by_accept[..1]),
+        ("/status/304", &by_accept[..1]),
+        ("/status/404", &by_accept[..1]),
+        ("/status/500", &by_accept[..1]),
+        ("/error", &by_accept),
+        ("/panic", &by_accept),
     ] {
         let response = client.get(path).await;
-        assert_eq!(all(&response, "vary"), ["Cookie"], "{path}");
+        assert_eq!(all(&response, "vary"), varies, "{path}");
         assert_eq!(response.header("cache-control"), None, "{path}");
     }
 }
@@ -149,4 +150,46 @@ async fn a_vary_that_says_it_already_is_left_alone() {
     .await;
     let response = client.get("/vary").await;
     assert_eq!(all(&response, "vary"), ["X-Cookie", "Cookie"]);
+}
+
+#[tokio::test]
+async fn a_page_of_somebody_who_is_logged_in_is_private_unless_the_view_says_otherwise() {
+    let (client, _) = scripted([
+        page("/mine", async |request: Request| {
+            request.session.get::<u8>("a").await?;
+            Ok(text("mine"))
+        }),
+        page("/anybodys", async |_| Ok(text("all the same"))),
+        page("/public", async |request: Request| {
+            request.session.get::<u8>("a").await?;
+            Ok(text("").with_header("cache-control", "public, max-age=60")?)
+        }),
+        page("/gone", async |request: Request| {
+            request.session.get::<u8>("a").await?;
+            Err(Error::not_found("no such thing"))
+        }),
+    ])
+    .await;
+    let none: [String; 0] = [];
+    assert_eq!(all(&client.get("/mine").await, "cache-control"), none);
+    client.get("/login/ada").await;
+    for (path, says) in [
+        ("/mine", &["private"][..]),
+        ("/gone", &["private"]),
+        ("/public", &["public, max-age=60"]),
+        ("/anybodys", &[]),
+    ] {
+        assert_eq!(
+            all(&client.get(path).await, "cache-control"),
+            says,
+            "{path}"
+        );
+    }
+    let mine = client.get("/mine").await;
+    assert_eq!(all(&mine, "vary"), ["Cookie"]);
+    assert_eq!(
+        all(&client.get("/logout").await, "cache-control"),
+        ["no-store"]
+    );
+    assert_eq!(all(&client.get("/mine").await, "cache-control"), none);
 }

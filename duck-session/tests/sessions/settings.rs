@@ -155,3 +155,67 @@ async fn a_depth_that_cannot_be_read_back_is_refused() {
     let error = refusal(settings().with("SESSION_MAX_DEPTH", 128)).await;
     assert!(error.contains("SESSION_MAX_DEPTH"), "{error}");
 }
+
+/// Rule F15: whoever knows the URL could take the sessions away.
+#[tokio::test]
+async fn sessions_are_never_kept_where_the_site_serves_files() {
+    let site = tempfile::tempdir().unwrap();
+    for folder in ["public/media", "elsewhere", "static"] {
+        std::fs::create_dir_all(site.path().join(folder)).unwrap();
+    }
+    std::os::unix::fs::symlink(site.path().join("public"), site.path().join("link")).unwrap();
+    std::os::unix::fs::symlink(
+        site.path().join("link"),
+        site.path().join("elsewhere/again"),
+    )
+    .unwrap();
+    let start = async |storage: &str, dir: &str| {
+        let settings = duck::Settings::default()
+            .with("SESSION_STORAGE", storage)
+            .with("SESSION_DIR", dir)
+            .with("SECRET_KEY", "k".repeat(32))
+            .in_folder(site.path());
+        let urls = [duck::files::static_folder("/media/", "public/media")];
+        let app = duck::App::new(settings).with(duck_session::SessionMiddleware::new());
+        app.with(duck::files::StaticFiles::new())
+            .urls(urls)
+            .start()
+            .await
+    };
+    for storage in ["KeyAsFolderCache", "DynamicFileCache"] {
+        for wrong in [
+            "public/media",
+            "public/media/sessions",
+            "public/./media//sessions",
+            "elsewhere/../public/media/sessions",
+            "missing/../static/sessions",
+            "link/media/sessions",
+            "elsewhere/again/media/deep/sessions",
+            "static/sessions",
+        ] {
+            let error = start(storage, wrong)
+                .await
+                .expect_err("it is served")
+                .chain();
+            assert!(
+                error.contains("SESSION_DIR") && error.contains("served to everybody"),
+                "{wrong}: {error}"
+            );
+            assert!(!site.path().join(wrong).join("duck.sqlite").exists());
+        }
+        for right in [
+            "sessions",
+            "public/sessions",
+            "public/mediasessions",
+            "link/sessions",
+            "elsewhere/x",
+        ] {
+            let dir = format!("{right}-{storage}");
+            start(storage, &dir).await.unwrap().stop().await;
+        }
+    }
+    assert!(
+        start("InMemoryCache", "public/media").await.is_ok(),
+        "it keeps no files"
+    );
+}

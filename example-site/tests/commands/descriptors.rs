@@ -117,7 +117,8 @@ fn the_soft_limit_is_raised_to_the_hard_one() {
 #[test]
 fn connections_that_do_not_fit_are_told_at_the_start_and_by_check() {
     let mut site = Site::new();
-    site.set_toml("DEBUG", "false");
+    site.set_for_the_internet();
+    site.set_list("ALLOWED_HOSTS", &["x"]);
     let told = |site: &Site, command: &str| {
         let mut shell = site.shell(&format!(r#"ulimit -n 1024; exec "$0" {command} 2>&1"#));
         let output = shell.output().unwrap();
@@ -137,7 +138,7 @@ fn connections_that_do_not_fit_are_told_at_the_start_and_by_check() {
     site.set_toml("MAX_CONNECTIONS", "769");
     let (_, text) = told(&site, "check");
     assert!(
-        text.contains("settings.toml, line 3: MAX_CONNECTIONS: 769 connections"),
+        text.contains("settings.toml, line 4: MAX_CONNECTIONS: 769 connections"),
         "{text}"
     );
     assert!(text.contains("LimitNOFILE=1026"), "{text}");

@@ -1,9 +1,10 @@
-//! What `check --deploy` says of settings with which nobody could log in.
+//! What `check` and `check --deploy` say of settings.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 
-use crate::site::Site;
+use crate::site::{KEY, Site};
 
 const HTTPS: &str =
     "takes a domain alone, without scheme, port, path, `*` or more dots: write \"example.org\"";
@@ -91,6 +92,7 @@ fn a_cookie_that_is_always_secure_passes_check_and_has_its_prefix() {
         ("SESSION_COOKIE_PREFIX", "'host'"),
     ] {
         let mut site = Site::new();
+        site.set_for_the_internet();
         site.set_toml(key, value);
         site.answer(&["check", "--deploy"]).done();
     }
@@ -139,4 +141,109 @@ fn a_variable_of_the_environment_is_refused_by_its_name() {
         let error = site.check_with(name, value).refused(1, &says);
         assert!(error.contains(right) && !error.contains("hush"), "{error}");
     }
+}
+
+/// What Django's `check --deploy` finds, as far as Duck has it.
+#[test]
+fn check_deploy_finds_what_is_wrong_on_the_internet_and_check_does_not() {
+    let typed = "a".repeat(36);
+    for (key, value, says) in [
+        ("DEBUG", "true".to_owned(), "DEBUG: is on"),
+        ("ALLOWED_HOSTS", "[]".to_owned(), "ALLOWED_HOSTS: is empty"),
+        (
+            "TRUSTED_PROXIES",
+            "[]".to_owned(),
+            "TRUSTED_PROXIES: is empty",
+        ),
+        (
+            "SECRET_KEY",
+            format!("{typed:?}"),
+            "SECRET_KEY: can be guessed",
+        ),
+        (
+            "SECRET_KEY_FALLBACKS",
+            format!("[{typed:?}]"),
+            "SECRET_KEY_FALLBACKS: can be guessed",
+        ),
+        (
+            "SESSION_COOKIE_SECURE",
+            "false".to_owned(),
+            "SESSION_COOKIE_SECURE: is false",
+        ),
+        (
+            "SESSION_COOKIE_HTTPONLY",
+            "false".to_owned(),
+            "SESSION_COOKIE_HTTPONLY: is false",
+        ),
+        (
+            "SESSION_ENCRYPT",
+            "false".to_owned(),
+            "SESSION_ENCRYPT: is false",
+        ),
+    ] {
+        let mut site = Site::new();
+        site.set_for_the_internet();
+        site.answer(&["check", "--deploy"]).done();
+        site.set_toml(key, &value);
+        site.answer(&["check"]).done();
+        let output = site
+            .piped(&["check", "--deploy"])
+            .wait_with_output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let findings: Vec<_> = text.lines().filter(|line| line.contains('✗')).collect();
+        assert_eq!(
+            (output.status.code(), findings.len()),
+            (Some(1), 1),
+            "{key}: {text}"
+        );
+        assert!(
+            findings[0].contains(says) && !text.contains(&typed),
+            "{key}: {text}"
+        );
+    }
+}
+
+#[test]
+fn check_deploy_finds_a_key_that_every_user_of_the_machine_can_read() {
+    let mut site = Site::new();
+    site.set_for_the_internet();
+    let open = |name: &str, mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(site.path(name), mode).unwrap();
+    };
+    let findings = || {
+        let output = site
+            .piped(&["check", "--deploy"])
+            .wait_with_output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines()
+            .filter(|line| line.contains('✗'))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    std::fs::write(site.path(".env"), "DUCK_WORKERS=2\n").unwrap();
+    open(".env", 0o644);
+    open("settings.toml", 0o640);
+    assert!(findings().is_empty());
+    open("settings.toml", 0o644);
+    let found = findings();
+    assert!(
+        found.len() == 1 && found[0].contains("settings.toml holds a SECRET_KEY"),
+        "{found:?}"
+    );
+    open("settings.toml", 0o600);
+    std::fs::write(
+        site.path(".env"),
+        format!("# the key\nexport DUCK_SECRET_KEY='{KEY}'\n"),
+    )
+    .unwrap();
+    let found = findings();
+    assert!(
+        found.len() == 1 && found[0].contains(".env holds a SECRET_KEY"),
+        "{found:?}"
+    );
+    open(".env", 0o600);
+    assert!(findings().is_empty());
 }

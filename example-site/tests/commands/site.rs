@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::thread;
@@ -63,7 +64,17 @@ impl Site {
     fn write(&self) {
         let lines = self.settings.iter();
         let lines = lines.map(|(key, value)| format!("{key} = {value}\n"));
-        fs::write(self.path("settings.toml"), lines.collect::<String>()).unwrap();
+        let file = self.path("settings.toml");
+        fs::write(&file, lines.collect::<String>()).unwrap();
+        // It holds the key.
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    /// Sets what a site on the internet has to say and no other has.
+    pub(crate) fn set_for_the_internet(&mut self) {
+        self.set_toml("DEBUG", "false");
+        self.set_list("ALLOWED_HOSTS", &["example.org"]);
+        self.set_list("TRUSTED_PROXIES", &["127.0.0.1"]);
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -11,7 +11,7 @@ impl ClassView for About {
     async fn get(&self, _request: Request) -> Result<Response> {
         Ok(page(
             "About",
-            "<h1>About {{ name }}</h1>\n<p>A site made with Duck.</p>",
+            "<h1>About @NAME@</h1>\n<p>A site made with Duck.</p>",
         ))
     }
 }

@@ -1,4 +1,4 @@
-//! Which view answers which URL. Those of the shop are in `shop/mod.rs`.
+//! Which view answers which URL. Those of the notes and the shop are in `mod.rs` of their folders.
 
 use duck::prelude::*;
 
@@ -10,9 +10,6 @@ pub fn urlpatterns() -> Vec<UrlPattern> {
     vec![
         path("/", views::home).name("home"),
         path("/about", class_view(About)).name("about"),
-        path("/notes/new", views::create).name("note-new").methods([GET, POST]),
-        path("/notes/<id>", views::note).name("note"),
-        path("/api/notes", views::search).name("note-search"),
         path("/login", views::login).name("login").methods([GET, POST]),
         path("/logout", views::logout).name("logout").methods([POST]),
     ]

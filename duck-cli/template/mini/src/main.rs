@@ -1,4 +1,4 @@
-//! {{ name }}, a site made with Duck.
+//! @NAME@, a site made with Duck.
 
 use duck::prelude::*;
 use duck_session::SessionMiddleware;
@@ -22,7 +22,7 @@ async fn home(request: Request) -> Result<Response> {
         .session
         .update("visits", |n: &mut u32| *n += 1)
         .await?;
-    Ok(page("{{ name }}", &format!("<h1>Visit {visits}</h1>")))
+    Ok(page("@NAME@", &format!("<h1>Visit {visits}</h1>")))
 }
 
 async fn hello(_request: Request, name: String) -> Result<Response> {

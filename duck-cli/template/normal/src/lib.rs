@@ -1,4 +1,4 @@
-//! {{ name }}, a site made with Duck.
+//! @NAME@, a site made with Duck.
 
 mod urls;
 mod views;
@@ -9,7 +9,7 @@ use duck_session::SessionMiddleware;
 /// The site: its settings, what stands around every request, and its URLs.
 pub fn app() -> App {
     App::from_settings("settings.toml")
-        .static_files()
+        .with(StaticFiles::new())
         .with(SessionMiddleware::new())
         .urls(urls::urlpatterns())
 }

@@ -1,5 +1,5 @@
-//! The program: `run`, `routes`, `check`, `secret`; `{{ name }} --help` lists them.
+//! The program: `run`, `routes`, `check`, `secret`; `@NAME@ --help` lists them.
 
 fn main() -> duck::ExitCode {
-    {{ crate_name }}::app().run()
+    @CRATE_NAME@::app().run()
 }

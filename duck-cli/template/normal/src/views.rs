@@ -51,7 +51,7 @@ pub async fn create(request: Request) -> Result<Response> {
     if request.method() == GET {
         return Ok(page("New note", NEW_NOTE_FORM));
     }
-    let NewNote { title } = request.form().await?;
+    let NewNote { title } = request.form_as().await?;
     let title = title.trim().to_owned();
     if title.is_empty() {
         let again = format!("<p role=\"alert\">A note needs a title.</p>\n{NEW_NOTE_FORM}");
@@ -86,7 +86,7 @@ pub async fn login(request: Request) -> Result<Response> {
     if request.method() == GET {
         return Ok(page("Log in", LOGIN_FORM));
     }
-    let Login { name } = request.form().await?;
+    let Login { name } = request.form_as().await?;
     // Here a site that means it checks a password. This one lets everybody in.
     request.session.login(&name).await?;
     redirect(&request, "home", ())
@@ -135,7 +135,7 @@ pub fn page(title: &str, body: &str) -> Response {
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title} · {{ name }}</title>
+<title>{title} · @NAME@</title>
 <link rel="icon" href="/static/favicon.svg">
 <link rel="stylesheet" href="/static/css/site.css">
 <main>

@@ -6,6 +6,7 @@ use std::fmt::{self, Display};
 use http::StatusCode;
 use serde::de;
 
+use super::problem::Problem;
 use crate::http::request_error::RequestError;
 
 /// Characters of a field's name that are shown: names can come from the client.
@@ -16,14 +17,13 @@ const LONGEST_NAME: usize = 64;
 #[derive(Debug)]
 pub(crate) struct FieldError {
     field: Option<String>,
-    problem: &'static str,
+    problem: Problem,
     /// For the log: what the type expects.
     detail: Option<String>,
 }
 
 impl FieldError {
-    /// A sentence without its subject: "must be a number".
-    pub(crate) fn new(problem: &'static str) -> Self {
+    pub(crate) fn new(problem: Problem) -> Self {
         Self {
             field: None,
             problem,
@@ -32,7 +32,12 @@ impl FieldError {
     }
 
     pub(crate) fn not_text() -> Self {
-        Self::new("is not readable text")
+        Self::new(Problem::Unreadable)
+    }
+
+    #[cfg(feature = "forms")]
+    pub(crate) fn into_problem(self) -> Problem {
+        self.problem
     }
 
     /// The same with the field's name, unless it has one already.
@@ -42,14 +47,14 @@ impl FieldError {
         self
     }
 
-    fn expected(problem: &'static str, expected: &dyn Display) -> Self {
+    fn expected(problem: Problem, expected: &dyn Display) -> Self {
         Self {
             detail: Some(format!("expected {expected}")),
             ..Self::new(problem)
         }
     }
 
-    fn named(name: &str, problem: &'static str) -> Self {
+    fn named(name: &str, problem: Problem) -> Self {
         Self::new(problem).of(name.as_bytes())
     }
 
@@ -81,42 +86,45 @@ impl de::Error for FieldError {
     fn custom<T: Display>(message: T) -> Self {
         Self {
             detail: Some(message.to_string()),
-            ..Self::new("is not as expected")
+            ..Self::new(Problem::Invalid)
         }
     }
 
     fn invalid_type(_: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::expected("is not as expected", &expected)
+        Self::expected(Problem::Invalid, &expected)
     }
 
     fn invalid_value(_: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::expected("is not as expected", &expected)
+        Self::expected(Problem::Invalid, &expected)
     }
 
     fn invalid_length(_: usize, expected: &dyn de::Expected) -> Self {
-        Self::expected("has the wrong number of values", &expected)
+        Self::expected(Problem::WrongCount, &expected)
     }
 
     fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
-        Self::expected("is not one of the choices", &expected.join(", "))
+        Self::expected(Problem::Choice, &expected.join(", "))
     }
 
     fn unknown_field(field: &str, _: &'static [&'static str]) -> Self {
-        Self::named(field, "is not known")
+        Self::named(field, Problem::Unknown)
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self::named(field, "is missing")
+        Self::named(field, Problem::Missing)
     }
 
     fn duplicate_field(field: &'static str) -> Self {
-        Self::named(field, "comes more than once")
+        Self::named(field, Problem::Duplicate)
     }
 }
 
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.detail.as_deref().unwrap_or(self.problem))
+        match &self.detail {
+            Some(detail) => f.write_str(detail),
+            None => self.problem.fmt(f),
+        }
     }
 }
 

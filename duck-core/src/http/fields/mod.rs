@@ -1,9 +1,11 @@
 //! The fields of a form or a query: names and texts, read as a type.
 
 mod error;
+mod problem;
 mod value;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::vec;
 
 use percent_encoding::percent_decode;
@@ -13,10 +15,11 @@ use serde::forward_to_deserialize_any;
 use smallvec::smallvec;
 
 pub(crate) use self::error::{FieldError, shown};
-use self::value::{Text, Value};
-
-/// A form of 2 MiB could have a million fields, which take far more memory apart than together.
-const MAX_FIELDS: usize = 1000;
+pub use self::problem::Problem;
+use self::value::Text;
+pub(crate) use self::value::Value;
+#[cfg(feature = "forms")]
+pub(crate) use self::value::yes_or_no;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -30,13 +33,13 @@ pub(crate) fn without_mark(bytes: &[u8]) -> &[u8] {
 pub(crate) struct Fields<'a>(Vec<(Text<'a>, Text<'a>)>);
 
 impl<'a> Fields<'a> {
-    /// Takes a form or a query apart: URL standard, 5.1. `None` where there are more than
-    /// [`MAX_FIELDS`].
-    pub(crate) fn parse(encoded: &'a [u8]) -> Option<Self> {
+    /// Takes a form or a query apart: URL standard, 5.1. `None` where there are more fields than that:
+    /// a form of 2 MiB could have a million, which take far more memory apart than together.
+    pub(crate) fn parse(encoded: &'a [u8], max_fields: usize) -> Option<Self> {
         let pieces = encoded.split(|byte| *byte == b'&');
         let mut pairs = Vec::new();
         for piece in pieces.filter(|piece| !piece.is_empty()) {
-            if pairs.len() == MAX_FIELDS {
+            if pairs.len() == max_fields {
                 return None;
             }
             let end = piece.iter().position(|byte| *byte == b'=');
@@ -49,6 +52,13 @@ impl<'a> Fields<'a> {
             *name = Cow::Owned(without_mark(name).to_vec());
         }
         Some(Self(pairs))
+    }
+
+    /// Names and texts as they came.
+    #[cfg(feature = "forms")]
+    pub(crate) fn into_pairs(self) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
+        let pairs = self.0.into_iter();
+        pairs.map(|(name, text)| (name.into_owned(), text.into_owned()))
     }
 
     #[cfg(feature = "multipart")]
@@ -76,9 +86,7 @@ impl<'a> Fields<'a> {
             .iter()
             .find(|(name, text)| broken(name) || broken(text))
         {
-            Some((name, _)) if broken(name) => {
-                Err(FieldError::new("has a name that is not readable text"))
-            }
+            Some((name, _)) if broken(name) => Err(FieldError::new(Problem::UnreadableName)),
             Some((name, _)) => Err(FieldError::not_text().of(name)),
             None => Ok(()),
         }
@@ -90,12 +98,13 @@ impl<'a> Fields<'a> {
         T::deserialize(self)
     }
 
-    /// The texts of one name together, at the place of the first. There are few fields: see
-    /// [`MAX_FIELDS`].
+    /// The texts of one name together, at the place of the first.
     fn grouped(self) -> Vec<(Text<'a>, Value<'a>)> {
         let mut groups: Vec<(Text<'a>, Value<'a>)> = Vec::with_capacity(self.0.len());
+        let mut places = HashMap::with_capacity(self.0.len());
         for (name, text) in self.0 {
-            match groups.iter_mut().find(|(other, _)| *other == name) {
+            let place = *places.entry(name.clone()).or_insert(groups.len());
+            match groups.get_mut(place) {
                 Some((_, value)) => value.0.push(text),
                 None => groups.push((name, Value(smallvec![text]))),
             }

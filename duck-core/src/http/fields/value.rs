@@ -9,15 +9,21 @@ use serde::forward_to_deserialize_any;
 use smallvec::{SmallVec, smallvec};
 
 use super::error::FieldError;
+use super::problem::Problem;
 
 pub(super) type Text<'a> = Cow<'a, [u8]>;
 
 /// All texts of one name. A list takes all of them; of anything else the last counts, so that a
 /// hidden field can stand before a checkbox.
 #[derive(Debug, Default)]
-pub(super) struct Value<'a>(pub(super) SmallVec<[Text<'a>; 1]>);
+pub(crate) struct Value<'a>(pub(super) SmallVec<[Text<'a>; 1]>);
 
 impl<'a> Value<'a> {
+    #[cfg(feature = "forms")]
+    pub(crate) fn of(text: &'a str) -> Self {
+        Self(smallvec![Cow::Borrowed(text.as_bytes())])
+    }
+
     fn bytes(mut self) -> Text<'a> {
         self.0.pop().unwrap_or_default()
     }
@@ -36,7 +42,7 @@ impl<'a> Value<'a> {
 }
 
 /// What stands in a checkbox, a hidden field beside it, or a program's form.
-fn yes_or_no(text: &str) -> Option<bool> {
+pub(crate) fn yes_or_no(text: &str) -> Option<bool> {
     let is = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
     if is(&["on", "1", "true", "yes"]) {
         Some(true)
@@ -53,11 +59,11 @@ fn not_whole(kind: IntErrorKind, text: &str) -> FieldError {
         !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
     };
     FieldError::new(match kind {
-        IntErrorKind::PosOverflow => "is too large",
-        IntErrorKind::NegOverflow => "is too small",
+        IntErrorKind::PosOverflow => Problem::TooLarge,
+        IntErrorKind::NegOverflow => Problem::TooSmall,
         // Types without negative numbers do not know the minus.
-        IntErrorKind::InvalidDigit if is_negative() => "is too small",
-        _ => "must be a whole number",
+        IntErrorKind::InvalidDigit if is_negative() => Problem::TooSmall,
+        _ => Problem::WholeNumber,
     })
 }
 
@@ -79,7 +85,7 @@ macro_rules! numbers {
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
             match self.text()?.parse::<$type>() {
                 Ok(number) if number.is_finite() => visitor.$visit(number),
-                _ => Err(FieldError::new("must be a number")),
+                _ => Err(FieldError::new(Problem::Number)),
             }
         }
     )*};
@@ -131,7 +137,7 @@ impl<'de> de::Deserializer<'de> for Value<'de> {
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
         match yes_or_no(&self.text()?) {
             Some(value) => visitor.visit_bool(value),
-            None => Err(FieldError::new("must be yes or no")),
+            None => Err(FieldError::new(Problem::YesOrNo)),
         }
     }
 

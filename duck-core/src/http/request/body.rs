@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
+use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError};
 use tokio::sync::OnceCell;
 
@@ -64,6 +65,18 @@ impl RequestBody {
             source: Mutex::new(Source::Waiting(arriving)),
             whole: OnceCell::new(),
         }
+    }
+
+    /// How long it can become; `None` where nobody can say.
+    pub(super) fn longest(&self) -> Option<u64> {
+        if let Some(whole) = self.whole.get() {
+            return Some(whole.len() as u64);
+        }
+        let Source::Waiting(arriving) = &*self.source() else {
+            return None;
+        };
+        let coming = arriving.rest.as_ref().map(|rest| rest.size_hint().upper());
+        arriving.came.checked_add(coming.unwrap_or(Some(0))?)
     }
 
     pub(super) fn lend(&self) -> Result<Arriving, RequestError> {

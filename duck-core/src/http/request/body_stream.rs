@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::StatusCode;
 use http_body::Body as _;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::body::{Arriving, Kept, over_the_limit};
 use super::{Inner, Request};
@@ -62,11 +62,31 @@ impl Request {
             arriving: Some(arriving),
             most,
             limit: self.max_body(),
-            time: self.limits().body(),
+            patience: self.limits().body(),
             request: self.inner.clone(),
         };
         stream.start()?;
         Ok(stream)
+    }
+
+    /// Reads the body in some way within `BODY_TIMEOUT`, or has it refused from then on.
+    #[cfg(feature = "multipart")]
+    pub(crate) async fn in_time<T>(
+        &self,
+        read: impl Future<Output = Result<T, RequestError>>,
+    ) -> Result<T, RequestError> {
+        if let Ok(read) = timeout(self.limits().body(), read).await {
+            return read;
+        }
+        let error = too_slow();
+        self.inner.body.refuse(&error);
+        Err(error)
+    }
+
+    /// Whether all of the body is kept, however it is read: none can come that is too large for that.
+    pub(crate) fn is_body_kept(&self) -> bool {
+        let longest = self.inner.body.longest().unwrap_or(u64::MAX);
+        longest.min(self.max_body()) <= self.limits().max_body_bytes
     }
 
     fn max_body(&self) -> u64 {
@@ -84,7 +104,8 @@ pub struct BodyStream {
     arriving: Option<Arriving>,
     most: u64,
     limit: u64,
-    time: Duration,
+    /// For how long it may still be waited for. What comes gives time back.
+    patience: Duration,
     request: Arc<Inner>,
 }
 
@@ -93,16 +114,35 @@ impl BodyStream {
     ///
     /// # Errors
     ///
-    /// 413 past the limit; 408 when nothing comes for `BODY_TIMEOUT`; 400 when it breaks off. After
-    /// an error every call gives it again.
+    /// 413 past the limit; 408 when nothing comes for `BODY_TIMEOUT`, or less than `BODY_MIN_RATE` bytes a
+    /// second over that time; 400 when it breaks off. After an error every call gives it again. Time that the
+    /// view takes between two pieces does not count.
     pub async fn next(&mut self) -> Result<Option<Bytes>, RequestError> {
         if let Some(piece) = self.replay.take() {
             return Ok(Some(piece));
         }
-        match timeout(self.time, self.arrive()).await {
-            Ok(piece) => piece,
+        let start = Instant::now();
+        match timeout(self.patience, self.arrive()).await {
+            Ok(piece) => {
+                let bytes = piece
+                    .as_ref()
+                    .map_or(0, |piece| piece.as_ref().map_or(0, Bytes::len));
+                self.gain_time(start.elapsed(), bytes as u64);
+                piece
+            }
             Err(_) => Err(self.refuse(too_slow())),
         }
+    }
+
+    /// Pays for a wait with what came: a client as slow as `BODY_MIN_RATE` may go on for ever, and no fast
+    /// start pays for more than `BODY_TIMEOUT`.
+    fn gain_time(&mut self, waited: Duration, bytes: u64) {
+        let limits = &self.request.context.limits;
+        let nanoseconds = bytes.saturating_mul(1_000_000_000);
+        let gained = nanoseconds.checked_div(limits.body_min_rate);
+        let gained = gained.map_or(limits.body(), Duration::from_nanos);
+        let left = self.patience.saturating_sub(waited);
+        self.patience = left.saturating_add(gained).min(limits.body());
     }
 
     /// Looks at the length, as far as it is known, and sets aside what was read before.

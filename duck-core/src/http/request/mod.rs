@@ -4,6 +4,7 @@ mod body;
 mod body_stream;
 mod content;
 mod headers;
+mod id;
 mod read;
 mod values;
 
@@ -20,9 +21,13 @@ use self::body::RequestBody;
 pub use self::body_stream::BodyStream;
 pub use self::values::UrlValues;
 use crate::app::context::Context;
+use crate::error::Error;
+use crate::http::accept::Accept;
+use crate::http::authority::Authority;
 use crate::http::body::Body;
 use crate::http::proxies::Connection;
 use crate::http::request_error::RequestError;
+use crate::middleware::cross_site::Here;
 use crate::routing::params::{FromParam, Values};
 use crate::routing::pattern;
 use crate::routing::route::{Found, RouteInfo};
@@ -63,6 +68,7 @@ struct Inner {
     context: Arc<Context>,
     connection: Connection,
     values: values::PerRequest,
+    id: id::RequestId,
 }
 
 impl Request {
@@ -82,6 +88,7 @@ impl Request {
             context,
             connection,
             values,
+            id: id::RequestId::default(),
         };
         Self {
             session: Session::default(),
@@ -137,17 +144,14 @@ impl Request {
     /// The host the visitor named, without a port: from `Forwarded`, where a proxy named in
     /// `TRUSTED_PROXIES` wrote it, the URI, or the `Host` header. `X-Forwarded-Host` is not read.
     pub fn host(&self) -> Option<&str> {
+        Some(self.authority()?.host)
+    }
+
+    /// The same with its port.
+    pub(crate) fn authority(&self) -> Option<Authority<'_>> {
         let Inner { head, context, .. } = &*self.inner;
-        let forwarded = context.proxies.host(self.inner.connection, &head.headers);
-        let authority = match (forwarded, head.uri.authority()) {
-            (Some(host), _) => host,
-            (None, Some(authority)) => return Some(authority.host()),
-            (None, None) => self.header("host")?,
-        };
-        let port = authority
-            .rfind(':')
-            .filter(|colon| !authority[*colon..].contains(']'));
-        Some(port.map_or(authority, |colon| &authority[..colon]))
+        let proxies = &context.proxies;
+        Authority::parse(proxies.host(self.inner.connection, &head.uri, &head.headers)?)
     }
 
     /// A cookie's value, percent-decoded; of several with that name, the first that is UTF-8.
@@ -199,7 +203,7 @@ impl Request {
     /// Whether the client takes this media type, by its `Accept` header (RFC 9110, 12.5.1).
     /// Without that header it takes everything.
     pub fn accepts(&self, media_type: &str) -> bool {
-        headers::accepts(self.headers(), media_type)
+        Accept::of(self.headers()).takes(media_type)
     }
 
     /// One parameter of the path, by its name.
@@ -244,6 +248,73 @@ impl Request {
         self.inner.found.route.path.as_deref()
     }
 
+    /// A name for this request, the same each time: it is in the lines that the log has of its errors, and
+    /// on the page that the visitor sees. It is made when it is asked for, from 16 random bytes as 32
+    /// digits; where a proxy named in `TRUSTED_PROXIES` sends an `X-Request-Id` of at most 128 letters,
+    /// digits and `-_.:+/=@`, it is that.
+    ///
+    /// ```
+    /// # use duck::{Request, Result};
+    /// async fn pay(request: Request) -> Result<String> {
+    ///     let id = request.id(); // to be sent along to another service
+    ///     Ok(format!("your payment is on its way: {id}"))
+    /// }
+    /// ```
+    pub fn id(&self) -> &str {
+        let Inner { head, context, .. } = &*self.inner;
+        self.inner.id.get(|| {
+            let mut ids = head.headers.get_all(id::HEADER).into_iter();
+            let id = ids.next().filter(|_| ids.next().is_none())?;
+            let is_trusted = context.proxies.is_trusted(self.inner.connection);
+            id.to_str().ok().filter(|_| is_trusted)
+        })
+    }
+
+    /// The id, if anybody has asked for it.
+    pub(crate) fn id_if_made(&self) -> Option<&str> {
+        self.inner.id.made()
+    }
+
+    pub(crate) fn context(&self) -> &Arc<Context> {
+        &self.inner.context
+    }
+
+    /// The parameters of the path that matched, decoded.
+    pub(crate) fn route_values(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+        let names = self.route().params.iter().enumerate();
+        names.filter_map(|(index, (name, _))| {
+            let raw = self.inner.found.params.raw(self.path_matched(), index)?;
+            Some((&**name, pattern::decode(raw)?))
+        })
+    }
+
+    /// Whether the forms of the site have tokens.
+    pub(crate) fn has_csrf_tokens(&self) -> bool {
+        self.inner.context.cross_site.tokens
+    }
+
+    /// Whether it has to bring a token. It does not where the settings name the origin that it comes from: no page of
+    /// that origin has one.
+    pub(crate) fn needs_csrf_token(&self) -> bool {
+        let cross_site = &self.inner.context.cross_site;
+        !self.method().is_safe()
+            && !self.route().csrf_exempt
+            && !cross_site.is_from_trusted(self.headers())
+    }
+
+    /// Why it is refused, if a page of another site made it. A safe method costs one comparison.
+    pub(crate) fn refused_as_cross_site(&self) -> Option<Error> {
+        if self.method().is_safe() || self.route().csrf_exempt {
+            return None;
+        }
+        let here = || Here {
+            authority: self.authority(),
+            secure: self.is_secure(),
+        };
+        let cross_site = &self.inner.context.cross_site;
+        cross_site.refusal(self.headers(), here)
+    }
+
     pub(crate) fn limits(&self) -> &Limits {
         &self.inner.context.limits
     }
@@ -263,7 +334,9 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// When no pattern has that name, or the values do not fit its parameters.
+    /// When no pattern has that name, or the values do not fit its parameters. Nor does a value fit that makes
+    /// `.` or `..` of a part between two slashes, which browsers resolve whatever the encoding, or that makes
+    /// the URL begin with two slashes, as one of another site does.
     pub fn url(&self, name: &str, values: impl UrlValues) -> Result<String, RequestError> {
         self.inner.context.urls.reverse(name, &values.texts())
     }

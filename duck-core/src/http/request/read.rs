@@ -10,6 +10,7 @@ use super::Request;
 use super::content::{content_type, expect_identity};
 use crate::http::fields::{Fields, shown, without_mark};
 use crate::http::parameters::essence;
+use crate::http::parsing;
 use crate::http::request_error::RequestError;
 
 impl Request {
@@ -40,12 +41,12 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// 400 when it does not fit the type: the message names the field, and no value. 400 for more
-    /// than 1000 fields.
+    /// 400 when it does not fit the type: the message names the field, and no value. 413 for more
+    /// than `MAX_FIELDS` (1000) fields.
     pub fn query<T: DeserializeOwned>(&self) -> Result<T, RequestError> {
         let query = self.uri().query().unwrap_or_default();
-        let Some(fields) = Fields::parse(query.as_bytes()) else {
-            return Err(RequestError::bad_request("the query has too many fields"));
+        let Some(fields) = Fields::parse(query.as_bytes(), self.limits().max_fields) else {
+            return Err(RequestError::too_large("the query has too many fields"));
         };
         let read = fields.read();
         read.map_err(|error| error.refuse("the query", StatusCode::BAD_REQUEST))
@@ -53,7 +54,8 @@ impl Request {
 
     /// One value of the query, decoded; of several with that name, the first that is UTF-8.
     pub fn query_value(&self, name: &str) -> Option<String> {
-        Fields::parse(self.uri().query()?.as_bytes())?.first(name)
+        let query = self.uri().query()?.as_bytes();
+        Fields::parse(query, self.limits().max_fields)?.first(name)
     }
 
     /// A posted form as a type, as [`query`](Self::query) reads it: a struct, a map such as
@@ -62,21 +64,30 @@ impl Request {
     /// A checkbox that is not checked is not sent at all: give its `bool` a `#[serde(default)]`, or
     /// put `<input type="hidden" value="0">` of the same name before it.
     ///
+    /// This is for programs and for forms that cannot be filled in wrongly: the first thing that is
+    /// wrong is the answer, a plain page. What visitors fill in is read with `form` (the feature
+    /// `forms`), and shown again with all that is wrong.
+    ///
     /// # Errors
     ///
     /// 415 when the body is no `application/x-www-form-urlencoded`, or has a `Content-Encoding`; 422
     /// when it does not fit the type, or is not UTF-8: the message names the field, and no value; 413
-    /// for more than 1000 fields; and as [`bytes`](Self::bytes).
-    pub async fn form<T: DeserializeOwned>(&self) -> Result<T, RequestError> {
-        self.expect_type("a form", |media_type| {
-            media_type == "application/x-www-form-urlencoded"
-        })?;
+    /// for more than `MAX_FIELDS` (1000) fields; and as [`bytes`](Self::bytes).
+    pub async fn form_as<T>(&self) -> Result<T, RequestError>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        self.expect_form()?;
         let body = self.bytes().await?;
-        let Some(fields) = Fields::parse(&body) else {
-            return Err(RequestError::too_large("the form has too many fields"));
-        };
-        let read = fields.check_text().and_then(|()| fields.read());
-        read.map_err(|error| error.refuse("the form", StatusCode::UNPROCESSABLE_ENTITY))
+        let max_fields = self.limits().max_fields;
+        parsing::parse(parsing::weight_of_form(&body), move || {
+            let Some(fields) = Fields::parse(&body, max_fields) else {
+                return Err(RequestError::too_large("the form has too many fields"));
+            };
+            let read = fields.check_text().and_then(|()| fields.read());
+            read.map_err(|error| error.refuse("the form", StatusCode::UNPROCESSABLE_ENTITY))
+        })
+        .await
     }
 
     /// The body as JSON.
@@ -87,13 +98,19 @@ impl Request {
     /// `Content-Encoding`; 400 when it is no JSON; 422 when it does not fit the type: the message
     /// names the field by its path, as in `items[1].price`, and no value; and as
     /// [`bytes`](Self::bytes).
-    pub async fn json<T: DeserializeOwned>(&self) -> Result<T, RequestError> {
+    pub async fn json<T>(&self) -> Result<T, RequestError>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
         let is_json =
             |media_type: &str| media_type == "application/json" || media_type.ends_with("+json");
         self.expect_type("JSON", is_json)?;
         let body = self.bytes().await?;
-        let text = without_mark(&body);
-        serde_json::from_slice(text).map_err(|error| wrong_json::<T>(text, error))
+        parsing::parse(body.len(), move || {
+            let text = without_mark(&body);
+            serde_json::from_slice(text).map_err(|error| wrong_json::<T>(text, error))
+        })
+        .await
     }
 
     /// The body as text.
@@ -109,6 +126,12 @@ impl Request {
         })
     }
 
+    pub(crate) fn expect_form(&self) -> Result<(), RequestError> {
+        self.expect_type("a form", |media_type| {
+            media_type == "application/x-www-form-urlencoded"
+        })
+    }
+
     /// Checks that the body is of the right media type, and can be read as it came. Its `charset` is
     /// not looked at: forms and JSON are UTF-8 (RFC 8259, 8.1), and what is not is refused.
     fn expect_type(&self, what: &str, is_right: impl Fn(&str) -> bool) -> Result<(), RequestError> {
@@ -118,6 +141,11 @@ impl Request {
             )));
         }
         expect_identity(self.headers())
+    }
+
+    #[cfg(feature = "forms")]
+    pub(crate) fn is_multipart(&self) -> Result<bool, RequestError> {
+        Ok(essence(&content_type(self.headers())?) == "multipart/form-data")
     }
 
     /// The `Content-Type` of a body that can be read as it came.
@@ -173,5 +201,5 @@ fn named(message: &str) -> (Option<String>, &'static str) {
             return (Some(name.to_owned()), problem);
         }
     }
-    (None, "is not as expected")
+    (None, "is not valid")
 }

@@ -1,0 +1,8 @@
+CREATE TABLE notes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    title TEXT NOT NULL,
+    body TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX notes_owner ON notes (owner, id);

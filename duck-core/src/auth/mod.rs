@@ -1,0 +1,28 @@
+//! Users who log in: feature `auth`.
+//!
+//! Duck has no table of users. A site says where its users are ([`Accounts`]), and adds them with
+//! [`Auth`]; passwords, sessions and the limits on guessing are Duck's. The guide is `docs/logins.md`.
+
+mod accounts;
+mod component;
+mod erased;
+mod login;
+mod login_required;
+mod logins;
+mod logout_view;
+mod next;
+mod password;
+mod queue;
+mod refused;
+mod throttle;
+mod tries;
+mod user;
+
+pub use self::accounts::{Accounts, Credentials};
+pub use self::component::Auth;
+pub use self::login::{change_password, login, login_as, logout};
+pub use self::login_required::login_required;
+pub use self::logout_view::{LogoutView, logout_view};
+pub use self::next::redirect_next;
+pub use self::password::hash;
+pub use self::refused::Refused;

@@ -1,0 +1,35 @@
+use std::fmt;
+
+/// Why somebody was not logged in, in words for the visitor: `refused.to_string()`.
+///
+/// It does not tell whether there is such a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refused {
+    /// There is no such user, or the password is another one.
+    Wrong,
+    /// There were too many tries: the next one counts in so many seconds. Nothing was compared.
+    Wait(u64),
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wrong => f.write_str("The name or the password is wrong."),
+            Self::Wait(1) => f.write_str("Too many tries: wait a second."),
+            Self::Wait(seconds) if *seconds < 120 => {
+                write!(f, "Too many tries: wait {seconds} seconds.")
+            }
+            Self::Wait(seconds) => {
+                write!(f, "Too many tries: wait {} minutes.", seconds.div_ceil(60))
+            }
+        }
+    }
+}
+
+/// For a form: `form.error("", refused)`.
+impl From<Refused> for String {
+    fn from(refused: Refused) -> Self {
+        refused.to_string()
+    }
+}

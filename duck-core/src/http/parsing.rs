@@ -1,0 +1,42 @@
+//! Taking bodies apart without holding up other visitors.
+
+use std::panic::resume_unwind;
+
+use tokio::task::spawn_blocking;
+
+use crate::http::request_error::RequestError;
+
+/// From here on a body is taken apart in a thread for blocking work. Handing it over costs some ten
+/// microseconds, about what it takes to parse so much.
+const LARGE: usize = 64 * 1024;
+
+/// What a field costs beside its bytes: looking for its place, and reading it as a type.
+const FIELD: usize = 256;
+
+/// How much work a form is, in bytes.
+pub(crate) fn weight_of_form(body: &[u8]) -> usize {
+    body.len() + FIELD * memchr::memchr_iter(b'&', body).count()
+}
+
+/// How much work one field is, in bytes.
+#[cfg(feature = "forms")]
+pub(crate) fn weight_of_field(length: usize) -> usize {
+    length + FIELD
+}
+
+/// Does what is little work at once, and what is much in a thread for blocking work.
+pub(crate) async fn parse<R: Send + 'static>(
+    weight: usize,
+    work: impl FnOnce() -> Result<R, RequestError> + Send + 'static,
+) -> Result<R, RequestError> {
+    if weight < LARGE {
+        return work();
+    }
+    match spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(error) => Err(RequestError::internal("the site is stopping").because(error)),
+        },
+    }
+}

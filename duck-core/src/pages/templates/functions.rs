@@ -1,0 +1,95 @@
+//! The functions of a template that need the request.
+
+use std::sync::Arc;
+
+use minijinja::value::{Object, ObjectRepr, Rest, ValueKind, from_args};
+use minijinja::{AutoEscape, Error, ErrorKind, State, Value};
+
+use crate::http::request::Request;
+
+/// `url(name, values…)`: the path of a page.
+#[derive(Debug)]
+pub(super) struct Url(pub(super) Request);
+
+impl Object for Url {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        arguments: &[Value],
+    ) -> Result<Value, Error> {
+        let (name, values): (&str, Rest<Value>) = from_args(arguments)?;
+        let values: Result<Vec<String>, Error> =
+            values.iter().map(|value| part(name, value)).collect();
+        let url = self
+            .0
+            .url(name, &values?[..])
+            .map_err(|why| refused(&why))?;
+        Ok(link(state, url))
+    }
+}
+
+/// A value of a path as text.
+fn part(name: &str, value: &Value) -> Result<String, Error> {
+    match value.kind() {
+        ValueKind::String | ValueKind::Number | ValueKind::Bool => Ok(value.to_string()),
+        kind => Err(refused(&format!(
+            "url({name:?}, …) takes texts and numbers, not a value of type {kind}"
+        ))),
+    }
+}
+
+/// `static(path)`: the URL of a static file.
+#[derive(Debug)]
+pub(super) struct Static(pub(super) Request);
+
+impl Object for Static {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        arguments: &[Value],
+    ) -> Result<Value, Error> {
+        let (path,): (&str,) = from_args(arguments)?;
+        let url = self
+            .0
+            .static_url(path)
+            .map_err(|why| refused(&why.cause()))?;
+        Ok(link(state, url.into_owned()))
+    }
+}
+
+/// `csrf_field()` where nothing asks for a token.
+#[derive(Debug)]
+pub(super) struct CsrfField;
+
+impl Object for CsrfField {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, arguments: &[Value]) -> Result<Value, Error> {
+        let () = from_args(arguments)?;
+        Ok(Value::from_safe_string(String::new()))
+    }
+}
+
+/// A URL as a value. In HTML the engine would write each `/` as `&#x2f;`: right, and hard to read.
+fn link(state: &State<'_, '_>, url: String) -> Value {
+    let is_plain = !url.contains(['<', '>', '&', '"', '\'']);
+    if is_plain && matches!(state.auto_escape(), AutoEscape::Html) {
+        Value::from_safe_string(url)
+    } else {
+        Value::from(url)
+    }
+}
+
+fn refused(why: &impl ToString) -> Error {
+    Error::new(ErrorKind::InvalidOperation, why.to_string())
+}

@@ -1,0 +1,305 @@
+//! Forms on pages: shown, sent, shown again; and files with them.
+
+use std::fs;
+use std::path::Path;
+
+use duck::forms::Upload;
+use duck::pages::Templates;
+use duck::prelude::*;
+use duck::testing::TestClient;
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+const PAGE: &str = r#"<form method="post" enctype="{{ form.enctype }}">{{ form_errors(form) }}
+{% for each in form.fields %}{{ field(each) }}{% endfor %}</form>"#;
+
+#[derive(Debug, Deserialize, Serialize, Validate)]
+struct Note {
+    #[garde(length(chars, min = 1, max = 80))]
+    title: String,
+}
+
+#[derive(Debug, Deserialize, Validate)]
+struct Album {
+    #[garde(length(chars, min = 1))]
+    name: String,
+    #[garde(skip)]
+    cover: Upload,
+    #[garde(skip)]
+    back: Option<Upload>,
+    #[garde(length(max = 2))]
+    pictures: Vec<Upload>,
+}
+
+async fn note(request: Request) -> Result<Response> {
+    let form = request
+        .form_from::<Note>(&Note {
+            title: "Tea".into(),
+        })
+        .await?;
+    if let Some(note) = form.valid() {
+        if note.title != "Bread" {
+            return redirect_to("/");
+        }
+        form.error("title", "is taken");
+    }
+    render(&request, "page.html", context! { form }).await
+}
+
+async fn other(request: Request) -> Result<Response> {
+    let form = request.form::<Note>().await?;
+    render(&request, "page.html", context! { form })
+        .await
+        .with_status(StatusCode::TOO_MANY_REQUESTS)
+}
+
+async fn album(request: Request) -> Result<Response> {
+    let form = request.form::<Album>().await?;
+    let Some(album) = form.valid() else {
+        return render(&request, "page.html", context! { form }).await;
+    };
+    let folder = request
+        .settings()
+        .get::<String>("MEDIA")?
+        .unwrap_or_default();
+    let mut said = format!(
+        "{}: {:?} {:?}\n",
+        album.name,
+        album.cover,
+        album.back.is_some()
+    );
+    for picture in &album.pictures {
+        let path = picture.path()?.to_owned();
+        assert!(path.exists());
+        let saved = picture.save_in(&folder).await?;
+        let name = saved
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        said += &format!("{name} {}\n", picture.bytes().await?.len());
+    }
+    let cover = album.cover.path()?.to_owned();
+    drop(album);
+    assert!(!cover.exists(), "a temporary file went with its upload");
+    Ok(text(said))
+}
+
+async fn site(media: &TempDir) -> TestClient {
+    let templates = media.path().join("templates");
+    write(&templates, "page.html", PAGE);
+    TestClient::start(app(media, &templates)).await
+}
+
+fn app(media: &TempDir, templates: &Path) -> App {
+    App::new(Settings::default())
+        .setting("MEDIA", media.path().display().to_string())
+        .with(Templates::on_disk([templates]))
+        .urls([
+            path("/", note).methods([GET, POST]),
+            path("/other", other).methods([GET, POST]),
+            path("/album", album)
+                .methods([GET, POST])
+                .max_body(64 * 1024),
+        ])
+}
+
+fn write(folder: &Path, name: &str, text: &str) {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("written");
+    fs::write(path, text).expect("written");
+}
+
+#[tokio::test]
+async fn a_form_that_was_filled_in_wrongly_is_shown_with_422() {
+    let media = tempfile::tempdir().expect("a folder");
+    let site = site(&media).await;
+    let page = site.get("/").await;
+    assert_eq!(page.status(), 200);
+    assert!(
+        page.text().contains(r#"value="Tea" required>"#),
+        "{}",
+        page.text()
+    );
+    assert!(!page.text().contains("error"), "{}", page.text());
+
+    let page = site.post("/").form(&[("title", "")]).await;
+    assert_eq!(page.status(), 422);
+    assert!(
+        page.text().contains("must be at least 1 character"),
+        "{}",
+        page.text()
+    );
+    assert!(
+        page.text().contains(r#"aria-invalid="true""#),
+        "{}",
+        page.text()
+    );
+
+    let page = site.post("/").form(&[("title", "Bread")]).await;
+    assert_eq!(page.status(), 422);
+    assert!(page.text().contains("is taken"), "{}", page.text());
+    assert_eq!(
+        site.post("/").form(&[("title", "Wine")]).await.status(),
+        303
+    );
+}
+
+#[tokio::test]
+async fn a_status_of_the_views_own_stands_over_422() {
+    let media = tempfile::tempdir().expect("a folder");
+    let site = site(&media).await;
+    assert_eq!(
+        site.post("/other").form(&[("title", "")]).await.status(),
+        429
+    );
+}
+
+#[tokio::test]
+async fn a_sites_own_template_draws_the_fields() {
+    let media = tempfile::tempdir().expect("a folder");
+    let templates = media.path().join("templates");
+    write(&templates, "page.html", PAGE);
+    write(
+        &templates,
+        "duck/field.html",
+        "<p>{{ label }}: {{ value }}</p>",
+    );
+    let site = TestClient::start(app(&media, &templates)).await;
+    assert!(site.get("/").await.text().contains("<p>Title: Tea</p>"));
+}
+
+#[tokio::test]
+async fn files_are_fields() {
+    let media = tempfile::tempdir().expect("a folder");
+    let site = site(&media).await;
+    let page = site.get("/album").await;
+    for expected in [
+        r#"enctype="multipart/form-data""#,
+        r#"<input id="id_cover" name="cover" type="file" required>"#,
+        r#"<input id="id_back" name="back" type="file">"#,
+        r#"<input id="id_pictures" name="pictures" type="file" multiple>"#,
+    ] {
+        let expected = expected.replace('/', "&#x2f;");
+        let page = page.text().replace('/', "&#x2f;");
+        assert!(page.contains(&expected), "{expected}: {page}");
+    }
+    let sent = site
+        .post("/album")
+        .field("name", "Sea")
+        .file("cover", "../cover.png", "image/png", "quack")
+        .file("back", "", "application/octet-stream", "")
+        .file("pictures", "a.png", "image/png", "1")
+        .file("pictures", "a.png", "image/png", "22")
+        .await;
+    assert_eq!(sent.status(), 200, "{}", sent.text());
+    let lines: Vec<&str> = sent.text().lines().collect();
+    assert_eq!(
+        lines[0],
+        r#"Sea: Upload { file_name: "cover.png", media_type: Some("image/png"), len: 5, .. } false"#
+    );
+    assert_eq!(lines[1], "a.png 1");
+    assert!(
+        lines[2].starts_with("a-") && lines[2].ends_with(".png 2"),
+        "{}",
+        lines[2]
+    );
+    assert_eq!(fs::read(media.path().join("a.png")).expect("saved"), b"1");
+}
+
+#[tokio::test]
+async fn what_is_no_file_and_what_is_one_are_told_apart() {
+    let media = tempfile::tempdir().expect("a folder");
+    let site = site(&media).await;
+    let page = site
+        .post("/album")
+        .file("name", "a.txt", "text/plain", "Sea")
+        .field("cover", "cover.png")
+        .await;
+    assert_eq!(page.status(), 422);
+    assert!(
+        page.text().contains(r#"id="id_name_error">must be text<"#),
+        "{}",
+        page.text()
+    );
+    assert!(
+        page.text()
+            .contains(r#"id="id_cover_error">must be a file<"#),
+        "{}",
+        page.text()
+    );
+    assert!(!page.text().contains("cover.png"), "{}", page.text());
+
+    // As a form without `enctype` sends it.
+    let page = site
+        .post("/album")
+        .body(FORM, "name=Sea&cover=cover.png&back=")
+        .await;
+    assert_eq!(page.status(), 422);
+    assert!(page.text().contains("must be a file"), "{}", page.text());
+
+    let page = site
+        .post("/album")
+        .field("name", "Sea")
+        .file("cover", "", "application/octet-stream", "")
+        .await;
+    assert_eq!(page.status(), 422);
+    assert!(
+        page.text().contains(r#"id="id_cover_error">is required<"#),
+        "{}",
+        page.text()
+    );
+
+    let mut many = site
+        .post("/album")
+        .field("name", "Sea")
+        .file("cover", "c", "image/png", "x");
+    for _ in 0..3 {
+        many = many.file("pictures", "a.png", "image/png", "1");
+    }
+    let page = many.await;
+    assert_eq!(page.status(), 422);
+    assert!(
+        page.text().contains("must have at most 2 values"),
+        "{}",
+        page.text()
+    );
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_refused_and_leaves_no_file() {
+    let media = tempfile::tempdir().expect("a folder");
+    let site = site(&media).await;
+    let large = "x".repeat(70 * 1024);
+    let page = site
+        .post("/album")
+        .field("name", "Sea")
+        .file("cover", "c", "image/png", large.clone())
+        .await;
+    assert_eq!(page.status(), 413);
+    assert_eq!(
+        site.post("/album").field("name", &large).await.status(),
+        413
+    );
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_are_named_in_uploads_too() {
+    let media = tempfile::tempdir().expect("a folder");
+    let site = site(&media).await;
+    let body = b"--x\r\ncontent-disposition: form-data; name=name\r\n\r\n\xff\r\n--x--";
+    let page = site
+        .post("/album")
+        .body("multipart/form-data; boundary=x", &body[..])
+        .await;
+    assert_eq!(page.status(), 422);
+    assert!(
+        page.text()
+            .contains(r#"id="id_name_error">is not readable text<"#),
+        "{}",
+        page.text()
+    );
+}

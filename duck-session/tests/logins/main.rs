@@ -1,0 +1,13 @@
+//! Users who log in: `duck::auth` over real sessions.
+
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+mod ends;
+mod login;
+mod next;
+mod required;
+mod start;
+mod support;
+mod templates;
+mod throttle;
+mod user;

@@ -1,0 +1,23 @@
+//! Notes, kept in the database: everybody who is logged in has their own.
+
+mod store;
+mod views;
+
+use duck::prelude::*;
+
+/// The pages of the notes, under `/notes`, named `notes.…`.
+pub(crate) fn blueprint() -> Blueprint {
+    Blueprint::new("notes").urls([
+        path("/", views::index).name("index"),
+        path("/new", views::create)
+            .name("create")
+            .methods([GET, POST]),
+        path("/<id>", views::show).name("show"),
+        path("/<id>/edit", views::edit)
+            .name("edit")
+            .methods([GET, POST]),
+        path("/<id>/delete", views::delete)
+            .name("delete")
+            .methods([POST]),
+    ])
+}

@@ -1,0 +1,107 @@
+//! Notes, in a database of each test's own.
+
+use duck::testing::TestClient;
+use tempfile::TempDir;
+
+struct Database(TempDir);
+
+impl Database {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// A visitor of a process of its own, who is logged in.
+    async fn visitor(&self, name: &str) -> TestClient {
+        let file = self.0.path().join("test.db");
+        let app = example_site::app()
+            .setting("DATABASE_URL", format!("sqlite:{}", file.display()))
+            .setting("SESSION_STORAGE", "InMemoryCache");
+        let site = TestClient::start(app).await;
+        login(&site, name).await;
+        site
+    }
+}
+
+async fn login(site: &TestClient, name: &str) {
+    let form = [("name", name), ("password", "quack")];
+    assert_eq!(site.post("/login").form(&form).await.status(), 303);
+}
+
+#[tokio::test]
+async fn a_note_is_kept_by_the_database_and_shown_escaped() {
+    let database = Database::new();
+    let ada = database.visitor("Ada").await;
+    let form = [("title", "<b>Bread"), ("body", "'); DROP TABLE notes; --")];
+    let note = ada.post("/notes/new").form(&form).follow().await;
+    assert!(note.text().contains("&lt;b&gt;Bread") && note.text().contains("DROP TABLE"));
+    let later = database.visitor("Ada").await;
+    assert!(later.get("/notes/").await.text().contains("&lt;b&gt;Bread"));
+}
+
+#[tokio::test]
+async fn a_note_is_changed_and_deleted() {
+    let database = Database::new();
+    let ada = database.visitor("Ada").await;
+    let form = [("title", "Bread")];
+    let url = ada.post("/notes/new").form(&form).await;
+    let url = url.header("location").unwrap().to_owned();
+    let (edit, delete) = (format!("{url}/edit"), format!("{url}/delete"));
+    assert!(ada.get(&edit).await.text().contains("value=\"Bread\""));
+    ada.post(&edit).form(&[("title", "Butter")]).await;
+    assert!(ada.get(&url).await.text().contains("<h1>Butter</h1>"));
+    assert_eq!(ada.post(&delete).await.header("location"), Some("/notes/"));
+    assert_eq!(ada.get(&url).await.status(), 404);
+    assert_eq!(ada.post(&delete).await.status(), 404);
+}
+
+#[tokio::test]
+async fn the_note_of_another_is_not_there() {
+    let database = Database::new();
+    let ada = database.visitor("Ada").await;
+    let answer = ada.post("/notes/new").form(&[("title", "Mine")]).await;
+    let url = answer.header("location").unwrap();
+    let bob = ada.another();
+    login(&bob, "Bob").await;
+    assert!(!bob.get("/notes/").await.text().contains("Mine"));
+    assert_eq!(bob.get(url).await.status(), 404);
+    for action in ["edit", "delete"] {
+        let answer = bob
+            .post(&format!("{url}/{action}"))
+            .form(&[("title", "Bob's")])
+            .await;
+        assert_eq!(answer.status(), 404, "{action}");
+    }
+    assert!(ada.get(url).await.text().contains("Mine"));
+}
+
+#[tokio::test]
+async fn a_note_without_a_title_is_asked_for_again() {
+    let database = Database::new();
+    let ada = database.visitor("Ada").await;
+    for title in [" ".to_owned(), "x".repeat(201)] {
+        let form = [("title", title.as_str()), ("body", "kept <b>")];
+        let page = ada.post("/notes/new").form(&form).await;
+        assert!(page.text().contains("Between one and 200 characters"));
+        assert!(page.text().contains("kept &lt;b&gt;"));
+    }
+    assert!(!ada.get("/notes/").await.text().contains("/notes/1"));
+}
+
+#[tokio::test]
+async fn whoever_is_not_logged_in_is_led_to_the_login() {
+    let database = Database::new();
+    let nobody = database.visitor("Ada").await.another();
+    for path in ["/notes/", "/notes/new", "/notes/1", "/notes/1/edit"] {
+        let answer = nobody.get(path).await;
+        assert_eq!(answer.header("location"), Some("/login"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_url_of_another_kind_of_database_names_the_setting() {
+    for url in ["postgres://localhost/x", "sqlite::memory:", ""] {
+        let app = example_site::app().setting("DATABASE_URL", url);
+        let error = app.start().await.unwrap_err();
+        assert!(error.chain().contains("DATABASE_URL"), "{}", error.chain());
+    }
+}
