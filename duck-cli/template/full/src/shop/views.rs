@@ -33,7 +33,8 @@ struct Line {
 
 /// What there is to buy.
 pub async fn index(request: Request) -> Result<Response> {
-    render(&request, "shop/index.html", context! { products => PRODUCTS }).await
+    let products = PRODUCTS;
+    render(&request, "shop/index.html", context! { products }).await
 }
 
 /// What this visitor has chosen.

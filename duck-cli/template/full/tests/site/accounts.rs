@@ -27,7 +27,7 @@ async fn a_name_that_is_taken_and_a_short_password_are_asked_for_again() {
     for (name, password, wrong) in [
         ("ADA", PASSWORD, "is taken"),
         ("Bob", "quack", "must be at least 8 characters"),
-        ("B b", PASSWORD, "must have letters and digits only"),
+        ("B b", PASSWORD, "must be letters and digits only"),
     ] {
         let form = [("name", name), ("password", password)];
         let page = site.post("/sign-up").form(&form).await;
