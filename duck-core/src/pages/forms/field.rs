@@ -99,7 +99,7 @@ impl<'a> Field<'a> {
             is_as_text: false,
         };
         if !field.can_be_shown()? {
-            field.kind = "text".to_owned();
+            "text".clone_into(&mut field.kind);
             field.is_as_text = true;
         }
         Ok(field)
