@@ -1,7 +1,6 @@
 //! What a hostile client sends.
 
 use duck::testing::TestClient;
-use serde_json::json;
 
 use crate::{FORM, Note, ORDER, Order, app, assert_errors, errors, post, site};
 

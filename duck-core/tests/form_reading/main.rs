@@ -16,7 +16,7 @@ use duck::prelude::*;
 use duck::testing::TestClient;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 

@@ -1,6 +1,5 @@
 //! Names of fields and types that are out of the ordinary.
 
-use duck::prelude::*;
 use garde::Validate;
 use serde::Deserialize;
 

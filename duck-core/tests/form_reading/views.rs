@@ -4,7 +4,7 @@ use duck::prelude::*;
 use duck::testing::TestClient;
 use serde_json::{Value, json};
 
-use crate::{Address, Day, FORM, Note, ORDER, Order, Row, app, assert_errors, post, show, site};
+use crate::{Address, Day, FORM, Note, ORDER, Order, Row, assert_errors, show};
 
 #[tokio::test]
 async fn an_edit_page_begins_with_what_is_there() {
