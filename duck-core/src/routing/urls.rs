@@ -149,7 +149,7 @@ impl UrlPattern {
     }
 
     /// Names the page, for [`Request::url`](crate::Request::url) and
-    /// [`redirect`](crate::http::redirect).
+    /// [`redirect`](crate::redirect()).
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
