@@ -6,7 +6,9 @@
 //!
 //! The guide's page on forms goes through all of it.
 
+mod access;
 mod body;
+mod deserializer;
 mod drawn;
 mod errors;
 pub(crate) mod field;
@@ -17,6 +19,7 @@ mod name;
 mod read;
 mod read_error;
 mod reader;
+mod reading;
 mod request;
 mod rules;
 mod shape;
