@@ -436,6 +436,10 @@ async fn what_would_only_fail_when_the_site_runs_fails_at_its_start() {
             "line 1: ADDRESS: takes a host and a port",
         ),
         ("MAX_CONNECTIONS = 0", "line 1: MAX_CONNECTIONS"),
+        (
+            "MAX_NEW_CONNECTIONS_PER_ADDRESS = 0",
+            "line 1: MAX_NEW_CONNECTIONS_PER_ADDRESS",
+        ),
         ("HEAD_TIMEOUT = 0", "line 1: HEAD_TIMEOUT"),
         (
             "IDLE_TIMEOUT = '60'",

@@ -9,8 +9,9 @@ use duck_session::{SessionMiddleware, SessionSettings};
 use toml::Value;
 
 /// Keys whose default is not one value.
-const OTHER_DEFAULT: [(&str, &str); 10] = [
+const OTHER_DEFAULT: [(&str, &str); 11] = [
     ("ACCESS_LOG", "as `DEBUG`"),
+    ("MAX_NEW_CONNECTIONS_PER_ADDRESS", "unset"),
     ("SECRET_KEY", "unset"),
     ("SESSION_ABSOLUTE_TIMEOUT", "unset"),
     ("SESSION_COOKIE_DOMAIN", "unset"),

@@ -50,8 +50,13 @@ pub async fn login_required(request: Request, next: Next<'_>) -> Result<Response
     {
         return Ok(next.run(request).await);
     }
-    if asks_for_page(&request) {
-        redirect_to(login_url(&request)?)
+    send_to_login(&request)
+}
+
+/// The answer to whoever is not logged in: the way to the login page, or a 401.
+pub(super) fn send_to_login(request: &Request) -> Result<Response> {
+    if asks_for_page(request) {
+        redirect_to(login_url(request)?)
     } else {
         Err(unauthorized().into())
     }

@@ -2,16 +2,15 @@
 
 use http::Method;
 
+use super::landing::Landing;
 use super::login::logout;
-use super::next::redirect_next_or;
 use crate::error::Result;
-use crate::http::redirect::redirect_to;
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::routing::view::{AsView, ClassView, class_view};
 
 /// A view that logs out and sends the visitor to `next`, as [`redirect_next`](super::redirect_next) does, or
-/// to `/`. It answers `POST` alone: a `GET` can be asked for by an image on any page.
+/// to the page named `home`, and in a site without one to `/`. It answers `POST` alone: a `GET` can be asked for by an image on any page.
 ///
 /// ```
 /// use duck::{auth, path};
@@ -36,6 +35,6 @@ impl ClassView for LogoutView {
 
     async fn post(&self, request: Request) -> Result<Response> {
         logout(&request).await?;
-        redirect_next_or(&request, || redirect_to("/")).await
+        Landing::default().redirect(&request).await
     }
 }

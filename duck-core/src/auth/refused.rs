@@ -1,5 +1,7 @@
 use std::fmt;
 
+use http::StatusCode;
+
 /// Why somebody was not logged in, in words for the visitor: `refused.to_string()`.
 ///
 /// It does not tell whether there is such a user.
@@ -10,6 +12,16 @@ pub enum Refused {
     Wrong,
     /// There were too many tries: the next one counts in so many seconds. Nothing was compared.
     Wait(u64),
+}
+
+impl Refused {
+    /// The status of the page that says so: 422, or 429 for too many tries (RFC 6585, 4).
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Wrong => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Wait(_) => StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
 }
 
 impl fmt::Display for Refused {

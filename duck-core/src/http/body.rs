@@ -8,9 +8,8 @@ use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
 use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, StreamBody};
-use hyper::body::Incoming;
 
-use crate::server::received::{Received, Unread};
+use crate::server::received::Received;
 
 /// An error of any type, as bodies and tower layers pass them on.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
@@ -76,13 +75,15 @@ impl Body {
         ))))
     }
 
-    /// What hyper receives.
-    pub(crate) fn incoming(body: Incoming, awaits_continue: bool, unread: Option<&Unread>) -> Self {
-        if http_body::Body::is_end_stream(&body) {
+    /// What a request brings, if it brings anything.
+    pub(crate) fn received<B: http_body::Body>(
+        body: B,
+        receive: impl FnOnce(B) -> Received,
+    ) -> Self {
+        if body.is_end_stream() {
             Self::empty()
         } else {
-            let received = Received::new(body, awaits_continue, unread.cloned());
-            Self(Kind::Incoming(received))
+            Self(Kind::Incoming(receive(body)))
         }
     }
 

@@ -64,7 +64,8 @@ impl Proxies {
         self.networks.is_empty()
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether this is the address of one of them.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         let address = widened(address);
         self.networks.iter().any(|net| net.contains(&address))
     }

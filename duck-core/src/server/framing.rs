@@ -161,7 +161,7 @@ fn name_length(headers: &mut HeaderMap, body: &Body, is_head: bool, warn: impl F
 }
 
 /// The length that the headers name: one, in digits.
-fn named_length(headers: &HeaderMap) -> Option<u64> {
+pub(crate) fn named_length(headers: &HeaderMap) -> Option<u64> {
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
     let (first, None) = (lengths.next()?, lengths.next()) else {
         return None;

@@ -14,13 +14,16 @@ const ENOUGH: usize = 64;
 #[derive(Default)]
 pub(super) struct Heads {
     place: Place,
-    /// What came of a line whose end did not come yet.
+    /// What came of a line whose end did not come yet: its first bytes, and the last.
     begun: Vec<u8>,
+    /// How long that is.
+    begun_length: usize,
     /// How many heads have begun.
     count: u32,
     length: Option<u64>,
     chunked: bool,
-    bare_line_feed: bool,
+    /// The head could be read in two ways, or not to its end.
+    doubtful: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +37,7 @@ enum Place {
     Chunk(u64),
     ChunkEnd,
     Trailer,
-    /// HTTP/2, or something that hyper will refuse.
+    /// HTTP/2, or nobody knows where: each head from here on is suspect.
     Elsewhere,
 }
 
@@ -68,6 +71,12 @@ impl Heads {
         }
     }
 
+    /// The connection is HTTP/2, and its heads are not here.
+    #[cfg(feature = "http2")]
+    pub(super) fn leave_alone(&mut self) {
+        self.place = Place::Elsewhere;
+    }
+
     /// Whether what was read ends with the end of a request, or nothing was read.
     pub(super) fn is_between_requests(&self) -> bool {
         self.place == Place::RequestLine && self.begun.is_empty()
@@ -81,11 +90,13 @@ impl Heads {
         };
         let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
         if self.begun.is_empty() {
-            self.line(line, suspect);
+            self.line(line, false, suspect);
         } else {
             self.begin(line);
+            let is_cut = self.begun_length > self.begun.len();
             let line = std::mem::take(&mut self.begun);
-            self.line(&line, suspect);
+            self.begun_length = 0;
+            self.line(&line, is_cut, suspect);
         }
         rest
     }
@@ -95,13 +106,15 @@ impl Heads {
         let Some((last, most)) = piece.split_last() else {
             return;
         };
+        self.begun_length += piece.len();
         self.begun.truncate(ENOUGH);
         let room = ENOUGH - self.begun.len();
         self.begun.extend_from_slice(&most[..most.len().min(room)]);
         self.begun.push(*last);
     }
 
-    fn line(&mut self, line: &[u8], suspect: &mut impl FnMut(u32)) {
+    /// Of a line that `is_cut` there are the first bytes and the last.
+    fn line(&mut self, line: &[u8], is_cut: bool, suspect: &mut impl FnMut(u32)) {
         let (line, bare) = match line.strip_suffix(b"\r") {
             Some(line) => (line, false),
             None => (line, true),
@@ -109,38 +122,35 @@ impl Heads {
         match self.place {
             // Empty lines before a request are passed over: RFC 9112, 2.2.
             Place::RequestLine if line.is_empty() => {}
-            Place::RequestLine if line.starts_with(b"PRI * HTTP/2") => {
-                self.place = Place::Elsewhere;
-            }
             Place::RequestLine => {
                 self.count += 1;
-                (self.length, self.chunked, self.bare_line_feed) = (None, false, bare);
+                (self.length, self.chunked, self.doubtful) = (None, false, bare);
                 self.place = Place::Header;
             }
             Place::Header if line.is_empty() => {
-                if self.bare_line_feed || bare || (self.chunked && self.length.is_some()) {
+                if self.doubtful || bare || (self.chunked && self.length.is_some()) {
                     suspect(self.count);
                 }
                 self.place = self.body();
             }
             Place::Header => {
-                self.bare_line_feed |= bare;
-                self.header(line);
+                self.doubtful |= bare;
+                self.header(line, is_cut);
             }
-            Place::ChunkSize => self.place = chunk(line),
-            Place::ChunkEnd => {
-                self.place = if line.is_empty() {
-                    Place::ChunkSize
-                } else {
-                    Place::Elsewhere
-                };
-            }
-            Place::Trailer if line.is_empty() => self.place = Place::RequestLine,
-            Place::Trailer | Place::Body(_) | Place::Chunk(_) | Place::Elsewhere => {}
+            Place::ChunkSize if !bare => self.place = chunk(line, is_cut),
+            Place::ChunkEnd if !bare && line.is_empty() => self.place = Place::ChunkSize,
+            Place::Trailer if !bare && line.is_empty() => self.place = Place::RequestLine,
+            Place::Trailer if !bare => {}
+            // Among chunks a lone line feed is no line's end to hyper.
+            Place::ChunkSize | Place::ChunkEnd | Place::Trailer => self.place = Place::Elsewhere,
+            Place::Body(_) | Place::Chunk(_) | Place::Elsewhere => {}
+        }
+        if self.place == Place::Elsewhere {
+            suspect(self.count + 1);
         }
     }
 
-    fn header(&mut self, line: &[u8]) {
+    fn header(&mut self, line: &[u8], is_cut: bool) {
         if !matches!(line.first(), Some(b'c' | b'C' | b't' | b'T')) {
             return;
         }
@@ -149,9 +159,9 @@ impl Heads {
         if name.eq_ignore_ascii_case(b"transfer-encoding") {
             self.chunked = true;
         } else if name.eq_ignore_ascii_case(b"content-length") {
-            let length = std::str::from_utf8(value).unwrap_or_default();
-            // What is no number hyper refuses.
-            self.length = Some(length.trim_start_matches(':').trim().parse().unwrap_or(0));
+            let length = number(value.get(1..).unwrap_or_default());
+            self.doubtful |= is_cut || length.is_none();
+            self.length = Some(length.unwrap_or(0));
         }
     }
 
@@ -170,14 +180,22 @@ fn skip(left: u64, bytes: &[u8]) -> (u64, &[u8]) {
     (left - here as u64, &bytes[here..])
 }
 
+/// A number in digits, perhaps with spaces around it.
+fn number(text: &[u8]) -> Option<u64> {
+    let digits = std::str::from_utf8(text.trim_ascii()).ok()?;
+    let are_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|_| are_digits)
+}
+
 /// What comes after a chunk's first line: its size in hexadecimal, then perhaps extensions.
-fn chunk(line: &[u8]) -> Place {
+fn chunk(line: &[u8], is_cut: bool) -> Place {
     let digits = line
         .iter()
         .take_while(|byte| byte.is_ascii_hexdigit())
         .count();
     let size = std::str::from_utf8(&line[..digits])
         .ok()
+        .filter(|digits| !is_cut || digits.len() < ENOUGH)
         .and_then(|digits| u64::from_str_radix(digits, 16).ok());
     match size {
         None => Place::Elsewhere,
@@ -255,7 +273,63 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_followed_to_its_end_is_suspect_from_there_on() {
+        let (zeros, spaces, long) = ("0".repeat(70), " ".repeat(70), "x".repeat(70));
+        let length =
+            |value: &str| format!("POST / HTTP/1.1\r\nContent-Length: {value}\r\n\r\nhello");
+        // Read whole, the length is plain; read byte by byte, only its beginning is kept.
+        for value in [format!("{zeros}5"), format!("{spaces}5")] {
+            let mut heads = Heads::default();
+            heads.read(length(&value).as_bytes(), |_| panic!("{value} is a length"));
+            let (mut heads, mut found) = (Heads::default(), Vec::new());
+            for byte in length(&value).as_bytes() {
+                heads.read(&[*byte], |number| found.push(number));
+            }
+            assert_eq!(found, [1], "{value}");
+        }
+        for value in ["five", "+5", "5, 5", "", "18446744073709551616"] {
+            assert_eq!(suspects(&length(value)), [1], "{value}");
+        }
+        let chunked =
+            |body: &str| format!("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
+        let next = "GET / HTTP/1.1\r\n\r\n";
+        for body in [
+            "5\nhello\r\n0\r\n\r\n",
+            "5\r\nhello\n0\r\n\r\n",
+            "5\r\nhelloo\r\n0\r\n\r\n",
+            "0\r\n\n",
+            "0\r\nx: y\n\r\n",
+            "x\r\n",
+        ] {
+            let found = suspects(&format!("{}{next}", chunked(body)));
+            assert_eq!(found.first(), Some(&2), "{body:?}");
+        }
+        let mut heads = Heads::default();
+        let mut found = Vec::new();
+        for byte in chunked(&format!("{zeros}5\r\nhello\r\n0\r\n\r\n")).as_bytes() {
+            heads.read(&[*byte], |number| found.push(number));
+        }
+        assert_eq!(found.first(), Some(&2), "a size that is cut");
+        let long = chunked(&format!(
+            "5;{long}\r\nhello\r\n0\r\nx: {long}\r\n\r\n{BOTH}"
+        ));
+        assert_eq!(suspects(&long), [2], "an extension may be cut");
+    }
+
+    #[test]
+    fn the_preface_of_http_2_within_http_1_hides_nothing() {
+        let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+        assert_eq!(suspects(&format!("{preface}{BOTH}")), [3]);
+        let body = format!("POST / HTTP/1.1\r\nContent-Length: 24\r\n\r\n{preface}{BOTH}");
+        assert_eq!(suspects(&body), [2]);
+    }
+
+    #[test]
+    #[cfg(feature = "http2")]
     fn http_2_is_left_alone() {
-        assert!(suspects(&format!("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n{BOTH}")).is_empty());
+        let mut heads = Heads::default();
+        heads.leave_alone();
+        heads.read(BOTH.as_bytes(), |_| panic!("it is no head"));
+        assert!(!heads.is_between_requests());
     }
 }

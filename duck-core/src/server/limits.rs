@@ -7,6 +7,10 @@ use tokio::sync::Semaphore;
 
 use crate::settings::{Seconds, Settings, SettingsError};
 
+/// A browser opens up to six connections before it has anything to ask for; two of them share an address
+/// now and then.
+const BROWSER: usize = 8;
+
 /// The settings about limits and deadlines.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE", default)]
@@ -19,6 +23,8 @@ pub(crate) struct Limits {
     pub(crate) max_head_bytes: usize,
     /// Open connections.
     pub(crate) max_connections: usize,
+    /// Of those, how many from one address that have not sent a whole head yet.
+    max_new_connections_per_address: Option<usize>,
     /// Fields of a form or a query, parts of an upload.
     pub(crate) max_fields: usize,
     head_timeout: Seconds,
@@ -35,6 +41,7 @@ impl Default for Limits {
             body_min_rate: 1024,
             max_head_bytes: 64 * 1024,
             max_connections: 10_000,
+            max_new_connections_per_address: None,
             max_fields: 1000,
             head_timeout: Seconds(Duration::from_secs(15)),
             body_timeout: Seconds(Duration::from_secs(60)),
@@ -67,7 +74,26 @@ impl Limits {
             return Err(settings.error("MAX_CONNECTIONS", "must be 1 at least, or nobody gets in"));
         }
         own.max_connections = own.max_connections.min(Semaphore::MAX_PERMITS);
+        if own.max_new_connections_per_address == Some(0) {
+            return Err(settings.error(
+                "MAX_NEW_CONNECTIONS_PER_ADDRESS",
+                "must be 1 at least, or nobody gets in",
+            ));
+        }
         Ok(own)
+    }
+
+    /// How many connections from one address may have no whole head yet, where there is room for
+    /// `connections` in all.
+    pub(crate) fn new_connections_per_address(&self, connections: usize) -> usize {
+        let eighth = (connections / 8).max(BROWSER);
+        self.max_new_connections_per_address.unwrap_or(eighth)
+    }
+
+    /// Of a request's line and headers. hyper refuses a buffer smaller than this; heads longer than it are
+    /// answered with 431.
+    pub(crate) fn head_bytes(&self) -> usize {
+        self.max_head_bytes.max(8192)
     }
 
     /// From the first byte of a head to its last.

@@ -1,16 +1,34 @@
 //! The server: accepts connections, and stops without dropping any.
 
+mod attendance;
+#[cfg(feature = "http2")]
+mod backlog;
+mod client;
 mod connection;
+#[cfg(feature = "http2")]
+mod date;
 pub(crate) mod descriptors;
+#[cfg(feature = "http2")]
+mod exchange;
 pub(crate) mod framing;
 mod heads;
+#[cfg(feature = "http2")]
+mod http2;
 pub(crate) mod limits;
 mod linger;
+mod newcomers;
+#[cfg(feature = "http2")]
+mod opening;
+#[cfg(feature = "http2")]
+mod preface;
 pub(crate) mod received;
 pub(crate) mod sending;
+#[cfg(feature = "http2")]
+mod upload;
 mod vitals;
 mod watched;
 mod wire;
+mod work;
 
 use std::future::Future;
 use std::io;
@@ -23,6 +41,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
+use self::newcomers::Newcomers;
 use crate::app::site::Site;
 
 /// Between two tries to accept a connection, where none can be.
@@ -70,29 +89,42 @@ async fn accept(
     connections: &mut JoinSet<()>,
     stopping: &watch::Receiver<()>,
 ) {
-    let most = descriptors::fit(site.0.context.limits.max_connections);
+    let limits = &site.0.context.limits;
+    let most = descriptors::fit(limits.max_connections);
     let room = Arc::new(Semaphore::new(most));
-    let mut told = None;
+    let newcomers = Newcomers::new(limits.new_connections_per_address(most));
+    let (mut told, mut told_of_newcomers) = (None, None);
     loop {
         // Nobody closes this semaphore.
         let Ok(permit) = room.clone().acquire_owned().await else {
             return;
         };
         let (stream, peer) = next(listener, &mut told).await;
-        connections.spawn(run(stream, peer, site.clone(), stopping.clone(), permit));
+        let newcomer = newcomers.enter(peer.ip());
+        if newcomer.is_some() || site.0.context.proxies.trusts(peer.ip()) {
+            let connection =
+                connection::serve(stream, peer, newcomer, site.clone(), stopping.clone());
+            connections.spawn(holding(permit, connection));
+        } else if is_due(&mut told_of_newcomers) {
+            tracing::warn!(target: "duck", address = %peer.ip(),
+                "closed a connection: MAX_NEW_CONNECTIONS_PER_ADDRESS of this address have sent no request yet");
+        }
         while connections.try_join_next().is_some() {}
     }
 }
 
-async fn run(
-    stream: TcpStream,
-    peer: SocketAddr,
-    site: Site,
-    stopping: watch::Receiver<()>,
-    permit: OwnedSemaphorePermit,
-) {
-    connection::serve(stream, peer, site, stopping).await;
+async fn holding(permit: OwnedSemaphorePermit, connection: impl Future<Output = ()>) {
+    connection.await;
     drop(permit);
+}
+
+/// Whether it is time to say something again that would fill the log.
+fn is_due(told: &mut Option<Instant>) -> bool {
+    let is_due = told.is_none_or(|told| told.elapsed() >= LONGEST_PAUSE);
+    if is_due {
+        *told = Some(Instant::now());
+    }
+    is_due
 }
 
 /// The next connection. Errors of one connection are passed over; when the process has no
@@ -104,9 +136,8 @@ async fn next(listener: &TcpListener, told: &mut Option<Instant>) -> (TcpStream,
             Ok((stream, peer)) => return (stream, peer),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                if told.is_none_or(|told| told.elapsed() >= LONGEST_PAUSE) {
+                if is_due(told) {
                     tracing::error!(target: "duck", %error, "cannot accept connections");
-                    *told = Some(Instant::now());
                 }
                 sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);

@@ -1,4 +1,4 @@
-//! The body of a request as hyper receives it.
+//! The body of a request as it is received.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -6,18 +6,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt;
+use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::runtime::Handle;
-use tokio::time::timeout;
 
-/// How much of a body that nobody reads is taken in over HTTP/2, and for how long.
-const MOST: usize = 64 * 1024 * 1024;
-const LONGEST: Duration = Duration::from_secs(30);
+#[cfg(feature = "http2")]
+use crate::server::upload::Upload;
 
 /// Set when a request's body was dropped before its end had arrived. The rest of it stands before the
 /// next request, so the connection has to end.
@@ -25,30 +20,44 @@ pub(crate) type Unread = Arc<AtomicBool>;
 
 /// A body on its way in.
 pub(crate) struct Received {
-    /// It is here until this is dropped.
-    incoming: Option<Incoming>,
-    /// The client sends the body only after a `100 Continue`, which the first reading makes hyper send.
+    source: Source,
+    /// The client sends the body only after a `100 Continue`, which the first reading brings about.
     awaits_continue: bool,
     ended: bool,
-    /// `None` over HTTP/2, where each body has a stream of its own.
-    unread: Option<Unread>,
+}
+
+enum Source {
+    Http1(Incoming, Unread),
+    /// Each body has a stream of its own.
+    #[cfg(feature = "http2")]
+    Http2(Box<Upload>),
 }
 
 impl Received {
-    pub(crate) fn new(incoming: Incoming, awaits_continue: bool, unread: Option<Unread>) -> Self {
+    /// What hyper receives.
+    pub(crate) fn http1(incoming: Incoming, awaits_continue: bool, unread: Unread) -> Self {
         Self {
-            incoming: Some(incoming),
+            source: Source::Http1(incoming, unread),
             awaits_continue,
             ended: false,
-            unread,
+        }
+    }
+
+    /// What comes on a stream of its own.
+    #[cfg(feature = "http2")]
+    pub(crate) fn http2(upload: Upload, awaits_continue: bool) -> Self {
+        Self {
+            source: Source::Http2(Box::new(upload)),
+            awaits_continue,
+            ended: false,
         }
     }
 
     /// Whether all that is left has arrived already. What has is dropped.
     fn is_at_hand(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
-        while !self.ended && !self.is_end_stream() {
-            match Pin::new(&mut *self).poll_frame(&mut cx) {
+        while !self.ended && !http_body::Body::is_end_stream(self) {
+            match http_body::Body::poll_frame(Pin::new(&mut *self), &mut cx) {
                 Poll::Ready(Some(Ok(_))) => {}
                 Poll::Ready(Some(Err(_))) | Poll::Pending => return false,
                 Poll::Ready(None) => return true,
@@ -58,7 +67,7 @@ impl Received {
     }
 }
 
-impl Body for Received {
+impl http_body::Body for Received {
     type Data = Bytes;
     type Error = BrokenOff;
 
@@ -67,26 +76,41 @@ impl Body for Received {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         self.awaits_continue = false;
-        let Some(incoming) = &mut self.incoming else {
-            return Poll::Ready(None);
+        let poll = match &mut self.source {
+            Source::Http1(incoming, unread) => {
+                let poll = Pin::new(incoming).poll_frame(cx);
+                if matches!(poll, Poll::Ready(Some(Err(_)))) {
+                    // hyper ends the connection after this.
+                    unread.store(true, Relaxed);
+                }
+                poll.map_err(|error| BrokenOff(error.into()))
+            }
+            #[cfg(feature = "http2")]
+            Source::Http2(upload) => {
+                let poll = Pin::new(&mut **upload).poll_frame(cx);
+                poll.map_err(|error| BrokenOff(error.into()))
+            }
         };
-        let poll = Pin::new(incoming).poll_frame(cx);
-        match (&poll, &self.unread) {
-            (Poll::Ready(None), _) => self.ended = true,
-            // hyper ends the connection after this.
-            (Poll::Ready(Some(Err(_))), Some(unread)) => unread.store(true, Relaxed),
-            _ => {}
+        if matches!(poll, Poll::Ready(None)) {
+            self.ended = true;
         }
-        poll.map_err(BrokenOff)
+        poll
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.as_ref().is_none_or(Body::is_end_stream)
+        match &self.source {
+            Source::Http1(incoming, _) => incoming.is_end_stream(),
+            #[cfg(feature = "http2")]
+            Source::Http2(upload) => upload.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        let hint = self.incoming.as_ref().map(Body::size_hint);
-        hint.unwrap_or_else(|| SizeHint::with_exact(0))
+        match &self.source {
+            Source::Http1(incoming, _) => incoming.size_hint(),
+            #[cfg(feature = "http2")]
+            Source::Http2(upload) => upload.size_hint(),
+        }
     }
 }
 
@@ -95,29 +119,17 @@ impl Drop for Received {
         if !self.awaits_continue && self.is_at_hand() {
             return;
         }
-        if let Some(unread) = &self.unread {
-            unread.store(true, Relaxed);
-        } else if let (Some(incoming), Ok(runtime)) = (self.incoming.take(), Handle::try_current())
-        {
-            runtime.spawn(async { timeout(LONGEST, throw_away(incoming)).await });
+        match &mut self.source {
+            Source::Http1(_, unread) => unread.store(true, Relaxed),
+            #[cfg(feature = "http2")]
+            Source::Http2(upload) => upload.throw_away(),
         }
-    }
-}
-
-/// Takes in what is still sent over HTTP/2. If the body were dropped, the client would be told with
-/// `RST_STREAM` to send no more (RFC 9113, 8.1), and some clients then lose the answer as well.
-async fn throw_away(mut incoming: Incoming) {
-    let mut taken = 0;
-    while taken < MOST
-        && let Some(Ok(frame)) = incoming.frame().await
-    {
-        taken += frame.data_ref().map_or(0, Bytes::len);
     }
 }
 
 /// The client broke its request off.
 #[derive(Debug)]
-pub(crate) struct BrokenOff(hyper::Error);
+pub(crate) struct BrokenOff(Box<dyn StdError + Send + Sync>);
 
 impl fmt::Display for BrokenOff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

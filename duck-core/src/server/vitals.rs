@@ -1,6 +1,6 @@
 //! How a connection is doing: what moves it, and when it has kept still for too long.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::server::limits::Limits;
@@ -32,6 +32,11 @@ pub(super) struct Vitals {
     half_closed: AtomicBool,
     /// The body of a request was not read to its end. Never set over HTTP/2.
     unread: Unread,
+    /// Over HTTP/2: bytes of bodies that wait for the client to take them.
+    waiting: AtomicUsize,
+    /// The client took some of them since the last tick. What else it is sent says nothing: a ping is
+    /// answered without end.
+    took: AtomicBool,
 }
 
 impl Vitals {
@@ -94,6 +99,30 @@ impl Vitals {
         self.unread.load(Relaxed)
     }
 
+    /// More bytes of a body wait for the client.
+    #[cfg(feature = "http2")]
+    pub(super) fn waits(&self, bytes: usize) {
+        self.waiting.fetch_add(bytes, Relaxed);
+    }
+
+    /// The client took so many of those that wait.
+    #[cfg(feature = "http2")]
+    pub(super) fn took(&self, bytes: usize) {
+        self.took.store(true, Relaxed);
+        self.gives_up(bytes);
+    }
+
+    /// So many wait no longer.
+    #[cfg(feature = "http2")]
+    pub(super) fn gives_up(&self, bytes: usize) {
+        self.waiting.fetch_sub(bytes, Relaxed);
+    }
+
+    #[cfg(feature = "http2")]
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Relaxed)
+    }
+
     pub(super) fn has_served(&self) -> bool {
         self.served.load(Relaxed) > 0
     }
@@ -121,9 +150,10 @@ pub(super) struct Deadlines {
 impl Deadlines {
     pub(super) fn tick(&mut self, vitals: &Vitals, limits: &Limits) -> Verdict {
         let wrote = vitals.wrote.swap(false, Relaxed);
-        let waits_for_client =
-            vitals.write_blocked.load(Relaxed) || vitals.half_closed.load(Relaxed);
-        if waits_for_client && !wrote {
+        let took = vitals.took.swap(false, Relaxed);
+        let is_blocked = vitals.write_blocked.load(Relaxed) || vitals.half_closed.load(Relaxed);
+        let is_waiting = vitals.waiting.load(Relaxed) > 0;
+        if (is_blocked && !wrote) || (is_waiting && !took) {
             self.stalled += 1;
             return if over(self.stalled, limits.write()) {
                 Verdict::Drop
@@ -133,16 +163,17 @@ impl Deadlines {
         }
         self.stalled = 0;
         let served = vitals.served.load(Relaxed);
-        let busy = vitals.in_flight.load(Relaxed) > 0;
+        let busy = vitals.in_flight.load(Relaxed) > 0 || is_waiting;
         if busy || served != std::mem::replace(&mut self.served, served) {
             (self.head, self.idle, self.quiet) = (0, 0, 0);
         }
         if busy {
             return Verdict::Leave;
         }
-        if vitals.head_begun.load(Relaxed) || !vitals.has_served() {
+        let is_new = !vitals.has_served();
+        if is_new || vitals.head_begun.load(Relaxed) {
             // While a response is still being sent, a head may wait.
-            self.head = if wrote { 0 } else { self.head + 1 };
+            self.head = if wrote && !is_new { 0 } else { self.head + 1 };
             (self.idle, self.quiet) = (0, 0);
             return if over(self.head, limits.head()) {
                 Verdict::Drop
@@ -150,8 +181,13 @@ impl Deadlines {
                 Verdict::Leave
             };
         }
+        let progress = if vitals.http2.load(Relaxed) {
+            took
+        } else {
+            wrote
+        };
         (self.head, self.idle) = (0, self.idle + 1);
-        self.quiet = if wrote { 0 } else { self.quiet + 1 };
+        self.quiet = if progress { 0 } else { self.quiet + 1 };
         self.idle_verdict(limits)
     }
 
@@ -238,6 +274,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "http2")]
     fn a_retired_connection_whose_client_takes_nothing_is_dropped() {
         let (vitals, mut deadlines) = (Vitals::default(), Deadlines::default());
         vitals.request_arrives(true);
@@ -247,11 +284,39 @@ mod tests {
             [Leave, Leave, Leave, Retire, Retire, Drop]
         );
         vitals.wrote();
+        assert_eq!(deadlines.tick(&vitals, &limits()), Drop, "as after pings");
+        vitals.waits(2);
+        vitals.took(1);
+        assert_eq!(deadlines.tick(&vitals, &limits()), Leave, "an answer");
+    }
+
+    #[test]
+    #[cfg(feature = "http2")]
+    fn answers_that_wait_are_dropped_whatever_else_is_written() {
+        let (vitals, mut deadlines) = (Vitals::default(), Deadlines::default());
+        vitals.request_arrives(true);
+        vitals.waits(10);
+        let mut tick = || {
+            vitals.wrote();
+            deadlines.tick(&vitals, &limits())
+        };
+        assert_eq!([tick(), tick()], [Leave, Leave]);
+        vitals.took(1);
         assert_eq!(
-            deadlines.tick(&vitals, &limits()),
-            Retire,
-            "something got through"
+            [tick(), tick(), tick(), tick()],
+            [Leave, Leave, Leave, Drop]
         );
+    }
+
+    #[test]
+    fn before_the_first_request_nothing_but_its_head_counts() {
+        let (vitals, mut deadlines) = (Vitals::default(), Deadlines::default());
+        let mut tick = || {
+            vitals.read();
+            vitals.wrote();
+            deadlines.tick(&vitals, &limits())
+        };
+        assert_eq!([tick(), tick(), tick()], [Leave, Leave, Drop]);
     }
 
     #[test]

@@ -10,10 +10,14 @@ use tokio::net::TcpStream;
 
 use super::heads::Heads;
 use super::linger::Linger;
+#[cfg(feature = "http2")]
+use super::preface::Preface;
 use super::vitals::Vitals;
 
 pub(super) struct Watched {
     stream: TcpStream,
+    #[cfg(feature = "http2")]
+    preface: Preface,
     heads: Heads,
     vitals: Arc<Vitals>,
     /// The client will send no more: it has closed its side, or both.
@@ -27,12 +31,24 @@ impl Watched {
     pub(super) fn new(stream: TcpStream, vitals: Arc<Vitals>) -> Self {
         Self {
             stream,
+            #[cfg(feature = "http2")]
+            preface: Preface::default(),
             heads: Heads::default(),
             vitals,
             ended: false,
             waiting: false,
             linger: None,
         }
+    }
+
+    /// Reads the first bytes, which decide on the protocol.
+    #[cfg(feature = "http2")]
+    pub(super) fn poll_is_http2(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let is_http2 = ready!(self.preface.poll_is_http2(&mut self.stream, cx));
+        if matches!(is_http2, Ok(true)) {
+            self.heads.leave_alone();
+        }
+        Poll::Ready(is_http2)
     }
 
     /// Notices that the client has closed its side, which is no reason not to answer, or is gone,
@@ -85,10 +101,20 @@ impl AsyncRead for Watched {
             heads,
             vitals,
             waiting,
+            #[cfg(feature = "http2")]
+            preface,
             ..
         } = &mut *self;
         let before = buffer.filled().len();
+        #[cfg(feature = "http2")]
+        let is_handed_on = preface.hand_on(buffer);
         let poll = Pin::new(stream).poll_read(cx, buffer);
+        #[cfg(feature = "http2")]
+        let poll = if is_handed_on && poll.is_pending() {
+            Poll::Ready(Ok(()))
+        } else {
+            poll
+        };
         let read = &buffer.filled()[before..];
         *waiting = false;
         if !read.is_empty() {

@@ -1,6 +1,19 @@
 //! `Expect`: RFC 9110, 10.1.1.
 
+use std::future::poll_fn;
+use std::time::Duration;
+
+use duck::{Bytes, StatusCode};
+use h2::RecvStream;
+use h2::client::{ResponseFuture, SendRequest};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::curl;
 use crate::wire::{Server, get};
+
+/// Less than a client waits that is not told to go on, on a busy machine.
+const PROMPTLY: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn a_client_that_asks_first_is_told_to_go_on() {
@@ -78,5 +91,114 @@ async fn http_1_0_knows_no_expectations() {
             (200, "hello"),
             "{value}"
         );
+    }
+}
+
+async fn connect(server: &Server) -> SendRequest<Bytes> {
+    let stream = TcpStream::connect(server.address).await;
+    let handshake = h2::client::handshake(stream.expect("it listens")).await;
+    let (client, connection) = handshake.expect("HTTP/2");
+    tokio::spawn(connection);
+    client.ready().await.expect("room for a request")
+}
+
+fn post(path: &str, expectation: &str) -> http::Request<()> {
+    let request = http::Request::post(format!("http://test{path}"));
+    let request = request.header("expect", expectation);
+    let request = request.header("content-length", 5);
+    request.body(()).expect("a request")
+}
+
+/// The status of what comes before the answer.
+async fn interim(response: &mut ResponseFuture) -> Option<StatusCode> {
+    let interim = poll_fn(|cx| response.poll_informational(cx));
+    let interim = timeout(PROMPTLY, interim).await.expect("in time")?;
+    Some(interim.expect("no error").status())
+}
+
+async fn whole(response: http::Response<RecvStream>) -> Vec<u8> {
+    let (mut body, mut whole) = (response.into_body(), Vec::new());
+    while let Some(piece) = body.data().await {
+        whole.extend(piece.expect("no error"));
+    }
+    whole
+}
+
+#[tokio::test]
+async fn over_http_2_too_it_is_told_to_go_on() {
+    let server = Server::start("").await;
+    for path in ["/echo", "/echo-as-it-comes"] {
+        let mut client = connect(&server).await;
+        let (mut response, mut body) = client
+            .send_request(post(path, "100-continue"), false)
+            .expect("a stream");
+        assert_eq!(
+            interim(&mut response).await,
+            Some(StatusCode::CONTINUE),
+            "{path}"
+        );
+        body.send_data(Bytes::from("hello"), true)
+            .expect("the stream is there");
+        let response = response.await.expect("an answer");
+        assert_eq!(response.status(), 200, "{path}");
+        assert_eq!(whole(response).await, b"hello", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn over_http_2_too_it_is_not_asked_for_what_nobody_reads() {
+    let server = Server::start("MAX_BODY_BYTES = 4").await;
+    for (path, status) in [("/echo", 413), ("/missing", 404), ("/unread", 200)] {
+        let mut client = connect(&server).await;
+        let (mut response, _body) = client
+            .send_request(post(path, "100-continue"), false)
+            .expect("a stream");
+        assert_eq!(interim(&mut response).await, None, "{path}");
+        let response = timeout(PROMPTLY, response).await.expect("in time");
+        assert_eq!(response.expect("an answer").status(), status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn over_http_2_too_other_expectations_are_417() {
+    let server = Server::start("").await;
+    for expectation in ["200-ok", "", "100-continue, 200-ok"] {
+        let mut client = connect(&server).await;
+        let (response, mut body) = client
+            .send_request(post("/echo", expectation), false)
+            .expect("a stream");
+        let response = response.await.expect("an answer");
+        assert_eq!(response.status(), 417, "{expectation:?}");
+        assert_eq!(response.headers().get("connection"), None);
+        body.send_data(Bytes::from("hello"), true)
+            .expect("it is still taken");
+        assert!(!whole(response).await.is_empty());
+    }
+    assert!(server.shared.seen().is_empty());
+}
+
+#[tokio::test]
+async fn curl_does_not_wait_over_either_version() {
+    let server = Server::start("").await;
+    let body = "x".repeat(1_000_000);
+    for version in ["--http1.1", "--http2-prior-knowledge"] {
+        let url = format!("http://{}/echo", server.address);
+        let options = [
+            version,
+            "--header",
+            "Expect: 100-continue",
+            "--expect100-timeout",
+            "60",
+            "--max-time",
+            "20",
+            "--data-binary",
+            "@-",
+            &url,
+        ];
+        let Some(answer) = curl::run(&options, body.clone()).await else {
+            return;
+        };
+        assert!(answer.log.contains("100"), "{version}: {}", answer.log);
+        assert_eq!(answer.body.len(), body.len(), "{version}: {}", answer.log);
     }
 }

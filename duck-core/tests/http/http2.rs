@@ -10,6 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
+use crate::curl;
 use crate::wire::Server;
 
 pub(crate) async fn connect(server: &Server) -> SendRequest<Body> {
@@ -184,4 +185,33 @@ async fn an_idle_connection_is_ended_by_its_own_deadline() {
     assert_eq!(ask(&client, request("GET", "/", "")).await.1, "home");
     sleep(Duration::from_secs(4)).await;
     assert_eq!(ask(&client, request("GET", "/", "")).await.1, "home");
+}
+
+#[tokio::test]
+async fn curl_gets_pages_streams_and_refusals() {
+    let mut server = Server::start("MAX_BODY_BYTES = 100").await;
+    server.shared.go.notify_one();
+    let piece = "x".repeat(3_000_000);
+    for (path, options, status, length) in [
+        ("/large", &[][..], 200, 50_000_000),
+        ("/slow-stream", &[], 200, 12),
+        ("/large", &["--head"], 200, 0),
+        ("/missing", &["--data-binary", "@-"], 404, 0),
+        ("/echo", &["--data-binary", "@-"], 413, 0),
+    ] {
+        let url = format!("http://{}{path}", server.address);
+        let mut all = vec!["--http2-prior-knowledge", "--max-time", "40", &url];
+        all.extend(options);
+        let Some(answer) = curl::run(&all, piece.clone()).await else {
+            return;
+        };
+        let first = format!("< HTTP/2 {status}");
+        assert!(answer.log.contains(&first), "{path}: {}", answer.log);
+        assert!(answer.log.contains("< date: "), "{path}: {}", answer.log);
+        if length > 0 {
+            assert_eq!(answer.body.len(), length, "{path}: {}", answer.log);
+        }
+    }
+    server.begin_to_stop();
+    server.stopped().await;
 }

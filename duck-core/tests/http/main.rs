@@ -1,8 +1,10 @@
 //! The server, as a client sees it that speaks to it through a socket.
 
 mod breaking_off;
+mod curl;
 mod deadlines;
 mod expectations;
+mod frames;
 mod framing;
 mod half_closed;
 mod hosts;
@@ -11,6 +13,7 @@ mod limits;
 mod log;
 mod nginx;
 mod protocol;
+mod slow_http2;
 mod smuggling;
 mod stopping;
 mod targets;

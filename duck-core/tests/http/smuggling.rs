@@ -399,3 +399,54 @@ async fn a_body_that_no_view_reads_is_no_request() {
     });
     join_all(tries).await;
 }
+
+/// The pieces are sent one after the other, with time for the server to read each by itself.
+async fn in_pieces(pieces: &[&str]) -> (String, Vec<String>) {
+    let server = Server::start(SETTINGS).await;
+    let mut wire = server.connect().await;
+    for piece in pieces {
+        // The server may have refused what it has by now.
+        let _ = wire.try_send(piece).await;
+        tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+    }
+    let answers = wire.rest().await;
+    let seen = server.shared.seen();
+    server.stopped().await;
+    (answers, seen)
+}
+
+/// What the guard cannot follow to its end makes it refuse what comes after, and a preface of HTTP/2 in
+/// the middle of a connection switches nothing off.
+#[tokio::test]
+async fn the_guard_is_not_talked_out_of_step() {
+    let (zeros, spaces) = ("0".repeat(60), " ".repeat(70));
+    let both = "Content-Length: 38\r\nTransfer-Encoding: chunked";
+    let smuggling = post(both, &format!("0\r\n\r\n{}", get("/smuggled")));
+    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let length = preface.len();
+    let plain = post(&format!("Content-Length: {length}"), preface);
+    let cut_zeros = post(&format!("Content-Length: {zeros}{length}"), preface);
+    let cut_spaces = post(&format!("Content-Length:{spaces}{length}"), preface);
+    let sized = post(
+        "Transfer-Encoding: chunked",
+        &format!("{zeros}{zeros}18\r\n{preface}\r\n0\r\n\r\n"),
+    );
+    let trailers = post(
+        "Transfer-Encoding: chunked",
+        &format!("0\r\nx: y\n\n{preface}\r\n\r\n"),
+    );
+    let attacks = [plain, cut_zeros, cut_spaces, sized, trailers];
+    join_all(attacks.iter().map(async |attack| {
+        for cut in [attack.len(), 100, 130, 150] {
+            let (first, second) = attack.split_at(cut.min(attack.len()));
+            let (answers, seen) = in_pieces(&[first, second, &smuggling]).await;
+            assert!(
+                !seen.contains(&"/smuggled".to_owned()),
+                "{attack:?} at {cut}: {answers}"
+            );
+            let refused = answers.matches("HTTP/1.1 400 ").count();
+            assert_eq!(refused, 1, "{attack:?} at {cut}: {answers}");
+        }
+    }))
+    .await;
+}

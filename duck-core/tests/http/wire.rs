@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use duck::Bytes;
-use duck::http::stream;
+use duck::http::{RequestError, stream};
 use duck::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -79,10 +79,7 @@ impl Server {
         let stream = TcpStream::connect(self.address)
             .await
             .expect("a connection");
-        Wire {
-            stream,
-            read: Vec::new(),
-        }
+        Wire::over(stream)
     }
 
     /// One request on a connection of its own.
@@ -148,6 +145,11 @@ impl Answer {
 }
 
 impl Wire {
+    pub(crate) fn over(stream: TcpStream) -> Self {
+        let read = Vec::new();
+        Self { stream, read }
+    }
+
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream
             .write_all(bytes.as_ref())
@@ -263,6 +265,7 @@ fn app(settings: Settings, shared: &Shared) -> App {
     App::new(settings).middleware(note).urls([
         path("/", async |_request: Request| "home"),
         path("/echo", echo).methods([POST]),
+        path("/echo-as-it-comes", echo_as_it_comes).methods([POST]),
         path("/unread", async |_request: Request| "not interested").methods([POST]),
         path("/panic", async |_request: Request| -> &'static str {
             panic!("as it has to")
@@ -291,6 +294,15 @@ fn app(settings: Settings, shared: &Shared) -> App {
 
 async fn echo(request: Request) -> Result<String> {
     Ok(request.text().await?)
+}
+
+/// The answer begins before the body was read.
+async fn echo_as_it_comes(request: Request) -> Result<Response> {
+    let body = request.body_stream()?;
+    let pieces = futures_util::stream::try_unfold(body, async |mut body| {
+        Ok::<_, RequestError>(body.next().await?.map(|piece| (piece, body)))
+    });
+    Ok(stream("text/plain", pieces))
 }
 
 async fn wait(shared: &Shared) -> &'static str {

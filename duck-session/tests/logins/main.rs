@@ -11,3 +11,4 @@ mod support;
 mod templates;
 mod throttle;
 mod user;
+mod views;

@@ -92,6 +92,15 @@ impl<T: FormType> Form<T> {
 }
 
 impl<T> Form<T> {
+    /// Without what was entered into these fields, so that no template can show it.
+    #[cfg(feature = "auth")]
+    pub(crate) fn without(mut self, fields: &[&str]) -> Self {
+        for field in fields {
+            self.tree.fields.remove(*field);
+        }
+        self
+    }
+
     /// What was entered, where it was sent and nothing is wrong with it. It is given once: a second
     /// call gives `None`.
     pub fn valid(&self) -> Option<T> {

@@ -1,0 +1,155 @@
+//! The other end of a connection, as each of its requests sees it.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::uri::Scheme;
+use http::{HeaderValue, StatusCode, Version, header};
+use hyper::body::Incoming;
+
+use super::newcomers::Newcomer;
+use super::vitals::Vitals;
+use super::wire::Wire;
+use super::work::{Watching, Work};
+use crate::app::site::Site;
+use crate::http::body::Body;
+use crate::http::proxies::Connection;
+use crate::http::response::Response;
+use crate::server::framing;
+use crate::server::received::Received;
+
+pub(super) struct Client {
+    pub(super) site: Site,
+    pub(super) from: Connection,
+    pub(super) vitals: Arc<Vitals>,
+    /// Until its first request is here.
+    newcomer: Mutex<Option<Newcomer>>,
+}
+
+impl Client {
+    pub(super) fn new(
+        site: Site,
+        from: Connection,
+        vitals: Arc<Vitals>,
+        newcomer: Option<Newcomer>,
+    ) -> Self {
+        let newcomer = Mutex::new(newcomer);
+        Self {
+            site,
+            from,
+            vitals,
+            newcomer,
+        }
+    }
+
+    /// Notes that the whole head of a request is here. Returns whether the client waits for `100 Continue`
+    /// before it sends its body, or the answer to what is refused.
+    pub(super) fn arrives<B>(&self, request: &http::Request<B>) -> Result<bool, Response> {
+        if !self.vitals.has_served() {
+            let mut newcomer = self.newcomer.lock().unwrap_or_else(PoisonError::into_inner);
+            *newcomer = None;
+        }
+        let http2 = request.version() == Version::HTTP_2;
+        let suspect = self.vitals.request_arrives(http2);
+        check(request, suspect).map_err(|(status, what)| {
+            tracing::debug!(target: "duck", what, "a request was refused");
+            refuse(status, what)
+        })
+    }
+
+    /// Answers a request over HTTP/1.
+    pub(super) async fn respond(
+        self: Arc<Self>,
+        request: http::Request<Incoming>,
+    ) -> Result<http::Response<Wire>, Infallible> {
+        let is_http_1_0 = request.version() == Version::HTTP_10;
+        let awaits_continue = match self.arrives(&request) {
+            Ok(awaits_continue) => awaits_continue,
+            Err(refusal) => return Ok(refusal.into_http().map(Wire)),
+        };
+        let mut work = Work::begin(self.vitals.clone());
+        let unread = self.vitals.unread();
+        let receive = |body| Received::http1(body, awaits_continue, unread.clone());
+        let request = request.map(|body| Body::received(body, receive));
+        let mut response = self.site.respond(request, self.from).await.into_http();
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            response = framing::without_switching(&response);
+        }
+        if self.vitals.is_unread() {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+        if is_http_1_0 && response.headers().contains_key(header::CONNECTION) {
+            // Otherwise hyper adds the `keep-alive` that the client has asked for.
+            *response.version_mut() = Version::HTTP_10;
+        }
+        if response.body().is_made_while_sent() {
+            Ok(response.map(|body| Wire(Body::new(Watching { body, work }))))
+        } else {
+            work.end();
+            Ok(response.map(Wire))
+        }
+    }
+}
+
+/// What hyper lets pass and a careful server does not. `suspect` is what [`Heads`](super::heads::Heads)
+/// found out. Returns whether the client waits for `100 Continue` before it sends its body.
+fn check<B>(request: &http::Request<B>, suspect: bool) -> Result<bool, (StatusCode, &'static str)> {
+    let bad = |what| Err((StatusCode::BAD_REQUEST, what));
+    let (mut hosts, mut codings, mut awaits_continue) = (0, 0, false);
+    for (name, value) in request.headers() {
+        match *name {
+            // Two are as bad as a wrong one.
+            header::HOST => hosts += if is_host(value) { 1 } else { 2 },
+            header::TRANSFER_ENCODING => codings += if is(value, b"chunked") { 1 } else { 2 },
+            // HTTP/1.0 knows no expectations: RFC 9110, 10.1.1.
+            header::EXPECT if request.version() > Version::HTTP_10 => {
+                if !is(value, b"100-continue") {
+                    let what = "the only expectation that is met here is `100-continue`";
+                    return Err((StatusCode::EXPECTATION_FAILED, what));
+                }
+                awaits_continue = true;
+            }
+            _ => {}
+        }
+    }
+    if request.version() == Version::HTTP_11 && hosts != 1 {
+        return bad("HTTP/1.1 takes exactly one Host header, with a host in it"); // RFC 9112, 3.2
+    }
+    // Two ways to say where the body ends are how requests are smuggled: RFC 9112, 6.1 and 2.2.
+    if suspect {
+        return bad(
+            "lines end in CR and LF, and Content-Length and Transfer-Encoding exclude each other",
+        );
+    }
+    if codings > 1 {
+        return bad("the only Transfer-Encoding there is here is `chunked`"); // RFC 9112, 6.1
+    }
+    if request
+        .uri()
+        .scheme()
+        .is_some_and(|scheme| *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS)
+    {
+        return bad("the request is for something other than `http` or `https`");
+    }
+    Ok(awaits_continue)
+}
+
+fn is(value: &HeaderValue, word: &[u8]) -> bool {
+    value.as_bytes().eq_ignore_ascii_case(word)
+}
+
+/// Whether a `Host` could be one: what a site makes links of must not be a path or a user's name.
+fn is_host(value: &HeaderValue) -> bool {
+    value.as_bytes().iter().all(|byte| {
+        byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]%".contains(byte) // RFC 3986, 3.2.2
+    })
+}
+
+fn refuse(status: StatusCode, what: &'static str) -> Response {
+    let mut response = http::Response::new(Body::from(what));
+    *response.status_mut() = status;
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
+    Response::from_http(response)
+}
