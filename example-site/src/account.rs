@@ -1,87 +1,109 @@
-//! Logging in and out, and where else one is logged in. Everybody who knows the password `quack` gets in.
+//! Signing up, and the page of one's own account. Logging in, logging out and another password are Duck's
+//! own views, in `urls.rs`.
 
+use std::path::Path;
+
+use duck::auth;
 use duck::prelude::*;
-use serde::Deserialize;
+use garde::Validate;
+use serde::{Deserialize, Serialize};
 
-use crate::page;
+use crate::database::Pool;
+use crate::media::Media;
+use crate::users::{self, User};
 
-/// What the login's form sends.
-#[derive(Deserialize)]
-struct Login {
+/// What the form to sign up asks for.
+#[derive(Deserialize, Validate)]
+struct SignUp {
+    #[garde(length(chars, max = 40), custom(name_of_a_person))]
     name: String,
+    #[garde(length(chars, min = 8, max = 256))]
     password: String,
 }
 
-/// Logs a visitor in. The session gets a new id: one that was seen or planted before is worth
-/// nothing afterwards.
-pub(crate) async fn login(request: Request) -> Result<Response> {
-    let (mut complaint, mut entered) = ("", String::new());
-    if request.method() == POST {
-        let Login { name, password } = request.form_as().await?;
-        if password == "quack" && !name.trim().is_empty() {
-            request.session.login(name.trim()).await?;
-            let welcome = format!("Welcome, {}.", name.trim());
+fn name_of_a_person(name: &str, _: &()) -> garde::Result {
+    if name.trim().is_empty() || name.chars().any(char::is_control) {
+        return Err(garde::Error::new("must be a name"));
+    }
+    Ok(())
+}
+
+/// Adds an account, and logs its user in.
+pub(crate) async fn sign_up(request: Request) -> Result<Response> {
+    let form = request.form::<SignUp>().await?;
+    if let Some(new) = form.valid() {
+        let name = new.name.trim();
+        let hash = auth::hash(&new.password).await?;
+        if users::add(request.state::<Pool>()?, name, &hash).await? {
+            auth::login_as(&request, name).await?;
+            let welcome = format!("Welcome, {name}.");
             request.session.flash(FlashLevel::Success, welcome).await?;
-            return redirect(&request, "home", ());
+            return auth::redirect_next(&request, "home").await;
         }
-        complaint = "<p role=\"alert\">Wrong name or password.</p>";
-        entered = name;
+        form.error("name", "is taken");
     }
-    let name = escape_html(&entered);
-    let form = format!(
-        "<form method=\"post\">
-         <label>Name <input name=\"name\" value=\"{name}\" autocomplete=\"username\" required></label>
-         <label>Password <input name=\"password\" type=\"password\" autocomplete=\"current-password\" placeholder=\"quack\" required></label>
-         <button>Log in</button></form>"
-    );
-    page::show(
-        &request,
-        "Log in",
-        &format!("<h1>Log in</h1>{complaint}{form}"),
-    )
-    .await
+    render(&request, "account/sign_up.html", context! { form }).await
 }
 
-/// Logs out: nothing is left, neither here nor in the browser.
-pub(crate) async fn logout(request: Request) -> Result<Response> {
-    request.session.logout().await?;
-    redirect(&request, "home", ())
+/// What the form for a picture sends.
+#[derive(Deserialize, Validate)]
+struct NewPicture {
+    #[garde(custom(is_picture))]
+    picture: Upload,
 }
 
-/// Shows where the visitor is logged in.
-pub(crate) async fn devices(request: Request) -> Result<Response> {
-    if request.session.user().await?.is_none() {
-        return redirect(&request, "login", ());
+/// Files of `/media/` are shown by the ending of their names, whatever is in them.
+fn is_picture(upload: &Upload, _: &()) -> garde::Result {
+    let ending = Path::new(upload.file_name()).extension();
+    let ending = ending.unwrap_or_default().to_ascii_lowercase();
+    if ["png", "jpg", "jpeg", "gif", "webp"].contains(&&*ending.to_string_lossy()) {
+        return Ok(());
     }
-    let mut rows = String::new();
-    for session in request.session.sessions().await? {
-        let agent = session.agent.as_deref().unwrap_or("An unknown browser");
-        let end = if session.is_current {
-            "this browser".to_owned()
-        } else {
-            let action = request.url("end-session", [&session.name])?;
-            format!(
-                "<form method=\"post\" action=\"{action}\"><button class=\"link\">Log out there</button></form>"
-            )
-        };
-        rows += &format!("<tr><td>{}</td><td>{end}</td></tr>", escape_html(agent));
-    }
-    let others = request.url("end-others", ())?;
-    let body = format!(
-        "<h1>Where you are logged in</h1><table>{rows}</table>
-         <form method=\"post\" action=\"{others}\"><button>Log out everywhere else</button></form>"
-    );
-    page::show(&request, "Your sessions", &body).await
+    Err(garde::Error::new(
+        "must be a picture: PNG, JPEG, GIF or WebP",
+    ))
 }
 
-/// Ends one of the visitor's sessions. The name of somebody else's does nothing.
+/// A line of "where you are logged in".
+#[derive(Serialize)]
+struct Device {
+    name: String,
+    agent: Option<String>,
+    is_current: bool,
+}
+
+/// The user's own page: their picture, which the form on it replaces, and where they are logged in.
+pub(crate) async fn account(request: Request) -> Result<Response> {
+    let user: User = request.user().await?.or_404()?;
+    let form = request.form::<NewPicture>().await?;
+    if let Some(NewPicture { picture }) = form.valid() {
+        let media = request.state::<Media>()?;
+        let picture = media.keep(&picture).await?;
+        users::set_picture(request.state::<Pool>()?, &user.name, &picture).await?;
+        if let Some(old) = user.picture {
+            media.remove(&old).await?;
+        }
+        return redirect(&request, "account", ());
+    }
+    let sessions = request.session.sessions().await?.into_iter();
+    let devices: Vec<_> = sessions
+        .map(|session| Device {
+            name: session.name,
+            agent: session.agent,
+            is_current: session.is_current,
+        })
+        .collect();
+    render(&request, "account/account.html", context! { form, devices }).await
+}
+
+/// Ends one of the user's sessions. The name of somebody else's does nothing.
 pub(crate) async fn end_session(request: Request, name: String) -> Result<Response> {
     request.session.revoke(&name).await?;
-    redirect(&request, "devices", ())
+    redirect(&request, "account", ())
 }
 
-/// Ends all of the visitor's sessions but this one.
+/// Ends all of the user's sessions but this one.
 pub(crate) async fn end_others(request: Request) -> Result<Response> {
     request.session.revoke_others().await?;
-    redirect(&request, "devices", ())
+    redirect(&request, "account", ())
 }

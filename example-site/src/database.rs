@@ -25,7 +25,8 @@ const MIGRATION_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Opens the database of `DATABASE_URL` (`example-site.db`), and brings it up to date before the site serves.
 ///
-/// The other commands (`routes`, `check`) do not touch it, so they work without one.
+/// The other commands (`routes`, `check`) do not touch it, so they work without one. A row that is asked for
+/// and not there (`fetch_one(…).await?`) is a 404.
 pub(crate) async fn database(setup: &mut Setup<'_>) -> Result<()> {
     let options = options(setup.settings())?;
     if setup.is_serving() {
@@ -40,6 +41,9 @@ pub(crate) async fn database(setup: &mut Setup<'_>) -> Result<()> {
         async move { pool.close().await }
     });
     setup.insert::<Pool>(pool);
+    setup.error_status(|error: &sqlx::Error| {
+        matches!(error, sqlx::Error::RowNotFound).then_some(StatusCode::NOT_FOUND)
+    });
     setup.command(
         "migrate",
         "Bring the database up to date",

@@ -1,29 +1,35 @@
-//! A site made with Duck: a visit counter, a small shop, a login, notes in a database, JSON and a form.
+//! A site made with Duck: a visit counter, a small shop, accounts, notes in a database, an upload, JSON and a form.
 //!
-//! Start reading in `urls.rs`: it says which view answers which path.
+//! Start reading in `urls.rs`: it says which view answers which path. The pages are in `templates/`.
 
 mod account;
 mod database;
+mod media;
 mod notes;
-mod page;
 mod shop;
 mod urls;
+mod users;
 mod views;
 
-use duck::App;
-use duck::files::StaticFiles;
+use duck::auth::Auth;
+use duck::prelude::*;
 use duck_session::SessionMiddleware;
 
-/// The site: its settings, its database, its sessions, its goods and its URLs.
+use crate::database::Pool;
+use crate::users::Users;
+
+/// The site: its settings, its parts in the order in which they start, and its URLs.
 pub fn app() -> App {
     App::from_settings("settings.toml")
+        .with(duck::templates!())
         .with(StaticFiles::new())
+        .with(media::media)
         .with(database::database)
         .with(SessionMiddleware::new())
-        .state(shop::Shop::new())
+        .with(Auth::new(|setup| Ok(Users(setup.get::<Pool>()?.clone()))))
+        .with(shop::shop)
         .urls(urls::urlpatterns())
         .urls(notes::blueprint())
-        .urls(shop::blueprint())
 }
 
 /// The examples of the README and the guide, compiled and run by `cargo test`.

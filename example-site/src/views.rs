@@ -1,38 +1,19 @@
-//! The pages around the shop.
+//! The pages around the shop and the notes.
 
 use duck::prelude::*;
+use garde::Validate;
 use serde::{Deserialize, Serialize};
-
-use crate::page;
 
 /// Counts this visitor's visits. Two at the same moment count as two.
 pub(crate) async fn home(request: Request) -> Result<Response> {
-    let visits = request
-        .session
-        .update("visits", |n: &mut u64| *n += 1)
-        .await?;
-    let times = if visits == 1 { "time" } else { "times" };
-    page::show(
-        &request,
-        "Home",
-        &format!(
-            "<h1>Quack!</h1>
-             <p class=\"count\"><strong>{visits}</strong> You have been here {visits} {times}.</p>
-             <p>Restart the server and come again: it still knows you.</p>
-             <form method=\"post\" action=\"/forget\"><button class=\"quiet\">Forget me</button></form>"
-        ),
-    )
-    .await
+    let count = |visits: &mut u64| *visits += 1;
+    let visits = request.session.update("visits", count).await?;
+    render(&request, "home.html", context! { visits }).await
 }
 
 /// Greets whoever the path names.
 pub(crate) async fn hello(request: Request, name: String) -> Result<Response> {
-    page::show(
-        &request,
-        "Hello",
-        &format!("<h1>Hello, {}!</h1>", escape_html(&name)),
-    )
-    .await
+    render(&request, "hello.html", context! { name }).await
 }
 
 /// Ends the session, and begins anew.
@@ -42,46 +23,30 @@ pub(crate) async fn forget(request: Request) -> Result<Response> {
 }
 
 /// What the guestbook's form sends.
-#[derive(Deserialize)]
+#[derive(Deserialize, Validate)]
 struct Entry {
+    #[garde(length(chars, max = 280), custom(not_blank))]
     text: String,
 }
 
-/// A form: shown on `GET`, read on `POST`, and shown again with a word about what is missing.
-pub(crate) async fn guestbook(request: Request) -> Result<Response> {
-    let (mut complaint, mut written) = ("", String::new());
-    if request.method() == POST {
-        let Entry { text } = request.form_as().await?;
-        let text = text.trim().to_owned();
-        if (1..=280).contains(&text.chars().count()) {
-            request
-                .session
-                .update("entries", move |entries: &mut Vec<String>| {
-                    entries.push(text.clone());
-                })
-                .await?;
-            return redirect(&request, "guestbook", ());
-        }
-        complaint = "<p role=\"alert\">Between one and 280 characters, please.</p>";
-        written = text;
+/// A rule for texts: spaces alone say nothing.
+pub(crate) fn not_blank(text: &str, _: &()) -> garde::Result {
+    if text.trim().is_empty() {
+        return Err(garde::Error::new("is required"));
     }
-    let entries = request
-        .session
-        .get::<Vec<String>>("entries")
-        .await?
-        .unwrap_or_default();
-    let list: String = entries
-        .iter()
-        .map(|entry| format!("<li>{}</li>", escape_html(entry)))
-        .collect();
-    let text = escape_html(&written);
-    let form = format!(
-        "<form method=\"post\">
-         <label>Your words <input name=\"text\" value=\"{text}\" maxlength=\"280\" required></label>
-         <button>Write</button></form>"
-    );
-    let body = format!("<h1>Guestbook</h1>{complaint}<ul class=\"entries\">{list}</ul>{form}");
-    page::show(&request, "Guestbook", &body).await
+    Ok(())
+}
+
+/// A form: shown on `GET`, read on `POST`, and shown again with what is wrong.
+pub(crate) async fn guestbook(request: Request) -> Result<Response> {
+    let form = request.form::<Entry>().await?;
+    if let Some(Entry { text }) = form.valid() {
+        let add = move |entries: &mut Vec<String>| entries.push(text.trim().to_owned());
+        request.session.update("entries", add).await?;
+        return redirect(&request, "guestbook", ());
+    }
+    let entries: Vec<String> = request.session.get_or_default("entries").await?;
+    render(&request, "guestbook.html", context! { form, entries }).await
 }
 
 /// What the session knows of its visitor.
@@ -96,7 +61,7 @@ struct Me {
 pub(crate) async fn me(request: Request) -> Result<Response> {
     Ok(json(&Me {
         user: request.session.user().await?,
-        visits: request.session.get("visits").await?.unwrap_or(0),
+        visits: request.session.get_or_default("visits").await?,
         keys: request.session.keys().await?,
     }))
 }

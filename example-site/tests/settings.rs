@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use duck::auth::{Accounts, Auth, Credentials};
 use duck::files::StaticFiles;
-use duck::{App, Settings};
+use duck::{App, Result, Settings};
 use duck_session::{SessionMiddleware, SessionSettings};
 use toml::Value;
 
@@ -61,11 +62,35 @@ fn documented_defaults() -> toml::Table {
     documented().into_iter().filter_map(value).collect()
 }
 
+/// Accounts of a site that nobody logs in to.
+struct Nobody;
+
+impl Accounts for Nobody {
+    type User = ();
+
+    async fn credentials(&self, _: &str) -> Result<Option<Credentials>> {
+        Ok(None)
+    }
+
+    async fn hash(&self, _: &str) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    async fn user(&self, _: &str) -> Result<Option<()>> {
+        Ok(None)
+    }
+
+    async fn set_hash(&self, _: &str, _: &str) -> Result<()> {
+        Ok(())
+    }
+}
+
 /// A site with everything that reads settings.
 async fn site(settings: Settings) -> duck::Site {
     let app = App::new(settings.with("SESSION_STORAGE", "InMemoryCache"));
     app.with(StaticFiles::new())
         .with(SessionMiddleware::new())
+        .with(Auth::new(|_| Ok(Nobody)))
         .start()
         .await
         .expect("every default fits")

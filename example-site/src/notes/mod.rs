@@ -3,21 +3,17 @@
 mod store;
 mod views;
 
+use duck::auth::login_required;
 use duck::prelude::*;
 
 /// The pages of the notes, under `/notes`, named `notes.…`.
+#[rustfmt::skip] // a table: one line a URL
 pub(crate) fn blueprint() -> Blueprint {
-    Blueprint::new("notes").urls([
+    Blueprint::new("notes").middleware(login_required).urls([
         path("/", views::index).name("index"),
-        path("/new", views::create)
-            .name("create")
-            .methods([GET, POST]),
+        path("/new", views::create).name("create").methods([GET, POST]),
         path("/<id>", views::show).name("show"),
-        path("/<id>/edit", views::edit)
-            .name("edit")
-            .methods([GET, POST]),
-        path("/<id>/delete", views::delete)
-            .name("delete")
-            .methods([POST]),
+        path("/<id>/edit", views::edit).name("edit").methods([GET, POST]),
+        path("/<id>/delete", views::delete).name("delete").methods([POST]),
     ])
 }

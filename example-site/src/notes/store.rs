@@ -1,5 +1,8 @@
 //! The notes in the database. Every query names the owner: nobody reads or changes the note of another.
+//!
+//! A note that is not there, or not the owner's, is `sqlx::Error::RowNotFound`, which the site answers with 404.
 
+use serde::Serialize;
 use sqlx::FromRow;
 
 use crate::database::Pool;
@@ -8,15 +11,15 @@ use crate::database::Pool;
 const PAGE: i64 = 100;
 
 /// A note.
-#[derive(FromRow)]
-pub(crate) struct Note {
-    pub(crate) id: i64,
-    pub(crate) title: String,
-    pub(crate) body: String,
+#[derive(Serialize, FromRow)]
+pub(super) struct Note {
+    pub(super) id: i64,
+    pub(super) title: String,
+    pub(super) body: String,
 }
 
 /// The owner's notes, the latest first.
-pub(crate) async fn list(pool: &Pool, owner: &str) -> sqlx::Result<Vec<Note>> {
+pub(super) async fn list(pool: &Pool, owner: &str) -> sqlx::Result<Vec<Note>> {
     sqlx::query_as("SELECT id, title, body FROM notes WHERE owner = $1 ORDER BY id DESC LIMIT $2")
         .bind(owner)
         .bind(PAGE)
@@ -24,17 +27,17 @@ pub(crate) async fn list(pool: &Pool, owner: &str) -> sqlx::Result<Vec<Note>> {
         .await
 }
 
-/// One note, if it is the owner's.
-pub(crate) async fn find(pool: &Pool, owner: &str, id: i64) -> sqlx::Result<Option<Note>> {
+/// One note.
+pub(super) async fn find(pool: &Pool, owner: &str, id: i64) -> sqlx::Result<Note> {
     sqlx::query_as("SELECT id, title, body FROM notes WHERE owner = $1 AND id = $2")
         .bind(owner)
         .bind(id)
-        .fetch_optional(pool)
+        .fetch_one(pool)
         .await
 }
 
 /// Adds a note, and gives its number.
-pub(crate) async fn add(pool: &Pool, owner: &str, title: &str, body: &str) -> sqlx::Result<i64> {
+pub(super) async fn add(pool: &Pool, owner: &str, title: &str, body: &str) -> sqlx::Result<i64> {
     sqlx::query_scalar("INSERT INTO notes (owner, title, body) VALUES ($1, $2, $3) RETURNING id")
         .bind(owner)
         .bind(title)
@@ -43,8 +46,8 @@ pub(crate) async fn add(pool: &Pool, owner: &str, title: &str, body: &str) -> sq
         .await
 }
 
-/// Writes a note anew. `None` where it is not there, or not the owner's.
-pub(crate) async fn update(pool: &Pool, owner: &str, note: &Note) -> sqlx::Result<Option<()>> {
+/// Writes a note anew.
+pub(super) async fn update(pool: &Pool, owner: &str, note: &Note) -> sqlx::Result<()> {
     let done = sqlx::query("UPDATE notes SET title = $3, body = $4 WHERE owner = $1 AND id = $2")
         .bind(owner)
         .bind(note.id)
@@ -52,15 +55,22 @@ pub(crate) async fn update(pool: &Pool, owner: &str, note: &Note) -> sqlx::Resul
         .bind(&note.body)
         .execute(pool)
         .await?;
-    Ok((done.rows_affected() == 1).then_some(()))
+    found(done.rows_affected())
 }
 
-/// Deletes a note. `None` where it is not there, or not the owner's.
-pub(crate) async fn delete(pool: &Pool, owner: &str, id: i64) -> sqlx::Result<Option<()>> {
+/// Deletes a note.
+pub(super) async fn delete(pool: &Pool, owner: &str, id: i64) -> sqlx::Result<()> {
     let done = sqlx::query("DELETE FROM notes WHERE owner = $1 AND id = $2")
         .bind(owner)
         .bind(id)
         .execute(pool)
         .await?;
-    Ok((done.rows_affected() == 1).then_some(()))
+    found(done.rows_affected())
+}
+
+fn found(rows: u64) -> sqlx::Result<()> {
+    if rows == 0 {
+        return Err(sqlx::Error::RowNotFound);
+    }
+    Ok(())
 }

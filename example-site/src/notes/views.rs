@@ -1,127 +1,84 @@
-//! The views of the notes.
+//! The views of the notes. `login_required` stands around them, so there is always an owner.
 
 use duck::prelude::*;
+use garde::Validate;
 use serde::Deserialize;
 
 use super::store::{self, Note};
 use crate::database::Pool;
-use crate::page;
+use crate::views::not_blank;
 
 /// What the form of a note sends.
-#[derive(Deserialize)]
+#[derive(Deserialize, Validate)]
 struct NoteForm {
+    #[garde(length(chars, max = 200), custom(not_blank))]
     title: String,
     #[serde(default)]
+    #[garde(length(chars, max = 10_000))]
     body: String,
+}
+
+/// Whose notes they are: the user who is logged in.
+async fn owner(request: &Request) -> Result<String> {
+    request.session.user().await?.or_404()
 }
 
 /// The visitor's notes.
 pub(super) async fn index(request: Request) -> Result<Response> {
-    let Some(owner) = request.session.user().await? else {
-        return redirect(&request, "login", ());
-    };
-    let notes = store::list(request.state::<Pool>()?, &owner).await?;
-    let row = |note: &Note| {
-        let title = escape_html(&note.title);
-        format!("<li><a href=\"/notes/{}\">{title}</a></li>", note.id)
-    };
-    let list: String = notes.iter().map(row).collect();
-    let new = request.url("notes.create", ())?;
-    let body = format!(
-        "<h1>Notes</h1><ul class=\"entries\">{list}</ul><p><a href=\"{new}\">New note</a></p>"
-    );
-    page::show(&request, "Notes", &body).await
+    let notes = store::list(request.state::<Pool>()?, &owner(&request).await?).await?;
+    render(&request, "notes/index.html", context! { notes }).await
 }
 
 /// One note. What is no number, or not a note of the visitor, is a 404.
 pub(super) async fn show(request: Request, id: i64) -> Result<Response> {
-    let Some(owner) = request.session.user().await? else {
-        return redirect(&request, "login", ());
-    };
-    let pool = request.state::<Pool>()?;
-    let note = store::find(pool, &owner, id).await?.or_404()?;
-    let (title, text) = (escape_html(&note.title), escape_html(&note.body));
-    let (edit, delete) = (
-        request.url("notes.edit", [id])?,
-        request.url("notes.delete", [id])?,
-    );
-    let body = format!(
-        "<h1>{title}</h1><p>{text}</p><p><a href=\"{edit}\">Edit</a></p>
-         <form method=\"post\" action=\"{delete}\"><button class=\"quiet\">Delete</button></form>"
-    );
-    page::show(&request, &title, &body).await
+    let note = store::find(request.state::<Pool>()?, &owner(&request).await?, id).await?;
+    render(&request, "notes/show.html", context! { note }).await
 }
 
 /// Shows the form, or takes a note and leads to its page.
 pub(super) async fn create(request: Request) -> Result<Response> {
-    let Some(owner) = request.session.user().await? else {
-        return redirect(&request, "login", ());
-    };
-    if request.method() == GET {
-        return form(&request, "New note", "", "", "").await;
+    let form = request.form::<NoteForm>().await?;
+    if let Some(NoteForm { title, body }) = form.valid() {
+        let owner = owner(&request).await?;
+        let id = store::add(request.state::<Pool>()?, &owner, title.trim(), &body).await?;
+        request
+            .session
+            .flash(FlashLevel::Success, "The note is kept.")
+            .await?;
+        return redirect(&request, "notes.show", [id]);
     }
-    let NoteForm { title, body } = request.form_as().await?;
-    if let Err(complaint) = check(&title) {
-        return form(&request, "New note", &title, &body, complaint).await;
-    }
-    let id = store::add(request.state::<Pool>()?, &owner, title.trim(), &body).await?;
-    redirect(&request, "notes.show", [id])
+    render(
+        &request,
+        "notes/form.html",
+        context! { form, heading => "New note" },
+    )
+    .await
 }
 
 /// Shows the form with the note in it, or takes what it became.
 pub(super) async fn edit(request: Request, id: i64) -> Result<Response> {
-    let Some(owner) = request.session.user().await? else {
-        return redirect(&request, "login", ());
-    };
-    let pool = request.state::<Pool>()?;
-    let note = store::find(pool, &owner, id).await?.or_404()?;
-    if request.method() == GET {
-        return form(&request, "Edit note", &note.title, &note.body, "").await;
+    let (pool, owner) = (request.state::<Pool>()?, owner(&request).await?);
+    let note = store::find(pool, &owner, id).await?;
+    let form = request.form_from::<NoteForm>(&note).await?;
+    if let Some(NoteForm { title, body }) = form.valid() {
+        let title = title.trim().to_owned();
+        store::update(pool, &owner, &Note { id, title, body }).await?;
+        return redirect(&request, "notes.show", [id]);
     }
-    let NoteForm { title, body } = request.form_as().await?;
-    if let Err(complaint) = check(&title) {
-        return form(&request, "Edit note", &title, &body, complaint).await;
-    }
-    let title = title.trim().to_owned();
-    let note = Note { id, title, body };
-    store::update(pool, &owner, &note).await?.or_404()?;
-    redirect(&request, "notes.show", [id])
+    render(
+        &request,
+        "notes/form.html",
+        context! { form, heading => "Edit note" },
+    )
+    .await
 }
 
 /// Deletes a note.
 pub(super) async fn delete(request: Request, id: i64) -> Result<Response> {
-    let Some(owner) = request.session.user().await? else {
-        return redirect(&request, "login", ());
-    };
-    let pool = request.state::<Pool>()?;
-    store::delete(pool, &owner, id).await?.or_404()?;
+    store::delete(request.state::<Pool>()?, &owner(&request).await?, id).await?;
+    request
+        .session
+        .flash(FlashLevel::Info, "The note is gone.")
+        .await?;
     redirect(&request, "notes.index", ())
-}
-
-fn check(title: &str) -> Result<(), &'static str> {
-    match title.trim().chars().count() {
-        1..=200 => Ok(()),
-        _ => Err("Between one and 200 characters, please."),
-    }
-}
-
-async fn form(
-    request: &Request,
-    heading: &str,
-    title: &str,
-    body: &str,
-    complaint: &str,
-) -> Result<Response> {
-    let (title, body) = (escape_html(title), escape_html(body));
-    let alert = match complaint {
-        "" => String::new(),
-        complaint => format!("<p role=\"alert\">{complaint}</p>"),
-    };
-    let form = format!(
-        "<h1>{heading}</h1>{alert}<form method=\"post\">
-         <label>Title <input name=\"title\" value=\"{title}\" maxlength=\"200\" required></label>
-         <label>Text <textarea name=\"body\" rows=\"6\">{body}</textarea></label>
-         <button>Save</button></form>"
-    );
-    page::show(request, heading, &form).await
 }

@@ -60,7 +60,8 @@ fn writes_wait_for_the_disk_as_the_settings_say() {
         let mut site = Site::new();
         site.set("SESSION_FSYNC", policy);
         let mut visitor = Visitor::default();
-        syncs(&site, &mut visitor, |_, _| {}); // makes the folder
+        // Makes the folder and the database.
+        syncs(&site, &mut visitor, |_, server| server.sign_up("ada"));
         let idle = syncs(&site, &mut visitor, |_, _| {});
         let data = syncs(&site, &mut visitor, Visitor::come);
         let login = syncs(&site, &mut visitor, |visitor, server| {

@@ -64,6 +64,7 @@ fn what_the_kernel_refuses_is_a_503_and_no_more() {
         let server = site.serve();
         let (mut ada, mut eve) = (server.user("ada"), server.user("eve"));
         ada.come(&server);
+        server.sign_up("guest");
         drop(server);
 
         let inject = format!("inject={}:error={}", refusal.calls, refusal.error);

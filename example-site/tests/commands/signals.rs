@@ -18,6 +18,7 @@ struct Begun(TcpStream);
 
 impl Begun {
     fn new(server: &Server) -> Self {
+        server.sign_up("ada");
         let mut stream = TcpStream::connect(server.address()).unwrap();
         stream
             .write_all(b"POST /login HTTP/1.1\r\nhost: x\r\nconnection: close\r\nexpect: 100-continue\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 23\r\n\r\n")

@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,13 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_example-site");
 
 /// The first key a site has.
 pub(crate) const KEY: &str = "the first key, of more than thirty-two bytes";
+
+/// The hash of everybody's password.
+static HASH: LazyLock<String> = LazyLock::new(|| {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.unwrap();
+    runtime.block_on(duck::auth::hash("quack")).unwrap()
+});
 
 /// The settings of a site and its folder, gone when the test is over.
 pub(crate) struct Site {
@@ -149,7 +157,38 @@ impl Site {
     }
 
     pub(crate) fn serve(&self) -> Server {
-        start(self.command(&["run"]))
+        self.start(self.command(&["run"]))
+    }
+
+    /// Starts a server, and waits until it says where it serves.
+    fn start(&self, mut command: Command) -> Server {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        let address = loop {
+            let mut line = String::new();
+            assert!(
+                log.read_line(&mut line).unwrap() > 0,
+                "the site did not start: {said}"
+            );
+            if let Some(rest) = line.trim().strip_prefix("Serving") {
+                let url = rest.split_whitespace().next().unwrap();
+                break url.strip_prefix("http://").unwrap().to_owned();
+            }
+            said += &line;
+        };
+        // Nobody reads the rest, and a full pipe would stop the server.
+        thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        self.server(child, address)
+    }
+
+    fn server(&self, child: Child, address: String) -> Server {
+        let database = self.path("example-site.db");
+        Server {
+            child,
+            address,
+            database,
+        }
     }
 
     /// A server that a line of shell starts, as `exec "$0" run`, on a socket that is there already:
@@ -164,7 +203,7 @@ impl Site {
             .stderr(stderr)
             .spawn()
             .unwrap();
-        Server { child, address }
+        self.server(child, address)
     }
 
     /// A line of shell, in which the program is `$0`. Whatever ignored signals where the tests were
@@ -190,7 +229,7 @@ impl Site {
             .arg("run");
         inherit(&mut traced, &plain);
         traced.current_dir(self.temp.path());
-        start(traced)
+        self.start(traced)
     }
 
     /// All files below the folder, and what is in them.
@@ -225,28 +264,6 @@ fn inherit(command: &mut Command, plain: &Command) {
             None => command.env_remove(name),
         };
     }
-}
-
-/// Starts a server, and waits until it says where it serves.
-fn start(mut command: Command) -> Server {
-    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-    let mut log = BufReader::new(child.stderr.take().unwrap());
-    let mut said = String::new();
-    let address = loop {
-        let mut line = String::new();
-        assert!(
-            log.read_line(&mut line).unwrap() > 0,
-            "the site did not start: {said}"
-        );
-        if let Some(rest) = line.trim().strip_prefix("Serving") {
-            let url = rest.split_whitespace().next().unwrap();
-            break url.strip_prefix("http://").unwrap().to_owned();
-        }
-        said += &line;
-    };
-    // Nobody reads the rest, and a full pipe would stop the server.
-    thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-    Server { child, address }
 }
 
 /// Waits for something that happens soon.
@@ -288,6 +305,7 @@ impl Answer {
 pub(crate) struct Server {
     child: Child,
     address: String,
+    database: PathBuf,
 }
 
 impl Drop for Server {
@@ -319,6 +337,16 @@ impl Server {
     pub(crate) fn ended(&mut self) -> ExitStatus {
         wait_until(|| self.child.try_wait().unwrap().is_some());
         self.child.wait().unwrap()
+    }
+
+    /// Gives somebody an account, if they have none yet: it is not the server that writes it.
+    pub(crate) fn sign_up(&self, name: &str) {
+        let add = "INSERT OR IGNORE INTO users (name, hash) VALUES ($1, $2)";
+        // A server on a socket that was there already may still be making the table.
+        wait_until(|| {
+            let database = rusqlite::Connection::open(&self.database).unwrap();
+            database.execute(add, [name, &HASH]).is_ok()
+        });
     }
 
     /// Somebody who has logged in.
@@ -355,12 +383,9 @@ impl Visitor {
     }
 
     pub(crate) fn log_in(&mut self, server: &Server, name: &str) {
-        self.ask(
-            server,
-            "POST",
-            "/login",
-            &format!("name={name}&password=quack"),
-        );
+        server.sign_up(name);
+        let form = format!("name={name}&password=quack");
+        self.ask(server, "POST", "/login", &form);
     }
 
     pub(crate) fn log_out(&mut self, server: &Server) {
