@@ -41,8 +41,8 @@ impl Accounts for Users {
         Ok(user(&self.0, id.parse()?).await?)
     }
 
-    async fn set_hash(&self, id: &str, hash: &str) -> Result<()> {
-        Ok(set_hash(&self.0, id.parse()?, hash).await?)
+    async fn set_hash(&self, id: &str, old: &str, new: &str) -> Result<bool> {
+        Ok(set_hash(&self.0, id.parse()?, old, new).await?)
     }
 }
 
@@ -70,14 +70,15 @@ pub async fn user(pool: &Pool, id: i64) -> sqlx::Result<Option<User>> {
         .await
 }
 
-/// Replaces what the password is checked with.
-pub async fn set_hash(pool: &Pool, id: i64, hash: &str) -> sqlx::Result<()> {
-    sqlx::query("UPDATE users SET hash = $2 WHERE id = $1")
+/// Replaces what the password is checked with, where it is still the old one, and says whether it was.
+pub async fn set_hash(pool: &Pool, id: i64, old: &str, new: &str) -> sqlx::Result<bool> {
+    let done = sqlx::query("UPDATE users SET hash = $3 WHERE id = $1 AND hash = $2")
         .bind(id)
-        .bind(hash)
+        .bind(old)
+        .bind(new)
         .execute(pool)
         .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 /// Adds an account with its first note: both, or neither. `None` where the name is taken.

@@ -57,7 +57,7 @@ impl Accounts for Owner {
         Ok((id == self.name).then_some(User { name }))
     }
 
-    async fn set_hash(&self, _id: &str, _hash: &str) -> Result<()> {
-        Ok(()) // a setting: `duck password` makes another
+    async fn set_hash(&self, _id: &str, _old: &str, _new: &str) -> Result<bool> {
+        Ok(false) // it is a setting: `duck password` makes another
     }
 }

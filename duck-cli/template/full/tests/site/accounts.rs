@@ -118,7 +118,10 @@ async fn a_new_hash_takes_the_place_of_the_old_one() {
         .await
         .unwrap()
         .unwrap();
-    accounts::set_hash(&pool, ada.id, "new").await.unwrap();
+    for replaces in [true, false] {
+        let replaced = accounts::set_hash(&pool, ada.id, "old", "new").await;
+        assert_eq!(replaced.unwrap(), replaces);
+    }
     for (name, id, hash) in [("Ada", ada.id, "new"), ("Bob", bob.id, "old")] {
         let found = accounts::credentials(&pool, name).await.unwrap().unwrap();
         assert_eq!((found.id, &*found.hash), (id, hash));
