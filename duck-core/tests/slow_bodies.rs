@@ -40,8 +40,16 @@ async fn parts(request: Request) -> Result<String> {
 }
 
 async fn twice(request: Request) -> Result<String> {
-    let first = request.multipart_form().await.unwrap_err().status();
-    let second = request.bytes().await.unwrap_err().status();
+    let first = request
+        .multipart_form()
+        .await
+        .expect_err("a body that is too slow")
+        .status();
+    let second = request
+        .bytes()
+        .await
+        .expect_err("a body that is too slow")
+        .status();
     Ok(format!("{} {}", first.as_u16(), second.as_u16()))
 }
 

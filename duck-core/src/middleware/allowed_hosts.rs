@@ -52,12 +52,15 @@ impl AllowedHosts {
         if list.is_empty() && debug {
             list = in_development(address);
         }
-        let list = (!list.is_empty()).then(|| {
-            #[cfg(feature = "testing")]
-            list.push(Allowed::Host(OF_TESTS.to_owned()));
-            list
-        });
-        Ok(Self { list, debug })
+        if list.is_empty() {
+            return Ok(Self { list: None, debug });
+        }
+        #[cfg(feature = "testing")]
+        list.push(Allowed::Host(OF_TESTS.to_owned()));
+        Ok(Self {
+            list: Some(list),
+            debug,
+        })
     }
 
     /// What to say where every host is taken because nobody said which.

@@ -19,6 +19,10 @@ pub(crate) struct RouteInfo {
     /// Whether pages of other sites may send to it.
     pub(crate) csrf_exempt: bool,
     /// Whether visitors may come who are not logged in.
+    #[cfg_attr(
+        not(feature = "auth"),
+        expect(dead_code, reason = "only `auth::login_required` asks")
+    )]
     pub(crate) public: bool,
 }
 

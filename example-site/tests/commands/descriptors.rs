@@ -43,9 +43,10 @@ fn all_have_pages(streams: &mut [TcpStream]) {
     }
 }
 
-/// This is about files: on a busy machine the storage may take its time.
+/// This is about files: on a busy machine the storage may take its time, and one address may be all visitors.
 fn patient(site: &mut Site) {
     site.set_toml("SESSION_STORE_TIMEOUT", "60");
+    site.set_toml("MAX_NEW_CONNECTIONS_PER_ADDRESS", "1000");
 }
 
 #[test]

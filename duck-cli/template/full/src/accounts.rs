@@ -1,5 +1,7 @@
 //! Who has an account. What a password is checked with stays in here: a [`User`] does not hold it.
 
+use duck::Result;
+use duck::auth::Accounts;
 use serde::Serialize;
 use sqlx::{Executor, FromRow};
 
@@ -18,6 +20,30 @@ pub struct User {
 pub struct Credentials {
     pub id: i64,
     pub hash: String,
+}
+
+/// The accounts, as logins ask for them. A user's id is a text to them, and a number here.
+pub struct Users(pub Pool);
+
+impl Accounts for Users {
+    type User = User;
+
+    async fn credentials(&self, name: &str) -> Result<Option<duck::auth::Credentials>> {
+        let found = credentials(&self.0, name.trim()).await?;
+        Ok(found.map(|found| duck::auth::Credentials::new(found.id, found.hash)))
+    }
+
+    async fn hash(&self, id: &str) -> Result<Option<String>> {
+        Ok(hash(&self.0, id.parse()?).await?)
+    }
+
+    async fn user(&self, id: &str) -> Result<Option<User>> {
+        Ok(user(&self.0, id.parse()?).await?)
+    }
+
+    async fn set_hash(&self, id: &str, hash: &str) -> Result<()> {
+        Ok(set_hash(&self.0, id.parse()?, hash).await?)
+    }
 }
 
 /// The credentials of whoever has this name, in small letters or large.

@@ -15,6 +15,10 @@ use serde::forward_to_deserialize_any;
 use smallvec::smallvec;
 
 pub(crate) use self::error::{FieldError, shown};
+#[cfg_attr(
+    not(feature = "forms"),
+    expect(unreachable_pub, reason = "it is `duck::forms::Problem`")
+)]
 pub use self::problem::Problem;
 use self::value::Text;
 pub(crate) use self::value::Value;

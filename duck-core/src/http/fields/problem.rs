@@ -11,7 +11,11 @@ use std::fmt;
 #[non_exhaustive]
 #[cfg_attr(
     not(feature = "forms"),
-    expect(dead_code, reason = "the rules of forms are a feature")
+    expect(
+        dead_code,
+        unreachable_pub,
+        reason = "only forms have rules, and `duck::forms` shows this type"
+    )
 )]
 pub enum Problem {
     /// Nothing was entered.

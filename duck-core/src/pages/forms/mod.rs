@@ -12,6 +12,7 @@ mod errors;
 pub(crate) mod field;
 mod form;
 mod form_type;
+mod input;
 mod name;
 mod read;
 mod read_error;

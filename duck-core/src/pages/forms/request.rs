@@ -31,7 +31,8 @@ impl Request {
     ///
     /// ```
     /// # use duck::testing::TestClient;
-    /// use duck::{App, GET, POST, Request, Result, Settings, path};
+    /// use duck::http::{GET, POST};
+    /// use duck::{App, Request, Result, Settings, path};
     ///
     /// #[derive(serde::Deserialize, garde::Validate)]
     /// struct NewNote {
