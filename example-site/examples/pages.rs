@@ -59,6 +59,7 @@ enum Colour {
     Orange,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "garde calls it so")]
 fn is_on(agreed: &bool, _: &()) -> garde::Result {
     if *agreed {
         return Ok(());

@@ -21,7 +21,7 @@ struct SignUp {
     password: String,
 }
 
-fn name_of_a_person(name: &str, _: &()) -> garde::Result {
+fn name_of_a_person<C>(name: &str, _: &C) -> garde::Result {
     if name.trim().is_empty() || name.chars().any(char::is_control) {
         return Err(garde::Error::new("must be a name"));
     }
@@ -53,7 +53,7 @@ struct NewPicture {
 }
 
 /// Files of `/media/` are shown by the ending of their names, whatever is in them.
-fn is_picture(upload: &Upload, _: &()) -> garde::Result {
+fn is_picture<C>(upload: &Upload, _: &C) -> garde::Result {
     let ending = Path::new(upload.file_name()).extension();
     let ending = ending.unwrap_or_default().to_ascii_lowercase();
     if ["png", "jpg", "jpeg", "gif", "webp"].contains(&&*ending.to_string_lossy()) {

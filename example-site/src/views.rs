@@ -30,7 +30,7 @@ struct Entry {
 }
 
 /// A rule for texts: spaces alone say nothing.
-pub(crate) fn not_blank(text: &str, _: &()) -> garde::Result {
+pub(crate) fn not_blank<C>(text: &str, _: &C) -> garde::Result {
     if text.trim().is_empty() {
         return Err(garde::Error::new("is required"));
     }
