@@ -76,7 +76,7 @@ impl InterimPage {
             Reason::Failed { sentence, said } => (
                 sentence.clone(),
                 format!(
-                    "<pre>{}</pre>\n<p>The next edit starts a new build.</p>",
+                    "<pre tabindex=\"0\">{}</pre>\n<p>The next edit starts a new build.</p>",
                     escape(shortened(&strip_str(said).to_string()).trim_end())
                 ),
             ),
@@ -95,17 +95,27 @@ impl InterimPage {
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <meta name=\"color-scheme\" content=\"light dark\">\n{refresh}\
              <link rel=\"icon\" href=\"data:,\">\n<title>{title}</title>\n<style>{STYLE}</style>\n\
-             <main>\n<h1>{title}</h1>\n{body}\n<p><small>{advice}</small></p>\n</main>\n</html>\n"
+             <main>\n<h1>{title}</h1>\n{body}\n</main>\n<footer><small>{advice}</small></footer>\n</html>\n"
         )
     }
 }
 
-const REFRESH: &str = "<meta http-equiv=\"refresh\" content=\"1\">\n";
+/// A page that says the same as before stays as it is: what is read or marked in it is not lost. It is asked
+/// with `OPTIONS`, so that the site, once it is there, counts no visit.
+const REFRESH: &str = "<script>\n\
+setInterval(async () => {\n\
+  const answer = await fetch(location.href, {method: \"OPTIONS\"});\n\
+  const page = new DOMParser().parseFromString(await answer.text(), \"text/html\");\n\
+  if (page.querySelector(\"main\")?.innerHTML !== document.querySelector(\"main\").innerHTML) location.reload();\n\
+}, 1000);\n\
+</script>\n\
+<noscript><meta http-equiv=\"refresh\" content=\"1\"></noscript>\n";
 
 const STYLE: &str = ":root{color-scheme:light dark;--paper:#fdfcf7;--ink:#222;--card:#fff;--line:#ddd}\
 @media(prefers-color-scheme:dark){:root{--paper:#171b21;--ink:#e9e6dc;--card:#20262e;--line:#343c47}}\
 body{font:16px/1.5 system-ui,sans-serif;margin:0;background:var(--paper);color:var(--ink)}\
-main{max-width:60rem;margin:8vh auto;padding:0 1rem;overflow-wrap:break-word}\
+main,footer{max-width:60rem;margin:0 auto;padding:0 1rem;overflow-wrap:break-word}\
+main{margin-top:8vh}\
 h1{font-size:1.5rem;border-bottom:4px solid #ffcf33;display:inline-block;max-width:100%}\
 pre{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:1rem;overflow-x:auto;\
 font-size:.85rem;line-height:1.4}";
@@ -152,12 +162,12 @@ mod tests {
     fn what_the_compiler_said_is_text_and_not_markup() {
         let page = failed("\u{1b}[31merror\u{1b}[0m: </pre><script>alert('&\"')</script>");
         assert!(
-            !page.contains("<script") && !page.contains('\u{1b}'),
+            !page.contains("<script>alert") && !page.contains('\u{1b}'),
             "{page}"
         );
-        assert!(
-            page.contains("<pre>error: &#60;/pre&#62;&#60;script&#62;alert(&#39;&#38;&#34;&#39;)")
-        );
+        assert!(page.contains(
+            "<pre tabindex=\"0\">error: &#60;/pre&#62;&#60;script&#62;alert(&#39;&#38;&#34;&#39;)"
+        ));
     }
 
     #[test]

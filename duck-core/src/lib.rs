@@ -85,7 +85,8 @@ pub use crate::middleware::{Middleware, Next};
 pub use crate::pages::forms;
 #[cfg(feature = "templates")]
 pub use crate::pages::templates::render::render;
-pub use crate::routing::urls::{Blueprint, UrlPattern, path};
+pub use crate::routing::blueprint::Blueprint;
+pub use crate::routing::urls::{UrlPattern, path};
 pub use crate::session::Session;
 pub use crate::settings::Settings;
 

@@ -438,6 +438,39 @@ async fn an_upload_that_is_given_up_leaves_nothing() {
     assert_eq!(files_in(&folder), [""; 0]);
 }
 
+/// Run again in a process whose files may have 2,048 bytes at most: what is longer fails as on a disk that is full.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_disk_that_is_full_is_an_error_and_no_shorter_file() {
+    const NAME: &str = "a_disk_that_is_full_is_an_error_and_no_shorter_file";
+    if std::env::var_os(NAME).is_none() {
+        let limited = "trap '' XFSZ; ulimit -f 2; exec \"$0\" --exact --nocapture \"$1\"";
+        let run = std::process::Command::new("sh")
+            .args(["-c", limited])
+            .arg(std::env::current_exe().unwrap())
+            .args([NAME])
+            .env(NAME, "1")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&run.stdout);
+        assert!(
+            said.contains("1 passed"),
+            "{said}{}",
+            String::from_utf8_lossy(&run.stderr)
+        );
+        return;
+    }
+    let (site, folder) = saving().await;
+    let body = |length| part("name=f; filename=f", &"x".repeat(length)) + end();
+    for how in ["/to", "/in"] {
+        let response = site.post(how).body(TYPE, body(3000)).await;
+        assert_eq!(response.status(), 500, "{how}");
+        assert_eq!(files_in(&folder), [""; 0], "{how}");
+    }
+    let response = site.post("/in").body(TYPE, body(100)).await;
+    assert_eq!(response.status(), 200);
+}
+
 #[tokio::test]
 async fn names_of_files_stay_in_their_folder() {
     let (site, folder) = saving().await;

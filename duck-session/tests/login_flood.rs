@@ -23,8 +23,8 @@ impl Accounts for Nobody {
         Ok(None)
     }
 
-    async fn set_hash(&self, _id: &str, _hash: &str) -> Result<()> {
-        Ok(())
+    async fn set_hash(&self, _id: &str, _old: &str, _new: &str) -> Result<bool> {
+        Ok(false)
     }
 }
 

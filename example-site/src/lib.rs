@@ -71,6 +71,12 @@ mod guide {
     mod deploying {}
     #[doc = include_str!("../../docs/operating.md")]
     mod operating {}
+    #[doc = include_str!("../../docs/coming-from-django.md")]
+    mod coming_from_django {}
+    #[doc = include_str!("../../docs/coming-from-flask.md")]
+    mod coming_from_flask {}
+    #[doc = include_str!("../../docs/coming-from-rails.md")]
+    mod coming_from_rails {}
     #[doc = include_str!("../../docs/from-python-duck.md")]
     mod from_python_duck {}
 }

@@ -39,13 +39,14 @@ impl Accounts for Users {
         Ok(user.fetch_optional(&self.0).await?)
     }
 
-    async fn set_hash(&self, id: &str, hash: &str) -> Result<()> {
-        sqlx::query("UPDATE users SET hash = $2 WHERE name = $1")
+    async fn set_hash(&self, id: &str, old: &str, new: &str) -> Result<bool> {
+        let done = sqlx::query("UPDATE users SET hash = $3 WHERE name = $1 AND hash = $2")
             .bind(id)
-            .bind(hash)
+            .bind(old)
+            .bind(new)
             .execute(&self.0)
             .await?;
-        Ok(())
+        Ok(done.rows_affected() == 1)
     }
 }
 

@@ -7,7 +7,7 @@ struct Database(TempDir);
 
 impl Database {
     fn new() -> Self {
-        Self(tempfile::tempdir().expect("a folder"))
+        Self(tempfile::tempdir().expect("a temporary folder"))
     }
 
     /// A visitor of a process of its own, who is logged in.

@@ -80,8 +80,8 @@ impl Accounts for Nobody {
         Ok(None)
     }
 
-    async fn set_hash(&self, _: &str, _: &str) -> Result<()> {
-        Ok(())
+    async fn set_hash(&self, _: &str, _: &str, _: &str) -> Result<bool> {
+        Ok(false)
     }
 }
 

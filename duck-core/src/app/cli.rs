@@ -243,6 +243,8 @@ fn check(site: &Site, deploy: bool) -> Result<ExitCode> {
 
 /// What `check` has to say, and whether all is well.
 fn report(site: &Site, deploy: bool) -> (String, bool) {
+    // First: what is checked below asks for keys too.
+    let absent = site.settings().warnings_of_absent();
     let mut findings = site.settings().warnings();
     findings.extend_from_slice(&site.0.hooks.findings);
     if deploy {
@@ -266,18 +268,70 @@ fn report(site: &Site, deploy: bool) -> (String, bool) {
         Some(shortage) => text += &format!("  ! {shortage}\n"),
         None => {}
     }
+    for warning in absent {
+        text += &format!("  ! {warning}\n");
+    }
     for finding in &findings {
         text += &format!("  ✗ {finding}\n");
     }
     (text, findings.is_empty())
 }
 
-#[cfg(all(test, feature = "templates"))]
+#[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::StaticFiles;
+    #[cfg(feature = "templates")]
     use crate::pages::Templates;
     use crate::settings::Settings;
 
+    #[tokio::test]
+    async fn check_names_keys_of_components_that_the_site_does_not_have_and_all_is_well() {
+        let settings = "SESSION_COOKIE_AGE = 60\nSECRET_KEY = 'hush'\nSTATIC_URL = '/s/'";
+        let settings = Settings::from_toml(settings).unwrap();
+        for deploy in [false, true] {
+            let app = App::new(settings.clone());
+            let site = app.start_for(Purpose::Command).await.unwrap();
+            let (text, is_well) = report(&site, deploy);
+            assert_eq!(is_well, !deploy, "{text}");
+            for (line, warning) in [
+                (
+                    1,
+                    "SESSION_COOKIE_AGE: is set, but the site has no SessionMiddleware",
+                ),
+                (
+                    2,
+                    "SECRET_KEY: is set, but the site has no SessionMiddleware",
+                ),
+                (3, "STATIC_URL: is set, but the site has no StaticFiles"),
+            ] {
+                let warning = format!("  ! the settings text, line {line}: {warning}\n");
+                assert!(text.contains(&warning), "{text}");
+            }
+            assert!(!text.contains("hush"), "{text}");
+            assert!(
+                site.settings().warnings().is_empty(),
+                "a start says nothing of it"
+            );
+        }
+        let app = App::new(settings).with(StaticFiles::new());
+        let site = app.start_for(Purpose::Command).await.unwrap();
+        let (text, _) = report(&site, false);
+        assert!(!text.contains("STATIC_URL"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn check_fails_for_keys_that_no_component_has() {
+        let settings = Settings::from_toml("ADRESS = ''\nSTATIC_ULR = '/s/'").unwrap();
+        let app = App::new(settings).with(StaticFiles::new());
+        let site = app.start_for(Purpose::Command).await.unwrap();
+        let (text, is_well) = report(&site, false);
+        for right in ["did you mean `ADDRESS`?", "did you mean `STATIC_URL`?"] {
+            assert!(!is_well && text.contains(right), "{text}");
+        }
+    }
+
+    #[cfg(feature = "templates")]
     #[tokio::test]
     async fn check_says_how_many_templates_compile_or_lists_those_that_do_not() {
         let folder = tempfile::tempdir().unwrap();

@@ -10,6 +10,7 @@ pub(crate) mod context;
 mod deploy;
 pub(crate) mod error_log;
 pub(crate) mod floods;
+mod route_table;
 mod run;
 #[cfg(feature = "tower")]
 mod service;
@@ -20,44 +21,28 @@ pub(crate) mod site;
 pub(crate) mod stderr;
 
 use std::fmt;
-use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 
-use http::Method;
-
 use crate::app::component::{Component, ErasedComponent, Ready};
-use crate::app::context::{Context, State, UrlNames};
+use crate::app::context::{Context, State};
 use crate::app::floods::Floods;
+use crate::app::route_table::RouteTable;
 use crate::app::serving::Serving;
 use crate::app::setup::{Purpose, Setup};
 use crate::app::site::{Inner, Site};
+use crate::error::Result;
 use crate::error::panics;
-use crate::error::{Error, Result};
 use crate::http::proxies::Proxies;
+use crate::middleware::Middleware;
 use crate::middleware::allowed_hosts::AllowedHosts;
 use crate::middleware::cross_site::{CrossSite, TOKENS};
-use crate::middleware::{ErasedMiddleware, Middleware};
-use crate::routing::pattern::{Converter, Pattern};
-use crate::routing::route::RouteInfo;
-use crate::routing::router::{Key, Route, Router, Routes};
-use crate::routing::urls::{Matcher, UrlPattern};
+use crate::routing::router::Router;
+use crate::routing::urls::UrlPattern;
 use crate::server::limits::Limits;
 use crate::settings::{Settings, SettingsError};
 
 pub use crate::routing::route::RouteLine;
-
-/// Keys that are read only where they matter: a site that has them in its settings all the same made
-/// no mistake.
-const KEYS_OF_SOME: [&str; 7] = [
-    "MAX_FIELDS",
-    "SECRET_KEY",
-    "SECRET_KEY_FALLBACKS",
-    "STATIC_CACHE_AGE",
-    "STATIC_DIR",
-    "STATIC_ROOT",
-    "STATIC_URL",
-];
 
 /// A site being put together: settings, components, middleware, URL patterns, state.
 ///
@@ -169,8 +154,8 @@ impl App {
     /// ```
     ///
     /// It is asked when the view has returned, before any middleware sees the response, and only for
-    /// errors without a status of their own: [`Error::new`] and [`Error::with_status`] decide it, and so do
-    /// Duck's own errors. Of several functions that know an error or a cause of it, the first one counts:
+    /// errors without a status of their own: [`Error::new`](crate::Error::new) and
+    /// [`Error::with_status`](crate::Error::with_status) decide it, and so do Duck's own errors. Of several functions that know an error or a cause of it, the first one counts:
     /// they are asked in the order in which the app and its components added them. `None` leaves the error
     /// to the next one; an error that none of them knows is a 500, and so is one for which a function
     /// panics.
@@ -238,20 +223,8 @@ impl App {
         panics::watch();
         let settings = self.settings?;
         settings.refuse_lower_case()?;
-        settings.know(&KEYS_OF_SOME);
         let debug = settings.get::<bool>("DEBUG")?.unwrap_or(false);
-        let slashes = settings
-            .get("TRAILING_SLASH")?
-            .unwrap_or_else(|| "redirect".to_owned());
-        let redirects_slashes = match slashes.as_str() {
-            "redirect" => true,
-            "strict" => false,
-            _ => {
-                return Err(settings
-                    .error("TRAILING_SLASH", "takes \"redirect\" or \"strict\"")
-                    .into());
-            }
-        };
+        let redirects_slashes = redirects_slashes(&settings)?;
         let serving = Serving::from_settings(&settings)?;
         let limits = Limits::from_settings(&settings)?;
         let proxies = Proxies::from_settings(&settings)?;
@@ -262,11 +235,8 @@ impl App {
         for component in self.components {
             component.start(&mut setup).await?;
         }
-        let patterns = self
-            .patterns
-            .into_iter()
-            .chain(mem::take(&mut setup.patterns));
-        let patterns: Vec<UrlPattern> = patterns.collect();
+        let mut patterns = self.patterns;
+        patterns.append(&mut setup.patterns);
         if cross_site.tokens && !setup.checks_tokens {
             let right = "takes sessions to keep the tokens in: add `.with(SessionMiddleware::new())` to the app";
             return Err(settings.error(TOKENS, right).into());
@@ -284,7 +254,7 @@ impl App {
             ..
         } = setup;
         let mut router = Router::new(&layers, redirects_slashes);
-        let mut table = Table::default();
+        let mut table = RouteTable::default();
         for pattern in patterns {
             table.add(pattern, &layers, &settings)?;
         }
@@ -314,134 +284,13 @@ impl App {
     }
 }
 
-/// The routes of a site as they come together.
-#[derive(Default)]
-struct Table {
-    routes: Routes,
-    names: UrlNames,
-    lines: Vec<RouteLine>,
-}
-
-impl Table {
-    fn add(
-        &mut self,
-        pattern: UrlPattern,
-        site_layers: &[Arc<dyn ErasedMiddleware>],
-        settings: &Settings,
-    ) -> Result<()> {
-        let Place {
-            key,
-            text,
-            params,
-            reverse,
-        } = Place::of(&pattern.matcher)?;
-        if pattern.view_params > params.len() {
-            let (has, takes) = (params.len(), pattern.view_params);
-            let view = pattern.view_name;
-            return Err(Error::internal(format!(
-                "`{text}` has {has} path parameters, but its view {view} takes {takes}"
-            )));
-        }
-        if pattern.methods.is_empty() && !pattern.any_method {
-            return Err(Error::internal(format!(
-                "the URL pattern {text:?} answers no method: name one at least"
-            )));
-        }
-        self.lines.push(line(&pattern, &text));
-        if let (Some(name), Some(reverse)) = (&pattern.name, reverse) {
-            self.names.insert(name, &text, reverse)?;
-        }
-        let info = RouteInfo {
-            path: Some(text),
-            name: pattern.name,
-            view: Some(pattern.view_name),
-            params,
-            max_body: pattern.max_body,
-            csrf_exempt: pattern.csrf == Some(false),
-            public: pattern.public,
-        };
-        let info = Arc::new(info);
-        let mut layers = site_layers.to_vec();
-        layers.extend(pattern.layers);
-        let view = (pattern.view)(settings)?;
-        let make = || Route {
-            info: info.clone(),
-            layers: layers.clone(),
-            view: view.clone(),
-        };
-        if pattern.any_method {
-            return self.routes.add_any(key, make());
-        }
-        self.routes.add(key, pattern.methods, make)
-    }
-}
-
-fn line(pattern: &UrlPattern, path: &str) -> RouteLine {
-    let mut methods: Vec<&str> = pattern.methods.iter().map(Method::as_str).collect();
-    if methods.contains(&"GET") {
-        methods.push("HEAD");
-    }
-    if pattern.any_method {
-        methods = vec!["any"];
-    }
-    RouteLine {
-        methods: methods.join(" "),
-        path: path.to_owned(),
-        name: pattern.name.clone().unwrap_or_default(),
-        view: pattern.view_name,
-    }
-}
-
-/// What a URL pattern's path or expression comes to.
-struct Place {
-    key: Key,
-    text: String,
-    params: Vec<(String, Converter)>,
-    /// For making URLs; a regular expression cannot be filled in.
-    reverse: Option<Pattern>,
-}
-
-impl Place {
-    fn of(matcher: &Matcher) -> Result<Self> {
-        match matcher {
-            Matcher::Path(path) => {
-                let pattern = Pattern::parse(path).map_err(Error::internal)?;
-                let params = pattern
-                    .params()
-                    .map(|param| (param.name.clone(), param.converter))
-                    .collect();
-                let key = Key::Path(pattern.matchit());
-                Ok(Self {
-                    key,
-                    text: path.clone(),
-                    params,
-                    reverse: Some(pattern),
-                })
-            }
-            #[cfg(feature = "regex")]
-            Matcher::Regex(expression) => {
-                crate::routing::pattern::check_expression(expression).map_err(Error::internal)?;
-                let groups = regex::Regex::new(expression)?;
-                let name = |(index, name): (usize, Option<&str>)| {
-                    (
-                        name.map_or_else(|| index.to_string(), str::to_owned),
-                        Converter::Str,
-                    )
-                };
-                let params = groups
-                    .capture_names()
-                    .enumerate()
-                    .skip(1)
-                    .map(name)
-                    .collect();
-                Ok(Self {
-                    key: Key::Regex(expression.clone()),
-                    text: expression.clone(),
-                    params,
-                    reverse: None,
-                })
-            }
-        }
+/// Whether a path with a slash too many or too few leads to the page without or with it.
+fn redirects_slashes(settings: &Settings) -> Result<bool, SettingsError> {
+    let slashes: Option<String> = settings.get("TRAILING_SLASH")?;
+    match slashes.as_deref() {
+        None | Some("redirect") => Ok(true),
+        Some("strict") => Ok(false),
+        Some(_) => Err(settings.error("TRAILING_SLASH", "takes \"redirect\" or \"strict\"")),
     }
 }
 
@@ -451,22 +300,5 @@ impl fmt::Debug for App {
             .field("settings", &self.settings)
             .field("urls", &self.patterns)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn keys_that_other_sites_or_the_server_read_are_no_mistakes() {
-        let toml =
-            "ADDRESS = '127.0.0.1:0'\nSTATIC_URL = '/s/'\nSECRET_KEY_FALLBACKS = []\nADRESS = ''";
-        let site = App::new(Settings::from_toml(toml).unwrap())
-            .start()
-            .await
-            .unwrap();
-        assert_eq!(site.settings().unknown_keys(), ["ADRESS"]);
-        assert!(site.settings().warnings()[0].contains("did you mean `ADDRESS`?"));
     }
 }

@@ -72,7 +72,7 @@ impl Site {
     ) -> Result<(), Cow<'static, str>> {
         let Context { hosts, proxies, .. } = &*self.0.context;
         let (uri, headers) = (request.uri(), request.headers());
-        let named = proxies.host(connection, uri, headers);
+        let named = || proxies.host(connection, uri, headers);
         hosts.check(request.version(), uri, headers, named)
     }
 

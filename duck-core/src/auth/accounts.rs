@@ -54,10 +54,16 @@ use crate::error::Result;
 ///         Ok(self.find(id, |(user, _)| user.clone()))
 ///     }
 ///
-///     // UPDATE users SET hash = $2 WHERE id = $1
-///     async fn set_hash(&self, id: &str, hash: &str) -> Result<()> {
-///         self.find(id, |(_, old)| *old = hash.to_owned());
-///         Ok(())
+///     // UPDATE users SET hash = $3 WHERE id = $1 AND hash = $2
+///     async fn set_hash(&self, id: &str, old: &str, new: &str) -> Result<bool> {
+///         let replaced = self.find(id, |(_, hash)| {
+///             let is_old = hash == old;
+///             if is_old {
+///                 new.clone_into(hash);
+///             }
+///             is_old
+///         });
+///         Ok(replaced.unwrap_or(false))
 ///     }
 /// }
 /// ```
@@ -79,20 +85,24 @@ pub trait Accounts: Send + Sync + 'static {
     /// The name is what the visitor typed, of 254 bytes at most and without control characters.
     fn credentials(&self, name: &str) -> impl Future<Output = Result<Option<Credentials>>> + Send;
 
-    /// The hash of a user's password, by the user's id; `None` where there is no such user any more.
+    /// The hash of a user's password, by the user's id: the same as in [`credentials`](Self::credentials).
+    /// `None` where there is no such user any more.
     ///
-    /// It is asked for wherever the session of a user is loaded. Once it is another one, however it was
-    /// changed, the sessions that began before are over. For a user who is to be shut out at once,
-    /// answer `None`.
+    /// It is asked for wherever the session of a user is loaded. Once it is that of another password,
+    /// whoever wrote it, the sessions that began before are over. For a user who is to be shut out at
+    /// once, answer `None`.
     fn hash(&self, id: &str) -> impl Future<Output = Result<Option<String>>> + Send;
 
     /// The user of this id; `None` where there is no such user any more, or nobody is to be logged in as
     /// them.
     fn user(&self, id: &str) -> impl Future<Output = Result<Option<Self::User>>> + Send;
 
-    /// Stores the hash of a user's password: a new password, or the same one hashed anew as the cost of
-    /// hashes has grown.
-    fn set_hash(&self, id: &str, hash: &str) -> impl Future<Output = Result<()>> + Send;
+    /// Replaces the hash of a user's password where it is still the `old` one, and says whether it was:
+    /// `WHERE id = $1 AND hash = $2`, and one row that this has changed. `new` is that of a new password, or of
+    /// the same one as the cost of hashes has grown. Of two that replace one hash at the same moment, the
+    /// second finds another one and writes nothing.
+    fn set_hash(&self, id: &str, old: &str, new: &str)
+    -> impl Future<Output = Result<bool>> + Send;
 }
 
 /// What is compared at a login: who it would be, and the hash of their password.

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::accounts::Accounts;
 use super::erased::ErasedAccounts;
 use super::logins::Logins;
+use super::password;
 use super::throttle::Throttle;
 #[cfg(feature = "templates")]
 use super::user;
@@ -29,7 +30,7 @@ use crate::session::AuthHash;
 /// #     async fn credentials(&self, _: &str) -> Result<Option<Credentials>> { Ok(None) }
 /// #     async fn hash(&self, _: &str) -> Result<Option<String>> { Ok(None) }
 /// #     async fn user(&self, _: &str) -> Result<Option<String>> { Ok(None) }
-/// #     async fn set_hash(&self, _: &str, _: &str) -> Result<()> { Ok(()) }
+/// #     async fn set_hash(&self, _: &str, _: &str, _: &str) -> Result<bool> { Ok(true) }
 /// # }
 /// use duck::auth::Auth;
 ///
@@ -39,8 +40,8 @@ use crate::session::AuthHash;
 /// Templates have `user` from it: the [`User`](Accounts::User) who is logged in, or `none`. A page whose
 /// template does not use it pays nothing for it.
 ///
-/// A user's sessions end when the hash of their password changes, as if the site had given
-/// `SessionMiddleware::auth_hash` the accounts; where it has given it something else, that counts.
+/// A user's sessions end when their password changes; not when a login makes its hash anew, as hashes cost
+/// more by then. Where the site has given `SessionMiddleware::auth_hash` something else, that counts.
 ///
 /// The setting `LOGIN_URL` is the name of the login page's URL pattern: `login` where it is not set.
 pub struct Auth {
@@ -82,7 +83,10 @@ impl Component for Auth {
         let hashes = Arc::clone(&accounts);
         auth_hash.set(move |user: String| {
             let accounts = Arc::clone(&hashes);
-            async move { accounts.hash(&user).await }
+            async move {
+                let hash = accounts.hash(&user).await?;
+                Ok(hash.map(|hash| password::stamp(&hash)))
+            }
         });
         #[cfg(feature = "templates")]
         setup.template_value("user", async |request| {

@@ -14,7 +14,12 @@ pub(super) trait ErasedAccounts: Send + Sync {
     fn credentials<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Credentials>>>;
     fn hash<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<String>>>;
     fn user<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<AnyUser>>>;
-    fn set_hash<'a>(&'a self, id: &'a str, hash: &'a str) -> BoxFuture<'a, Result<()>>;
+    fn set_hash<'a>(
+        &'a self,
+        id: &'a str,
+        old: &'a str,
+        new: &'a str,
+    ) -> BoxFuture<'a, Result<bool>>;
 }
 
 impl<A: Accounts> ErasedAccounts for A {
@@ -33,8 +38,13 @@ impl<A: Accounts> ErasedAccounts for A {
         })
     }
 
-    fn set_hash<'a>(&'a self, id: &'a str, hash: &'a str) -> BoxFuture<'a, Result<()>> {
-        Box::pin(Accounts::set_hash(self, id, hash))
+    fn set_hash<'a>(
+        &'a self,
+        id: &'a str,
+        old: &'a str,
+        new: &'a str,
+    ) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(Accounts::set_hash(self, id, old, new))
     }
 }
 

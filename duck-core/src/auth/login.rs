@@ -9,7 +9,7 @@ use super::password::{self, Checked};
 use super::refused::Refused;
 use super::throttle::Try;
 use super::user;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::request::Request;
 
 /// How many bytes a name has at most: as many as an address of mail (RFC 5321, 4.5.3.1.3).
@@ -37,8 +37,8 @@ const LONGEST_NAME: usize = 254;
 /// ```
 ///
 /// The session gets a new id and keeps what the visitor had in it; what another user had in it goes
-/// ([`Session::login`](crate::Session::login)). A hash that cost less than one costs today is made anew, and
-/// with that the user's other sessions end, this once.
+/// ([`Session::login`](crate::Session::login)), and it is saved here. A hash that cost less than one costs
+/// today is made anew.
 ///
 /// It takes the same time whether there is a user of that name or not. Refused without a comparison: a name
 /// of more than 254 bytes or with a control character, a password of more than 1,024 bytes, and whoever has
@@ -60,11 +60,10 @@ pub async fn login(request: &Request, name: &str, password: &str) -> Result<Resu
         Err(refused) => return Ok(refuse(request, refused)),
     };
     let found = find(request, logins, name, password).await;
-    let Some(id) = settle(attempt, found)? else {
+    let Some(Credentials { id, hash }) = settle(attempt, found)? else {
         return Ok(refuse(request, Refused::Wrong));
     };
-    login_as(request, id).await?;
-    Ok(Ok(()))
+    begin(request, logins, &id, &hash).await
 }
 
 /// Logs a visitor in as the user of this id, without a password: after they signed up, or proved who they
@@ -121,65 +120,85 @@ pub async fn change_password(
         Ok(attempt) => attempt,
         Err(refused) => return Ok(refuse(request, refused)),
     };
-    let known = knows(logins, &id, old).await;
-    if settle(attempt, known)?.is_none() {
+    let replaced = replace(logins, &id, old, new).await;
+    let Some(hash) = settle(attempt, replaced)? else {
         return Ok(refuse(request, Refused::Wrong));
-    }
-    let hash = password::hash(new).await?;
-    logins.accounts.set_hash(&id, &hash).await?;
-    login_as(request, id).await?;
-    Ok(Ok(()))
+    };
+    begin(request, logins, &id, &hash).await
 }
 
-/// The id of the user who has this name and this password.
+/// Begins a session of a user whose password has this hash. The session is bound to the hash that is stored
+/// when it is saved: where that is of another password by then, it would outlive the one it began with.
+async fn begin(
+    request: &Request,
+    logins: &Logins,
+    id: &str,
+    hash: &str,
+) -> Result<Result<(), Refused>> {
+    login_as(request, id).await?;
+    request.session.save().await?;
+    let stored = logins.accounts.hash(id).await?;
+    if stored.is_some_and(|stored| password::stamp(&stored) == password::stamp(hash)) {
+        return Ok(Ok(()));
+    }
+    logout(request).await?;
+    Ok(refuse(request, Refused::Wrong))
+}
+
+/// The user who has this name and this password.
 async fn find(
     request: &Request,
     logins: &Logins,
     name: &str,
     password: &str,
-) -> Result<Option<String>> {
-    let credentials = logins.accounts.credentials(name).await?;
-    let (id, hash) = credentials
-        .map(|Credentials { id, hash }| (id, hash))
-        .unzip();
-    let checked = password::check(password, hash.clone()).await?;
-    let (Some(id), Some(hash)) = (id, hash) else {
+) -> Result<Option<Credentials>> {
+    let Some(found) = logins.accounts.credentials(name).await? else {
+        password::check(password, None).await?;
         return Ok(None);
     };
-    if !is_right(logins, &id, hash, checked).await? {
-        return Ok(None);
-    }
-    let user = user::look_up(request, logins, &id).await?;
-    Ok(user.map(|_| id))
-}
-
-/// Whether a user has this password.
-async fn knows(logins: &Logins, id: &str, password: &str) -> Result<Option<()>> {
-    let hash = logins.accounts.hash(id).await?;
-    let checked = password::check(password, hash).await?;
-    let is_right = matches!(checked, Checked::Right | Checked::RightButOld(_));
-    Ok(is_right.then_some(()))
-}
-
-/// Whether a password was the right one. Where its hash is old, it gets the new one.
-async fn is_right(logins: &Logins, id: &str, old: String, checked: Checked) -> Result<bool> {
-    match checked {
-        Checked::Right => Ok(true),
+    match password::check(password, Some(found.hash.clone())).await? {
+        Checked::Right => {}
+        // Where it is not replaced, another login was faster, or there is a new password: `begin` tells them
+        // apart.
         Checked::RightButOld(new) => {
-            // Nobody's new password is to be undone: it may have come meanwhile.
-            if logins.accounts.hash(id).await? == Some(old) {
-                logins.accounts.set_hash(id, &new).await?;
-            }
-            Ok(true)
+            logins
+                .accounts
+                .set_hash(&found.id, &found.hash, &new)
+                .await?;
         }
-        Checked::Wrong => Ok(false),
+        Checked::Wrong => return Ok(None),
         Checked::NoHash => {
-            if !old.is_empty() && !old.starts_with('!') {
-                tracing::warn!(target: "duck::auth", user = id, "what is stored as the hash of a password is none of argon2: nobody can log in with it");
-            }
-            Ok(false)
+            warn_of_hash(&found);
+            return Ok(None);
         }
     }
+    let user = user::look_up(request, logins, &found.id).await?;
+    Ok(user.map(|_| found))
+}
+
+fn warn_of_hash(Credentials { id, hash }: &Credentials) {
+    if !hash.is_empty() && !hash.starts_with('!') {
+        tracing::warn!(target: "duck::auth", user = id, "what is stored as the hash of a password is none of argon2: nobody can log in with it");
+    }
+}
+
+/// Gives a user who has the `old` password a new one: its hash. `None` for one who has another.
+async fn replace(logins: &Logins, id: &str, old: &str, new: &str) -> Result<Option<String>> {
+    // A login may make the hash anew at this moment, and does so once.
+    for _ in 0..2 {
+        let stored = logins.accounts.hash(id).await?;
+        let checked = password::check(old, stored.clone()).await?;
+        let (Some(stored), Checked::Right | Checked::RightButOld(_)) = (stored, checked) else {
+            return Ok(None);
+        };
+        let hash = password::hash(new).await?;
+        if logins.accounts.set_hash(id, &stored, &hash).await? {
+            return Ok(Some(hash));
+        }
+    }
+    Err(Error::internal(
+        "`Accounts::set_hash` did not replace the hash that `Accounts::hash` gave",
+    ))
 }
 
 /// Takes a try back, unless it was a wrong one.

@@ -4,6 +4,8 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
 use argon2::{PasswordVerifier, password_hash};
 
+use data_encoding::HEXLOWER;
+
 use super::queue;
 use crate::error::{Error, Result};
 use crate::http::request_error::RequestError;
@@ -18,6 +20,9 @@ const PARAMS: Params = match Params::new(19 * 1024, 2, 1, Some(Params::DEFAULT_O
     Ok(params) => params,
     Err(_) => panic!("argon2 takes them"),
 };
+
+/// How many bytes a salt has that is made here.
+const SALT: usize = 16;
 
 /// The hash of a password, to be stored with the user: argon2id, as a PHC string (`$argon2id$v=19$…`, 97
 /// characters) that says all that comparing takes.
@@ -73,7 +78,7 @@ fn compare(password: &[u8], hash: Option<&str>) -> Result<Checked> {
     let verified = parsed.as_ref().map(|hash| verify(password, hash));
     match (verified, parsed) {
         (Some(Ok(())), Some(hash)) if is_current(&hash) => Ok(Checked::Right),
-        (Some(Ok(())), _) => Ok(Checked::RightButOld(make(password)?)),
+        (Some(Ok(())), Some(hash)) => Ok(Checked::RightButOld(make_anew(password, &hash)?)),
         (Some(Err(password_hash::Error::PasswordInvalid)), _) => Ok(Checked::Wrong),
         _ => {
             waste(password)?;
@@ -88,6 +93,34 @@ fn is_possible(password: &str) -> bool {
 
 fn make(password: &[u8]) -> Result<String> {
     Ok(hasher().hash_password(password)?.to_string())
+}
+
+/// With the salt that was there, so that the [`stamp`] stays. Salts are there to differ between users, and
+/// these do; one that is short is not kept.
+fn make_anew(password: &[u8], old: &PasswordHash) -> Result<String> {
+    match long_salt(old) {
+        Some(salt) => Ok(hasher()
+            .hash_password_with_salt(password, salt)?
+            .to_string()),
+        None => make(password),
+    }
+}
+
+/// What stays the same for as long as a password does: the salt of its hash. Each new password has a new
+/// one. Of anything but such a hash it is all there is.
+pub(super) fn stamp(hash: &str) -> String {
+    let parsed = PasswordHash::new(hash).ok();
+    match parsed.as_ref().and_then(long_salt) {
+        Some(salt) => HEXLOWER.encode(salt),
+        None => hash.to_owned(),
+    }
+}
+
+/// A salt that was made by chance: no shorter than those of today. One that somebody typed into the command
+/// `argon2` may be that of all their passwords.
+fn long_salt(hash: &PasswordHash) -> Option<&[u8]> {
+    let salt = hash.salt.as_deref()?;
+    (salt.len() >= SALT).then_some(salt)
 }
 
 fn verify(password: &[u8], hash: &PasswordHash) -> password_hash::Result<()> {
@@ -192,6 +225,32 @@ mod tests {
         let argon2i = Argon2::new(Algorithm::Argon2i, Version::V0x13, PARAMS);
         let hash = argon2i.hash_password(b"right").unwrap().to_string();
         assert_made_anew(&hash);
+    }
+
+    #[test]
+    fn a_hash_made_anew_keeps_its_stamp_and_another_password_has_another() {
+        let old = made_with(weak(), "right");
+        let Checked::RightButOld(new) = compare(b"right", Some(&old)).unwrap() else {
+            panic!("{old} is taken for one of today");
+        };
+        assert_eq!(stamp(&new), stamp(&old));
+        assert_ne!(stamp(&new), stamp(&made_with(PARAMS, "right")));
+        assert_ne!(stamp(""), stamp("!"));
+    }
+
+    #[test]
+    fn a_salt_that_somebody_typed_is_no_stamp_and_is_not_kept() {
+        let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, weak());
+        let typed = |password: &[u8]| {
+            let hash = hasher.hash_password_with_salt(password, b"somesalt");
+            hash.unwrap().to_string()
+        };
+        let (one, other) = (typed(b"one"), typed(b"other"));
+        assert_ne!(stamp(&one), stamp(&other));
+        let Checked::RightButOld(new) = compare(b"one", Some(&one)).unwrap() else {
+            panic!("{one} is taken for one of today");
+        };
+        assert!(!new.contains("c29tZXNhbHQ"), "{new}");
     }
 
     fn assert_made_anew(old: &str) {

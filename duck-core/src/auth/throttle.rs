@@ -57,7 +57,7 @@ impl Throttle {
     pub(super) fn count(&self, name: &str, address: Option<IpAddr>) -> Result<Try<'_>, Refused> {
         let network = address.map(network);
         let address = self.keys.hash_one(network);
-        let name = self.keys.hash_one((name.to_lowercase(), network));
+        let name = self.keys.hash_one((letters(name), network));
         self.addresses.count(address)?;
         self.names.count(name)?;
         Ok(Try {
@@ -126,6 +126,17 @@ impl Clock for SiteClock {
     }
 }
 
+/// What all ways to write a name have in common: a site's query may pass over upper case, spaces, and
+/// whatever else a visitor adds. Two users whose names differ in nothing else share their tries from one address.
+fn letters(name: &str) -> String {
+    let lower = name.chars().flat_map(char::to_lowercase);
+    let letters: String = lower.filter(|letter| letter.is_alphanumeric()).collect();
+    if letters.is_empty() {
+        return name.to_owned();
+    }
+    letters
+}
+
 /// Whoever has one IPv6 address has 2^64 of them.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -174,6 +185,29 @@ mod tests {
         assert_eq!(wait("ada", "192.0.2.1"), Some(Refused::Wait(30)));
         advance(Duration::from_secs(5 * 30)).await;
         assert_eq!(let_through(&throttle, "ada", "192.0.2.1"), 5, "all again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn other_ways_to_write_a_name_give_it_no_more_tries() {
+        let throttle = Throttle::new();
+        let names = [
+            "ada",
+            "ADA",
+            "ada ",
+            " ada",
+            "\tada",
+            "a\u{200b}da",
+            "ada\u{a0}",
+            "\u{feff}ada",
+            "a.da",
+            "ada\u{301}",
+        ];
+        let tries = names
+            .iter()
+            .filter(|name| count(&throttle, name, "192.0.2.1").is_ok());
+        assert_eq!(tries.count(), 5);
+        assert!(count(&throttle, "...", "192.0.2.1").is_ok());
+        assert_eq!(let_through(&throttle, "!!!", "192.0.2.1"), 5);
     }
 
     #[tokio::test(start_paused = true)]

@@ -21,7 +21,10 @@ impl<'a> Authority<'a> {
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let end = match text.strip_prefix('[') {
             Some(rest) => rest.find(']')? + 2,
-            None => text.find(':').unwrap_or(text.len()),
+            None => text
+                .bytes()
+                .position(|byte| byte == b':')
+                .unwrap_or(text.len()),
         };
         let (host, port) = text.split_at(end);
         if !is_name(host) && ipv6(host).is_none() {
@@ -65,6 +68,18 @@ pub(crate) fn default_port(secure: bool) -> u16 {
     if secure { 443 } else { 80 }
 }
 
+/// The bytes that names are made of. A table, as each request has a host.
+const OF_NAMES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        let is_mark = matches!(byte, b'-' | b'.' | b'_');
+        table[byte as usize] = is_mark || byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    table
+};
+
 /// A name in its ASCII form, or an IPv4 address. The underscore is not for hosts by RFC 1123, and is in
 /// use all the same.
 pub(crate) fn is_name(text: &str) -> bool {
@@ -74,7 +89,7 @@ pub(crate) fn is_name(text: &str) -> bool {
         && text.bytes().all(|byte| {
             let is_empty_label = before == b'.' && byte == b'.';
             before = byte;
-            (byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) && !is_empty_label
+            OF_NAMES[byte as usize] && !is_empty_label
         })
 }
 

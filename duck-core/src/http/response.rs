@@ -15,7 +15,7 @@ use crate::http::request_error::RequestError;
 
 /// The answer to a request: a status, headers and a body.
 ///
-/// Views mostly make one with [`html`], [`text`], [`json`] or [`redirect`](crate::http::redirect) and
+/// Views mostly make one with [`html`], [`text`], [`json`] or [`redirect`](crate::redirect()) and
 /// change it with the setters here. Setters that take text from the site check it: a header value
 /// with a line break is an error, never a second header.
 ///

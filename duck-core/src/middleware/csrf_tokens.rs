@@ -132,7 +132,8 @@ fn refused(why: &'static str) -> Error {
     Error::new(StatusCode::FORBIDDEN, why)
 }
 
-/// Looks into the body, which is kept for the view. Where more may come than is kept, the header is wanted.
+/// Looks into the body, which is kept for the view. Where more may come than is kept, the token has to be in
+/// the header.
 async fn token_of_form(request: &Request) -> Result<Option<String>> {
     let kind = request.headers().get(header::CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).map(essence);

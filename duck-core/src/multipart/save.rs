@@ -82,8 +82,7 @@ impl Part<'_> {
             Ok((temporary.as_file().try_clone()?, temporary))
         };
         let (file, temporary) = blocking(open).await?;
-        let (mut file, length) = self.write(file).await?;
-        file.flush().await.map_err(failed)?;
+        let (_, length) = self.write(file).await?;
         Ok((temporary.into_temp_path(), length))
     }
 
@@ -101,6 +100,8 @@ impl Part<'_> {
             file.write_all(&chunk).await.map_err(failed)?;
             length += chunk.len() as u64;
         }
+        // `write_all` only hands a chunk over, and `sync_all` says nothing of one that was not written.
+        file.flush().await.map_err(failed)?;
         Ok((file, length))
     }
 }

@@ -1,5 +1,6 @@
 //! From the path of a request to the view that answers it.
 
+pub(crate) mod blueprint;
 pub(crate) mod nearest;
 pub(crate) mod params;
 pub(crate) mod pattern;

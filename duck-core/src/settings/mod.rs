@@ -1,5 +1,6 @@
 //! `settings.toml`: read once, then asked by each part of the framework for its own keys.
 
+mod absent;
 mod content;
 mod env_file;
 mod environment;
@@ -334,7 +335,7 @@ impl Settings {
         self.get("DEBUG").ok().flatten().unwrap_or(false)
     }
 
-    /// Keys that no part has asked for so far: misspelt ones, mostly.
+    /// Keys that no part has asked for so far: misspelt ones, and those of components that the site does not have.
     pub fn unknown_keys(&self) -> Vec<&str> {
         let asked = self.asked();
         let unknown = |key: &&String| !asked.contains(key.as_str());
@@ -349,11 +350,6 @@ impl Settings {
     /// Keys that some part has asked for so far, whether they are set or not.
     pub fn known_keys(&self) -> Vec<&'static str> {
         self.asked().iter().copied().collect()
-    }
-
-    /// Notes keys that are asked for elsewhere, or by some sites only: they are no mistakes.
-    pub(crate) fn know(&self, keys: &[&'static str]) {
-        self.asked().extend(keys);
     }
 
     /// Refuses keys in lower case: a site that believes it has set `debug` must not run without.
@@ -395,12 +391,26 @@ impl Settings {
         Ok(())
     }
 
-    /// A sentence for each unknown key, with the nearest key that is known.
+    /// A sentence for each key of a component that the site does not have.
+    #[cfg(feature = "cli")]
+    pub(crate) fn warnings_of_absent(&self) -> Vec<String> {
+        let unknown = self.unknown_keys();
+        let asked = self.asked();
+        let warning = |key: &str| {
+            let component = absent::component(key, &asked)?;
+            let text = format_args!("is set, but the site has no {component}");
+            Some(self.error(key, text).to_string())
+        };
+        unknown.into_iter().filter_map(warning).collect()
+    }
+
+    /// A sentence for each other unknown key, with the nearest key that is known.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let unknown = self.unknown_keys();
         let asked = self.asked();
         unknown
             .into_iter()
+            .filter(|key| absent::component(key, &asked).is_none())
             .map(|key| match spelling::nearest(key, asked.iter().copied()) {
                 Some(known) => self.error(
                     key,

@@ -2,7 +2,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 
-/// What a site answered a [`TestClient`].
+/// What a site answered a [`TestClient`](crate::testing::TestClient).
 #[derive(Debug)]
 pub struct TestResponse {
     pub(super) url: String,

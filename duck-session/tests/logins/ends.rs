@@ -4,6 +4,7 @@ use duck::auth::{self, Auth};
 use duck::prelude::*;
 use duck::testing::TestClient;
 use duck_session::SessionMiddleware;
+use futures_util::future::join_all;
 
 use crate::support::{
     OLD_HASH, PASSWORD, Users, cookie, log_in_ada, log_in_as, pages, settings, site, visit, who,
@@ -144,14 +145,103 @@ async fn what_the_site_binds_sessions_to_itself_stands() {
     assert_eq!(who(&client).await, "ada");
 }
 
+/// Has the password changed from elsewhere behind each question to the table, one after the other: it stays,
+/// and no session outlives it. The last round has no such change.
+async fn change_behind_each_question(
+    hash: &str,
+    act: impl AsyncFn(&TestClient),
+    is_logged_in: bool,
+) {
+    let from_elsewhere = auth::hash("from elsewhere").await.unwrap();
+    for engine in ["cache", "cookie"] {
+        for questions in 0.. {
+            let users = Users::default();
+            users.add("ada", hash);
+            let settings = settings().with("SESSION_ENGINE", engine);
+            let client = TestClient::start(site(settings, &users)).await;
+            if is_logged_in {
+                client.post("/sign-up/1").await;
+            }
+            users.table().changes_after = Some((questions, from_elsewhere.clone()));
+            act(&client).await;
+            if users.table().changes_after.take().is_some() {
+                assert_eq!(who(&client).await, "ada", "{engine}");
+                assert!(questions > 3, "{questions}");
+                break;
+            }
+            assert_eq!(users.hash_of(1), from_elsewhere, "{engine} {questions}");
+            assert_eq!(who(&client).await, "nobody", "{engine} {questions}");
+        }
+    }
+}
+
 #[tokio::test]
-async fn a_password_that_changes_while_an_old_hash_is_made_anew_is_not_undone() {
+async fn a_login_undoes_no_new_password_and_does_not_outlive_the_old_one() {
+    let current = auth::hash("hunter2").await.unwrap();
+    for hash in [OLD_HASH, &current] {
+        let log_in = async |client: &TestClient| {
+            log_in_as(client, "ada", "hunter2").await;
+        };
+        change_behind_each_question(hash, log_in, false).await;
+    }
+}
+
+#[tokio::test]
+async fn a_new_password_undoes_no_other_and_its_session_does_not_outlive_it() {
+    let current = auth::hash("hunter2").await.unwrap();
+    for hash in [OLD_HASH, &current] {
+        let change = async |client: &TestClient| {
+            change(client, "hunter2", "new").await;
+        };
+        change_behind_each_question(hash, change, true).await;
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_makes_the_hash_anew_keeps_no_new_password_out() {
     let users = Users::default();
     users.add("ada", OLD_HASH);
-    let new = auth::hash("new").await.unwrap();
     let client = visit(&users).await;
-    // Between the look at the name and the end of the comparison.
-    users.table().changes_behind_a_lookup = Some(new.clone());
-    log_in_as(&client, "ada", "hunter2").await;
-    assert_eq!(users.hash_of(1), new);
+    let elsewhere = client.another();
+    assert_eq!(log_in_as(&elsewhere, "ada", "hunter2").await.status(), 303);
+    let anew = users.hash_of(1);
+    users.update_hash(1, OLD_HASH);
+    client.post("/sign-up/1").await;
+    // Behind the session's own question, and the first one of the change.
+    users.table().changes_after = Some((1, anew));
+    assert_eq!(change(&client, "hunter2", "new").await, 303);
+    assert_eq!(users.table().changes_after, None);
+    assert_eq!(log_in_as(&elsewhere, "ada", "new").await.status(), 303);
+}
+
+#[tokio::test]
+async fn a_hash_that_is_made_anew_ends_no_session() {
+    for engine in ["cache", "cookie"] {
+        let users = Users::default();
+        users.add("ada", OLD_HASH);
+        let settings = settings().with("SESSION_ENGINE", engine);
+        let before = TestClient::start(site(settings, &users)).await;
+        before.post("/sign-up/1").await;
+        let clients: Vec<_> = (0..4).map(|_| before.another()).collect();
+        let logins = clients.iter().map(async |client| {
+            let response = log_in_as(client, "ada", "hunter2").await;
+            assert_eq!(response.status(), 303);
+        });
+        join_all(logins).await;
+        assert_eq!(users.table().new_hashes, 1, "{engine}");
+        assert_ne!(users.hash_of(1), OLD_HASH);
+        for client in clients.iter().chain([&before]) {
+            assert_eq!(who(client).await, "ada", "{engine}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_keeps_no_new_hash_is_an_error_of_the_site() {
+    let users = Users::ada().await;
+    let client = visit(&users).await;
+    log_in_ada(&client).await;
+    users.table().keeps_hashes = true;
+    assert_eq!(change(&client, PASSWORD, "new").await, 500);
+    assert_eq!(who(&client).await, "ada");
 }

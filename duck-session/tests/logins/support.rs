@@ -36,8 +36,22 @@ pub(crate) struct Table {
     pub(crate) lookups: usize,
     pub(crate) new_hashes: usize,
     pub(crate) is_down: bool,
-    /// A hash that Ada gets as soon as somebody has looked for a name.
-    pub(crate) changes_behind_a_lookup: Option<String>,
+    /// It takes no new hash.
+    pub(crate) keeps_hashes: bool,
+    /// A hash that Ada gets from elsewhere, behind so many questions.
+    pub(crate) changes_after: Option<(usize, String)>,
+}
+
+impl Table {
+    /// A question has its answer, and what happens behind it is not in there.
+    fn answered<T>(&mut self, answer: T) -> T {
+        match self.changes_after.take() {
+            Some((0, hash)) => self.rows.get_mut(&1).unwrap().hash = hash,
+            Some((others, hash)) => self.changes_after = Some((others - 1, hash)),
+            None => {}
+        }
+        answer
+    }
 }
 
 #[derive(Clone, Default)]
@@ -98,32 +112,35 @@ impl Accounts for Users {
         table.names.push(name.to_owned());
         let row = table.rows.values().find(|row| row.user.name == name);
         let found = row.map(|row| Credentials::new(row.user.id, &row.hash));
-        if let Some(hash) = table.changes_behind_a_lookup.take() {
-            table.rows.get_mut(&1).unwrap().hash = hash;
-        }
-        Ok(found)
+        Ok(table.answered(found))
     }
 
     async fn hash(&self, id: &str) -> Result<Option<String>> {
-        let table = self.open()?;
+        let mut table = self.open()?;
         let row = table.rows.get(&id.parse()?);
-        Ok(row.map(|row| row.hash.clone()))
+        let hash = row.map(|row| row.hash.clone());
+        Ok(table.answered(hash))
     }
 
     async fn user(&self, id: &str) -> Result<Option<User>> {
         let mut table = self.open()?;
         table.lookups += 1;
         let row = table.rows.get(&id.parse()?).filter(|row| !row.is_blocked);
-        Ok(row.map(|row| row.user.clone()))
+        let user = row.map(|row| row.user.clone());
+        Ok(table.answered(user))
     }
 
-    async fn set_hash(&self, id: &str, hash: &str) -> Result<()> {
+    async fn set_hash(&self, id: &str, old: &str, new: &str) -> Result<bool> {
         let mut table = self.open()?;
-        table.new_hashes += 1;
-        if let Some(row) = table.rows.get_mut(&id.parse()?) {
-            hash.clone_into(&mut row.hash);
+        let keeps = table.keeps_hashes;
+        let row = table.rows.get_mut(&id.parse()?);
+        let row = row.filter(|row| row.hash == old && !keeps);
+        let is_old = row.is_some();
+        if let Some(row) = row {
+            new.clone_into(&mut row.hash);
+            table.new_hashes += 1;
         }
-        Ok(())
+        Ok(table.answered(is_old))
     }
 }
 

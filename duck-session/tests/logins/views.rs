@@ -37,6 +37,12 @@ async fn plain(_request: Request) -> &'static str {
     "plain"
 }
 
+fn uploads() -> std::path::PathBuf {
+    let folder = tempfile::tempdir().unwrap().keep();
+    std::fs::write(folder.join("a.txt"), "an upload").unwrap();
+    folder
+}
+
 fn templates() -> Templates {
     let folder = tempfile::tempdir().unwrap().keep();
     std::fs::write(folder.join("login.html"), LOGIN).unwrap();
@@ -50,6 +56,9 @@ fn site(settings: Settings, users: &Users) -> App {
         path("/login", auth::login_view("login.html")).name("login"),
         path("/enter", auth::login_view("login.html").then("flashes")),
         path("/logout", auth::logout_view()),
+        path("/leave", auth::logout_view().then("flashes")),
+        duck::files::media_folder("/media/", uploads()),
+        duck::files::media_folder("/shown/", uploads()).public(),
         path("/password", auth::password_view("password.html")),
         path("/flashes", flashes).name("flashes"),
         path("/plain", plain),
@@ -180,6 +189,39 @@ async fn a_login_leads_to_next_then_to_the_page_it_names_then_home() {
     let page = client.post("/login").form(&ada).await;
     assert_eq!(page.header("location"), Some("/"));
     assert_eq!(client.post("/enter").form(&ada).await.status(), 500);
+}
+
+#[tokio::test]
+async fn a_logout_leads_to_next_then_to_the_page_it_names_then_home() {
+    let users = Users::ada().await;
+    let client = visit(&users).await;
+    for (address, there) in [
+        ("/logout", "/"),
+        ("/leave", "/flashes"),
+        ("/leave?next=/plain", "/plain"),
+    ] {
+        log_in_as(&client, "ada", PASSWORD).await;
+        let page = client.post(address).await;
+        assert_eq!(status_and_location(&page), (303, Some(there)), "{address}");
+        assert_eq!(who(&client).await, "nobody");
+    }
+}
+
+#[tokio::test]
+async fn uploads_of_a_closed_site_are_for_users_unless_they_are_public() {
+    let users = Users::ada().await;
+    let app = site(settings(), &users).middleware(login_required);
+    let client = TestClient::start(app).await;
+    assert_eq!(client.get("/shown/a.txt").await.text(), "an upload");
+    assert_eq!(client.get("/media/a.txt").await.status(), 303);
+    let image = client.get("/media/a.txt").header("sec-fetch-dest", "image");
+    assert_eq!(image.await.status(), 401);
+    log_in_as(&client, "ada", PASSWORD).await;
+    let upload = client.get("/media/a.txt").await;
+    assert_eq!(upload.text(), "an upload");
+    assert_eq!(upload.header("vary"), Some("Cookie"));
+    let kept = upload.header("cache-control").unwrap_or_default();
+    assert!(!kept.contains("public"), "{kept}");
 }
 
 #[tokio::test]

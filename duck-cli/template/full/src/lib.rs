@@ -9,16 +9,23 @@ mod timing;
 mod urls;
 mod views;
 
+use duck::auth::Auth;
 use duck::prelude::*;
 use duck_session::SessionMiddleware;
 
-/// The site: its settings, what stands around every request, and its URLs.
+use crate::accounts::Users;
+use crate::database::Pool;
+
+/// The site: its settings, its components, what stands around every request, and its URLs.
 pub fn app() -> App {
     App::from_settings("settings.toml")
+        .with(duck::templates!())
         .with(StaticFiles::new())
         .middleware(timing::timing)
         .with(database::database)
         .with(SessionMiddleware::new())
+        .with(Auth::new(|setup| Ok(Users(setup.get::<Pool>()?.clone()))))
+        .with(shop::filters)
         .urls(urls::urlpatterns())
         .urls(notes::blueprint())
         .urls(shop::blueprint())

@@ -42,6 +42,7 @@ pub async fn database(setup: &mut Setup<'_>) -> Result<()> {
         async move { pool.close().await }
     });
     setup.insert::<Pool>(pool);
+    setup.error_status(status);
     setup.command(
         "migrate",
         "Bring the database up to date",
@@ -59,6 +60,15 @@ pub async fn database(setup: &mut Setup<'_>) -> Result<()> {
         },
     );
     Ok(())
+}
+
+/// What an error of the database is to the visitor, where a view passes it on with `?`.
+fn status(error: &sqlx::Error) -> Option<StatusCode> {
+    match error {
+        sqlx::Error::RowNotFound => Some(StatusCode::NOT_FOUND),
+        sqlx::Error::PoolTimedOut => Some(StatusCode::SERVICE_UNAVAILABLE),
+        _ => None, // 500
+    }
 }
 
 /// A transaction that may write. What it did is kept by `commit`, and undone where it is dropped before.

@@ -18,6 +18,7 @@ pre{padding:.5rem 0;margin:.5rem 0;tab-size:4}\
 pre span{display:block;padding:0 .75rem 0 4.5rem;text-indent:-3.75rem}\
 pre i{display:inline-block;width:3rem;margin-right:.75rem;text-indent:0;text-align:right;font-style:normal;color:var(--dim);user-select:none}\
 pre .meant{background:var(--mark)}\
+pre .meant i{color:inherit}\
 pre.text{padding:.75rem}\
 table{border-collapse:collapse;width:100%;table-layout:fixed}\
 th,td{text-align:left;vertical-align:top;padding:.3rem .75rem .3rem 0;border-bottom:1px solid var(--line);font-weight:normal;white-space:pre-wrap}\

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::secrets::{STARS, starred, starred_query};
+use super::secrets::{STARS, starred, starred_path, starred_query};
 #[cfg(feature = "templates")]
 use super::source::AROUND;
 use super::source::Excerpt;
@@ -128,7 +128,13 @@ fn asked(request: &Request) -> Table {
         .uri()
         .query()
         .map(|query| format!("?{}", starred_query(query)));
-    let url = printable(request.path(), LONGEST) + &printable(&query.unwrap_or_default(), LONGEST);
+    let secrets: Vec<_> = request
+        .route_values()
+        .filter(|(name, value)| starred(name, value) == STARS)
+        .map(|(_, value)| value)
+        .collect();
+    let path = starred_path(request.path(), &secrets);
+    let url = printable(&path, LONGEST) + &printable(&query.unwrap_or_default(), LONGEST);
     let method = printable(request.method().as_str(), 32);
     let mut rows = vec![("request".to_owned(), format!("{method} {url}"))];
     let mut row = |name: &str, value: Option<String>| {

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::percent_decode_str;
+
 /// In place of a secret.
 pub(super) const STARS: &str = "********";
 
@@ -50,7 +52,7 @@ pub(super) fn starred<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
     if is_name_of_secret(name) || looks_secret(value) {
         return Cow::Borrowed(STARS);
     }
-    without_passwords(value)
+    without_secrets_of_urls(value)
 }
 
 /// Whether what has this name is a secret.
@@ -80,46 +82,82 @@ fn is_random(word: &str) -> bool {
     is_of_alphabet && word.len() >= 20 && digits >= 2 && letters >= 3 && others * 6 <= word.len()
 }
 
-/// `postgres://site:********@db/site`: what stands between the name and the host of each URL.
-fn without_passwords(text: &str) -> Cow<'_, str> {
-    let Some(scheme) = text.find("://") else {
+/// `postgres://site:********@db/site`, and the query of a URL with its secrets starred.
+fn without_secrets_of_urls(text: &str) -> Cow<'_, str> {
+    if !text.contains("://") {
         return Cow::Borrowed(text);
-    };
-    let (before, rest) = text.split_at(scheme + 3);
-    let end = rest
-        .find(['/', '?', '#', ' ', ',', '"', '\n'])
-        .unwrap_or(rest.len());
-    // A password may have a `/` of its own that nobody encoded: the last `@` of the word counts.
-    let word = rest.find([' ', ',', '"', '\n']).unwrap_or(rest.len());
-    let at = rest[..end].rfind('@').or_else(|| rest[..word].rfind('@'));
-    let (authority, behind) = rest.split_at(at.unwrap_or(0));
-    let shown = match authority.split_once(':') {
-        Some((user, _)) => format!("{before}{user}:{STARS}"),
-        None => format!("{before}{authority}"),
-    };
-    let (query_free, query) = behind.split_at(behind.find('?').unwrap_or(behind.len()));
-    let query = match query.strip_prefix('?') {
-        Some(query) => format!("?{}", starred_query(query)),
-        None => String::new(),
-    };
-    let tail = match query_free.find("://") {
-        Some(_) => without_passwords(query_free).into_owned(),
-        None => query_free.to_owned(),
-    };
-    Cow::Owned(shown + &tail + &query)
+    }
+    let words = text.split_inclusive(ENDS_OF_URLS).map(|word| {
+        let word = without_passwords(word);
+        match word.split_once('?') {
+            Some((before, query)) if before.contains("://") => {
+                format!("{before}?{}", starred_query(query)).into()
+            }
+            _ => word,
+        }
+    });
+    Cow::Owned(words.collect())
 }
 
-/// A query with the values of secret names starred: `page=2&token=********`.
+const ENDS_OF_URLS: [char; 4] = [' ', ',', '"', '\n'];
+
+/// A word, without what stands between the name and the host of each URL in it. It goes from URL to URL, as a
+/// client may send thousands in a word.
+fn without_passwords(word: &str) -> Cow<'_, str> {
+    let mut shown = String::new();
+    let mut rest = word;
+    while let Some(scheme) = rest.find("://") {
+        let (before, after) = rest.split_at(scheme + 3);
+        let end = after.find(['/', '?', '#']).unwrap_or(after.len());
+        // A password may have a `/` of its own that nobody encoded: the last `@` of the word counts.
+        let Some(at) = after[..end].rfind('@').or_else(|| after.rfind('@')) else {
+            break;
+        };
+        shown += before;
+        match after[..at].split_once(':') {
+            Some((user, _)) => shown.extend([user, ":", STARS]),
+            None => shown += &after[..at],
+        }
+        rest = &after[at..];
+    }
+    if shown.is_empty() {
+        return Cow::Borrowed(word);
+    }
+    Cow::Owned(shown + rest)
+}
+
+/// A query with the values of secret names starred, and those that look like secrets: `page=2&token=********`.
 pub(super) fn starred_query(query: &str) -> String {
     let pairs = query.split('&').map(|pair| match pair.split_once('=') {
-        Some((name, value))
-            if !value.is_empty() && (is_name_of_secret(name) || looks_secret(value)) =>
-        {
+        Some((name, value)) if is_secret_pair(&decoded(name), &decoded(value)) => {
             format!("{name}={STARS}")
         }
         _ => pair.to_owned(),
     });
     pairs.collect::<Vec<_>>().join("&")
+}
+
+fn is_secret_pair(name: &str, value: &str) -> bool {
+    let has_password = || *without_passwords(value) != *value;
+    !value.is_empty() && (is_name_of_secret(name) || looks_secret(value) || has_password())
+}
+
+fn decoded(text: &str) -> String {
+    let text = text.replace('+', " ");
+    percent_decode_str(&text).decode_utf8_lossy().into_owned()
+}
+
+/// A path with stars for the parts that look like secrets, and for those that are in one of these.
+pub(super) fn starred_path(path: &str, secrets: &[Cow<'_, str>]) -> String {
+    let is_secret = |part: &str| {
+        let part = percent_decode_str(part).decode_utf8_lossy();
+        let is_in = |secret: &Cow<'_, str>| secret.split('/').any(|inner| inner == part);
+        !part.is_empty() && (looks_secret(&part) || secrets.iter().any(is_in))
+    };
+    let parts = path
+        .split('/')
+        .map(|part| if is_secret(part) { STARS } else { part });
+    parts.collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]
@@ -192,5 +230,55 @@ mod tests {
         ] {
             assert_eq!(starred("X_URL", url), shown);
         }
+    }
+
+    #[test]
+    fn a_query_is_read_before_it_is_starred() {
+        for (query, shown) in [
+            ("page=2&token=abc", "page=2&token=********"),
+            ("pass%77ord=abc", "pass%77ord=********"),
+            ("a=Bearer%20abc", "a=********"),
+            ("a=Bearer+abc", "a=********"),
+            ("url=postgres://site:hunter2@db", "url=********"),
+            ("url=postgres%3A%2F%2Fsite%3Ahunter2%40db", "url=********"),
+            ("url=https%3A%2F%2Fa.example", "url=https%3A%2F%2Fa.example"),
+            ("a&b=&=c", "a&b=&=c"),
+        ] {
+            assert_eq!(starred_query(query), shown);
+        }
+    }
+
+    #[test]
+    fn a_path_is_shown_without_what_its_parameters_hide() {
+        let random = "wJalrXUtnFEMI7K7MDENGbPxRfiCYEXAMPLEKEY";
+        assert_eq!(
+            starred_path(&format!("/reset/{random}/now"), &[]),
+            "/reset/********/now"
+        );
+        let secrets = [Cow::Borrowed("ab c")];
+        assert_eq!(starred_path("/reset/ab%20c", &secrets), "/reset/********");
+        assert_eq!(starred_path("/notes/7", &secrets), "/notes/7");
+    }
+
+    #[test]
+    fn a_text_full_of_urls_is_read_from_its_start_to_its_end_once() {
+        let start = std::time::Instant::now();
+        for part in [
+            "://",
+            "://a:b@",
+            "a://?b=",
+            "://a@/",
+            "://:",
+            "@",
+            "?://",
+            "://,",
+            "/://?&a=://b:c@",
+        ] {
+            let text = part.repeat(64 * 1024 / part.len());
+            assert!(!starred("X", &text).is_empty());
+            assert!(!starred_query(&text).is_empty());
+            assert!(!starred_path(&text, &[]).is_empty());
+        }
+        assert!(start.elapsed() < std::time::Duration::from_secs(5));
     }
 }

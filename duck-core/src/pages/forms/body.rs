@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::name;
-use super::reader::Asked;
+use super::reading::Asked;
 use super::shape::{Kind, Shape};
 use super::tree::{Entry, Node};
 use super::upload::Upload;

@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 
 use super::errors::Errors;
 use super::name;
-use super::reader::Asked;
+use super::reading::Asked;
 use super::shape::{Field, Kind, Shape};
 use super::tree::{Entry, Node};
 use crate::http::fields;

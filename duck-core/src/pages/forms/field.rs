@@ -6,12 +6,19 @@
 use minijinja::value::{Kwargs, Rest, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, context};
 
+use super::input;
 use crate::pages::escape::escape_html;
 
 /// The arguments of `field()` that are not attributes of the input.
 const OWN: [&str; 8] = [
     "label", "type", "help", "options", "empty", "value", "id", "required",
 ];
+
+/// Attributes that an input of texts does not have.
+const NOT_OF_TEXTS: [&str; 3] = ["min", "max", "step"];
+
+/// Inputs that something is always entered in, or that are not one input.
+const NEVER_REQUIRED: [&str; 4] = ["hidden", "checkboxes", "range", "color"];
 
 /// What an optional or an empty choice says.
 const NOTHING: &str = "–";
@@ -59,6 +66,8 @@ struct Field<'a> {
     arguments: Kwargs,
     kind: String,
     id: String,
+    /// It is drawn as text in place of what it is, so that what was entered can be seen.
+    is_as_text: bool,
 }
 
 impl<'a> Field<'a> {
@@ -82,12 +91,25 @@ impl<'a> Field<'a> {
             Some(id) => id.to_string(),
             None => field.get_attr("id")?.to_string(),
         };
-        Ok(Self {
+        let mut field = Self {
             field,
             arguments,
             kind,
             id,
-        })
+            is_as_text: false,
+        };
+        if !field.can_be_shown()? {
+            "text".clone_into(&mut field.kind);
+            field.is_as_text = true;
+        }
+        Ok(field)
+    }
+
+    /// Whether the input can show all its values: a browser shows nothing in place of one that does not fit.
+    fn can_be_shown(&self) -> Result<bool, Error> {
+        let mut values = texts(&self.field.get_attr("values")?)?;
+        values.push(self.value()?.to_string());
+        Ok(values.iter().all(|value| input::shows(&self.kind, value)))
     }
 
     fn context(&self) -> Result<Value, Error> {
@@ -192,7 +214,9 @@ impl<'a> Field<'a> {
             whole.set("aria-describedby", &described.join(" "));
         }
         self.rules(&mut each)?;
-        for name in self.arguments.args().filter(|name| !OWN.contains(name)) {
+        let is_left_out =
+            |name: &str| OWN.contains(&name) || self.is_as_text && NOT_OF_TEXTS.contains(&name);
+        for name in self.arguments.args().filter(|name| !is_left_out(name)) {
             let value: Value = self.arguments.get(name)?;
             each.add(&name.replace('_', "-"), &value)?;
         }
@@ -205,7 +229,7 @@ impl<'a> Field<'a> {
             Some(required) => required.is_true(),
             None => self.field.get_attr("required")?.is_true(),
         };
-        if is_required && !["hidden", "checkboxes"].contains(&&*self.kind) {
+        if is_required && !NEVER_REQUIRED.contains(&&*self.kind) {
             each.0.push_str(" required");
         }
         if ["number", "range"].contains(&&*self.kind) {

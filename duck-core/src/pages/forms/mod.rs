@@ -6,16 +6,20 @@
 //!
 //! The guide's page on forms goes through all of it.
 
+mod access;
 mod body;
+mod deserializer;
 mod drawn;
 mod errors;
 pub(crate) mod field;
 mod form;
 mod form_type;
+mod input;
 mod name;
 mod read;
 mod read_error;
 mod reader;
+mod reading;
 mod request;
 mod rules;
 mod shape;

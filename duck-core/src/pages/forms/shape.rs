@@ -7,7 +7,8 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use super::form_type::FormType;
 use super::name;
-use super::reader::{Asked, Reader, Reading};
+use super::reader::Reader;
+use super::reading::{Asked, Reading};
 use super::stand_in;
 use super::tree::Node;
 use crate::http::fields::Problem;

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::error::TemplateError;
 use super::folder::{Folder, Found, Version};
 use super::kind::kind;
-use super::lazy::{LazyValue, Wanted};
+use super::lazy::{LazyValue, NotFetched};
 use super::names::Names;
 use crate::error::Result;
 use crate::http::request::Request;
@@ -74,15 +74,15 @@ impl Engine {
         let mut names = Names::new(view, request.clone(), self.lazy.clone());
         loop {
             let pass = Arc::new(names);
-            let wanted = match self.pass(name, pass.clone()) {
+            let missing = match self.pass(name, pass.clone()) {
                 Ok(text) => return Ok(text),
-                Err(error) => match Wanted::of(&error) {
-                    Some(Wanted(place)) => place,
+                Err(error) => match NotFetched::of(&error) {
+                    Some(NotFetched(place)) => place,
                     None => return Err(TemplateError::new(name, error).into()),
                 },
             };
-            let value = self.lazy[wanted].load(request).await?;
-            names = pass.with(wanted, value);
+            let value = self.lazy[missing].load(request).await?;
+            names = pass.with(missing, value);
         }
     }
 

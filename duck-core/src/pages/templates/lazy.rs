@@ -45,7 +45,7 @@ impl LazyValue {
     }
 
     /// What a template gets for the name. Where it has not been fetched, the rendering ends with
-    /// [`Wanted`] as soon as the template does anything with it: the engine checks a value when it is
+    /// [`NotFetched`] as soon as the template does anything with it: the engine checks a value when it is
     /// looked up, and not when a macro that names it is declared.
     pub(super) fn value(&self, place: usize, loaded: Option<&Value>) -> Value {
         match loaded {
@@ -55,16 +55,16 @@ impl LazyValue {
                 loaded: loaded.cloned(),
             }),
             Some(value) => value.clone(),
-            None => Value::from(Wanted(place).error()),
+            None => Value::from(NotFetched(place).error()),
         }
     }
 }
 
 /// A lazy value was used that has not been fetched: which one of the site's.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted(pub(super) usize);
+pub(super) struct NotFetched(pub(super) usize);
 
-impl Wanted {
+impl NotFetched {
     fn error(self) -> EngineError {
         EngineError::new(ErrorKind::InvalidOperation, "not fetched yet").with_source(self)
     }
@@ -77,13 +77,13 @@ impl Wanted {
     }
 }
 
-impl fmt::Display for Wanted {
+impl fmt::Display for NotFetched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value is fetched")
+        f.write_str("a value has to be fetched first")
     }
 }
 
-impl StdError for Wanted {}
+impl StdError for NotFetched {}
 
 /// A lazy value that templates call.
 #[derive(Debug)]
@@ -111,7 +111,7 @@ impl Object for Call {
         }
         self.loaded
             .clone()
-            .ok_or_else(|| Wanted(self.place).error())
+            .ok_or_else(|| NotFetched(self.place).error())
     }
 
     /// `{{ flashes }}` for `{{ flashes() }}`.

@@ -3,12 +3,13 @@
 pub mod store;
 mod views;
 
+use duck::auth::login_required;
 use duck::prelude::*;
 
-/// Everything below `/notes`; the names are `notes.index`, `notes.create` and so on.
+/// Everything below `/notes`, for users who are logged in; the names are `notes.index`, `notes.create` and so on.
 #[rustfmt::skip] // a table: one line a URL
 pub fn blueprint() -> Blueprint {
-    Blueprint::new("notes").prefix("/notes").urls([
+    Blueprint::new("notes").prefix("/notes").middleware(login_required).urls([
         path("/", views::index).name("index"),
         path("/new", views::create).name("create").methods([GET, POST]),
         path("/<id>", views::show).name("show"),

@@ -14,3 +14,11 @@ pub fn blueprint() -> Blueprint {
         path("/cart/empty", views::empty).name("empty").methods([POST]),
     ])
 }
+
+/// What the templates of the shop need: `{{ 1990|money }}` is 19.90.
+pub async fn filters(setup: &mut Setup<'_>) -> Result<()> {
+    setup.template_filter("money", |cents: u32| {
+        format!("{}.{:02}", cents / 100, cents % 100)
+    });
+    Ok(())
+}

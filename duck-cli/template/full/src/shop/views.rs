@@ -3,38 +3,66 @@
 use std::collections::BTreeMap;
 
 use duck::prelude::*;
+use serde::Serialize;
 
-use crate::views::page;
+/// A product, and what it costs in cents.
+#[derive(Serialize)]
+struct Product {
+    id: usize,
+    name: &'static str,
+    price: u32,
+}
 
-/// Products, and what they cost in cents. A larger shop asks its database.
-const PRODUCTS: [(&str, u32); 3] = [("Bread", 320), ("Butter", 210), ("Duck", 1_990)];
+/// A larger shop asks its database.
+#[rustfmt::skip] // a table: one line a product
+const PRODUCTS: [Product; 3] = [
+    Product { id: 0, name: "Bread", price: 320 },
+    Product { id: 1, name: "Butter", price: 210 },
+    Product { id: 2, name: "Duck", price: 1_990 },
+];
 
 type Cart = BTreeMap<usize, u32>;
 
+/// A product in the cart, as the template shows it.
+#[derive(Serialize)]
+struct Line {
+    name: &'static str,
+    count: u32,
+    price: u32,
+}
+
 /// What there is to buy.
-pub async fn index(_request: Request) -> Result<Response> {
-    let rows: String = PRODUCTS.iter().enumerate().map(product_row).collect();
-    Ok(page(
-        "Shop",
-        &format!("<h1>Shop</h1>\n<ul>{rows}</ul>\n<p><a href=\"/shop/cart\">Cart</a></p>"),
-    ))
+pub async fn index(request: Request) -> Result<Response> {
+    let products = PRODUCTS;
+    render(&request, "shop/index.html", context! { products }).await
 }
 
 /// What this visitor has chosen.
 pub async fn cart(request: Request) -> Result<Response> {
     let cart: Cart = request.session.get("cart").await?.unwrap_or_default();
-    let rows: String = cart.iter().filter_map(cart_row).collect();
-    let body = format!(
-        "<h1>Cart</h1>\n<ul>{rows}</ul>\n<p>Total {}</p>\n{EMPTY_FORM}",
-        money(total(&cart))
-    );
-    Ok(page("Cart", &body))
+    let lines: Vec<Line> = cart
+        .iter()
+        .filter_map(|(id, count)| line(*id, *count))
+        .collect();
+    let total = lines
+        .iter()
+        .fold(0, |sum: u32, line| sum.saturating_add(line.price));
+    render(&request, "shop/cart.html", context! { lines, total }).await
+}
+
+fn line(id: usize, count: u32) -> Option<Line> {
+    let Product { name, price, .. } = PRODUCTS.get(id)?;
+    let price = price.saturating_mul(count);
+    Some(Line { name, count, price })
 }
 
 /// Puts one more of a product into the cart. Two clicks at once count as two.
 pub async fn add(request: Request, id: usize) -> Result<Response> {
     PRODUCTS.get(id).or_404()?;
-    let one_more = move |cart: &mut Cart| *cart.entry(id).or_default() += 1;
+    let one_more = move |cart: &mut Cart| {
+        let count = cart.entry(id).or_default();
+        *count = count.saturating_add(1);
+    };
     request.session.update("cart", one_more).await?;
     redirect(&request, "shop.cart", ())
 }
@@ -43,30 +71,4 @@ pub async fn add(request: Request, id: usize) -> Result<Response> {
 pub async fn empty(request: Request) -> Result<Response> {
     request.session.remove("cart").await?;
     redirect(&request, "shop.cart", ())
-}
-
-const EMPTY_FORM: &str =
-    r#"<form method="post" action="/shop/cart/empty"><button>Empty</button></form>"#;
-
-fn product_row((id, (name, cents)): (usize, &(&str, u32))) -> String {
-    let price = money(*cents);
-    format!(
-        "<li>{name}, {price}<form method=\"post\" action=\"/shop/cart/add/{id}\"><button>Add</button></form></li>\n"
-    )
-}
-
-fn cart_row((id, count): (&usize, &u32)) -> Option<String> {
-    let (name, _) = PRODUCTS.get(*id)?;
-    Some(format!("<li>{count} × {name}</li>\n"))
-}
-
-fn total(cart: &Cart) -> u32 {
-    let price = |id: &usize| PRODUCTS.get(*id).map_or(0, |(_, cents)| *cents);
-    cart.iter()
-        .map(|(id, count)| price(id).saturating_mul(*count))
-        .fold(0, u32::saturating_add)
-}
-
-fn money(cents: u32) -> String {
-    format!("{}.{:02}", cents / 100, cents % 100)
 }

@@ -1,8 +1,56 @@
-//! Accounts in the database.
+//! Accounts: their pages, and what is in the database.
 
 use @CRATE_NAME@::{accounts, notes};
 
 use crate::database::Database;
+use crate::{PASSWORD, log_in, sign_up};
+
+#[tokio::test]
+async fn whoever_signs_up_logs_in_with_that_password_and_no_other() {
+    let database = Database::new().await;
+    let site = sign_up(database.browser().await, "Ada").await;
+    assert!(site.get("/notes/").await.text().contains("Welcome, Ada."));
+    let site = log_in(site.another(), "ada").await;
+    assert_eq!(site.get("/notes/").await.status(), 200);
+    for (name, password) in [("Ada", "quack"), ("Bob", PASSWORD)] {
+        let form = [("name", name), ("password", password)];
+        let page = site.another().post("/login").form(&form).await;
+        assert_eq!(page.status(), 422);
+        assert!(page.text().contains("The name or the password is wrong."));
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_and_a_short_password_are_asked_for_again() {
+    let database = Database::new().await;
+    let site = sign_up(database.browser().await, "Ada").await.another();
+    for (name, password, wrong) in [
+        ("ADA", PASSWORD, "is taken"),
+        ("Bob", "quack", "must be at least 8 characters"),
+        ("B b", PASSWORD, "must be letters and digits only"),
+    ] {
+        let form = [("name", name), ("password", password)];
+        let page = site.post("/sign-up").form(&form).await;
+        assert_eq!(page.status(), 422);
+        assert!(page.text().contains(wrong), "{}", page.text());
+        assert!(!page.text().contains(password));
+    }
+}
+
+#[tokio::test]
+async fn a_new_password_ends_the_logins_with_the_old_one() {
+    let database = Database::new().await;
+    let here = sign_up(database.browser().await, "Ada").await;
+    let elsewhere = log_in(here.another(), "Ada").await;
+    let new = "waddle waddle";
+    let form = [("old", PASSWORD), ("new", new), ("again", new)];
+    let page = here.post("/password").form(&form).follow().await;
+    assert!(page.text().contains("Your password has been changed."));
+    assert_eq!(here.get("/notes/").await.status(), 200);
+    assert_eq!(elsewhere.get("/notes/").await.status(), 303);
+    let form = [("name", "Ada"), ("password", new)];
+    assert_eq!(elsewhere.post("/login").form(&form).await.status(), 303);
+}
 
 #[tokio::test]
 async fn whoever_signs_up_has_an_account_and_a_first_note() {
@@ -70,7 +118,10 @@ async fn a_new_hash_takes_the_place_of_the_old_one() {
         .await
         .unwrap()
         .unwrap();
-    accounts::set_hash(&pool, ada.id, "new").await.unwrap();
+    for replaces in [true, false] {
+        let replaced = accounts::set_hash(&pool, ada.id, "old", "new").await;
+        assert_eq!(replaced.unwrap(), replaces);
+    }
     for (name, id, hash) in [("Ada", ada.id, "new"), ("Bob", bob.id, "old")] {
         let found = accounts::credentials(&pool, name).await.unwrap().unwrap();
         assert_eq!((found.id, &*found.hash), (id, hash));

@@ -5,7 +5,27 @@ mod database;
 mod notes;
 mod shop;
 
+use duck::testing::TestClient;
+
 use crate::database::Database;
+
+const PASSWORD: &str = "quack quack quack";
+
+/// A visitor who has signed up, and so is logged in.
+async fn sign_up(site: TestClient, name: &str) -> TestClient {
+    let form = [("name", name), ("password", PASSWORD)];
+    let page = site.post("/sign-up").form(&form).await;
+    assert_eq!(page.header("location"), Some("/notes/"));
+    site
+}
+
+/// A visitor who has signed up elsewhere.
+async fn log_in(site: TestClient, name: &str) -> TestClient {
+    let form = [("name", name), ("password", PASSWORD)];
+    let page = site.post("/login").form(&form).await;
+    assert_eq!(page.header("location"), Some("/notes/"));
+    site
+}
 
 #[tokio::test]
 async fn visits_are_counted() {
@@ -20,9 +40,9 @@ async fn logging_out_forgets_everything() {
     let database = Database::new().await;
     let site = database.browser().await;
     site.get("/").await;
-    site.post("/login").form(&[("name", "Ada")]).await;
+    let site = sign_up(site, "Ada").await;
     let home = site.get("/").await;
-    assert!(home.text().contains("Hello Ada.") && home.text().contains("Visit 2"));
+    assert!(home.text().contains("Log out Ada") && home.text().contains("Visit 2"));
     site.post("/logout").await;
     let home = site.get("/").await;
     assert!(!home.text().contains("Ada") && home.text().contains("Visit 1"));

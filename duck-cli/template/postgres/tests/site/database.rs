@@ -4,9 +4,10 @@ use std::thread;
 
 use duck::prelude::*;
 use duck::testing::TestClient;
-use @CRATE_NAME@::database::Pool;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
+
+use @CRATE_NAME@::database::Pool;
 
 pub struct Database {
     server: PgConnectOptions,

@@ -1,8 +1,9 @@
 //! A database of a test's own, gone with the test.
 
 use duck::testing::TestClient;
-use @CRATE_NAME@::database::Pool;
 use tempfile::TempDir;
+
+use @CRATE_NAME@::database::Pool;
 
 pub struct Database(TempDir);
 

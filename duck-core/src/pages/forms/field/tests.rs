@@ -96,17 +96,52 @@ fn a_text_has_a_label_and_what_was_entered() {
 fn what_is_wrong_is_tied_to_its_input() {
     let html = draw(
         "{{ field(form.stars, label='How many?', help='0 to 5', max=5, autocomplete='off') }}",
-        &[("stars", "many")],
-        &[("stars", "must be a whole number")],
+        &[("stars", "7")],
+        &[("stars", "must be at most 5")],
     );
     assert_eq!(
         html,
         "<div class=\"field is-invalid\">\n<label for=\"id_stars\">How many?</label>\n\
-         <input id=\"id_stars\" name=\"stars\" type=\"number\" value=\"many\" aria-invalid=\"true\" \
+         <input id=\"id_stars\" name=\"stars\" type=\"number\" value=\"7\" aria-invalid=\"true\" \
          aria-describedby=\"id_stars_help id_stars_error\" required min=\"0\" autocomplete=\"off\" max=\"5\">\n\
          <p class=\"help\" id=\"id_stars_help\">0 to 5</p>\n\
-         <p class=\"error\" id=\"id_stars_error\">must be a whole number</p>\n</div>"
+         <p class=\"error\" id=\"id_stars_error\">must be at most 5</p>\n</div>"
     );
+}
+
+#[test]
+fn what_its_input_cannot_show_is_drawn_as_text() {
+    for (template, name, entered) in [
+        ("{{ field(form.stars, max=5, step=2) }}", "stars", "many"),
+        (
+            "{{ field(form.stars, type='range', min=1) }}",
+            "stars",
+            "+1",
+        ),
+        (
+            "{{ field(form.title, type='date', max='2026-12-31') }}",
+            "title",
+            "2026-02-30",
+        ),
+        ("{{ field(form.title, type='color') }}", "title", "yellow"),
+    ] {
+        let html = draw(template, &[(name, entered)], &[]);
+        let input = format!(
+            "<input id=\"id_{name}\" name=\"{name}\" type=\"text\" value=\"{entered}\" required>"
+        );
+        assert!(html.contains(&input), "{html}");
+    }
+}
+
+#[test]
+fn what_is_always_entered_is_not_required_and_has_no_empty_number() {
+    let html = draw("{{ field(form.stars, type='range') }}", &[], &[]);
+    assert!(
+        html.contains("name=\"stars\" type=\"range\" min=\"0\">"),
+        "{html}"
+    );
+    let html = draw("{{ field(form.title, type='color') }}", &[], &[]);
+    assert!(html.contains("type=\"color\" value=\"\">"), "{html}");
 }
 
 #[test]
@@ -391,7 +426,7 @@ fn the_forms_own_messages_are_a_list() {
     );
     assert_eq!(
         html,
-        "<ul class=\"form-errors\" role=\"alert\">\n<li>The shop is closed.</li>\n<li>nothing: is wrong</li>\n</ul>"
+        "<div class=\"form-errors\" role=\"alert\">\n<ul>\n<li>The shop is closed.</li>\n<li>nothing: is wrong</li>\n</ul>\n</div>"
     );
     assert_eq!(
         draw("{{ form_errors(form) }}", &[], &[("title", "is wrong")]),
