@@ -142,6 +142,9 @@ impl Default for SessionMiddleware {
 impl Component for SessionMiddleware {
     async fn start(self, setup: &mut Setup<'_>) -> Result<()> {
         let settings = setup.settings().clone();
+        // Storages in memory have no use for a key, but it is no unknown setting with them either.
+        settings.get::<String>("SECRET_KEY")?;
+        settings.get::<Vec<String>>("SECRET_KEY_FALLBACKS")?;
         let own = SessionSettings::from_settings(&settings)?;
         own.keep_private(&settings)?;
         for finding in own.deploy_findings(&settings) {
