@@ -54,10 +54,11 @@ fn forget_half(table: &mut HashMap<u64, Nanos>) {
     let mut all: Vec<Nanos> = table.values().copied().collect();
     let middle = all.len() / 2;
     let (_, &mut median, _) = all.select_nth_unstable(middle);
-    let mut spared = MOST / 2;
+    let longer = all[middle..].iter().filter(|until| **until > median);
+    let mut spared = (MOST / 2).saturating_sub(longer.count());
     table.retain(|_, until| {
-        let stays = *until >= median && spared > 0;
-        spared -= usize::from(stays);
-        stays
+        let is_spared = *until == median && spared > 0;
+        spared -= usize::from(is_spared);
+        *until > median || is_spared
     });
 }
