@@ -22,7 +22,7 @@ impl Deref for Browser {
 }
 
 async fn browser() -> Browser {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = tempfile::tempdir().expect("a folder");
     let app = app(&folder).setting("DEBUG", true);
     let client = TestClient::start(app).await;
     Browser { client, folder }
