@@ -183,9 +183,11 @@ async fn files_are_fields() {
         r#"<input id="id_back" name="back" type="file">"#,
         r#"<input id="id_pictures" name="pictures" type="file" multiple>"#,
     ] {
-        let expected = expected.replace('/', "&#x2f;");
-        let page = page.text().replace('/', "&#x2f;");
-        assert!(page.contains(&expected), "{expected}: {page}");
+        assert!(
+            page.text().contains(expected),
+            "{expected}: {}",
+            page.text()
+        );
     }
     let sent = site
         .post("/album")

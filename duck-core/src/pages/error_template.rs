@@ -25,6 +25,7 @@ pub(super) async fn page(
         "errors/error.html".to_owned(),
     ];
     let name = names.iter().find(|name| engine.has(name))?;
+    let (message, request_id) = (message.unwrap_or_default(), request_id.unwrap_or_default());
     let context = context! { status => status.as_u16(), title, message, request_id };
     let rendered = caught(|| render(request, name, context)).await;
     match rendered.and_then(|page| page) {

@@ -109,10 +109,12 @@ fn difference(part: &str, converter: Option<Converter>, segment: &str) -> Option
                     format!("it has `{part}`, in other letters than `{segment}`"),
                 );
             }
-            (
-                far,
-                format!("it has `{part}` where the path has `{segment}`"),
-            )
+            let why = match (part.as_str(), segment) {
+                ("", segment) => format!("it ends where the path has `{segment}`"),
+                (part, "") => format!("it has `{part}` where the path ends"),
+                (part, segment) => format!("it has `{part}` where the path has `{segment}`"),
+            };
+            (far, why)
         });
     };
     let before = part.split('<').next().unwrap_or_default();
@@ -191,6 +193,16 @@ mod tests {
             let (found, says) = nearest(path);
             assert_eq!((found.as_str(), says.as_str()), (route, why), "{path}");
         }
+    }
+
+    #[test]
+    fn what_is_empty_is_said_to_end() {
+        let home = [route("GET HEAD", "/")];
+        let why = &tried(&home, &Method::GET, "/note")[0].why;
+        assert_eq!(why, "it ends where the path has `note`");
+        let notes = [route("GET HEAD", "/notes")];
+        let why = &tried(&notes, &Method::GET, "/")[0].why;
+        assert_eq!(why, "it has `notes` where the path ends");
     }
 
     #[test]

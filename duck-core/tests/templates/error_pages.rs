@@ -72,7 +72,7 @@ async fn the_template_of_the_status_comes_first_and_the_one_for_all_errors_next(
     }
     let (status, page) = page_of(&site, "/refused").await;
     assert_eq!(status, 422);
-    let message = "422 Unprocessable Entity: &lt;b&gt;age&lt;&#x2f;b&gt; is no number";
+    let message = "422 Unprocessable Entity: &lt;b&gt;age&lt;/b&gt; is no number";
     assert!(page.contains(message), "{page}");
     let (status, page) = page_of(&site, "/broken").await;
     assert_eq!(status, 500);

@@ -7,7 +7,7 @@ async fn the_ending_says_how_values_are_escaped_and_what_the_page_is() {
     async fn view(request: Request, name: String) -> Result<Response> {
         render(&request, &name, context! { x => "<a href='b'>&" }).await
     }
-    let html = "&lt;a href=&#x27;b&#x27;&gt;&amp;";
+    let html = "&lt;a href=&#39;b&#39;&gt;&amp;";
     let json = r#""<a href='b'>&""#;
     let expected = [
         ("p.html", html, "text/html; charset=utf-8"),

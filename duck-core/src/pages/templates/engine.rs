@@ -5,7 +5,8 @@ use std::io;
 use std::sync::Arc;
 
 use minijinja::{
-    Environment, Error as EngineError, ErrorKind, TemplateSource, UndefinedBehavior, Value,
+    AutoEscape, Environment, Error as EngineError, ErrorKind, Output, State, TemplateSource,
+    UndefinedBehavior, Value, escape_formatter,
 };
 
 use super::context::Context;
@@ -16,6 +17,7 @@ use super::lazy::{LazyValue, NotFetched};
 use super::names::Names;
 use crate::error::Result;
 use crate::http::request::Request;
+use crate::pages::escape::escape_html;
 
 /// How the templates of a site compile.
 pub(super) struct Checked {
@@ -50,6 +52,7 @@ impl Engine {
         // A page that differs in production would be worse than an error that a test finds.
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|name| kind(name).1);
+        environment.set_formatter(write_value);
         // For the name of what is undefined. Only an error costs anything for it.
         environment.set_debug(true);
         Self {
@@ -126,6 +129,20 @@ impl Engine {
             .line()
             .map_or_else(String::new, |line| format!(":{line}"));
         Some(format!("{file}{line}: {}", error.message()))
+    }
+}
+
+/// Writes a value into a page. minijinja would write each `/` of a text as `&#x2f;`: right, and hard to read.
+fn write_value(
+    out: &mut Output<'_>,
+    state: &mut State<'_, '_>,
+    value: &Value,
+) -> std::result::Result<(), EngineError> {
+    match value.as_str() {
+        Some(text) if !value.is_safe() && matches!(state.auto_escape(), AutoEscape::Html) => {
+            Ok(out.write_str(&escape_html(text))?)
+        }
+        _ => escape_formatter(out, state, value),
     }
 }
 

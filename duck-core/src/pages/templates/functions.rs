@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use minijinja::value::{Object, ObjectRepr, Rest, ValueKind, from_args};
-use minijinja::{AutoEscape, Error, ErrorKind, State, Value};
+use minijinja::{Error, ErrorKind, State, Value};
 
 use crate::http::request::Request;
 
@@ -16,11 +16,7 @@ impl Object for Url {
         ObjectRepr::Plain
     }
 
-    fn call(
-        self: &Arc<Self>,
-        state: &mut State<'_, '_>,
-        arguments: &[Value],
-    ) -> Result<Value, Error> {
+    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, arguments: &[Value]) -> Result<Value, Error> {
         let (name, values): (&str, Rest<Value>) = from_args(arguments)?;
         let values: Result<Vec<String>, Error> =
             values.iter().map(|value| part(name, value)).collect();
@@ -28,7 +24,7 @@ impl Object for Url {
             .0
             .url(name, &values?[..])
             .map_err(|why| refused(&why))?;
-        Ok(link(state, url))
+        Ok(Value::from(url))
     }
 }
 
@@ -51,17 +47,13 @@ impl Object for Static {
         ObjectRepr::Plain
     }
 
-    fn call(
-        self: &Arc<Self>,
-        state: &mut State<'_, '_>,
-        arguments: &[Value],
-    ) -> Result<Value, Error> {
+    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, arguments: &[Value]) -> Result<Value, Error> {
         let (path,): (&str,) = from_args(arguments)?;
         let url = self
             .0
             .static_url(path)
             .map_err(|why| refused(&why.cause()))?;
-        Ok(link(state, url.into_owned()))
+        Ok(Value::from(url.into_owned()))
     }
 }
 
@@ -77,16 +69,6 @@ impl Object for CsrfField {
     fn call(self: &Arc<Self>, _: &mut State<'_, '_>, arguments: &[Value]) -> Result<Value, Error> {
         let () = from_args(arguments)?;
         Ok(Value::from_safe_string(String::new()))
-    }
-}
-
-/// A URL as a value. In HTML the engine would write each `/` as `&#x2f;`: right, and hard to read.
-fn link(state: &State<'_, '_>, url: String) -> Value {
-    let is_plain = !url.contains(['<', '>', '&', '"', '\'']);
-    if is_plain && matches!(state.auto_escape(), AutoEscape::Html) {
-        Value::from_safe_string(url)
-    } else {
-        Value::from(url)
     }
 }
 
