@@ -17,7 +17,6 @@ pub(super) struct Landing(Option<Cow<'static, str>>);
 
 impl Landing {
     /// The URL pattern of this name.
-    #[cfg(feature = "forms")]
     pub(super) fn at(name: impl Into<Cow<'static, str>>) -> Self {
         Self(Some(name.into()))
     }
