@@ -1,18 +1,18 @@
 //! Slows down whoever guesses passwords.
 
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use governor::clock::Clock;
 use governor::nanos::Nanos;
 use governor::{Quota, RateLimiter};
-use ipnet::Ipv6Net;
 use tokio::time::Instant;
 
 use super::refused::Refused;
 use super::tries::Tries;
+use crate::http::network_of;
 
 /// Wrong tries of one name from one address: five, and one more every half a minute.
 const NAME: Limit = Limit {
@@ -55,7 +55,7 @@ impl Throttle {
     ///
     /// Nobody but this address has to wait for what it tried, so that nobody is locked out by others.
     pub(super) fn count(&self, name: &str, address: Option<IpAddr>) -> Result<Try<'_>, Refused> {
-        let network = address.map(network);
+        let network = address.map(network_of);
         let address = self.keys.hash_one(network);
         let name = self.keys.hash_one((letters(name), network));
         self.addresses.count(address)?;
@@ -135,16 +135,6 @@ fn letters(name: &str) -> String {
         return name.to_owned();
     }
     letters
-}
-
-/// Whoever has one IPv6 address has 2^64 of them.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Net::new(address, 64)
-            .map_or(Ipv6Addr::UNSPECIFIED, |net| net.network())
-            .into(),
-        v4 @ IpAddr::V4(_) => v4,
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub(crate) mod fields;
 pub(crate) mod forwarded;
 pub(crate) mod into_response;
 mod methods;
+mod network;
 pub(crate) mod origin;
 pub(crate) mod parameters;
 pub(crate) mod parsing;
@@ -22,6 +23,7 @@ pub use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 pub use self::body::{Body, BoxError};
 pub use self::methods::{DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT};
+pub use self::network::network_of;
 pub use self::proxies::Connection;
 pub use self::redirect::redirect_external;
 pub use self::request::{BodyStream, UrlValues};

@@ -1,8 +1,10 @@
 //! Connections that have asked for nothing yet. One address may hold some of them, and not all there are.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::http::network_of;
 
 /// How many connections each address has that did not send a whole request head yet.
 pub(super) struct Newcomers {
@@ -18,7 +20,7 @@ impl Newcomers {
 
     /// Counts one more, until what is returned is dropped. `None` when there are too many.
     pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Newcomer> {
-        let network = network(address);
+        let network = network_of(address);
         let mut counts = self.counts();
         let count = counts.entry(network).or_default();
         if *count >= self.most {
@@ -55,14 +57,6 @@ pub(super) struct Newcomer {
 impl Drop for Newcomer {
     fn drop(&mut self) {
         self.among.leave(self.network);
-    }
-}
-
-/// What one client has: an IPv4 address, or 64 bits of an IPv6 address (RFC 6177, 2).
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
     }
 }
 

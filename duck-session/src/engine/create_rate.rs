@@ -1,10 +1,11 @@
 //! Keeps one address from filling the storage with sessions: rule 60.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use duck::http::network_of;
 use tokio::time::Instant;
 
 /// What is counted together.
@@ -53,20 +54,9 @@ impl CreateRate {
             counts.since = Instant::now();
             counts.by_address.clear();
         }
-        let count = counts.by_address.entry(network(address)).or_default();
+        let count = counts.by_address.entry(network_of(address)).or_default();
         *count = count.saturating_add(1);
         *count <= most
-    }
-}
-
-/// Whoever has one IPv6 address has 2^64 of them.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
