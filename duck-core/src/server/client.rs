@@ -12,6 +12,7 @@ use super::vitals::Vitals;
 use super::wire::Wire;
 use super::work::{Watching, Work};
 use crate::app::site::Site;
+use crate::http::authority::Authority;
 use crate::http::body::Body;
 use crate::http::proxies::Connection;
 use crate::http::response::Response;
@@ -100,7 +101,7 @@ fn check<B>(request: &http::Request<B>, suspect: bool) -> Result<bool, (StatusCo
     for (name, value) in request.headers() {
         match *name {
             // Two are as bad as a wrong one.
-            header::HOST => hosts += if is_host(value) { 1 } else { 2 },
+            header::HOST => hosts += if Authority::of(value).is_some() { 1 } else { 2 },
             header::TRANSFER_ENCODING => codings += if is(value, b"chunked") { 1 } else { 2 },
             // HTTP/1.0 knows no expectations: RFC 9110, 10.1.1.
             header::EXPECT if request.version() > Version::HTTP_10 => {
@@ -137,13 +138,6 @@ fn check<B>(request: &http::Request<B>, suspect: bool) -> Result<bool, (StatusCo
 
 fn is(value: &HeaderValue, word: &[u8]) -> bool {
     value.as_bytes().eq_ignore_ascii_case(word)
-}
-
-/// Whether a `Host` could be one: what a site makes links of must not be a path or a user's name.
-fn is_host(value: &HeaderValue) -> bool {
-    value.as_bytes().iter().all(|byte| {
-        byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]%".contains(byte) // RFC 3986, 3.2.2
-    })
 }
 
 fn refuse(status: StatusCode, what: &'static str) -> Response {
