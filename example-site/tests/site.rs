@@ -258,6 +258,15 @@ async fn a_user_sees_where_they_are_logged_in_and_logs_out_there() {
     assert_eq!(laptop.get("/account").await.status(), 200);
 }
 
+/// One look: the example's own rules are in a file of their own.
+#[test]
+fn the_style_sheet_is_that_of_a_new_site() {
+    assert_eq!(
+        include_str!("../static/css/site.css"),
+        include_str!("../../duck-cli/template/normal/static/css/site.css")
+    );
+}
+
 #[tokio::test]
 async fn the_style_sheet_is_served() {
     let sheet = browser().await.get("/static/css/site.css").await;
