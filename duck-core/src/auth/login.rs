@@ -43,9 +43,10 @@ const LONGEST_NAME: usize = 254;
 /// It takes the same time whether there is a user of that name or not. Refused without a comparison: a name
 /// of more than 254 bytes or with a control character, a password of more than 1,024 bytes, and whoever has
 /// to wait. Five wrong tries of a name from one address are let through, then one every 30 seconds; 50 from
-/// one address for all names together, then ten a minute. Upper and lower case of a name are one, and so is
-/// an IPv6 network of 64 bits. From elsewhere the same user can log in meanwhile. Each process of a site
-/// counts for itself, and behind a proxy that `TRUSTED_PROXIES` does not name, all visitors are one.
+/// one address for all names together, then ten a minute. Names with the same letters and digits are one here,
+/// whatever else is in them, and so is an IPv6 network of 64 bits. From elsewhere the same user can log in
+/// meanwhile. Each process of a site counts for itself, and behind a proxy that `TRUSTED_PROXIES` does not name, all
+/// visitors are one.
 ///
 /// # Errors
 ///

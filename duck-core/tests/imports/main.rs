@@ -4,7 +4,8 @@ mod package;
 mod source;
 
 use std::collections::{BTreeSet, VecDeque};
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use crate::package::{Imports, Package};
 
@@ -27,6 +28,43 @@ fn no_file_imports_one_that_imports_it() {
         "imports in a circle:\n{}",
         found.join("\n")
     );
+}
+
+#[test]
+fn the_files_that_architecture_names_are_there() {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let text = fs::read_to_string(workspace.join("ARCHITECTURE.md")).unwrap();
+    let parts = [
+        "duck-core",
+        "duck-session",
+        "duck-cli",
+        "example-site",
+        ".ci",
+    ];
+    let files: Vec<PathBuf> = parts
+        .iter()
+        .flat_map(|part| files_below(&workspace.join(part)))
+        .collect();
+    let is_file = |name: &&str| {
+        Path::new(name).extension().is_some_and(|end| end == "rs") || name.starts_with(".ci/")
+    };
+    let named: Vec<&str> = text.split('`').skip(1).step_by(2).filter(is_file).collect();
+    assert!(named.len() > 100, "{}", named.len());
+    for name in named {
+        assert!(files.iter().any(|file| file.ends_with(name)), "{name}");
+    }
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let paths = entries.map(|entry| entry.expect("a file").path());
+    paths
+        .flat_map(|path| match path.is_dir() {
+            true if path.ends_with("target") => Vec::new(),
+            true => files_below(&path),
+            false => vec![path],
+        })
+        .collect()
 }
 
 #[test]
