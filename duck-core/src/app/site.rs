@@ -52,17 +52,36 @@ pub(crate) struct Inner {
 impl Site {
     /// Answers a request. Whatever goes wrong on the way, there is a response.
     pub async fn respond(&self, request: http::Request<Body>, connection: Connection) -> Response {
+        self.take_in(request, connection).respond().await
+    }
+
+    /// Takes in a request at once, so that what its future holds is small, however large a head is.
+    pub(crate) fn take_in(
+        &self,
+        request: http::Request<Body>,
+        connection: Connection,
+    ) -> TakenIn<'_> {
         if let Err(why) = self.check_host(&request, connection) {
-            return self.refuse_host(&why, request, connection);
+            return TakenIn::Refused(self.refuse_host(&why, request, connection));
         }
         #[cfg(feature = "tower")]
         if let Some(around) = &self.0.around {
-            let (method, uri) = (request.method().clone(), request.uri().clone());
-            let mut response = around.respond(self.0.clone(), request, connection).await;
-            framing::settle(&mut response, &method, &uri);
-            return response;
+            return TakenIn::Around(Box::pin(self.pass_around(around, request, connection)));
         }
-        self.arrive(request, connection).respond().await
+        TakenIn::Arrived(self.arrive(request, connection))
+    }
+
+    #[cfg(feature = "tower")]
+    async fn pass_around(
+        &self,
+        around: &crate::middleware::tower::Around,
+        request: http::Request<Body>,
+        connection: Connection,
+    ) -> Response {
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let mut response = around.respond(self.0.clone(), request, connection).await;
+        framing::settle(&mut response, &method, &uri);
+        response
     }
 
     fn check_host(
@@ -72,11 +91,12 @@ impl Site {
     ) -> Result<(), Cow<'static, str>> {
         let Context { hosts, proxies, .. } = &*self.0.context;
         let (uri, headers) = (request.uri(), request.headers());
-        let named = || proxies.host(connection, uri, headers);
-        hosts.check(request.version(), uri, headers, named)
+        let forwarded = || proxies.forwarded_host(connection, headers);
+        hosts.check(request.version(), uri, headers, forwarded)
     }
 
-    /// Nothing of the site's sees such a request, and its answer says nothing of the site.
+    /// Nothing of the site's sees such a request, and its answer says nothing of the site. Nothing more is
+    /// taken from its connection.
     fn refuse_host(
         &self,
         why: &str,
@@ -88,7 +108,10 @@ impl Site {
         let (method, path) = (request.method(), request.path());
         tracing::debug!(target: "duck", status = 400, %method, path, why, "a request was refused");
         let text = self.0.context.hosts.text(why);
-        let mut response = response::text(text).with_status(StatusCode::BAD_REQUEST);
+        let close = const { HeaderValue::from_static("close") };
+        let mut response = response::text(text)
+            .with_status(StatusCode::BAD_REQUEST)
+            .with(header::CONNECTION, close);
         framing::settle(&mut response, request.method(), request.uri());
         if self.0.access_log {
             log_access(&request, &response, start);
@@ -96,7 +119,7 @@ impl Site {
         response
     }
 
-    /// Finds the route of a request. What goes on from here is small, however large a head is.
+    /// Finds the route of a request.
     pub(crate) fn arrive(
         &self,
         request: http::Request<Body>,
@@ -147,6 +170,26 @@ impl Site {
     pub async fn stop(&self) {
         for task in &self.0.hooks.stop {
             task().await;
+        }
+    }
+}
+
+/// A request that the site has taken in.
+pub(crate) enum TakenIn<'a> {
+    Refused(Response),
+    /// It goes through the tower layers first.
+    #[cfg(feature = "tower")]
+    Around(crate::BoxFuture<'a, Response>),
+    Arrived(Arrived<'a>),
+}
+
+impl TakenIn<'_> {
+    pub(crate) async fn respond(self) -> Response {
+        match self {
+            Self::Refused(response) => response,
+            #[cfg(feature = "tower")]
+            Self::Around(answer) => answer.await,
+            Self::Arrived(arrived) => arrived.respond().await,
         }
     }
 }

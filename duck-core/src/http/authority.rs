@@ -21,13 +21,12 @@ impl<'a> Authority<'a> {
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let end = match text.strip_prefix('[') {
             Some(rest) => rest.find(']')? + 2,
-            None => text
-                .bytes()
-                .position(|byte| byte == b':')
-                .unwrap_or(text.len()),
+            None => length_of_name(text),
         };
         let (host, port) = text.split_at(end);
-        if !is_name(host) && ipv6(host).is_none() {
+        if text.starts_with('[') {
+            ipv6(host)?;
+        } else if host.is_empty() || host.len() > LONGEST {
             return None;
         }
         let port = match port.strip_prefix(':') {
@@ -73,24 +72,29 @@ const OF_NAMES: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0_u8;
     while byte < 128 {
-        let is_mark = matches!(byte, b'-' | b'.' | b'_');
-        table[byte as usize] = is_mark || byte.is_ascii_alphanumeric();
+        table[byte as usize] = matches!(byte, b'-' | b'_') || byte.is_ascii_alphanumeric();
         byte += 1;
     }
     table
 };
 
+/// How many bytes of a name or an IPv4 address a text begins with: labels of one byte or more, with dots
+/// between them, and perhaps one at the end.
+fn length_of_name(text: &str) -> usize {
+    let mut in_label = false;
+    let goes_on = |&byte: &u8| {
+        let is_part = OF_NAMES[usize::from(byte)];
+        let goes_on = is_part || (byte == b'.' && in_label);
+        in_label = is_part;
+        goes_on
+    };
+    text.bytes().take_while(goes_on).count()
+}
+
 /// A name in its ASCII form, or an IPv4 address. The underscore is not for hosts by RFC 1123, and is in
 /// use all the same.
 pub(crate) fn is_name(text: &str) -> bool {
-    let mut before = b'.';
-    text.len() <= LONGEST
-        && !text.is_empty()
-        && text.bytes().all(|byte| {
-            let is_empty_label = before == b'.' && byte == b'.';
-            before = byte;
-            OF_NAMES[byte as usize] && !is_empty_label
-        })
+    (1..=LONGEST).contains(&text.len()) && length_of_name(text) == text.len()
 }
 
 /// The address inside the brackets.

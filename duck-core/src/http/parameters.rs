@@ -22,9 +22,14 @@ pub(crate) enum Quoting {
 pub(crate) struct Unclosed;
 
 /// What stands before the first semicolon, in lower case: `text/html; charset=utf-8` is `text/html`.
-pub(crate) fn essence(value: &str) -> String {
-    let essence = value.split(';').next().unwrap_or_default();
-    essence.trim().to_ascii_lowercase()
+pub(crate) fn essence(value: &str) -> Cow<'_, str> {
+    let end = value.bytes().position(|byte| byte == b';');
+    let essence = value[..end.unwrap_or(value.len())].trim();
+    if essence.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(essence.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(essence)
+    }
 }
 
 /// The pairs of a text, in their order. What has no `=` is passed over.

@@ -92,18 +92,27 @@ impl Proxies {
     }
 
     /// The host and port that the visitor named, as they were sent: from `Forwarded`, where a proxy says so,
-    /// the URI, or `Host`. `X-Forwarded-Host` is not read: most proxies that write `X-Forwarded-For` pass on
-    /// a client's own.
+    /// the URI, or `Host`.
     pub(crate) fn host<'a>(
         &self,
         connection: Connection,
         uri: &'a Uri,
         headers: &'a HeaderMap,
     ) -> Option<&'a str> {
-        let forwarded = self.follow(connection, headers).and_then(|hop| hop.host);
         let target = || uri.authority().map(http::uri::Authority::as_str);
         let header = || headers.get(http::header::HOST)?.to_str().ok();
+        let forwarded = self.forwarded_host(connection, headers);
         forwarded.or_else(target).or_else(header)
+    }
+
+    /// The host that a proxy says the visitor named. `X-Forwarded-Host` is not read: most proxies that write
+    /// `X-Forwarded-For` pass on a client's own.
+    pub(crate) fn forwarded_host<'a>(
+        &self,
+        connection: Connection,
+        headers: &'a HeaderMap,
+    ) -> Option<&'a str> {
+        self.follow(connection, headers).and_then(|hop| hop.host)
     }
 
     fn follow<'a>(&self, connection: Connection, headers: &'a HeaderMap) -> Option<Hop<'a>> {

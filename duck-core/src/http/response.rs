@@ -31,31 +31,23 @@ use crate::http::request_error::RequestError;
 pub struct Response(Box<Parts>);
 
 struct Parts {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Body,
-    extensions: Extensions,
+    http: http::Response<Body>,
     error: Option<Error>,
 }
 
 impl Response {
     /// An empty response with this status.
     pub fn new(status: StatusCode) -> Self {
-        Self(Box::new(Parts {
-            status,
-            headers: HeaderMap::new(),
-            body: Body::empty(),
-            extensions: Extensions::new(),
-            error: None,
-        }))
+        let mut http = http::Response::new(Body::empty());
+        *http.status_mut() = status;
+        Self::from_http(http)
     }
 
     /// 200 with a body of this media type.
     fn of_type(media_type: HeaderValue, body: impl Into<Body>) -> Self {
-        let mut response = Self::new(StatusCode::OK);
-        response.0.headers.insert(header::CONTENT_TYPE, media_type);
-        response.0.body = body.into();
-        response
+        let mut http = http::Response::new(body.into());
+        http.headers_mut().insert(header::CONTENT_TYPE, media_type);
+        Self::from_http(http)
     }
 
     /// The response that an error asks for: its status, and the page that goes with it. The error
@@ -66,7 +58,7 @@ impl Response {
             .downcast_ref::<RequestError>()
             .and_then(RequestError::header);
         if let Some((name, value)) = header {
-            response.0.headers.insert(name.clone(), value.clone());
+            response.headers_mut().insert(name.clone(), value.clone());
         }
         response.0.error = Some(error);
         response
@@ -78,14 +70,14 @@ impl Response {
             return;
         };
         if error.decide(statuses) {
-            self.0.status = error.status();
+            *self.0.http.status_mut() = error.status();
         }
     }
 
     /// The same response under another status.
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
-        self.0.status = status;
+        *self.0.http.status_mut() = status;
         if let Some(error) = &mut self.0.error {
             error.settle(status);
         }
@@ -94,7 +86,7 @@ impl Response {
 
     /// Its status.
     pub fn status(&self) -> StatusCode {
-        self.0.status
+        self.0.http.status()
     }
 
     /// The same response with a header, in place of any of that name.
@@ -107,7 +99,7 @@ impl Response {
         V: TryInto<HeaderValue, Error: Into<BoxError>>,
     {
         let (name, value) = header_pair(name, value)?;
-        self.0.headers.insert(name, value);
+        self.0.http.headers_mut().insert(name, value);
         Ok(self)
     }
 
@@ -121,30 +113,30 @@ impl Response {
         V: TryInto<HeaderValue, Error: Into<BoxError>>,
     {
         let (name, value) = header_pair(name, value)?;
-        self.0.headers.append(name, value);
+        self.0.http.headers_mut().append(name, value);
         Ok(self)
     }
 
     /// The same response with a header whose value is known to be right.
     #[must_use]
     pub(crate) fn with(mut self, name: impl IntoHeaderName, value: HeaderValue) -> Self {
-        self.0.headers.insert(name, value);
+        self.0.http.headers_mut().insert(name, value);
         self
     }
 
     /// The first header of that name, if it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.0.headers.get(name)?.to_str().ok()
+        self.0.http.headers().get(name)?.to_str().ok()
     }
 
     /// Its headers.
     pub fn headers(&self) -> &HeaderMap {
-        &self.0.headers
+        self.0.http.headers()
     }
 
     /// Its headers, to change. What is put in has been checked by [`HeaderValue`].
     pub fn headers_mut(&mut self) -> &mut HeaderMap {
-        &mut self.0.headers
+        self.0.http.headers_mut()
     }
 
     /// The same response with a cookie. The value is percent-encoded, as
@@ -196,19 +188,19 @@ impl Response {
 
     /// Its body.
     pub fn body(&self) -> &Body {
-        &self.0.body
+        self.0.http.body()
     }
 
     /// The same response with another body.
     #[must_use]
     pub fn with_body(mut self, body: impl Into<Body>) -> Self {
-        self.0.body = body.into();
+        *self.0.http.body_mut() = body.into();
         self
     }
 
     /// Takes the body out and leaves an empty one.
     pub fn take_body(&mut self) -> Body {
-        std::mem::take(&mut self.0.body)
+        std::mem::take(self.0.http.body_mut())
     }
 
     /// The error that made this response, where one did.
@@ -218,27 +210,18 @@ impl Response {
 
     /// Values of any type for those who handle the response later.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
-        &mut self.0.extensions
+        self.0.http.extensions_mut()
     }
 
     /// The response as hyper and tower know it.
     pub fn into_http(self) -> http::Response<Body> {
-        let parts = *self.0;
-        let mut response = http::Response::new(parts.body);
-        *response.status_mut() = parts.status;
-        *response.headers_mut() = parts.headers;
-        *response.extensions_mut() = parts.extensions;
-        response
+        self.0.http
     }
 
     /// A response that a tower layer made.
     pub fn from_http(response: http::Response<Body>) -> Self {
-        let (parts, body) = response.into_parts();
         Self(Box::new(Parts {
-            status: parts.status,
-            headers: parts.headers,
-            body,
-            extensions: parts.extensions,
+            http: response,
             error: None,
         }))
     }
@@ -254,9 +237,9 @@ impl Default for Response {
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Response")
-            .field("status", &self.0.status)
-            .field("headers", &self.0.headers)
-            .field("body", &self.0.body)
+            .field("status", &self.0.http.status())
+            .field("headers", self.0.http.headers())
+            .field("body", self.0.http.body())
             .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,6 @@
 //! Refuses what pages of other sites have a visitor's browser send.
 
-use ::http::{HeaderMap, HeaderValue, StatusCode};
+use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::error::Error;
 use crate::http::authority::{Authority, is_name};
@@ -8,6 +8,9 @@ use crate::http::origin::Origin;
 use crate::settings::{Settings, SettingsError};
 
 pub(crate) const TOKENS: &str = "CSRF_TOKENS";
+
+/// <https://www.w3.org/TR/fetch-metadata/>
+static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 const TRUSTED: &str = "CSRF_TRUSTED_ORIGINS";
 
@@ -67,13 +70,13 @@ impl CrossSite {
         headers: &'a HeaderMap,
         here: impl Fn() -> Here<'a>,
     ) -> Option<Error> {
-        let site = Header::of(headers, "sec-fetch-site");
+        let site = Header::of(headers, &SEC_FETCH_SITE);
         if let Header::One(value) = site
             && [&b"same-origin"[..], b"none"].contains(&value.as_bytes())
         {
             return None;
         }
-        let origin = Header::of(headers, "origin");
+        let origin = Header::of(headers, &header::ORIGIN);
         let from = origin.origin();
         let fine = match (site, origin) {
             (Header::Absent, Header::Absent) => true,
@@ -89,7 +92,7 @@ impl CrossSite {
 
     /// Whether a request comes from an origin that the settings name.
     pub(crate) fn is_from_trusted(&self, headers: &HeaderMap) -> bool {
-        let origin = Header::of(headers, "origin").origin();
+        let origin = Header::of(headers, &header::ORIGIN).origin();
         origin.is_some_and(|origin| self.trusts(origin))
     }
 
@@ -165,7 +168,7 @@ impl Trusted {
 const EXAMPLE: &str = "is no origin; write \"https://shop.example.org\", or \"https://*.example.org\" for all below it";
 
 impl<'a> Header<'a> {
-    fn of(headers: &'a HeaderMap, name: &'static str) -> Self {
+    fn of(headers: &'a HeaderMap, name: &HeaderName) -> Self {
         let mut values = headers.get_all(name).iter();
         match (values.next(), values.next()) {
             (None, _) => Self::Absent,

@@ -118,8 +118,7 @@ impl fmt::Debug for Next<'_> {
 
 /// Runs a future; a panic in it is an error, and the end of this one request only.
 pub(crate) async fn caught<F: Future>(start: impl FnOnce() -> F) -> Result<F::Output> {
-    let future = catch_unwind(AssertUnwindSafe(start)).map_err(|panic| panicked(&*panic))?;
-    let mut future = pin!(future);
+    let mut future = pin!(async { start().await });
     poll_fn(
         move |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(poll) => poll.map(Ok),

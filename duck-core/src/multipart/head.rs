@@ -32,7 +32,7 @@ impl Head {
                 .get(name)
                 .map_or(&b""[..], HeaderValue::as_bytes)
         };
-        let media_type = essence(&String::from_utf8_lossy(header(CONTENT_TYPE)));
+        let media_type = essence(&String::from_utf8_lossy(header(CONTENT_TYPE))).into_owned();
         let disposition = header(CONTENT_DISPOSITION);
         let head = Self::parse(&String::from_utf8_lossy(disposition))
             .ok_or_else(|| RequestError::bad_request("a part of the upload has no name"))?;

@@ -6,6 +6,7 @@ use std::num::NonZero;
 use std::ops::Range;
 use std::str::FromStr;
 
+use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::routing::pattern;
@@ -15,36 +16,21 @@ const INLINE: usize = 4;
 
 /// Where in the path each parameter's value stands.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Params {
-    len: usize,
-    inline: [(u16, u16); INLINE],
-    more: Vec<(u16, u16)>,
-}
+pub(crate) struct Params(SmallVec<[(u16, u16); INLINE]>);
 
 impl Params {
     /// Adds the next parameter. A path is at most 65,534 bytes long: hyper's limit for a URI.
     pub(crate) fn push(&mut self, range: &Range<usize>) {
-        let place = (clamp(range.start), clamp(range.end));
-        match self.inline.get_mut(self.len) {
-            Some(slot) => *slot = place,
-            None => self.more.push(place),
-        }
-        self.len += 1;
+        self.0.push((clamp(range.start), clamp(range.end)));
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.0.len()
     }
 
     /// The undecoded value of parameter `index` in `path`.
     pub(crate) fn raw<'a>(&self, path: &'a str, index: usize) -> Option<&'a str> {
-        if index >= self.len {
-            return None;
-        }
-        let (start, end) = self
-            .inline
-            .get(index)
-            .or_else(|| self.more.get(index - INLINE))?;
+        let (start, end) = self.0.get(index)?;
         path.get(usize::from(*start)..usize::from(*end))
     }
 }

@@ -433,6 +433,9 @@ const NEEDS_NO_ENCODING: [bool; 256] = {
 
 /// A parameter's value as the visitor meant it; `None` where it is not UTF-8.
 pub(crate) fn decode(value: &str) -> Option<Cow<'_, str>> {
+    if !value.as_bytes().contains(&b'%') {
+        return Some(Cow::Borrowed(value));
+    }
     percent_decode_str(value).decode_utf8().ok()
 }
 

@@ -1,5 +1,6 @@
 //! Finds the route of a request.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ impl Route {
 
 /// All routes of a site.
 pub(crate) struct Router {
+    /// Paths without parameters. They stand before those that would match the same.
+    fixed: hashbrown::HashMap<String, usize>,
     paths: matchit::Router<usize>,
     #[cfg(feature = "regex")]
     expressions: Vec<(regex::Regex, usize)>,
@@ -74,6 +77,7 @@ impl Router {
     pub(crate) fn new(layers: &[Arc<dyn ErasedMiddleware>], redirects_slashes: bool) -> Self {
         let page = |view| page(layers, view);
         Self {
+            fixed: hashbrown::HashMap::new(),
             paths: matchit::Router::new(),
             #[cfg(feature = "regex")]
             expressions: Vec::new(),
@@ -112,14 +116,18 @@ impl Router {
         let Some(normal) = pattern::normalize(path) else {
             return found(&self.bad_path, Params::default(), None);
         };
-        let spelled = (normal != path).then(|| normal.clone().into_owned());
-        match self.find(method, &normal) {
-            Some((_, route, params)) => found(route, params, spelled),
+        let (route, params) = match self.find(method, &normal) {
+            Some((_, route, params)) => (route, params),
             None if self.redirects_slashes && self.answers_other_slash(method, &normal) => {
-                found(&self.other_slash, Params::default(), spelled)
+                (&self.other_slash, Params::default())
             }
-            None => found(&self.not_found, Params::default(), None),
-        }
+            None => return found(&self.not_found, Params::default(), None),
+        };
+        let spelled = match normal {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(normal) => Some(normal),
+        };
+        found(route, params, spelled)
     }
 
     /// What answers a request target that is no path: RFC 9112, 3.2.
@@ -132,13 +140,8 @@ impl Router {
     }
 
     fn find(&self, method: &Method, path: &str) -> Option<(&Endpoint, &Route, Params)> {
-        if let Ok(matched) = self.paths.at(path) {
-            let endpoint = &self.endpoints[*matched.value];
-            let mut params = Params::default();
-            for (_, value) in matched.params.iter() {
-                let start = value.as_ptr() as usize - path.as_ptr() as usize;
-                params.push(&(start..start + value.len()));
-            }
+        if let Some((place, params)) = self.place(path) {
+            let endpoint = &self.endpoints[place];
             if let Some(route) = endpoint.route(method, path, &params) {
                 return Some((endpoint, route, params));
             }
@@ -147,6 +150,19 @@ impl Router {
         return self.find_expression(method, path);
         #[cfg(not(feature = "regex"))]
         None
+    }
+
+    fn place(&self, path: &str) -> Option<(usize, Params)> {
+        if let Some(place) = self.fixed.get(path) {
+            return Some((*place, Params::default()));
+        }
+        let matched = self.paths.at(path).ok()?;
+        let mut params = Params::default();
+        for (_, value) in matched.params.iter() {
+            let start = value.as_ptr() as usize - path.as_ptr() as usize;
+            params.push(&(start..start + value.len()));
+        }
+        Some((*matched.value, params))
     }
 
     /// Expressions are matched against the path as it is compared, and its groups decoded later.
@@ -327,6 +343,9 @@ impl Routes {
             let first = answers.routes().next();
             let info = first.map(|route| route.info.clone()).unwrap_or_default();
             match key {
+                Key::Path(path) if info.params.is_empty() => {
+                    router.fixed.insert(path, place);
+                }
                 Key::Path(path) => {
                     router
                         .paths

@@ -1,6 +1,7 @@
 //! The other end of a connection, as each of its requests sees it.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::uri::Scheme;
@@ -11,8 +12,7 @@ use super::newcomers::Newcomer;
 use super::vitals::Vitals;
 use super::wire::Wire;
 use super::work::{Watching, Work};
-use crate::app::site::Site;
-use crate::http::authority::Authority;
+use crate::app::site::{Site, TakenIn};
 use crate::http::body::Body;
 use crate::http::proxies::Connection;
 use crate::http::response::Response;
@@ -59,20 +59,38 @@ impl Client {
     }
 
     /// Answers a request over HTTP/1.
-    pub(super) async fn respond(
-        self: Arc<Self>,
+    pub(super) fn respond(
+        &self,
         request: http::Request<Incoming>,
-    ) -> Result<http::Response<Wire>, Infallible> {
+    ) -> impl Future<Output = Result<http::Response<Wire>, Infallible>> + Send {
         let is_http_1_0 = request.version() == Version::HTTP_10;
-        let awaits_continue = match self.arrives(&request) {
-            Ok(awaits_continue) => awaits_continue,
-            Err(refusal) => return Ok(refusal.into_http().map(Wire)),
-        };
-        let mut work = Work::begin(self.vitals.clone());
+        let begun = self.begin(request);
+        async move {
+            match begun {
+                Ok((taken_in, work)) => {
+                    let response = taken_in.respond().await.into_http();
+                    Ok(self.finish(response, work, is_http_1_0))
+                }
+                Err(refusal) => Ok(refusal.into_http().map(Wire)),
+            }
+        }
+    }
+
+    fn begin(&self, request: http::Request<Incoming>) -> Result<(TakenIn<'_>, Work), Response> {
+        let awaits_continue = self.arrives(&request)?;
+        let work = Work::begin(self.vitals.clone());
         let unread = self.vitals.unread();
         let receive = |body| Received::http1(body, awaits_continue, unread.clone());
         let request = request.map(|body| Body::received(body, receive));
-        let mut response = self.site.respond(request, self.from).await.into_http();
+        Ok((self.site.take_in(request, self.from), work))
+    }
+
+    fn finish(
+        &self,
+        mut response: http::Response<Body>,
+        mut work: Work,
+        is_http_1_0: bool,
+    ) -> http::Response<Wire> {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             response = framing::without_switching(&response);
         }
@@ -85,10 +103,10 @@ impl Client {
             *response.version_mut() = Version::HTTP_10;
         }
         if response.body().is_made_while_sent() {
-            Ok(response.map(|body| Wire(Body::new(Watching { body, work }))))
+            response.map(|body| Wire(Body::new(Watching { body, work })))
         } else {
             work.end();
-            Ok(response.map(Wire))
+            response.map(Wire)
         }
     }
 }
@@ -100,8 +118,8 @@ fn check<B>(request: &http::Request<B>, suspect: bool) -> Result<bool, (StatusCo
     let (mut hosts, mut codings, mut awaits_continue) = (0, 0, false);
     for (name, value) in request.headers() {
         match *name {
-            // Two are as bad as a wrong one.
-            header::HOST => hosts += if Authority::of(value).is_some() { 1 } else { 2 },
+            // What stands in it is looked at by the site.
+            header::HOST => hosts += 1,
             header::TRANSFER_ENCODING => codings += if is(value, b"chunked") { 1 } else { 2 },
             // HTTP/1.0 knows no expectations: RFC 9110, 10.1.1.
             header::EXPECT if request.version() > Version::HTTP_10 => {
@@ -115,7 +133,7 @@ fn check<B>(request: &http::Request<B>, suspect: bool) -> Result<bool, (StatusCo
         }
     }
     if request.version() == Version::HTTP_11 && hosts != 1 {
-        return bad("HTTP/1.1 takes exactly one Host header, with a host in it"); // RFC 9112, 3.2
+        return bad("HTTP/1.1 takes exactly one Host header"); // RFC 9112, 3.2
     }
     // Two ways to say where the body ends are how requests are smuggled: RFC 9112, 6.1 and 2.2.
     if suspect {

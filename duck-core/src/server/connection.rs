@@ -55,7 +55,8 @@ pub(super) async fn serve(
         }
         socket
     };
-    let service = service_fn(move |request| client.clone().respond(request));
+    let client = &*client;
+    let service = service_fn(move |request| client.respond(request));
     let connection = http1(&limits).serve_connection(TokioIo::new(socket), service);
     attendance.attend(pin!(connection)).await;
 }

@@ -93,7 +93,7 @@ impl Exchange {
         let turn = self.unless_gone(backlog.turn(), &mut None).await?;
         let mut work = Work::begin(self.client.vitals.clone());
         let client = self.client.clone();
-        let view = client.site.respond(request, client.from);
+        let view = client.site.take_in(request, client.from).respond();
         let response = self.unless_gone(view, &mut first_reading).await?;
         let mut response = response.into_http();
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {

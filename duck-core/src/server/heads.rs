@@ -151,15 +151,10 @@ impl Heads {
     }
 
     fn header(&mut self, line: &[u8], is_cut: bool) {
-        if !matches!(line.first(), Some(b'c' | b'C' | b't' | b'T')) {
-            return;
-        }
-        let colon = memchr(b':', line).unwrap_or(line.len());
-        let (name, value) = line.split_at(colon);
-        if name.eq_ignore_ascii_case(b"transfer-encoding") {
+        if value_of(b"transfer-encoding", line).is_some() {
             self.chunked = true;
-        } else if name.eq_ignore_ascii_case(b"content-length") {
-            let length = number(value.get(1..).unwrap_or_default());
+        } else if let Some(value) = value_of(b"content-length", line) {
+            let length = number(value);
             self.doubtful |= is_cut || length.is_none();
             self.length = Some(length.unwrap_or(0));
         }
@@ -173,6 +168,18 @@ impl Heads {
             _ => Place::RequestLine,
         }
     }
+}
+
+/// What stands behind the colon, if this is a header of that name. The colon is looked for where it would be: that
+/// tells nearly all lines apart.
+fn value_of<'a>(name: &[u8], line: &'a [u8]) -> Option<&'a [u8]> {
+    let (start, rest) = line.split_at_checked(name.len())?;
+    let value = match rest {
+        [] => rest,
+        [b':', value @ ..] => value,
+        _ => return None,
+    };
+    start.eq_ignore_ascii_case(name).then_some(value)
 }
 
 fn skip(left: u64, bytes: &[u8]) -> (u64, &[u8]) {

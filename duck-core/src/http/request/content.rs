@@ -16,7 +16,10 @@ pub(super) fn content_type(headers: &HeaderMap) -> Result<Cow<'_, str>, RequestE
         return Err(RequestError::bad_request(message));
     }
     let first = first.map_or(&b""[..], HeaderValue::as_bytes);
-    Ok(String::from_utf8_lossy(first))
+    match std::str::from_utf8(first) {
+        Ok(text) => Ok(Cow::Borrowed(text)),
+        Err(_) => Ok(String::from_utf8_lossy(first)),
+    }
 }
 
 /// Refuses a body that was compressed: it would be read as what it is not. The answer says what is
