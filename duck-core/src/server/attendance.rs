@@ -1,12 +1,13 @@
-//! Looks after a connection, whatever its protocol: its deadlines, and the end of the server.
+//! Looks after all connections, whatever their protocols: their deadlines, and the end of the server.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
-use tokio::sync::watch;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use super::vitals::{Deadlines, TICK, Verdict, Vitals};
 use crate::server::limits::Limits;
@@ -34,57 +35,154 @@ where
     }
 }
 
-/// Looks after a connection until it ends.
-pub(super) struct Attendance<'a> {
-    vitals: &'a Vitals,
-    limits: &'a Limits,
-    deadlines: Deadlines,
-    ticks: Interval,
-    stopping: watch::Receiver<()>,
+/// What came of a conversation; `None` if it was ended by [`Attendance`].
+pub(super) async fn attended<C: Conversation>(
+    vitals: &Vitals,
+    mut conversation: Pin<&mut C>,
+) -> Option<C::Output> {
+    poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(output) = conversation.as_mut().poll(cx) {
+                return Poll::Ready(Some(output));
+            }
+            match vitals.heed(cx) {
+                Verdict::Leave => return Poll::Pending,
+                Verdict::Retire => conversation.as_mut().retire(),
+                Verdict::Drop => return Poll::Ready(None),
+            }
+        }
+    })
+    .await
 }
 
-impl<'a> Attendance<'a> {
-    pub(super) fn new(
-        vitals: &'a Vitals,
-        limits: &'a Limits,
-        stopping: watch::Receiver<()>,
-    ) -> Self {
-        let mut ticks = interval_at(Instant::now() + TICK, TICK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+/// All connections of a server. They have one timer together: one of its own would be looked at whenever
+/// anything moves on a connection.
+pub(super) struct Attendance {
+    limits: Limits,
+    connections: Mutex<Vec<Attended>>,
+}
+
+struct Attended {
+    /// Gone when the connection is.
+    vitals: Weak<Vitals>,
+    deadlines: Deadlines,
+}
+
+impl Attendance {
+    pub(super) fn new(limits: Limits) -> Self {
         Self {
-            vitals,
             limits,
-            deadlines: Deadlines::default(),
-            ticks,
-            stopping,
+            connections: Mutex::default(),
         }
     }
 
-    /// What came of a conversation; `None` if it was ended.
-    pub(super) async fn attend<C: Conversation>(
-        &mut self,
-        mut conversation: Pin<&mut C>,
-    ) -> Option<C::Output> {
-        let mut running = true;
+    /// Takes in one more connection.
+    pub(super) fn enter(&self) -> Arc<Vitals> {
+        let vitals = Arc::new(Vitals::default());
+        self.connections().push(Attended {
+            vitals: Arc::downgrade(&vitals),
+            deadlines: Deadlines::default(),
+        });
+        vitals
+    }
+
+    /// Sees to the deadlines, without end.
+    pub(super) async fn look_after(&self) {
+        let mut ticks = interval_at(Instant::now() + TICK, TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
-                biased;
-                output = conversation.as_mut() => return Some(output),
-                _ = self.stopping.changed(), if running => {
-                    running = false;
-                    if !self.vitals.has_served() {
-                        tokio::select! {
-                            output = conversation.as_mut() => return Some(output),
-                            () = sleep(FIRST_REQUEST) => {}
-                        }
-                    }
-                    conversation.as_mut().retire();
+            ticks.tick().await;
+            self.tell_each(|vitals, deadlines| deadlines.tick(vitals, &self.limits));
+        }
+    }
+
+    /// Has all connections come to their end, and sees to the deadlines until they have.
+    pub(super) async fn retire(&self) {
+        self.tell_each(|vitals, _| {
+            if vitals.has_served() {
+                Verdict::Retire
+            } else {
+                Verdict::Leave
+            }
+        });
+        let last = async {
+            sleep(FIRST_REQUEST).await;
+            self.tell_each(|_, _| Verdict::Retire);
+        };
+        tokio::join!(last, self.look_after());
+    }
+
+    fn tell_each(&self, mut verdict: impl FnMut(&Vitals, &mut Deadlines) -> Verdict) {
+        self.connections().retain_mut(|attended| {
+            let Some(vitals) = attended.vitals.upgrade() else {
+                return false;
+            };
+            vitals.tell(verdict(&vitals, &mut attended.deadlines));
+            true
+        });
+    }
+
+    fn connections(&self) -> MutexGuard<'_, Vec<Attended>> {
+        self.connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_is_gone_is_forgotten() {
+        let attendance = Attendance::new(Limits::default());
+        let (stays, goes) = (attendance.enter(), attendance.enter());
+        drop(goes);
+        attendance.tell_each(|_, _| Verdict::Leave);
+        assert_eq!(attendance.connections().len(), 1);
+        drop(stays);
+    }
+
+    struct Endless {
+        is_retired: bool,
+    }
+
+    impl Future for Endless {
+        type Output = ();
+
+        fn poll(self: Pin<&mut Self>, _cx: &mut std::task::Context<'_>) -> Poll<()> {
+            if self.is_retired {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        }
+    }
+
+    impl Conversation for Endless {
+        fn retire(mut self: Pin<&mut Self>) {
+            self.is_retired = true;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_does_what_it_is_told_before_it_begins_or_later() {
+        for (verdict, expected) in [(Verdict::Retire, Some(())), (Verdict::Drop, None)] {
+            for is_early in [true, false] {
+                let vitals = Arc::new(Vitals::default());
+                if is_early {
+                    vitals.tell(verdict);
                 }
-                _ = self.ticks.tick() => match self.deadlines.tick(self.vitals, self.limits) {
-                    Verdict::Leave => {}
-                    Verdict::Retire => conversation.as_mut().retire(),
-                    Verdict::Drop => return None,
+                let told = vitals.clone();
+                let task = tokio::spawn(async move {
+                    let conversation = std::pin::pin!(Endless { is_retired: false });
+                    attended(&told, conversation).await
+                });
+                tokio::task::yield_now().await;
+                if !is_early {
+                    vitals.tell(verdict);
                 }
+                assert_eq!(task.await.unwrap(), expected, "{verdict:?}, {is_early}");
             }
         }
     }

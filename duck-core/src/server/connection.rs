@@ -8,9 +8,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 
-use super::attendance::Attendance;
+use super::attendance::attended;
 use super::client::Client;
 #[cfg(feature = "http2")]
 use super::http2::Http2;
@@ -29,11 +28,10 @@ pub(super) async fn serve(
     peer: SocketAddr,
     newcomer: Option<Newcomer>,
     site: Site,
-    stopping: watch::Receiver<()>,
+    vitals: Arc<Vitals>,
 ) {
     // Small responses leave at once. Where the system refuses, they leave a little later.
     let _ = stream.set_nodelay(true);
-    let vitals = Arc::new(Vitals::default());
     let limits = site.0.context.limits.clone();
     let from = Connection {
         peer: Some(peer),
@@ -41,16 +39,15 @@ pub(super) async fn serve(
     };
     let client = Arc::new(Client::new(site, from, vitals.clone(), newcomer));
     let socket = Watched::new(stream, vitals.clone());
-    let mut attendance = Attendance::new(&vitals, &limits, stopping);
     #[cfg(feature = "http2")]
     let socket = {
         let mut opening = pin!(Opening(Some(socket)));
-        let Some((socket, is_http2)) = attendance.attend(opening.as_mut()).await.flatten() else {
+        let Some((socket, is_http2)) = attended(&vitals, opening.as_mut()).await.flatten() else {
             return;
         };
         if is_http2 {
             let connection = pin!(Http2::new(socket, client, &limits));
-            attendance.attend(connection).await;
+            attended(&vitals, connection).await;
             return;
         }
         socket
@@ -58,7 +55,7 @@ pub(super) async fn serve(
     let client = &*client;
     let service = service_fn(move |request| client.respond(request));
     let connection = http1(&limits).serve_connection(TokioIo::new(socket), service);
-    attendance.attend(pin!(connection)).await;
+    attended(&vitals, pin!(connection)).await;
 }
 
 fn http1(limits: &Limits) -> http1::Builder {

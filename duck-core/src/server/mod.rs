@@ -37,10 +37,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
+use self::attendance::Attendance;
 use self::newcomers::Newcomers;
 use crate::app::site::Site;
 
@@ -63,15 +64,20 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// ```
 pub async fn serve(listener: TcpListener, site: Site, shutdown: impl Future<Output = ()>) {
     let mut background: JoinSet<()> = site.0.hooks.background.iter().map(|task| task()).collect();
-    let (stop, stopping) = watch::channel(());
+    let attendance = Attendance::new(site.0.context.limits.clone());
     let mut connections = JoinSet::new();
     tokio::select! {
-        () = accept(&listener, &site, &mut connections, &stopping) => {}
+        () = accept(&listener, &site, &mut connections, &attendance) => {}
+        () = attendance.look_after() => {}
         () = shutdown => {}
     }
     drop(listener);
-    drop(stop);
-    let all = async { while connections.join_next().await.is_some() {} };
+    let all = async {
+        tokio::select! {
+            () = async { while connections.join_next().await.is_some() {} } => {}
+            () = attendance.retire() => {}
+        }
+    };
     if timeout(site.0.context.limits.shutdown(), all)
         .await
         .is_err()
@@ -87,7 +93,7 @@ async fn accept(
     listener: &TcpListener,
     site: &Site,
     connections: &mut JoinSet<()>,
-    stopping: &watch::Receiver<()>,
+    attendance: &Attendance,
 ) {
     let limits = &site.0.context.limits;
     let most = descriptors::fit(limits.max_connections);
@@ -102,8 +108,8 @@ async fn accept(
         let (stream, peer) = next(listener, &mut told).await;
         let newcomer = newcomers.enter(peer.ip());
         if newcomer.is_some() || site.0.context.proxies.trusts(peer.ip()) {
-            let connection =
-                connection::serve(stream, peer, newcomer, site.clone(), stopping.clone());
+            let vitals = attendance.enter();
+            let connection = connection::serve(stream, peer, newcomer, site.clone(), vitals);
             connections.spawn(holding(permit, connection));
         } else if is_due(&mut told_of_newcomers) {
             tracing::warn!(target: "duck", address = %peer.ip(),

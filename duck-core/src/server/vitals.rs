@@ -1,13 +1,15 @@
 //! How a connection is doing: what moves it, and when it has kept still for too long.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::task::Context;
 use std::time::Duration;
+
+use futures_util::task::AtomicWaker;
 
 use crate::server::limits::Limits;
 use crate::server::received::Unread;
 
-/// How often each connection is looked at. One timer a connection, not one a request, keeps deadlines
-/// out of the cost of a request.
+/// How often all connections are looked at.
 pub(super) const TICK: Duration = Duration::from_secs(1);
 
 /// Set by the connection's socket and requests, read once a [`TICK`].
@@ -37,6 +39,9 @@ pub(super) struct Vitals {
     /// The client took some of them since the last tick. What else it is sent says nothing: a ping is
     /// answered without end.
     took: AtomicBool,
+    /// What it was told and has not heeded yet, as [`Verdict`]s are numbered.
+    told: AtomicU8,
+    waker: AtomicWaker,
 }
 
 impl Vitals {
@@ -126,10 +131,31 @@ impl Vitals {
     pub(super) fn has_served(&self) -> bool {
         self.served.load(Relaxed) > 0
     }
+
+    /// Has the connection do something. Of several things that it has not heeded yet, the hardest counts.
+    pub(super) fn tell(&self, verdict: Verdict) {
+        if verdict != Verdict::Leave {
+            self.told.fetch_max(verdict as u8, Relaxed);
+            self.waker.wake();
+        }
+    }
+
+    /// What the connection is to do. It is woken when there is something.
+    pub(super) fn heed(&self, cx: &Context<'_>) -> Verdict {
+        self.waker.register(cx.waker());
+        if self.told.load(Relaxed) == Verdict::Leave as u8 {
+            return Verdict::Leave;
+        }
+        if self.told.swap(Verdict::Leave as u8, Relaxed) == Verdict::Drop as u8 {
+            Verdict::Drop
+        } else {
+            Verdict::Retire
+        }
+    }
 }
 
-/// What to do with a connection.
-#[derive(Debug, PartialEq, Eq)]
+/// What to do with a connection: the larger, the harder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Leave,
     /// It may go when nothing is under way.
