@@ -21,12 +21,15 @@ impl<'a> Authority<'a> {
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let end = match text.strip_prefix('[') {
             Some(rest) => rest.find(']')? + 2,
-            None => length_of_name(text),
+            None => text
+                .bytes()
+                .position(|byte| !is_of_names(byte))
+                .unwrap_or(text.len()),
         };
         let (host, port) = text.split_at(end);
         if text.starts_with('[') {
             ipv6(host)?;
-        } else if host.is_empty() || host.len() > LONGEST {
+        } else if !has_labels(host) {
             return None;
         }
         let port = match port.strip_prefix(':') {
@@ -72,29 +75,27 @@ const OF_NAMES: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0_u8;
     while byte < 128 {
-        table[byte as usize] = matches!(byte, b'-' | b'_') || byte.is_ascii_alphanumeric();
+        table[byte as usize] = matches!(byte, b'-' | b'.' | b'_') || byte.is_ascii_alphanumeric();
         byte += 1;
     }
     table
 };
 
-/// How many bytes of a name or an IPv4 address a text begins with: labels of one byte or more, with dots
-/// between them, and perhaps one at the end.
-fn length_of_name(text: &str) -> usize {
-    let mut in_label = false;
-    let goes_on = |&byte: &u8| {
-        let is_part = OF_NAMES[usize::from(byte)];
-        let goes_on = is_part || (byte == b'.' && in_label);
-        in_label = is_part;
-        goes_on
-    };
-    text.bytes().take_while(goes_on).count()
+fn is_of_names(byte: u8) -> bool {
+    OF_NAMES[usize::from(byte)]
+}
+
+/// Whether a text of such bytes is a name: labels with dots between them, and perhaps a dot at the end.
+fn has_labels(text: &str) -> bool {
+    (1..=LONGEST).contains(&text.len())
+        && !text.starts_with('.')
+        && !text.as_bytes().windows(2).any(|pair| pair == b"..")
 }
 
 /// A name in its ASCII form, or an IPv4 address. The underscore is not for hosts by RFC 1123, and is in
 /// use all the same.
 pub(crate) fn is_name(text: &str) -> bool {
-    (1..=LONGEST).contains(&text.len()) && length_of_name(text) == text.len()
+    has_labels(text) && text.bytes().all(is_of_names)
 }
 
 /// The address inside the brackets.

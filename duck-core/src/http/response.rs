@@ -38,16 +38,15 @@ struct Parts {
 impl Response {
     /// An empty response with this status.
     pub fn new(status: StatusCode) -> Self {
-        let mut http = http::Response::new(Body::empty());
-        *http.status_mut() = status;
-        Self::from_http(http)
+        let mut response = Self::from_http(http::Response::new(Body::empty()));
+        *response.0.http.status_mut() = status;
+        response
     }
 
     /// 200 with a body of this media type.
     fn of_type(media_type: HeaderValue, body: impl Into<Body>) -> Self {
-        let mut http = http::Response::new(body.into());
-        http.headers_mut().insert(header::CONTENT_TYPE, media_type);
-        Self::from_http(http)
+        let response = Self::from_http(http::Response::new(body.into()));
+        response.with(header::CONTENT_TYPE, media_type)
     }
 
     /// The response that an error asks for: its status, and the page that goes with it. The error

@@ -229,6 +229,8 @@ impl Allowed {
 
 #[cfg(test)]
 mod tests {
+    use ::http::HeaderValue;
+
     use super::*;
 
     fn hosts(text: &str, debug: bool, address: &str) -> AllowedHosts {
@@ -280,6 +282,29 @@ mod tests {
         ] {
             assert!(!takes(&hosts, host), "{host}");
         }
+    }
+
+    #[test]
+    fn what_a_proxy_says_counts_before_the_uri_and_that_before_host() {
+        let hosts = hosts("ALLOWED_HOSTS = ['a.example']", false, "127.0.0.1:80");
+        let takes = |forwarded: Option<&'static str>, uri: &'static str, host: &'static str| {
+            let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(host))]);
+            let uri = Uri::from_static(uri);
+            hosts
+                .check(Version::HTTP_11, &uri, &headers, || forwarded)
+                .is_ok()
+        };
+        assert!(takes(None, "/", "a.example"));
+        assert!(takes(None, "http://a.example/", "inside"));
+        assert!(takes(Some("a.example:80"), "http://inside/", "inside"));
+        assert!(!takes(None, "http://evil.example/", "a.example"));
+        assert!(!takes(
+            Some("evil.example"),
+            "http://a.example/",
+            "a.example"
+        ));
+        assert!(!takes(Some("a/b"), "/", "a.example"));
+        assert!(!takes(Some("a.example"), "/", "a/b"));
     }
 
     #[test]

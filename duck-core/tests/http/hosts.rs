@@ -79,6 +79,20 @@ async fn a_host_that_is_not_the_sites_is_refused_in_every_version_before_any_vie
 }
 
 #[tokio::test]
+async fn a_connection_on_which_a_wrong_host_is_named_ends() {
+    let server = Server::start(OWN).await;
+    for host in ["evil.example", "a/b@c"] {
+        let mut wire = server.connect().await;
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        wire.send(request).await;
+        let answer = wire.answer().await;
+        let closes = answer.header("connection");
+        assert_eq!((answer.status, closes), (400, Some("close")), "{host}");
+        assert_eq!(wire.rest().await, "", "{host}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_host_or_more_than_one_is_refused_with_any_settings() {
     for settings in ["", OWN, DEBUG, "ALLOWED_HOSTS = ['*']"] {
         let server = Server::start(settings).await;

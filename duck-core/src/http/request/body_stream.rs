@@ -31,6 +31,8 @@ impl Request {
                 Err(_) => Err(stream.refuse(too_slow())),
             }
         };
+        // On the heap: every view that reads a body would have room for this in its own future.
+        let read = || Box::pin(read());
         let whole = self.inner.body.whole.get_or_try_init(read).await;
         whole.cloned()
     }

@@ -15,11 +15,13 @@ pub(super) fn content_type(headers: &HeaderMap) -> Result<Cow<'_, str>, RequestE
         let message = "the request has several Content-Type headers";
         return Err(RequestError::bad_request(message));
     }
-    let first = first.map_or(&b""[..], HeaderValue::as_bytes);
-    match std::str::from_utf8(first) {
-        Ok(text) => Ok(Cow::Borrowed(text)),
-        Err(_) => Ok(String::from_utf8_lossy(first)),
-    }
+    let Some(first) = first else {
+        return Ok(Cow::Borrowed(""));
+    };
+    Ok(match first.to_str() {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(first.as_bytes()),
+    })
 }
 
 /// Refuses a body that was compressed: it would be read as what it is not. The answer says what is
