@@ -7,9 +7,11 @@ use http::Method;
 use crate::app::context::UrlNames;
 use crate::error::{Error, Result};
 use crate::middleware::ErasedMiddleware;
-use crate::routing::pattern::{Converter, Pattern};
+use crate::routing::converter::Converter;
+use crate::routing::endpoint::Route;
+use crate::routing::pattern::Pattern;
 use crate::routing::route::{RouteInfo, RouteLine};
-use crate::routing::router::{Key, Route, Routes};
+use crate::routing::routes::{Key, Routes};
 use crate::routing::urls::{Matcher, UrlPattern};
 use crate::settings::Settings;
 
@@ -120,7 +122,7 @@ impl Place {
             }
             #[cfg(feature = "regex")]
             Matcher::Regex(expression) => {
-                crate::routing::pattern::check_expression(expression).map_err(Error::internal)?;
+                crate::routing::mistakes::check_expression(expression).map_err(Error::internal)?;
                 let groups = regex::Regex::new(expression)?;
                 let name = |(index, name): (usize, Option<&str>)| {
                     (

@@ -15,8 +15,9 @@ use crate::http::proxies::Connection;
 use crate::http::request::Request;
 use crate::http::response::{self, Response};
 use crate::pages::error_page;
+use crate::routing::endpoint::Route;
 use crate::routing::route::RouteLine;
-use crate::routing::router::{Route, Router};
+use crate::routing::router::Router;
 use crate::server::framing;
 
 /// A site, built and ready to answer. Clones share it.

@@ -17,7 +17,7 @@ use super::references::{Reference, has_references, renamed, rewrite, target};
 use super::{media_type, sources};
 use crate::app::setup::Setup;
 use crate::error::{Error, Result};
-use crate::routing::pattern;
+use crate::routing::encoding;
 
 /// What a file is called until all of it is written.
 const UNFINISHED: &str = ".collecting-";
@@ -153,7 +153,7 @@ impl Collector<'_> {
         }
         let hashed = self.collect(&target, above)?;
         let file = hashed.rsplit('/').next().unwrap_or_default();
-        Ok(Some(renamed(reference.text, &pattern::encode_path(file))))
+        Ok(Some(renamed(reference.text, &encoding::encode_path(file))))
     }
 
     fn keep(&mut self, hashed: &str, bytes: &[u8]) -> Result<()> {

@@ -7,7 +7,7 @@ use super::manifest::Manifest;
 use super::root::{Root, relative};
 use crate::error::{Error, Result};
 use crate::http::request::Request;
-use crate::routing::pattern;
+use crate::routing::encoding;
 use crate::settings::nearest;
 
 /// The URLs of a site's static files. [`StaticFiles`](crate::files::StaticFiles) leaves them in the site's state.
@@ -93,7 +93,7 @@ fn not_collected(name: &str, urls: &BTreeMap<String, String>) -> String {
 }
 
 fn join(prefix: &str, name: &str) -> String {
-    format!("{prefix}{}", pattern::encode_path(name))
+    format!("{prefix}{}", encoding::encode_path(name))
 }
 
 impl Request {

@@ -1,11 +1,17 @@
 //! From the path of a request to the view that answers it.
 
 pub(crate) mod blueprint;
+pub(crate) mod converter;
+pub(crate) mod encoding;
+pub(crate) mod endpoint;
+pub(crate) mod mistakes;
 pub(crate) mod nearest;
+mod own_pages;
 pub(crate) mod params;
 pub(crate) mod pattern;
 pub(crate) mod route;
 pub(crate) mod router;
+pub(crate) mod routes;
 pub(crate) mod urls;
 pub(crate) mod view;
 

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use http::Method;
 
-use crate::routing::pattern::{self, Converter, Pattern};
+use crate::routing::converter::Converter;
+use crate::routing::encoding;
+use crate::routing::pattern::Pattern;
 use crate::routing::route::RouteLine;
 
 /// Segments of a path that are compared, and characters of each: a path may have 60,000.
@@ -21,7 +23,7 @@ pub(crate) struct Tried<'a> {
 
 /// The URL patterns, the nearest to this path first, each with why it is not the one.
 pub(crate) fn tried<'a>(routes: &'a [RouteLine], method: &Method, path: &str) -> Vec<Tried<'a>> {
-    let path = pattern::normalize(path).unwrap_or(Cow::Borrowed(path));
+    let path = encoding::normalize(path).unwrap_or(Cow::Borrowed(path));
     let segments: Vec<_> = path
         .split('/')
         .skip(1)
@@ -41,7 +43,7 @@ pub(crate) fn tried<'a>(routes: &'a [RouteLine], method: &Method, path: &str) ->
 
 /// A segment as its author wrote it, as long as it is compared.
 fn shown(segment: &str) -> String {
-    let decoded = pattern::decode(segment).unwrap_or(Cow::Borrowed(segment));
+    let decoded = encoding::decode(segment).unwrap_or(Cow::Borrowed(segment));
     decoded.chars().take(LONGEST).collect()
 }
 

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use crate::routing::pattern;
+use crate::routing::encoding;
 
 /// How many parameters fit without an allocation.
 const INLINE: usize = 4;
@@ -149,7 +149,7 @@ pub struct Values<'a> {
 
 impl Values<'_> {
     fn read<T: FromParam>(&self, index: usize) -> Option<T> {
-        T::from_param(&pattern::decode(self.params.raw(self.path, index)?)?)
+        T::from_param(&encoding::decode(self.params.raw(self.path, index)?)?)
     }
 }
 

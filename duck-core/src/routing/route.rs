@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::routing::converter::Converter;
 use crate::routing::params::Params;
-use crate::routing::pattern::Converter;
 
 /// The facts about a route.
 #[derive(Debug, Default)]

@@ -28,8 +28,8 @@ use crate::http::body::Body;
 use crate::http::proxies::Connection;
 use crate::http::request_error::RequestError;
 use crate::middleware::cross_site::Here;
+use crate::routing::encoding;
 use crate::routing::params::{FromParam, Values};
-use crate::routing::pattern;
 use crate::routing::route::{Found, RouteInfo};
 use crate::server::limits::Limits;
 use crate::session::{Appearance, Session, Visitor};
@@ -221,7 +221,7 @@ impl Request {
         let raw = raw.ok_or_else(|| {
             RequestError::internal(format!("the path has no parameter named `{name}`"))
         })?;
-        pattern::decode(raw)
+        encoding::decode(raw)
             .and_then(|value| T::from_param(&value))
             .ok_or_else(|| RequestError::new(http::StatusCode::NOT_FOUND, "no such page"))
     }
@@ -284,7 +284,7 @@ impl Request {
         let names = self.route().params.iter().enumerate();
         names.filter_map(|(index, (name, _))| {
             let raw = self.inner.found.params.raw(self.path_matched(), index)?;
-            Some((&**name, pattern::decode(raw)?))
+            Some((&**name, encoding::decode(raw)?))
         })
     }
 
