@@ -25,9 +25,6 @@ use crate::seal::Sealer;
 
 mod settings;
 
-/// Browsers keep cookies of 4,096 bytes with name and attributes; this much JSON always fits.
-const MOST_BYTES: usize = 2_700;
-
 /// Keeps sessions in their visitors' cookies, sealed. There is no storage, and so there are
 /// things it cannot do: a session cannot be ended from the server's side (a copied cookie lives
 /// until it expires, logout or not), and of two requests that change it side by side the last
@@ -47,7 +44,7 @@ impl CookieEngine {
         let (own, settings) = (opening.own, opening.settings);
         let notes = settings::refuse_or_note(own, settings)?;
         let mut lifetimes = Lifetimes::new(own);
-        lifetimes.policy.max_bytes = lifetimes.policy.max_bytes.min(MOST_BYTES);
+        lifetimes.policy.max_bytes = lifetimes.policy.max_bytes.min(settings::MOST_BYTES);
         let sealer = Sealer::sealed(&SecretKey::from_settings(settings)?, true)?;
         let engine = Self {
             cookie: SessionCookie::new(own),

@@ -197,6 +197,20 @@ impl<'a> Setup<'a> {
 
     /// Tells `check` what a site should know of itself though it is no mistake, such as a default that does not hold
     /// for it: a sentence that names the setting, as [`Settings::error`] makes it. All is well nevertheless.
+    ///
+    /// ```
+    /// use duck::{App, Settings, Setup};
+    ///
+    /// let mail = async |setup: &mut Setup<'_>| {
+    ///     let settings = setup.settings();
+    ///     if settings.get::<String>("MAIL_SERVER")?.is_none() {
+    ///         let note = settings.error("MAIL_SERVER", "mails go to the log only").to_string();
+    ///         setup.check_note(note);
+    ///     }
+    ///     Ok(())
+    /// };
+    /// let app = App::new(Settings::default()).with(mail);
+    /// ```
     pub fn check_note(&mut self, note: impl Into<String>) {
         self.hooks.check_notes.push(note.into());
     }

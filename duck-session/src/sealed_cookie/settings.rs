@@ -5,8 +5,10 @@ use duck::Settings;
 use duck::settings::SettingsError;
 use serde::de::IgnoredAny;
 
-use super::MOST_BYTES;
 use crate::settings::{Conflict, Fsync, SessionSettings};
+
+/// Browsers keep cookies of 4,096 bytes with name and attributes; this much JSON always fits.
+pub(super) const MOST_BYTES: usize = 2_700;
 
 const A_VISIT_WOULD_WRITE: &str = "needs a storage: a visit would send the whole session again, and undo what another request did";
 
