@@ -74,6 +74,12 @@ impl SessionCookie {
         &self.form(visitor).name
     }
 
+    /// What tells the cookie from those of other sites on this host: `session_id; Path=/; Domain=…`
+    pub(crate) fn name_and_place(&self, visitor: &Visitor) -> String {
+        let Form { name, place, .. } = self.form(visitor);
+        format!("{name}{place}")
+    }
+
     /// The header that sets the cookie. A lifetime beyond what browsers keep is cut to that.
     pub(crate) fn set(
         &self,

@@ -4,7 +4,7 @@
 pub(crate) mod administration;
 mod alive;
 pub(crate) mod breaker;
-mod create_rate;
+pub(crate) mod create_rate;
 mod end;
 mod hold;
 mod line;

@@ -158,6 +158,9 @@ impl Component for SessionMiddleware {
             auth_hash: &self.auth_hash,
         };
         let opened = self.registry.open(&opening)?;
+        for note in opened.notes {
+            setup.check_note(note);
+        }
         if let Some(upkeep) = opened.upkeep {
             upkeep::keep_in_order(setup, &upkeep, &own, &self.clock);
         }

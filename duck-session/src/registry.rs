@@ -21,6 +21,8 @@ use crate::upkeep::Upkeep;
 pub(crate) struct Opened {
     pub(crate) engine: Arc<dyn SessionEngine>,
     pub(crate) upkeep: Option<Arc<dyn Upkeep>>,
+    /// Defaults that the engine cannot keep, for `check`: a sentence for each.
+    pub(crate) notes: Vec<String>,
     /// Who looks after what is stored, or why nobody can.
     #[cfg(feature = "commands")]
     pub(crate) administration: Result<Arc<dyn Administration>, &'static str>,
@@ -32,6 +34,7 @@ impl Opened {
         Self {
             engine: engine.clone(),
             upkeep: Some(engine.clone()),
+            notes: Vec::new(),
             #[cfg(feature = "commands")]
             administration: if C::IN_PROCESS {
                 Err(
@@ -49,6 +52,7 @@ impl Opened {
         Self {
             engine,
             upkeep: None,
+            notes: Vec::new(),
             #[cfg(feature = "commands")]
             administration: Err(reason),
         }
@@ -86,9 +90,10 @@ impl Registry {
         registry.engines.insert(
             "cookie".into(),
             Box::new(|opening| {
-                let engine = CookieEngine::new(opening)?;
+                let (engine, notes) = CookieEngine::new(opening)?;
                 let reason = "SESSION_ENGINE is \"cookie\": each session is in its visitor's browser, and nowhere else";
-                Ok(Opened::without_cache(Arc::new(engine), reason))
+                let opened = Opened::without_cache(Arc::new(engine), reason);
+                Ok(Opened { notes, ..opened })
             }),
         );
         registry

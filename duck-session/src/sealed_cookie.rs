@@ -16,17 +16,14 @@ use duck::{BoxFuture, Result};
 use crate::bonds::Bonds;
 use crate::clock::{self, Clock};
 use crate::cookie::{self, SessionCookie};
+use crate::engine::create_rate::CreateRate;
 use crate::header::{Header, Kind};
+use crate::journal::Event;
 use crate::lifetime::Lifetimes;
 use crate::opening::Opening;
 use crate::seal::Sealer;
-use crate::settings::SessionSettings;
 
-/// What every record of this engine is bound to.
-const NAME: &[u8] = b"cookie";
-
-/// Browsers keep cookies of 4,096 bytes with name and attributes; this much JSON always fits.
-const MOST_BYTES: usize = 2_700;
+mod settings;
 
 /// Keeps sessions in their visitors' cookies, sealed. There is no storage, and so there are
 /// things it cannot do: a session cannot be ended from the server's side (a copied cookie lives
@@ -38,40 +35,54 @@ pub(crate) struct CookieEngine {
     lifetimes: Lifetimes,
     clock: Clock,
     bonds: Bonds,
+    create_rate: CreateRate,
 }
 
 impl CookieEngine {
-    pub(crate) fn new(opening: &Opening<'_>) -> Result<Self> {
+    /// The engine, and a sentence for `check` about each default that it cannot keep.
+    pub(crate) fn new(opening: &Opening<'_>) -> Result<(Self, Vec<String>)> {
         let (own, settings) = (opening.own, opening.settings);
-        refuse_sliding(own).map_err(|key| {
-            let why = "needs a storage: a visit would send the whole session again, and undo what another request did";
-            settings.error(key, why)
-        })?;
+        let notes = settings::refuse_or_note(own, settings)?;
         let mut lifetimes = Lifetimes::new(own);
-        lifetimes.policy.max_bytes = lifetimes.policy.max_bytes.min(MOST_BYTES);
+        lifetimes.policy.max_bytes = lifetimes.policy.max_bytes.min(settings::MOST_BYTES);
         let sealer = Sealer::sealed(&SecretKey::from_settings(settings)?, true)?;
-        Ok(Self {
+        let engine = Self {
             cookie: SessionCookie::new(own),
             sealer,
             lifetimes,
             clock: opening.clock.clone(),
             bonds: Bonds::new(opening),
-        })
+            create_rate: CreateRate::new(own.session_create_rate),
+        };
+        Ok((engine, notes))
     }
 
+    /// The session in a visitor's cookies. Of two that are alive and differ none is taken: one of them
+    /// was planted, and nobody can tell which.
     fn find(&self, visitor: &Visitor) -> Loaded {
         let (mut dead, mut carried) = (false, false);
+        let mut found: Option<(Record, SessionData)> = None;
         let now = self.clock.now();
         for value in self.cookie.values(visitor) {
             carried = true;
-            match self.open(value) {
+            match self.open(value, visitor) {
                 Some((header, _, _)) if self.lifetimes.end(&header) <= now => dead = true,
-                Some((header, bytes, data)) => {
-                    let expires_at = clock::time(self.lifetimes.end(&header));
-                    return Loaded::live(Record::new(None, bytes, expires_at), data);
-                }
+                Some((header, bytes, data)) => match &found {
+                    Some((known, _)) if known.bytes != bytes => {
+                        Event::DuplicateCookie.tell(None);
+                        return Loaded::unread();
+                    }
+                    Some(_) => {}
+                    None => {
+                        let expires_at = clock::time(self.lifetimes.end(&header));
+                        found = Some((Record::new(None, bytes, expires_at), data));
+                    }
+                },
                 None => {}
             }
+        }
+        if let Some((record, data)) = found {
+            return Loaded::live(record, data);
         }
         // A wrong key in one deployment must not take away what the right one can read.
         if carried && !dead {
@@ -81,19 +92,27 @@ impl CookieEngine {
         }
     }
 
-    fn open(&self, value: &[u8]) -> Option<(Header, Bytes, SessionData)> {
-        self.unseal(BASE64URL_NOPAD.decode(value).ok()?.into())
+    fn open(&self, value: &[u8], visitor: &Visitor) -> Option<(Header, Bytes, SessionData)> {
+        self.unseal(BASE64URL_NOPAD.decode(value).ok()?.into(), visitor)
     }
 
-    fn unseal(&self, bytes: Bytes) -> Option<(Header, Bytes, SessionData)> {
+    fn unseal(&self, bytes: Bytes, visitor: &Visitor) -> Option<(Header, Bytes, SessionData)> {
         let header = Header::read(&bytes)?;
-        let data = self.sealer.open(NAME, &header, &bytes)?;
+        let data = self
+            .sealer
+            .open(&self.seal_name(visitor), &header, &bytes)?;
         Some((header, bytes, data))
     }
 
+    /// What the seal is bound to: a cookie of another name, path or domain is another site's, and does not
+    /// open here though the key is the same.
+    fn seal_name(&self, visitor: &Visitor) -> Vec<u8> {
+        format!("cookie {}", self.cookie.name_and_place(visitor)).into()
+    }
+
     /// A cookie says what it says until its time is over.
-    fn look_again(&self, record: &Record) -> Loaded {
-        match self.unseal(record.bytes.clone()) {
+    fn look_again(&self, record: &Record, visitor: &Visitor) -> Loaded {
+        match self.unseal(record.bytes.clone(), visitor) {
             Some((header, _, data)) if self.lifetimes.end(&header) > self.clock.now() => {
                 Loaded::live(record.clone(), data)
             }
@@ -112,13 +131,16 @@ impl CookieEngine {
     async fn write(&self, mut changes: Changes, visitor: &Visitor) -> Result<Commit, SessionError> {
         let mut data = match changes.take_data() {
             Some(data) => data,
-            None => self.replay(&changes)?,
+            None => self.replay(&changes, visitor)?,
         };
         let now = self.clock.now();
         let ends = changes.identity == Identity::End;
         let before = changes.record.as_ref().filter(|_| !ends);
         let before = before.and_then(|record| Header::read(&record.bytes));
-        if (data.is_blank() && before.is_none()) || self.lifetimes.is_over(&data, &self.clock) {
+        if (data.is_blank() && before.is_none())
+            || self.lifetimes.is_over(&data, &self.clock)
+            || !self.may_begin(&changes, &data, visitor)
+        {
             return Ok(if ends || changes.record.is_some() {
                 Commit::Ended
             } else {
@@ -129,7 +151,17 @@ impl CookieEngine {
             self.bonds.sign(&mut data, visitor).await?;
         }
         let header = self.header(before, changes.identity, &data, now);
-        self.send(header, data, now)
+        self.send(header, data, visitor)
+    }
+
+    /// Whether the visitor's address may begin one more session, where this is one: rule 60.
+    fn may_begin(&self, changes: &Changes, data: &SessionData, visitor: &Visitor) -> bool {
+        let begins = changes.record.is_none() && data.user().is_none();
+        let may = !begins || self.create_rate.allows(visitor.address());
+        if !may {
+            Event::CreateRate.tell(None);
+        }
+        may
     }
 
     fn header(
@@ -164,7 +196,7 @@ impl CookieEngine {
         &self,
         mut header: Header,
         data: SessionData,
-        now: u64,
+        visitor: &Visitor,
     ) -> Result<Commit, SessionError> {
         if data.json_len() > self.lifetimes.policy.max_bytes {
             return Err(SessionError::TooLarge(format!(
@@ -173,10 +205,12 @@ impl CookieEngine {
                 self.lifetimes.policy.max_bytes
             )));
         }
-        let bytes = self.sealer.seal(NAME, &mut header, &data)?;
+        let bytes = self
+            .sealer
+            .seal(&self.seal_name(visitor), &mut header, &data)?;
         let value =
             HeaderValue::try_from(BASE64URL_NOPAD.encode(&bytes)).map_err(SessionError::store)?;
-        let max_age = cookie::max_age(header.expires, now, header.persistent);
+        let max_age = cookie::max_age(header.expires, header.touched, header.persistent);
         let record = Record::new(None, bytes, clock::time(header.expires));
         let cookie = Some(NewCookie::new(CookieValue::Text(value), max_age));
         Ok(Commit::Saved {
@@ -186,34 +220,18 @@ impl CookieEngine {
         })
     }
 
-    fn replay(&self, changes: &Changes) -> Result<SessionData, SessionError> {
+    fn replay(&self, changes: &Changes, visitor: &Visitor) -> Result<SessionData, SessionError> {
         let mut data = SessionData::default();
         if let Some(record) = changes
             .record
             .as_ref()
             .filter(|_| changes.identity != Identity::End)
-            && let Some(header) = Header::read(&record.bytes)
-            && let Some(opened) = self.sealer.open(NAME, &header, &record.bytes)
+            && let Some((_, _, opened)) = self.unseal(record.bytes.clone(), visitor)
         {
             data = opened;
         }
         changes.apply(&mut data)?;
         Ok(data)
-    }
-}
-
-/// The settings that would have a mere visit write.
-fn refuse_sliding(own: &SessionSettings) -> Result<(), &'static str> {
-    match own {
-        SessionSettings {
-            session_idle_timeout: Some(_),
-            ..
-        } => Err("SESSION_IDLE_TIMEOUT"),
-        SessionSettings {
-            session_save_every_request: true,
-            ..
-        } => Err("SESSION_SAVE_EVERY_REQUEST"),
-        _ => Ok(()),
     }
 }
 
@@ -235,7 +253,7 @@ impl SessionEngine for CookieEngine {
         visitor: &'a Visitor,
         record: &'a Record,
     ) -> BoxFuture<'a, Result<Loaded, SessionError>> {
-        Box::pin(self.bound(self.look_again(record), visitor))
+        Box::pin(self.bound(self.look_again(record, visitor), visitor))
     }
 
     fn commit(

@@ -1,4 +1,5 @@
-//! `docs/promises.md` names every rule there is, and only tests that exist.
+//! `docs/promises.md` names every rule there is, and only tests that exist; `docs/security.md` names those rules and
+//! tests, and defaults that are those of `docs/settings.md`.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
@@ -132,22 +133,86 @@ fn every_named_test_is_there() {
             let Some((file, test)) = named.and_then(|named| named.split_once("::")) else {
                 panic!("rule {rule}: {held:?} names no test and gives no reason");
             };
-            let places = [
-                root().join("duck-session/tests").join(file),
-                root().join(file),
-            ];
-            let source = places
-                .iter()
-                .find_map(|place| std::fs::read_to_string(place).ok());
-            let source = source.unwrap_or_else(|| panic!("rule {rule}: there is no file {file}"));
             assert!(
-                is_in(&source, test),
+                is_there(file, test),
                 "rule {rule}: there is no {test} in {file}"
             );
             count += 1;
         }
     }
     assert!(count > 200, "{count}");
+}
+
+/// Whether a file has this test. Files count from the root, and from where tests of sessions and of the core are.
+fn is_there(file: &str, test: &str) -> bool {
+    ["duck-session/tests", "duck-core/tests", ""]
+        .iter()
+        .filter_map(|folder| std::fs::read_to_string(root().join(folder).join(file)).ok())
+        .any(|source| is_in(&source, test))
+}
+
+/// The rows of the tables of promises: promise, how, default, tests.
+fn security_rows() -> Vec<[String; 4]> {
+    let page = std::fs::read_to_string(root().join("docs/security.md")).unwrap();
+    let rows = page.lines().filter_map(|line| {
+        let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let row: [&str; 4] = cells.try_into().ok()?;
+        Some(row.map(str::to_owned))
+    });
+    rows.filter(|row| row[0] != "promise" && row[0] != "---")
+        .collect()
+}
+
+#[test]
+fn every_promise_of_security_names_rules_or_tests_that_are_there() {
+    let rules = rows();
+    let rows = security_rows();
+    assert!(rows.len() > 40, "{}", rows.len());
+    for [promise, _, _, tests] in rows {
+        let mut named = 0;
+        for held in tests.split([',', ';']) {
+            let held = held.trim();
+            if let Some((file, test)) = held.trim_matches('`').split_once("::") {
+                assert!(is_there(file, test), "{promise} there is no {held}");
+            } else {
+                let rule = held
+                    .trim_start_matches("rules ")
+                    .trim_start_matches("rule ");
+                assert!(
+                    rules.contains_key(rule),
+                    "{promise} there is no rule {held:?}"
+                );
+            }
+            named += 1;
+        }
+        assert!(named > 0, "{promise}");
+    }
+}
+
+/// `KEY = value` and `KEY` unset, as `docs/settings.md` has them.
+#[test]
+fn every_default_of_security_is_that_of_the_settings() {
+    let page = std::fs::read_to_string(root().join("docs/settings.md")).unwrap();
+    let default = |line: &str| {
+        let mut cells = line.strip_prefix("| `")?.split(" | ");
+        let key = cells.next()?.trim_end_matches('`').to_owned();
+        Some((key, cells.nth(1)?.trim_matches('`').to_owned()))
+    };
+    let defaults: BTreeMap<_, _> = page.lines().filter_map(default).collect();
+    for [promise, _, default, _] in security_rows() {
+        if default.starts_with("always") {
+            continue;
+        }
+        for setting in default.split(", `") {
+            let setting = setting.trim_start_matches('`');
+            let (key, value) = match setting.split_once(" = ") {
+                Some((key, value)) => (key, value.trim_end_matches('`')),
+                None => (setting.trim_end_matches("` unset"), "unset"),
+            };
+            let real = defaults.get(key).map(String::as_str);
+            assert_eq!(real, Some(value), "{promise} {setting}");
+        }
+    }
 }
 
 /// Whether a function has this name. In one file a macro writes the function.

@@ -268,7 +268,7 @@ fn report(site: &Site, deploy: bool) -> (String, bool) {
         Some(shortage) => text += &format!("  ! {shortage}\n"),
         None => {}
     }
-    for warning in absent {
+    for warning in absent.iter().chain(&site.0.hooks.check_notes) {
         text += &format!("  ! {warning}\n");
     }
     for finding in &findings {
@@ -280,6 +280,7 @@ fn report(site: &Site, deploy: bool) -> (String, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::Setup;
     use crate::files::StaticFiles;
     #[cfg(feature = "templates")]
     use crate::pages::Templates;
@@ -318,6 +319,21 @@ mod tests {
         let site = app.start_for(Purpose::Command).await.unwrap();
         let (text, _) = report(&site, false);
         assert!(!text.contains("STATIC_URL"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn check_lists_notes_of_components_and_all_is_well() {
+        let app = App::new(Settings::default()).with(async |setup: &mut Setup<'_>| {
+            setup.check_note("CACHE (not set): only this process has it");
+            Ok(())
+        });
+        let site = app.start_for(Purpose::Command).await.unwrap();
+        let (text, is_well) = report(&site, false);
+        assert!(is_well, "{text}");
+        assert!(
+            text.contains("  ! CACHE (not set): only this process has it\n"),
+            "{text}"
+        );
     }
 
     #[tokio::test]

@@ -55,6 +55,8 @@ pub(crate) struct Hooks {
     pub(crate) findings: Vec<String>,
     /// What is wrong with it on the internet, for `check --deploy`.
     pub(crate) deploy_findings: Vec<String>,
+    /// What is no mistake, but good to know, for `check`.
+    pub(crate) check_notes: Vec<String>,
     #[cfg(feature = "cli")]
     pub(crate) commands: Vec<Command>,
     #[cfg(feature = "cli")]
@@ -191,6 +193,26 @@ impl<'a> Setup<'a> {
     /// the setting, as [`Settings::error`] makes it.
     pub fn deploy_finding(&mut self, finding: impl Into<String>) {
         self.hooks.deploy_findings.push(finding.into());
+    }
+
+    /// Tells `check` what a site should know of itself though it is no mistake, such as a default that does not hold
+    /// for it: a sentence that names the setting, as [`Settings::error`] makes it. All is well nevertheless.
+    ///
+    /// ```
+    /// use duck::{App, Settings, Setup};
+    ///
+    /// let mail = async |setup: &mut Setup<'_>| {
+    ///     let settings = setup.settings();
+    ///     if settings.get::<String>("MAIL_SERVER")?.is_none() {
+    ///         let note = settings.error("MAIL_SERVER", "mails go to the log only").to_string();
+    ///         setup.check_note(note);
+    ///     }
+    ///     Ok(())
+    /// };
+    /// let app = App::new(Settings::default()).with(mail);
+    /// ```
+    pub fn check_note(&mut self, note: impl Into<String>) {
+        self.hooks.check_notes.push(note.into());
     }
 
     /// Adds a line to what the site prints when it starts: `sessions   folder  sessions/`.

@@ -16,7 +16,7 @@ const MOST_ADDRESSES: usize = 100_000;
 
 /// How many new anonymous sessions each address began in this minute.
 #[derive(Debug)]
-pub(super) struct CreateRate {
+pub(crate) struct CreateRate {
     most: Option<u32>,
     counts: Mutex<Counts>,
 }
@@ -29,7 +29,7 @@ struct Counts {
 
 impl CreateRate {
     /// At most so many a minute; without a number any.
-    pub(super) fn new(most: Option<u32>) -> Self {
+    pub(crate) fn new(most: Option<u32>) -> Self {
         Self {
             most,
             counts: Mutex::new(Counts {
@@ -40,12 +40,12 @@ impl CreateRate {
     }
 
     /// Whether there is a limit.
-    pub(super) fn is_limited(&self) -> bool {
+    pub(crate) fn is_limited(&self) -> bool {
         self.most.is_some()
     }
 
     /// Whether one more may begin. Visitors without an address (in tests) always may.
-    pub(super) fn allows(&self, address: Option<IpAddr>) -> bool {
+    pub(crate) fn allows(&self, address: Option<IpAddr>) -> bool {
         let (Some(most), Some(address)) = (self.most, address) else {
             return true;
         };

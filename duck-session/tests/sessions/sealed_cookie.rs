@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use duck::Settings;
 use duck::testing::TestClient;
+use duck::{App, Settings};
 use duck_session::{Clock, SessionMiddleware};
 
 use crate::support::{KEY, id, read, settings, visit, with_id};
@@ -130,4 +130,158 @@ async fn what_a_sealed_cookie_cannot_do() {
     let copy = with_id(&client, &id(&client));
     read(&client, "/logout").await;
     assert_eq!(read(&copy, "/user").await, "7");
+}
+
+async fn refusal(line: &str) -> String {
+    let toml = format!("SECRET_KEY = '{KEY}'\nSESSION_ENGINE = 'cookie'\n\n{line}\n");
+    let settings = Settings::from_toml(&toml).unwrap();
+    let app = App::new(settings).with(SessionMiddleware::new());
+    app.start().await.unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn what_a_sealed_cookie_cannot_keep_is_refused_by_name_and_line() {
+    for line in [
+        "SESSION_IDLE_TIMEOUT = 600",
+        "SESSION_SAVE_EVERY_REQUEST = true",
+        "SESSION_RENEWAL_INTERVAL = '1 hour'",
+        "SESSION_RENEWAL_GRACE = 30",
+        "SESSION_MAX_SESSIONS_PER_USER = 3",
+        "SESSION_ON_LIMIT = 'refuse'",
+        "SESSION_CONFLICT = 'merge'",
+        "SESSION_CONFLICT = 'fail'",
+        "SESSION_CONFLICT = 'lock'",
+        "SESSION_LOCK_TIMEOUT = 5",
+        "SESSION_FSYNC = 'security'",
+        "SESSION_FSYNC = 'all'",
+        "SESSION_MAX_BYTES = 2701",
+        "SESSION_MAX_SESSIONS = 1000",
+        "SESSION_STORE_TIMEOUT = 2",
+        "SESSION_ON_STORE_ERROR = 'open'",
+    ] {
+        let (error, key) = (refusal(line).await, line.split(" = ").next().unwrap());
+        assert!(error.contains(&format!("line 4: {key}: ")), "{error}");
+        assert!(error.contains("storage"), "{error}");
+        assert!(error.contains("SESSION_ENGINE"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_sealed_cookie_keeps_may_be_set() {
+    let settings = sealed()
+        .with("SESSION_CONFLICT", "last_write_wins")
+        .with("SESSION_FSYNC", "none")
+        .with("SESSION_MAX_BYTES", 2700)
+        .with("SESSION_SAVE_EVERY_REQUEST", false)
+        .with("SESSION_ABSOLUTE_TIMEOUT", 600)
+        .with("SESSION_TOUCH_INTERVAL", 60)
+        .with("SESSION_ENCRYPT", true);
+    let client = client(settings).await;
+    read(&client, "/set/a/1").await;
+    assert_eq!(read(&client, "/get/a").await, "\"1\"");
+}
+
+#[tokio::test]
+async fn a_sealed_cookie_is_good_only_in_the_browser_it_began_in() {
+    let client = client(sealed().with("SESSION_BIND", "ua")).await;
+    let login = client
+        .get("/login/ada")
+        .header("user-agent", "Duckfox/12.1");
+    assert_eq!(login.await.status(), 200);
+    let thief = with_id(&client, &id(&client));
+    for (visitor, browser, user) in [
+        (&client, "Duckfox/13.0", "ada"),
+        (&thief, "curl/8.0", "nobody"),
+    ] {
+        let response = visitor.get("/user").header("user-agent", browser).await;
+        assert_eq!(response.text(), user, "{browser}");
+    }
+}
+
+#[tokio::test]
+async fn one_address_begins_only_so_many_sealed_sessions_in_a_minute() {
+    let crawler = client(sealed().with("SESSION_CREATE_RATE", 2)).await;
+    let crawler = crawler.from_address("192.0.2.7:4000".parse().unwrap());
+    let known = crawler.another();
+    read(&known, "/set/a/1").await;
+    let mut begun = 1;
+    for _ in 0..5 {
+        let response = crawler.another().get("/set/a/1").await;
+        assert_eq!(response.status(), 200, "the page is served");
+        begun += response.set_cookies().len();
+    }
+    assert_eq!(begun, 2);
+    assert_eq!(read(&known, "/add/n").await, "1", "who has one goes on");
+    let user = crawler.another();
+    read(&user, "/login/ada").await;
+    assert_eq!(read(&user, "/user").await, "ada", "a login is no crawler");
+}
+
+/// All of these have one `SECRET_KEY`, as two sites in one container or two settings of one site may.
+#[tokio::test]
+async fn a_sealed_cookie_of_another_site_opens_nothing() {
+    let here = client(sealed()).await;
+    read(&here, "/login/ada").await;
+    let stolen = id(&here);
+    assert_eq!(read(&with_id(&here, &stolen), "/user").await, "ada");
+    for (key, value) in [
+        ("SESSION_COOKIE_NAME", "admin"),
+        ("SESSION_COOKIE_PATH", "/admin"),
+        ("SESSION_COOKIE_DOMAIN", "example.org"),
+    ] {
+        let there = client(sealed().with(key, value)).await;
+        let name = if key == "SESSION_COOKIE_NAME" {
+            value
+        } else {
+            "session_id"
+        };
+        let cookie = format!("{name}={stolen}");
+        let response = there.get("/user").header("cookie", &cookie).await;
+        assert_eq!(response.text(), "nobody", "{key}");
+        assert_eq!(response.set_cookies(), [""; 0], "{key}: it is not ours");
+    }
+}
+
+/// Who listens to plain HTTP must not have what opens over HTTPS.
+#[tokio::test]
+async fn a_sealed_cookie_of_plain_http_opens_nothing_over_https() {
+    let plain = client(sealed()).await;
+    read(&plain, "/login/ada").await;
+    let stolen = id(&plain);
+    let cookie = format!("__Host-session_id={stolen}");
+    let https = plain.another().https();
+    let response = https.get("/user").header("cookie", &cookie).await;
+    assert_eq!(response.text(), "nobody");
+}
+
+/// One of them was planted, and nobody can tell which.
+#[tokio::test]
+async fn of_two_sealed_cookies_that_differ_neither_is_used() {
+    let clock = Clock::manual();
+    let settings = sealed().with("SESSION_COOKIE_AGE", 60);
+    let client = visit(settings, SessionMiddleware::new().clock(clock.clone()), []).await;
+    let over = client.another();
+    read(&over, "/login/3").await;
+    clock.advance(Duration::from_mins(1));
+    let (one, two) = (client.another(), client.another());
+    read(&one, "/login/1").await;
+    read(&two, "/login/2").await;
+    let (one, two, over) = (id(&one), id(&two), id(&over));
+    let junk = "A".repeat(200);
+    let ask = async |path: &str, ids: &[&String]| {
+        let pairs: Vec<_> = ids.iter().map(|id| format!("session_id={id}")).collect();
+        let request = client.another();
+        let response = request.get(path).header("cookie", &pairs.join("; ")).await;
+        let cookies = response.set_cookies().into_iter().map(str::to_owned);
+        (response.text().to_owned(), cookies.collect::<Vec<_>>())
+    };
+    for ids in [[&one, &two], [&two, &one]] {
+        assert_eq!(ask("/user", &ids).await, ("nobody".into(), vec![]));
+        let (text, cookies) = ask("/logout", &ids).await;
+        assert_eq!((text.as_str(), cookies.len()), ("out", 1));
+    }
+    assert_eq!(ask("/user", &[&one, &junk, &two]).await.0, "nobody");
+    for ids in [[&one, &one], [&one, &junk], [&junk, &one], [&over, &one]] {
+        assert_eq!(ask("/user", &ids).await, ("1".into(), vec![]));
+    }
 }

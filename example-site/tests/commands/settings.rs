@@ -204,6 +204,32 @@ fn check_deploy_finds_what_is_wrong_on_the_internet_and_check_does_not() {
     }
 }
 
+/// They are no mistake, so all is well; once the site says what it gets, there is nothing left to say.
+#[test]
+fn check_lists_the_defaults_that_sessions_in_the_cookie_do_not_keep() {
+    let mut site = Site::new();
+    site.set_for_the_internet();
+    site.set_toml("SESSION_ENGINE", "'cookie'");
+    let notes = |site: &Site, command: &[&str]| {
+        let text = site.answer(command).done();
+        let notes = text.lines().filter_map(|line| line.strip_prefix("  ! "));
+        let sessions = notes.filter(|note| note.starts_with("SESSION_"));
+        let keys = sessions.map(|note| note.split(' ').next().unwrap().to_owned());
+        keys.collect::<Vec<_>>()
+    };
+    let listed = ["SESSION_CONFLICT", "SESSION_FSYNC", "SESSION_MAX_BYTES"];
+    for command in [&["check"][..], &["check", "--deploy"]] {
+        assert_eq!(notes(&site, command), listed);
+    }
+    for (key, value) in listed.iter().zip(["'last_write_wins'", "'none'", "2700"]) {
+        site.set_toml(key, value);
+    }
+    assert!(notes(&site, &["check"]).is_empty());
+    site.set_toml("SESSION_CONFLICT", "'merge'");
+    let says = "SESSION_CONFLICT: needs a storage";
+    site.answer(&["check"]).refused(1, says);
+}
+
 #[test]
 fn check_deploy_finds_a_key_that_every_user_of_the_machine_can_read() {
     let mut site = Site::new();
