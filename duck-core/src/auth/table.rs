@@ -58,6 +58,8 @@ fn number(id: &str) -> Option<i64> {
 /// The same for each kind of database: what sqlx wants to know of one that it does not know fills more lines.
 macro_rules! accounts {
     ($database:ty, $row:ty) => {
+        // The compiler would name it where something is no `Accounts`, and only with the feature.
+        #[diagnostic::do_not_recommend]
         impl<U> Accounts for Table<U, $database>
         where
             U: for<'r> FromRow<'r, $row> + Serialize + Clone + Send + Sync + Unpin + 'static,

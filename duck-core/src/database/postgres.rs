@@ -32,10 +32,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///     Ok(format!("{count} notes"))
 /// }
 ///
+/// # let migrations = sqlx::migrate::Migrator::DEFAULT;
 /// let app = App::from_settings("settings.toml")
-///     # ;
-///     # #[cfg(any())] // the macro needs a folder `migrations`
-///     .with(duck::database::postgres(sqlx::migrate!()));
+///     .with(duck::database::postgres(migrations)); // sqlx::migrate!(): the files of migrations/
 /// ```
 ///
 /// Before the first request it runs the migrations that were not run yet, each in a transaction. Of processes that start

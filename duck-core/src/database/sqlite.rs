@@ -35,10 +35,9 @@ const MIGRATION_PATIENCE: Duration = Duration::from_secs(60);
 ///     Ok(format!("{count} notes"))
 /// }
 ///
+/// # let migrations = sqlx::migrate::Migrator::DEFAULT;
 /// let app = App::from_settings("settings.toml")
-///     # ;
-///     # #[cfg(any())] // the macro needs a folder `migrations`
-///     .with(duck::database::sqlite(sqlx::migrate!()));
+///     .with(duck::database::sqlite(migrations)); // sqlx::migrate!(): the files of migrations/
 /// ```
 ///
 /// Before the first request it runs the migrations that were not run yet, all of them in one transaction. Of processes

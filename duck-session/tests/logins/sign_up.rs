@@ -9,8 +9,8 @@ use duck_session::SessionMiddleware;
 use crate::support::{PASSWORD, User, Users, bare, cookie, log_in_as, settings, site, who};
 
 /// The template has `field()` choose the type of each input: a password would be shown if it were given.
-const SIGN_UP: &str = r#"{{ form_errors(form) }}
-{% for each in form.fields %}{{ field(each) }}<i>{{ each.value }}</i>{% endfor %}"#;
+const SIGN_UP: &str = r"{{ form_errors(form) }}
+{% for each in form.fields %}{{ field(each) }}<i>{{ each.value }}</i>{% endfor %}";
 
 fn templates() -> Templates {
     let folder = tempfile::tempdir().unwrap().keep();
