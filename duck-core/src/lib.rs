@@ -37,12 +37,15 @@
 //! * `templates` – pages from templates: [`render`].
 //! * `collectstatic` – the command of that name: static files under names with a hash, and compressed.
 //! * `forms` – forms with rules, shown again with what is wrong: `request.form()`.
+//! * `sqlite`, `postgres` – a database through sqlx. Off by default.
 //! * `testing` – a client for the site's tests. It is not on by default: a site has it among its
 //!   `[dev-dependencies]`.
 
 pub mod app;
 #[cfg(feature = "auth")]
 pub mod auth;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub mod database;
 pub mod error;
 pub mod files;
 pub mod http;
@@ -69,6 +72,9 @@ pub use cookie::Cookie;
 /// The rules of forms.
 #[cfg(feature = "forms")]
 pub use garde;
+/// The queries of a database. A site that uses its macros (`migrate!`, `FromRow`) has the crate itself as well.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use sqlx;
 pub use uuid::Uuid;
 
 pub use crate::app::App;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use duck::forms::Upload;
+use duck::forms::{Upload, is_picture};
 use duck::pages::Templates;
 use duck::prelude::*;
 use duck::testing::TestClient;
@@ -74,18 +74,27 @@ async fn album(request: Request) -> Result<Response> {
     for picture in &album.pictures {
         let path = picture.path()?.to_owned();
         assert!(path.exists());
-        let saved = picture.save_in(&folder).await?;
-        let name = saved
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = picture.save_in(&folder).await?;
         said += &format!("{name} {}\n", picture.bytes().await?.len());
     }
     let cover = album.cover.path()?.to_owned();
     drop(album);
     assert!(!cover.exists(), "a temporary file went with its upload");
     Ok(text(said))
+}
+
+#[derive(Deserialize, Validate)]
+struct Portrait {
+    #[garde(inner(custom(is_picture)))]
+    picture: Option<Upload>,
+}
+
+async fn portrait(request: Request) -> Result<String> {
+    let form = request.form::<Portrait>().await?;
+    match form.valid() {
+        Some(portrait) => Ok(portrait.picture.is_some().to_string()),
+        None => Ok(serde_json::to_string(&form)?),
+    }
 }
 
 async fn site(media: &TempDir) -> TestClient {
@@ -101,6 +110,7 @@ fn app(media: &TempDir, templates: &Path) -> App {
         .urls([
             path("/", note).methods([GET, POST]),
             path("/other", other).methods([GET, POST]),
+            path("/portrait", portrait).methods([POST]),
             path("/album", album)
                 .methods([GET, POST])
                 .max_body(64 * 1024),
@@ -286,6 +296,53 @@ async fn what_is_too_large_is_refused_and_leaves_no_file() {
         site.post("/album").field("name", &large).await.status(),
         413
     );
+}
+
+#[tokio::test]
+async fn a_picture_is_one_by_its_bytes_and_by_its_name() {
+    let media = tempfile::tempdir().expect("a folder");
+    let site = site(&media).await;
+    let (png, jpeg) = (
+        &b"\x89PNG\r\n\x1a\n...."[..],
+        &b"\xff\xd8\xff\xe0..JFIF"[..],
+    );
+    let (gif, webp) = (&b"GIF89a......"[..], &b"RIFF....WEBP"[..]);
+    for (name, bytes, is_picture) in [
+        ("a.png", png, true),
+        ("A.PNG", png, true),
+        ("a.jpg", jpeg, true),
+        ("a.jpeg", jpeg, true),
+        ("a.gif", gif, true),
+        ("a.webp", webp, true),
+        ("a.png", jpeg, false),
+        ("a.html", png, false),
+        ("a.png.svg", png, false),
+        ("png", png, false),
+        (".png", png, false),
+        ("a.png", &b"<script>alert(1)</script>"[..], false),
+        ("a.svg", &b"<svg onload='alert(1)'/>"[..], false),
+        ("a.gif", &b"GIF8"[..], false),
+        ("a.webp", &b"RIFF....WAVE"[..], false),
+        ("a.png", &b""[..], false),
+    ] {
+        // What it claims to be, does not count.
+        let sent = site
+            .post("/portrait")
+            .file("picture", name, "image/png", bytes)
+            .await;
+        let said = sent.text();
+        assert_eq!(said == "true", is_picture, "{name} {bytes:?}: {said}");
+        assert_eq!(
+            said.contains("must be a picture"),
+            !is_picture,
+            "{name}: {said}"
+        );
+    }
+    let none = site
+        .post("/portrait")
+        .file("picture", "", "application/octet-stream", "")
+        .await;
+    assert_eq!(none.text(), "false");
 }
 
 #[tokio::test]

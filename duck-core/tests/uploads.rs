@@ -345,8 +345,7 @@ async fn saving() -> (TestClient, TempDir) {
         let mut saved = Vec::new();
         let mut parts = request.multipart()?;
         while let Some(part) = parts.next().await? {
-            let path = part.save_in(folder).await?;
-            saved.push(path.strip_prefix(folder)?.display().to_string());
+            saved.push(part.save_in(folder).await?);
         }
         Ok(saved.join(" "))
     }
@@ -523,11 +522,31 @@ async fn a_link_at_the_target_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_not_there_is_a_fault_of_the_site() {
+async fn a_folder_that_is_missing_is_made() {
     let (site, folder) = saving().await;
+    let path = folder.path().to_owned();
     folder.close().unwrap();
     let body = part("name=a; filename=b", "1") + end();
-    assert_eq!(site.post("/to").body(TYPE, body).await.status(), 500);
+    for (url, name) in [("/to", "target"), ("/in", "b")] {
+        let page = site.post(url).body(TYPE, body.clone()).await;
+        assert_eq!(page.status(), 200);
+        assert_eq!(std::fs::read_to_string(path.join(name)).unwrap(), "1");
+        std::fs::remove_dir_all(&path).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_made_is_a_fault_of_the_site() {
+    let (site, folder) = saving().await;
+    let path = folder.path().to_owned();
+    folder.close().unwrap();
+    std::fs::write(&path, "a file").unwrap();
+    let body = part("name=a; filename=b", "1") + end();
+    for url in ["/to", "/in"] {
+        let page = site.post(url).body(TYPE, body.clone()).await;
+        assert_eq!(page.status(), 500);
+    }
+    std::fs::remove_file(&path).unwrap();
 }
 
 #[derive(serde::Deserialize)]

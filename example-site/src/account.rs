@@ -1,9 +1,8 @@
 //! Signing up, and the page of one's own account. Logging in, logging out and another password are Duck's
 //! own views, in `urls.rs`.
 
-use std::path::Path;
-
 use duck::auth;
+use duck::forms::is_picture;
 use duck::prelude::*;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
@@ -52,18 +51,6 @@ struct NewPicture {
     picture: Upload,
 }
 
-/// Files of `/media/` are shown by the ending of their names, whatever is in them.
-fn is_picture<C>(upload: &Upload, _: &C) -> garde::Result {
-    let ending = Path::new(upload.file_name()).extension();
-    let ending = ending.unwrap_or_default().to_ascii_lowercase();
-    if ["png", "jpg", "jpeg", "gif", "webp"].contains(&&*ending.to_string_lossy()) {
-        return Ok(());
-    }
-    Err(garde::Error::new(
-        "must be a picture: PNG, JPEG, GIF or WebP",
-    ))
-}
-
 /// A line of "where you are logged in".
 #[derive(Serialize)]
 struct Device {
@@ -74,7 +61,7 @@ struct Device {
 
 /// The user's own page: their picture, which the form on it replaces, and where they are logged in.
 pub(crate) async fn account(request: Request) -> Result<Response> {
-    let user: User = request.user().await?.or_404()?;
+    let user: User = request.require_user().await?;
     let form = request.form::<NewPicture>().await?;
     if let Some(NewPicture { picture }) = form.valid() {
         let media = request.state::<Media>()?;

@@ -26,9 +26,7 @@ pub(crate) async fn media(setup: &mut Setup<'_>) -> Result<()> {
 impl Media {
     /// Keeps a file, and gives the name it got: `{{ url('media', name) }}` in a template.
     pub(crate) async fn keep(&self, upload: &Upload) -> Result<String> {
-        let path = upload.save_in(&self.0).await?;
-        let name = path.file_name().or_500("reading the name of an upload")?;
-        Ok(name.to_string_lossy().into_owned())
+        Ok(upload.save_in(&self.0).await?)
     }
 
     /// Removes a file that was kept.

@@ -344,14 +344,15 @@ async fn a_picture_is_shown_and_another_one_takes_its_place() {
             .unwrap()
             .count()
     };
-    let upload = async |name: &str| {
+    let png = b"\x89PNG\r\n\x1a\nquack";
+    let upload = async |name: &str, bytes: &[u8]| {
         site.post("/account")
-            .file("picture", name, "image/png", "quack")
+            .file("picture", name, "image/png", bytes)
             .await
     };
     for name in ["../Duck.PNG", "duck.png"] {
         assert_eq!(
-            upload(name).await.header("location"),
+            upload(name, png).await.header("location"),
             Some("/account"),
             "{name}"
         );
@@ -362,15 +363,17 @@ async fn a_picture_is_shown_and_another_one_takes_its_place() {
             .nth(1)
             .unwrap();
         let picture = site.get(url.split('"').next().unwrap()).await;
-        assert_eq!(picture.text(), "quack");
+        assert_eq!(&picture.bytes()[..], png);
         assert_eq!(picture.header("content-type"), Some("image/png"));
         assert_eq!(picture.header("x-content-type-options"), Some("nosniff"));
         assert_eq!(files(), 1);
     }
     for name in ["evil.html", "duck.svg", "png", ""] {
-        let page = upload(name).await;
+        let page = upload(name, png).await;
         assert_eq!(page.status(), 422, "{name}");
     }
+    let page = upload("duck.png", b"<script>alert(1)</script>").await;
+    assert_eq!(page.status(), 422);
     assert_eq!(files(), 1);
 }
 

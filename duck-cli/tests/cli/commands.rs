@@ -52,16 +52,17 @@ fn a_full_site_keeps_its_data_in_sqlite_or_in_postgresql() {
         let command = [&["new", name], args].concat();
         environment.duck(&command).done();
         let read = |file: &str| fs::read_to_string(environment.path(name).join(file)).unwrap();
-        let (kind, feature) = match name {
-            "postgres" => ("postgres", "postgres"),
-            _ => ("sqlite", "sqlite-bundled"),
+        let kind = match name {
+            "postgres" => "postgres",
+            _ => "sqlite",
         };
         let settings: toml::Table = read("settings.toml").parse().unwrap();
         let url = settings["DATABASE_URL"].as_str().unwrap();
         assert!(url.starts_with(&format!("{kind}:")) && url.contains(name));
         let manifest: toml::Table = read("Cargo.toml").parse().unwrap();
-        let features = manifest["dependencies"]["sqlx"]["features"].as_array();
-        assert!(features.unwrap().contains(&feature.into()));
+        let features = manifest["dependencies"]["duck-core"]["features"].as_array();
+        assert!(features.unwrap().contains(&kind.into()));
+        assert!(read("src/lib.rs").contains(&format!("duck::database::{kind}(")));
         // Its file is never committed.
         assert_eq!(read(".gitignore").contains("/*.db\n"), kind == "sqlite");
         assert_eq!(

@@ -5,9 +5,10 @@ use std::future::Future;
 
 use serde::Serialize;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
-/// Where a site's users are: a table of its own, mostly. Duck has no table of users; it asks this.
+/// Where a site's users are: a table of its own, mostly. Duck has no table of users; it asks this. For a plain table in
+/// the database of the feature `sqlite` or `postgres` it is written already: `Auth::sqlite`, `Auth::postgres`.
 ///
 /// Give it to the site with [`Auth::new`](super::Auth::new). Names and ids are texts to Duck: what a name is
 /// (an address, a nickname, in which letters) and how two of them are compared is the site's to say.
@@ -103,6 +104,20 @@ pub trait Accounts: Send + Sync + 'static {
     /// second finds another one and writes nothing.
     fn set_hash(&self, id: &str, old: &str, new: &str)
     -> impl Future<Output = Result<bool>> + Send;
+
+    /// Adds a user of this name, whose password has this hash, and gives the id; `None` where the name is taken. It is for
+    /// [`sign_up`](super::sign_up) and `sign_up_view`: a site without them leaves it out, and it is an error then.
+    ///
+    /// Leave it to the table whether a name is taken: `INSERT INTO users (name, hash) VALUES ($1, $2) ON CONFLICT DO NOTHING
+    /// RETURNING id`, with a unique index. Between a look and an insert somebody else may take it.
+    fn add(&self, name: &str, hash: &str) -> impl Future<Output = Result<Option<String>>> + Send {
+        let _ = (name, hash);
+        async {
+            Err(Error::internal(
+                "nobody can sign up: the site's `Accounts` have no `add`",
+            ))
+        }
+    }
 }
 
 /// What is compared at a login: who it would be, and the hash of their password.

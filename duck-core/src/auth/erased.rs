@@ -20,6 +20,7 @@ pub(super) trait ErasedAccounts: Send + Sync {
         old: &'a str,
         new: &'a str,
     ) -> BoxFuture<'a, Result<bool>>;
+    fn add<'a>(&'a self, name: &'a str, hash: &'a str) -> BoxFuture<'a, Result<Option<String>>>;
 }
 
 impl<A: Accounts> ErasedAccounts for A {
@@ -45,6 +46,10 @@ impl<A: Accounts> ErasedAccounts for A {
         new: &'a str,
     ) -> BoxFuture<'a, Result<bool>> {
         Box::pin(Accounts::set_hash(self, id, old, new))
+    }
+
+    fn add<'a>(&'a self, name: &'a str, hash: &'a str) -> BoxFuture<'a, Result<Option<String>>> {
+        Box::pin(Accounts::add(self, name, hash))
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::fmt::Display;
 
+use http::StatusCode;
+
 use super::accounts::Credentials;
-use super::login_required::unauthorized;
 use super::logins::Logins;
 use super::password::{self, Checked};
-use super::refused::Refused;
+use super::refused::{Refused, unauthorized};
 use super::throttle::Try;
 use super::user;
 use crate::error::{Error, Result};
@@ -53,7 +54,7 @@ const LONGEST_NAME: usize = 254;
 /// 503 with too many logins waiting for a core; and whatever the accounts and the session fail with.
 pub async fn login(request: &Request, name: &str, password: &str) -> Result<Result<(), Refused>> {
     let logins = Logins::of(request)?;
-    if name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
+    if cannot_log_in(name) {
         return Ok(refuse(request, Refused::Wrong));
     }
     let attempt = match logins.throttle.count(name, request.client_ip()) {
@@ -88,6 +89,46 @@ pub async fn login(request: &Request, name: &str, password: &str) -> Result<Resu
 /// What the session fails with.
 pub async fn login_as(request: &Request, id: impl Display) -> Result<()> {
     Ok(request.session.login(id).await?)
+}
+
+/// Adds a user with a password, and logs the visitor in as that user. `false` where the name is taken.
+///
+/// ```
+/// use duck::{Request, Response, Result, StatusCode, auth, redirect, text};
+///
+/// #[derive(serde::Deserialize)]
+/// struct SignUp {
+///     name: String,
+///     password: String,
+/// }
+///
+/// async fn sign_up(request: Request) -> Result<Response> {
+///     let form: SignUp = request.form_as().await?;
+///     if auth::sign_up(&request, &form.name, &form.password).await? {
+///         return redirect(&request, "home", ());
+///     }
+///     Ok(text("This name is taken.").with_status(StatusCode::UNPROCESSABLE_ENTITY))
+/// }
+/// ```
+///
+/// What a name may be is for the view to say; `sign_up_view` is one that is ready. The user is added by
+/// [`Accounts::add`](super::Accounts::add), and the session gets a new id, as with [`login`].
+///
+/// # Errors
+///
+/// 422 for a name that [`login`] would refuse: an empty one, one of more than 254 bytes or with a control character. 422 and
+/// 503 as [`hash`](super::hash); 500 where the accounts have no `add`; and whatever they and the session fail with.
+pub async fn sign_up(request: &Request, name: &str, password: &str) -> Result<bool> {
+    let logins = Logins::of(request)?;
+    if name.is_empty() || cannot_log_in(name) {
+        let rule = "a name has 1 to 254 bytes, and no control characters";
+        return Err(Error::new(StatusCode::UNPROCESSABLE_ENTITY, rule));
+    }
+    let hash = password::hash(password).await?;
+    match logins.accounts.add(name, &hash).await? {
+        Some(id) => login_as(request, id).await.map(|()| true),
+        None => Ok(false),
+    }
 }
 
 /// Logs out: the session ends, and everything in it goes.
@@ -144,6 +185,11 @@ async fn begin(
     }
     logout(request).await?;
     Ok(refuse(request, Refused::Wrong))
+}
+
+/// Whether nobody is looked up by such a name.
+fn cannot_log_in(name: &str) -> bool {
+    name.len() > LONGEST_NAME || name.chars().any(char::is_control)
 }
 
 /// The user who has this name and this password.

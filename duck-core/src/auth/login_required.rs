@@ -1,15 +1,13 @@
 //! Pages for users who are logged in.
 
-use http::{HeaderValue, StatusCode, header};
-
 use super::logins::Logins;
 use super::next::login_url;
+use super::refused::unauthorized;
 use super::user;
 use crate::error::Result;
 use crate::http::parameters::essence;
 use crate::http::redirect::redirect_to;
 use crate::http::request::Request;
-use crate::http::request_error::RequestError;
 use crate::http::response::Response;
 use crate::middleware::Next;
 
@@ -60,14 +58,6 @@ pub(super) fn send_to_login(request: &Request) -> Result<Response> {
     } else {
         Err(unauthorized().into())
     }
-}
-
-/// RFC 9110, 15.5.2 wants a challenge with a 401; none that is registered is for cookies.
-pub(super) fn unauthorized() -> RequestError {
-    RequestError::new(StatusCode::UNAUTHORIZED, "log in first").with_header(
-        header::WWW_AUTHENTICATE,
-        HeaderValue::from_static("Session"),
-    )
 }
 
 /// Whether the answer would be shown to somebody who can log in.

@@ -1,7 +1,7 @@
 //! Users who log in: feature `auth`.
 //!
-//! Duck has no table of users. A site says where its users are ([`Accounts`]), and adds them with
-//! [`Auth`]; passwords, sessions and the limits on guessing are Duck's. The guide is `docs/logins.md`.
+//! The table of users is the site's. [`Auth`] is told where it is: by its name, or by [`Accounts`]. Passwords, sessions
+//! and the limits on guessing are Duck's. The guide is `docs/logins.md`.
 
 mod accounts;
 mod component;
@@ -19,13 +19,17 @@ mod password;
 mod password_view;
 mod queue;
 mod refused;
+#[cfg(feature = "forms")]
+mod sign_up_view;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod table;
 mod throttle;
 mod tries;
 mod user;
 
 pub use self::accounts::{Accounts, Credentials};
 pub use self::component::Auth;
-pub use self::login::{change_password, login, login_as, logout};
+pub use self::login::{change_password, login, login_as, logout, sign_up};
 pub use self::login_required::login_required;
 #[cfg(feature = "forms")]
 pub use self::login_view::{LoginView, login_view};
@@ -35,3 +39,5 @@ pub use self::password::hash;
 #[cfg(feature = "forms")]
 pub use self::password_view::{PasswordView, password_view};
 pub use self::refused::Refused;
+#[cfg(feature = "forms")]
+pub use self::sign_up_view::{SignUpView, sign_up_view};

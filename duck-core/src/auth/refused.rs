@@ -1,6 +1,8 @@
 use std::fmt;
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
+
+use crate::http::request_error::RequestError;
 
 /// Why somebody was not logged in, in words for the visitor: `refused.to_string()`.
 ///
@@ -44,4 +46,12 @@ impl From<Refused> for String {
     fn from(refused: Refused) -> Self {
         refused.to_string()
     }
+}
+
+/// RFC 9110, 15.5.2 wants a challenge with a 401; none that is registered is for cookies.
+pub(super) fn unauthorized() -> RequestError {
+    RequestError::new(StatusCode::UNAUTHORIZED, "log in first").with_header(
+        header::WWW_AUTHENTICATE,
+        HeaderValue::from_static("Session"),
+    )
 }

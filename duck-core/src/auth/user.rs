@@ -2,6 +2,7 @@
 
 use super::erased::AnyUser;
 use super::logins::Logins;
+use super::refused::unauthorized;
 use crate::error::Result;
 use crate::http::request::Request;
 
@@ -65,5 +66,25 @@ impl Request {
     pub async fn user<U: Clone + 'static>(&self) -> Result<Option<U>> {
         let user = find(self).await?;
         user.map(|user| user.read()).transpose()
+    }
+
+    /// The user who is logged in, in a view that only users come to: behind
+    /// [`login_required`](crate::auth::login_required) there always is one.
+    ///
+    /// ```
+    /// # use duck::{Request, Result};
+    /// # #[derive(Clone)] struct User { name: String }
+    /// async fn account(request: Request) -> Result<String> {
+    ///     let user: User = request.require_user().await?;
+    ///     Ok(format!("Hello, {}", user.name))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// 401 where nobody is logged in; and as [`user`](Self::user).
+    pub async fn require_user<U: Clone + 'static>(&self) -> Result<U> {
+        let user = self.user().await?;
+        user.ok_or_else(|| unauthorized().into())
     }
 }

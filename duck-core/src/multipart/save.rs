@@ -19,7 +19,7 @@ use crate::http::request_error::RequestError;
 
 impl Part<'_> {
     /// Writes it to a file as it arrives, and gives its length. The file gets its name at the end: nobody
-    /// sees half of it, and where the upload breaks off nothing is left. The folder has to be there.
+    /// sees half of it, and where the upload breaks off nothing is left. A folder that is missing is made.
     ///
     /// Until then it has no name at all on Linux, so that nothing is left even where the process is killed. On
     /// other systems, and file systems that cannot do that (NFS), it is hidden beside as `.upload-…`, and what
@@ -40,7 +40,8 @@ impl Part<'_> {
     }
 
     /// Writes it into a folder under its own [`file_name`](Self::file_name) (a field under the
-    /// name `unnamed`), as [`save_to`](Self::save_to) does, and gives the path.
+    /// name `unnamed`), as [`save_to`](Self::save_to) does, and gives the name it has there: for the
+    /// database, and for `url('media', name)`.
     ///
     /// No file takes the place of another. The name is in lower case, so that two names are never one where
     /// case does not count. Where there is such a file, it gets a random ending: `duck-1b9d6bcd.png`. So does
@@ -68,7 +69,7 @@ impl Part<'_> {
     /// # Errors
     ///
     /// 500 when it cannot be written, and as [`Multipart::next`](crate::multipart::Multipart::next).
-    pub async fn save_in(mut self, folder: impl AsRef<Path>) -> Result<PathBuf, RequestError> {
+    pub async fn save_in(mut self, folder: impl AsRef<Path>) -> Result<String, RequestError> {
         let name = self.file_name().unwrap_or("unnamed").to_owned();
         let (file, _) = self.write_in(folder.as_ref().to_owned()).await?;
         name_in(file, folder.as_ref(), &name).await
@@ -112,7 +113,7 @@ pub(crate) async fn copy_in(
     source: &Path,
     folder: &Path,
     name: &str,
-) -> Result<PathBuf, RequestError> {
+) -> Result<String, RequestError> {
     let file = copy_into(source, folder).await?;
     name_in(file, folder, name).await
 }
@@ -138,20 +139,20 @@ async fn copy_into(source: &Path, folder: &Path) -> Result<Unfinished, RequestEr
 
 /// Gives a file its name in lower case, or the same with a random ending where that is taken or would be taken
 /// for another file, compressed.
-async fn name_in(mut file: Unfinished, folder: &Path, name: &str) -> Result<PathBuf, RequestError> {
-    let name = clean(&name.to_lowercase());
-    let mut path = folder.join(if is_compressed(&name) {
-        with_random_ending(&name)
+async fn name_in(mut file: Unfinished, folder: &Path, name: &str) -> Result<String, RequestError> {
+    let wanted = clean(&name.to_lowercase());
+    let mut name = if is_compressed(&wanted) {
+        with_random_ending(&wanted)
     } else {
-        name.clone()
-    });
+        wanted.clone()
+    };
     loop {
-        let target = path.clone();
-        match blocking(move || keep(file, &target)).await? {
-            None => return Ok(path),
+        let path = folder.join(&name);
+        match blocking(move || keep(file, &path)).await? {
+            None => return Ok(name),
             Some(refused) => file = refused,
         }
-        path = folder.join(with_random_ending(&name));
+        name = with_random_ending(&wanted);
     }
 }
 
@@ -187,6 +188,7 @@ const LEFT: Duration = Duration::from_hours(24);
 
 /// A new file, with a second handle to write it by.
 fn open_in(folder: &Path) -> io::Result<(Unfinished, std::fs::File)> {
+    std::fs::create_dir_all(folder)?;
     #[cfg(target_os = "linux")]
     if let Some(file) = open_nameless(folder) {
         return Ok((Unfinished::Nameless(file.try_clone()?), file));

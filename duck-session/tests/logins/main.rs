@@ -6,6 +6,7 @@ mod ends;
 mod login;
 mod next;
 mod required;
+mod sign_up;
 mod start;
 mod support;
 mod templates;

@@ -142,6 +142,11 @@ impl Accounts for Users {
         }
         Ok(table.answered(is_old))
     }
+
+    async fn add(&self, name: &str, hash: &str) -> Result<Option<String>> {
+        let is_taken = self.open()?.rows.values().any(|row| row.user.name == name);
+        Ok((!is_taken).then(|| Self::add(self, name, hash).to_string()))
+    }
 }
 
 pub(crate) fn settings() -> Settings {

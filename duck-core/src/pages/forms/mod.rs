@@ -16,6 +16,7 @@ mod form;
 mod form_type;
 mod input;
 mod name;
+mod picture;
 mod read;
 mod read_error;
 mod reader;
@@ -30,6 +31,7 @@ mod wording;
 
 pub use self::form::Form;
 pub use self::form_type::FormType;
+pub use self::picture::is_picture;
 pub use self::upload::Upload;
 pub use self::wording::Wording;
 pub use crate::http::fields::Problem;

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -53,7 +53,8 @@ pub(super) fn lend<T>(file: Upload, read: impl FnOnce() -> T) -> T {
 ///     let form = request.form::<Profile>().await?;
 ///     if let Some(profile) = form.valid() {
 ///         if let Some(picture) = profile.picture {
-///             picture.save_in(request.settings().resolve("media")).await?;
+///             let name = picture.save_in(request.settings().resolve("media")).await?;
+///             // UPDATE users SET picture = …
 ///         }
 ///         return redirect(&request, "profile", ());
 ///     }
@@ -130,14 +131,15 @@ impl Upload {
         path.ok_or_else(|| RequestError::internal("this upload is not a form's"))
     }
 
-    /// Copies it into a folder under its own [`file_name`](Self::file_name), and gives the path. Where
-    /// there is such a file, its name gets a random ending: `duck-1b9d6bcd.png`. Nobody sees half of
-    /// it: it takes the name when it is complete. The folder has to be there.
+    /// Copies it into a folder under its own [`file_name`](Self::file_name), and gives the name it has there: for
+    /// the database, and for `url('media', name)`. Where there is such a file, its name gets a random ending:
+    /// `duck-1b9d6bcd.png`. Nobody sees half of it: it takes the name when it is complete. A folder that is missing is
+    /// made.
     ///
     /// # Errors
     ///
     /// 500 when it cannot be written.
-    pub async fn save_in(&self, folder: impl AsRef<Path>) -> Result<PathBuf, RequestError> {
+    pub async fn save_in(&self, folder: impl AsRef<Path>) -> Result<String, RequestError> {
         multipart::copy_in(self.path()?, folder.as_ref(), self.file_name()).await
     }
 

@@ -26,8 +26,7 @@ fn not_blank(text: &str, _: &()) -> garde::Result {
 
 /// The number of the user whose notes these are.
 async fn owner(request: &Request) -> Result<i64> {
-    let user: User = request.user().await?.or_404()?;
-    Ok(user.id)
+    Ok(request.require_user::<User>().await?.id)
 }
 
 /// The user's notes.

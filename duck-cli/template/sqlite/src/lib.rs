@@ -13,8 +13,7 @@ use duck::auth::Auth;
 use duck::prelude::*;
 use duck_session::SessionMiddleware;
 
-use crate::accounts::Users;
-use crate::database::Pool;
+use crate::accounts::User;
 
 /// The site: its settings, its components, what stands around every request, and its URLs.
 pub fn app() -> App {
@@ -22,9 +21,9 @@ pub fn app() -> App {
         .with(duck::templates!())
         .with(StaticFiles::new())
         .middleware(timing::timing)
-        .with(database::database)
+        .with(duck::database::sqlite(sqlx::migrate!()))
         .with(SessionMiddleware::new())
-        .with(Auth::new(|setup| Ok(Users(setup.get::<Pool>()?.clone()))))
+        .with(Auth::sqlite::<User>("users"))
         .with(shop::filters)
         .urls(urls::urlpatterns())
         .urls(notes::blueprint())
