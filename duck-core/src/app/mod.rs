@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use crate::app::component::{Component, ErasedComponent, Ready};
 use crate::app::context::{Context, State};
-use crate::app::floods::Floods;
+pub use crate::app::floods::Floods;
 use crate::app::route_table::RouteTable;
 use crate::app::serving::Serving;
 use crate::app::setup::{Purpose, Setup};

@@ -59,7 +59,7 @@ impl Site {
         if let Some(around) = &self.0.around {
             let (method, uri) = (request.method().clone(), request.uri().clone());
             let mut response = around.respond(self.0.clone(), request, connection).await;
-            framing::settle(&mut response, &method, &uri);
+            framing::settle(&mut response, &method, &uri, &self.0.context.floods);
             return response;
         }
         self.arrive(request, connection).respond().await
@@ -89,7 +89,8 @@ impl Site {
         tracing::debug!(target: "duck", status = 400, %method, path, why, "a request was refused");
         let text = self.0.context.hosts.text(why);
         let mut response = response::text(text).with_status(StatusCode::BAD_REQUEST);
-        framing::settle(&mut response, request.method(), request.uri());
+        let floods = &self.0.context.floods;
+        framing::settle(&mut response, request.method(), request.uri(), floods);
         if self.0.access_log {
             log_access(&request, &response, start);
         }
@@ -182,7 +183,8 @@ impl Arrived<'_> {
         };
         let mut response = finish(&request, response).await;
         if is_outermost {
-            framing::settle(&mut response, request.method(), request.uri());
+            let floods = &request.context().floods;
+            framing::settle(&mut response, request.method(), request.uri(), floods);
         }
         if let Some(start) = start {
             log_access(&request, &response, start);
