@@ -3,8 +3,8 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 
-use crate::app::error_log::Kind;
 use crate::app::floods::Floods;
+use crate::app::log_kind::Kind;
 use crate::error::statuses::Statuses;
 use crate::error::{Error, Result};
 use crate::http::proxies::Proxies;

@@ -1,47 +1,16 @@
 //! Errors on their way out, as the log has them: a line each, and no flood of lines of one kind.
 
+#[cfg(feature = "templates")]
 use http::StatusCode;
 
-use crate::app::floods::Floods;
+use crate::app::log_kind::Kind;
 #[cfg(feature = "templates")]
 use crate::error::Error;
-use crate::error::Place;
 use crate::error::printable::Quoted;
 use crate::http::request::Request;
 use crate::http::response::Response;
 
 const FAILED: &str = "a request failed";
-
-/// What makes two lines one kind: they differ in the request only. A client cannot make up kinds.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Kind {
-    /// What the line says.
-    pub(crate) text: &'static str,
-    pub(crate) status: StatusCode,
-    pub(crate) view: Option<&'static str>,
-    pub(crate) place: Option<Place>,
-}
-
-impl Kind {
-    /// Of what is known by its status only.
-    pub(crate) fn new(text: &'static str, status: StatusCode) -> Self {
-        Self {
-            text,
-            status,
-            view: None,
-            place: None,
-        }
-    }
-
-    /// Whether to write a line of this kind: many a second are one line that counts them.
-    pub(crate) fn is_admitted(&self, floods: &Floods<Self>) -> bool {
-        floods.admit(self, |kind, more| {
-            let (text, status, view) = (kind.text, kind.status.as_u16(), kind.view);
-            let place = kind.place.as_ref().map(tracing::field::display);
-            tracing::error!(target: "duck", more, status, place, view, "more lines of one kind: {text}");
-        })
-    }
-}
 
 /// Writes the error of a response into the log: those of the site as errors, those of the request as
 /// details for who looks for them.

@@ -10,6 +10,7 @@ pub(crate) mod context;
 mod deploy;
 pub(crate) mod error_log;
 pub(crate) mod floods;
+pub(crate) mod log_kind;
 mod route_table;
 mod run;
 #[cfg(feature = "tower")]

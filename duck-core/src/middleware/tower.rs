@@ -11,8 +11,8 @@ use bytes::Bytes;
 pub use ::tower::Layer;
 
 use crate::BoxFuture;
-use crate::app::error_log::Kind;
 use crate::app::floods::Floods;
+use crate::app::log_kind::Kind;
 use crate::error::Error;
 use crate::http::body::{Body, BoxError};
 use crate::http::proxies::Connection;

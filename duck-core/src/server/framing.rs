@@ -6,8 +6,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 
-use crate::app::error_log::Kind;
 use crate::app::floods::Floods;
+use crate::app::log_kind::Kind;
 use crate::error::printable::Quoted;
 use crate::http::body::Body;
 use crate::http::response::{Response, text};

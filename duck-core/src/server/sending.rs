@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http::{Method, StatusCode, Uri};
 use http_body::{Frame, SizeHint};
 
-use crate::app::error_log::Kind;
 use crate::app::floods::Floods;
+use crate::app::log_kind::Kind;
 use crate::error::Error;
 use crate::error::printable::Quoted;
 use crate::http::body::{Body, BoxError};
