@@ -362,3 +362,48 @@ async fn bytes_that_are_no_text_are_named_in_uploads_too() {
         page.text()
     );
 }
+
+#[derive(Debug, Deserialize, Serialize, Validate)]
+struct Order {
+    #[garde(dive, length(max = 5))]
+    rows: Vec<Row>,
+}
+
+#[derive(Debug, Deserialize, Serialize, Validate)]
+struct Row {
+    #[garde(range(max = 5))]
+    count: u8,
+}
+
+/// Rows are what a client can send a thousand of in a few kilobytes, and each is a field to draw.
+#[tokio::test]
+async fn a_page_with_many_fields_holds_no_worker_up() {
+    let media = tempfile::tempdir().expect("a folder");
+    let templates = media.path().join("templates");
+    write(
+        &templates,
+        "page.html",
+        &format!("{PAGE}{{{{ thread() }}}}"),
+    );
+    let thread = async |setup: &mut Setup<'_>| {
+        setup.template_function("thread", || format!("{:?}", std::thread::current().id()));
+        Ok(())
+    };
+    let order = async |request: Request| {
+        let form = request.form::<Order>().await?;
+        render(&request, "page.html", context! { form }).await
+    };
+    let app = app(&media, &templates).with(thread);
+    let site = TestClient::start(app.urls([path("/order", order).methods([POST])])).await;
+    let worker = format!("{:?}", std::thread::current().id());
+    for (rows, is_drawn_here) in [(1, true), (20, true), (990, false)] {
+        let body: String = (0..rows)
+            .map(|row| format!("rows[{row}].count=x&"))
+            .collect();
+        let page = site.post("/order").body(FORM, body).await;
+        assert_eq!(page.status(), 422);
+        let text = page.text();
+        assert_eq!(text.matches("<input").count(), rows, "each is drawn");
+        assert_eq!(text.ends_with(&worker), is_drawn_here, "{rows} rows");
+    }
+}

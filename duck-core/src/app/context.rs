@@ -4,6 +4,7 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 
 use crate::app::floods::Floods;
+use crate::app::log_kind::Kind;
 use crate::error::statuses::Statuses;
 use crate::error::{Error, Result};
 use crate::http::proxies::Proxies;
@@ -28,7 +29,7 @@ pub(crate) struct Context {
     pub(crate) statuses: Statuses,
     /// As the `routes` command lists them.
     pub(crate) routes: Vec<RouteLine>,
-    pub(crate) floods: Floods,
+    pub(crate) floods: Floods<Kind>,
 }
 
 /// Values of the site's own, one of each type.

@@ -10,6 +10,7 @@ pub(crate) mod context;
 mod deploy;
 pub(crate) mod error_log;
 pub(crate) mod floods;
+pub(crate) mod log_kind;
 mod route_table;
 mod run;
 #[cfg(feature = "tower")]
@@ -26,7 +27,7 @@ use std::sync::Arc;
 
 use crate::app::component::{Component, ErasedComponent, Ready};
 use crate::app::context::{Context, State};
-use crate::app::floods::Floods;
+pub use crate::app::floods::Floods;
 use crate::app::route_table::RouteTable;
 use crate::app::serving::Serving;
 use crate::app::setup::{Purpose, Setup};

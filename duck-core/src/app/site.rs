@@ -81,7 +81,7 @@ impl Site {
     ) -> Response {
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let mut response = around.respond(self.0.clone(), request, connection).await;
-        framing::settle(&mut response, &method, &uri);
+        framing::settle(&mut response, &method, &uri, &self.0.context.floods);
         response
     }
 
@@ -113,7 +113,8 @@ impl Site {
         let mut response = response::text(text)
             .with_status(StatusCode::BAD_REQUEST)
             .with(header::CONNECTION, close);
-        framing::settle(&mut response, request.method(), request.uri());
+        let floods = &self.0.context.floods;
+        framing::settle(&mut response, request.method(), request.uri(), floods);
         if self.0.access_log {
             log_access(&request, &response, start);
         }
@@ -226,7 +227,8 @@ impl Arrived<'_> {
         };
         let mut response = finish(&request, response).await;
         if is_outermost {
-            framing::settle(&mut response, request.method(), request.uri());
+            let floods = &request.context().floods;
+            framing::settle(&mut response, request.method(), request.uri(), floods);
         }
         if let Some(start) = start {
             log_access(&request, &response, start);

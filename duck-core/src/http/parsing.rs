@@ -1,4 +1,4 @@
-//! Taking bodies apart without holding up other visitors.
+//! Taking bodies apart, and other work of the processor's, without holding up other visitors.
 
 use std::panic::resume_unwind;
 
@@ -32,11 +32,17 @@ pub(crate) async fn parse<R: Send + 'static>(
     if weight < LARGE {
         return work();
     }
-    match spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => match error.try_into_panic() {
+    off_the_workers(work).await?
+}
+
+/// Does work in a thread for blocking work.
+pub(crate) async fn off_the_workers<R: Send + 'static>(
+    work: impl FnOnce() -> R + Send + 'static,
+) -> Result<R, RequestError> {
+    spawn_blocking(work)
+        .await
+        .map_err(|error| match error.try_into_panic() {
             Ok(panic) => resume_unwind(panic),
-            Err(error) => Err(RequestError::internal("the site is stopping").because(error)),
-        },
-    }
+            Err(error) => RequestError::internal("the site is stopping").because(error),
+        })
 }

@@ -11,6 +11,8 @@ use bytes::Bytes;
 pub use ::tower::Layer;
 
 use crate::BoxFuture;
+use crate::app::floods::Floods;
+use crate::app::log_kind::Kind;
 use crate::error::Error;
 use crate::http::body::{Body, BoxError};
 use crate::http::proxies::Connection;
@@ -21,7 +23,12 @@ type Layered = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, In
 
 /// What a tower layer is put around: the site, or the layers further in.
 #[derive(Debug, Clone)]
-pub struct Inside(Option<Layered>);
+pub struct Inside {
+    /// `None` is the site.
+    next: Option<Layered>,
+    /// What failed lately.
+    floods: Floods<Kind>,
+}
 
 /// A layer that waits for what it will be put around.
 pub(crate) struct Waiting(Box<dyn Fn(Inside) -> Layered + Send + Sync>);
@@ -41,14 +48,15 @@ impl Waiting {
         E: Into<BoxError> + 'static,
     {
         Self(Box::new(move |inside| {
+            let floods = inside.floods.clone();
             let service = layer.layer(inside);
             let whole = ::tower::service_fn(move |request| {
-                let service = service.clone();
+                let (service, floods) = (service.clone(), floods.clone());
                 async move {
                     Ok(match caught(|| service.oneshot(request)).await {
                         Ok(Ok(response)) => response.map(Body::new),
-                        Ok(Err(error)) => failed(&Error::internal(error)),
-                        Err(panic) => failed(&panic),
+                        Ok(Err(error)) => failed(&Error::internal(error), &floods),
+                        Err(panic) => failed(&panic, &floods),
                     })
                 }
             });
@@ -63,10 +71,15 @@ pub(crate) struct Around(Layered);
 impl Around {
     /// Puts the layers around each other: like middleware, the first one is the outermost.
     pub(crate) fn build(layers: &[Waiting]) -> Option<Self> {
-        let layered = layers.iter().rev().fold(Inside(None), |inside, layer| {
-            Inside(Some((layer.0)(inside)))
+        let site = Inside {
+            next: None,
+            floods: Floods::default(),
+        };
+        let layered = layers.iter().rev().fold(site, |inside, layer| Inside {
+            floods: inside.floods.clone(),
+            next: Some((layer.0)(inside)),
         });
-        layered.0.map(Self)
+        layered.next.map(Self)
     }
 
     pub(crate) async fn respond(
@@ -115,25 +128,34 @@ where
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let request = request.map(Body::new);
-        match &self.0 {
-            Some(layered) => Box::pin(layered.clone().oneshot(request)),
-            None => Box::pin(async move { Ok(arrive(request).await) }),
+        if let Some(layered) = &self.next {
+            return Box::pin(layered.clone().oneshot(request));
         }
+        let floods = self.floods.clone();
+        Box::pin(async move { Ok(arrive(request, &floods).await) })
     }
 }
 
-async fn arrive(mut request: http::Request<Body>) -> http::Response<Body> {
+async fn arrive(mut request: http::Request<Body>, floods: &Floods<Kind>) -> http::Response<Body> {
     match request.extensions_mut().remove::<Ticket>() {
         Some(ticket) => ticket.destination.arrive(request, ticket.connection).await,
-        None => failed(&Error::internal(
-            "a tower layer dropped the request's extensions",
-        )),
+        None => failed(
+            &Error::internal("a tower layer dropped the request's extensions"),
+            floods,
+        ),
     }
 }
 
-fn failed(error: &Error) -> http::Response<Body> {
-    let place = error.place().map(tracing::field::display);
-    tracing::error!(target: "duck", cause = error.chain(), place, "a tower layer failed");
+fn failed(error: &Error, floods: &Floods<Kind>) -> http::Response<Body> {
+    const TEXT: &str = "a tower layer failed";
+    let kind = Kind {
+        place: error.place().cloned(),
+        ..Kind::new(TEXT, error.status())
+    };
+    if kind.is_admitted(floods) {
+        let place = error.place().map(tracing::field::display);
+        tracing::error!(target: "duck", cause = error.chain(), place, "{TEXT}");
+    }
     let mut response = http::Response::new(Body::from("500 Internal Server Error\n"));
     *response.status_mut() = error.status();
     response

@@ -8,6 +8,8 @@ pub(crate) mod escape;
 #[cfg(feature = "forms")]
 pub mod forms;
 #[cfg(feature = "templates")]
+mod large_form;
+#[cfg(feature = "templates")]
 pub(crate) mod status;
 #[cfg(feature = "templates")]
 pub(crate) mod templates;

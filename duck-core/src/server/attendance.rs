@@ -9,7 +9,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
-use super::vitals::{Deadlines, TICK, Verdict, Vitals};
+use super::vitals::{Deadlines, Verdict, Vitals};
 use crate::server::limits::Limits;
 
 /// A connection that was accepted just before the server stops has this long for its first request.
@@ -81,18 +81,19 @@ impl Attendance {
         let vitals = Arc::new(Vitals::default());
         self.connections().push(Attended {
             vitals: Arc::downgrade(&vitals),
-            deadlines: Deadlines::default(),
+            deadlines: Deadlines::new(Instant::now()),
         });
         vitals
     }
 
     /// Sees to the deadlines, without end.
     pub(super) async fn look_after(&self) {
-        let mut ticks = interval_at(Instant::now() + TICK, TICK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let look = self.limits.look();
+        let mut looks = interval_at(Instant::now() + look, look);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
-            self.tell_each(|vitals, deadlines| deadlines.tick(vitals, &self.limits));
+            let now = looks.tick().await;
+            self.tell_each(|vitals, deadlines| deadlines.look(now, vitals, &self.limits));
         }
     }
 
@@ -131,6 +132,8 @@ impl Attendance {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Context;
+
     use super::*;
 
     #[test]
@@ -183,6 +186,104 @@ mod tests {
                     vitals.tell(verdict);
                 }
                 assert_eq!(task.await.unwrap(), expected, "{verdict:?}, {is_early}");
+            }
+        }
+    }
+
+    /// Begins with something at a time between two looks, and keeps still from then on.
+    struct Still<F> {
+        begins: Pin<Box<tokio::time::Sleep>>,
+        with: Option<F>,
+        retired: bool,
+    }
+
+    impl<F: FnOnce() + Unpin> Future for Still<F> {
+        type Output = ();
+
+        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+            if self.with.is_some() && self.begins.as_mut().poll(cx).is_ready() {
+                self.with.take().expect("it is there")();
+            }
+            if self.retired {
+                return Poll::Ready(());
+            }
+            Poll::Pending
+        }
+    }
+
+    impl<F: FnOnce() + Unpin> Conversation for Still<F> {
+        fn retire(mut self: Pin<&mut Self>) {
+            self.retired = true;
+        }
+    }
+
+    /// How long a connection lives after it began to keep still in some way.
+    async fn lives(
+        limits: &Limits,
+        after: Duration,
+        begin: impl FnOnce(&Vitals) + Unpin,
+    ) -> Duration {
+        let attendance = Attendance::new(limits.clone());
+        let vitals = attendance.enter();
+        let still = Still {
+            begins: Box::pin(sleep(after)),
+            with: Some(|| begin(&vitals)),
+            retired: false,
+        };
+        let start = Instant::now();
+        let still = std::pin::pin!(still);
+        let conversation = attended(&vitals, still);
+        tokio::select! {
+            _ = conversation => {}
+            () = attendance.look_after() => {}
+        }
+        start.elapsed().saturating_sub(after)
+    }
+
+    fn limits(key: &str, seconds: u64) -> Limits {
+        let long = "HEAD_TIMEOUT = 3600\nIDLE_TIMEOUT = 3600\nWRITE_TIMEOUT = 3600";
+        toml::from_str(&long.replace(&format!("{key} = 3600"), &format!("{key} = {seconds}")))
+            .unwrap()
+    }
+
+    /// tokio's timers have steps of a millisecond, and there is one for each look.
+    const STEPS: Duration = Duration::from_millis(20);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_says_nothing_lives_for_the_head_timeout() {
+        for seconds in [1, 2, 3, 15] {
+            let lived = lives(&limits("HEAD_TIMEOUT", seconds), Duration::ZERO, |_| {}).await;
+            let limit = Duration::from_secs(seconds);
+            assert!(
+                (limit..limit + STEPS).contains(&lived),
+                "{lived:?}, not {limit:?}"
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_deadline_is_kept_to_an_eighth_and_never_comes_early() {
+        let begin = |key: &str, vitals: &Vitals| {
+            vitals.request_arrives(false);
+            vitals.wrote();
+            match key {
+                "HEAD_TIMEOUT" => vitals.read(),
+                "WRITE_TIMEOUT" => vitals.blocked(),
+                _ => {}
+            }
+        };
+        for key in ["HEAD_TIMEOUT", "IDLE_TIMEOUT", "WRITE_TIMEOUT"] {
+            for seconds in [1, 2, 5, 15, 60] {
+                let (limit, limits) = (Duration::from_secs(seconds), limits(key, seconds));
+                for part in [1, 50, 99] {
+                    let after = limits.look() * part / 100;
+                    let lived = lives(&limits, after, |vitals| begin(key, vitals)).await;
+                    let most = limit + limit / 8 + 2 * STEPS;
+                    assert!(
+                        (limit..most).contains(&lived),
+                        "{key} = {seconds}: {lived:?}"
+                    );
+                }
             }
         }
     }

@@ -6,6 +6,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 
+use crate::app::floods::Floods;
+use crate::app::log_kind::Kind;
 use crate::error::printable::Quoted;
 use crate::http::body::Body;
 use crate::http::response::{Response, text};
@@ -15,23 +17,27 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// Makes a response one that can be sent as the answer to this request.
-pub(crate) fn settle(response: &mut Response, method: &Method, uri: &Uri) {
+pub(crate) fn settle(response: &mut Response, method: &Method, uri: &Uri, floods: &Floods<Kind>) {
     if is_settled(response, method) {
         return;
     }
     let status = response.status();
     let warn = |what| {
+        if !Kind::new(what, status).is_admitted(floods) {
+            return;
+        }
         let status = status.as_u16();
         let path = Quoted::path(uri.path());
         tracing::warn!(target: "duck", status, %method, %path, "{what}");
     };
     if status == StatusCode::SWITCHING_PROTOCOLS {
         // Who embeds the site may switch; [`without_switching`] is told where it was.
-        response.extensions_mut().insert(uri.clone());
+        let asked = (uri.clone(), floods.clone());
+        response.extensions_mut().insert(asked);
         return;
     }
     if status.is_informational() || (*method == Method::CONNECT && status.is_success()) {
-        *response = no_answer(status, uri.path());
+        *response = no_answer(status, uri.path(), Some(floods));
         return;
     }
     leave_the_connection_alone(response, warn);
@@ -46,22 +52,25 @@ pub(crate) fn settle(response: &mut Response, method: &Method, uri: &Uri) {
     } else {
         let body = response.take_body();
         name_length(response.headers_mut(), &body, false, warn);
-        let body = watched(response, body, method, uri);
+        let body = watched(response, body, method, uri, floods);
         *response = std::mem::take(response).with_body(body);
     }
 }
 
 /// What a server that switches no protocols sends in place of a 101.
 pub(crate) fn without_switching(response: &http::Response<Body>) -> http::Response<Body> {
-    let path = response.extensions().get().map_or("", Uri::path);
-    no_answer(response.status(), path).into_http()
+    let asked = response.extensions().get::<(Uri, Floods<Kind>)>();
+    let (path, floods) = asked.map_or(("", None), |(uri, floods)| (uri.path(), Some(floods)));
+    no_answer(response.status(), path, floods).into_http()
 }
 
 /// What is sent in place of a response that is no answer to its request.
-fn no_answer(status: StatusCode, path: &str) -> Response {
-    let status = status.as_u16();
-    let path = Quoted::path(path);
-    tracing::error!(target: "duck", status, %path, "a view cannot answer with this status: 500 was sent");
+fn no_answer(status: StatusCode, path: &str, floods: Option<&Floods<Kind>>) -> Response {
+    const TEXT: &str = "a view cannot answer with this status: 500 was sent";
+    if floods.is_none_or(|floods| Kind::new(TEXT, status).is_admitted(floods)) {
+        let (status, path) = (status.as_u16(), Quoted::path(path));
+        tracing::error!(target: "duck", status, %path, "{TEXT}");
+    }
     text("500 Internal Server Error\n").with_status(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
@@ -172,7 +181,13 @@ pub(crate) fn named_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 /// The body as it is sent.
-fn watched(response: &mut Response, body: Body, method: &Method, uri: &Uri) -> Body {
+fn watched(
+    response: &mut Response,
+    body: Body,
+    method: &Method,
+    uri: &Uri,
+    floods: &Floods<Kind>,
+) -> Body {
     let length = named_length(response.headers()).or_else(|| body.len());
     if length.is_some() {
         // Only chunks are followed by trailers: RFC 9112, 6.5.
@@ -180,7 +195,7 @@ fn watched(response: &mut Response, body: Body, method: &Method, uri: &Uri) -> B
     }
     if body.is_made_while_sent() {
         let status = response.status();
-        Body::new(Sending::new(body, length, status, method, uri))
+        Body::new(Sending::new(body, length, status, method, uri, floods))
     } else {
         body
     }
@@ -194,7 +209,8 @@ mod tests {
 
     fn settled(method: &Method, response: Response) -> Response {
         let mut response = response;
-        settle(&mut response, method, &Uri::from_static("/page"));
+        let uri = Uri::from_static("/page");
+        settle(&mut response, method, &uri, &Floods::default());
         response
     }
 

@@ -11,6 +11,9 @@ use crate::settings::{Seconds, Settings, SettingsError};
 /// now and then.
 const BROWSER: usize = 8;
 
+/// How many looks at a connection there are in a deadline. It may be two of them late: an eighth.
+const LOOKS: u32 = 16;
+
 /// The settings about limits and deadlines.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE", default)]
@@ -105,6 +108,12 @@ impl Limits {
     /// `BODY_MIN_RATE`.
     pub(crate) fn body(&self) -> Duration {
         self.body_timeout.0
+    }
+
+    /// How often each connection is looked at: often enough for the shortest of the deadlines that are kept so.
+    pub(crate) fn look(&self) -> Duration {
+        let shortest = self.head().min(self.idle()).min(self.write());
+        (shortest / LOOKS).min(Duration::from_secs(1))
     }
 
     /// Between two requests on one connection.

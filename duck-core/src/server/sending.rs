@@ -9,12 +9,16 @@ use bytes::Bytes;
 use http::{Method, StatusCode, Uri};
 use http_body::{Frame, SizeHint};
 
+use crate::app::floods::Floods;
+use crate::app::log_kind::Kind;
 use crate::error::Error;
 use crate::error::printable::Quoted;
 use crate::http::body::{Body, BoxError};
 use crate::http::request_error::RequestError;
 use crate::middleware::caught;
 use crate::server::received::BrokenOff;
+
+const BROKE_OFF: &str = "a response broke off";
 
 /// The body of a response whose head has been decided on.
 ///
@@ -25,6 +29,7 @@ pub(crate) struct Sending {
     status: StatusCode,
     method: Method,
     uri: Uri,
+    floods: Floods<Kind>,
     /// How much of the length it was given is still to come.
     left: Option<u64>,
     /// The last piece of that length. It waits until the body has ended: a body that goes on is wrong.
@@ -39,12 +44,14 @@ impl Sending {
         status: StatusCode,
         method: &Method,
         uri: &Uri,
+        floods: &Floods<Kind>,
     ) -> Self {
         Self {
             body,
             status,
             method: method.clone(),
             uri: uri.clone(),
+            floods: floods.clone(),
             left: length,
             last: None,
         }
@@ -100,6 +107,10 @@ impl Sending {
             Failure::Panic(panic) => (panic, true),
         };
         let place = error.place().filter(|_| is_panic);
+        let kind = Kind {
+            place: place.cloned(),
+            ..Kind::new(BROKE_OFF, self.status)
+        };
         let (status, method) = (self.status.as_u16(), &self.method);
         let path = Quoted::path(self.uri.path());
         let (cause, place) = (
@@ -108,8 +119,8 @@ impl Sending {
         );
         if is_the_clients(error.cause()) {
             tracing::debug!(target: "duck", status, %method, %path, %cause, "a response broke off with its request");
-        } else {
-            tracing::error!(target: "duck", status, %method, %path, %cause, place, "a response broke off");
+        } else if kind.is_admitted(&self.floods) {
+            tracing::error!(target: "duck", status, %method, %path, %cause, place, "{BROKE_OFF}");
         }
         error.into_cause()
     }
@@ -186,7 +197,14 @@ mod tests {
         let frames = futures_util::stream::iter(frames.map(Ok::<_, std::io::Error>));
         let body = Body::new(http_body_util::StreamBody::new(frames));
         let (method, uri) = (Method::GET, Uri::from_static("/"));
-        let mut sending = Sending::new(body, Some(4), StatusCode::OK, &method, &uri);
+        let mut sending = Sending::new(
+            body,
+            Some(4),
+            StatusCode::OK,
+            &method,
+            &uri,
+            &Floods::default(),
+        );
         let first = sending.frame().await.unwrap().unwrap();
         assert_eq!(first.into_data().unwrap(), "four");
         assert!(sending.frame().await.is_none());
@@ -201,7 +219,14 @@ mod tests {
             });
             let (method, uri) = (Method::GET, Uri::from_static("/"));
             let body = Body::stream(pieces);
-            let mut sending = Sending::new(body, length, StatusCode::OK, &method, &uri);
+            let mut sending = Sending::new(
+                body,
+                length,
+                StatusCode::OK,
+                &method,
+                &uri,
+                &Floods::default(),
+            );
             let whole = (&mut sending).collect().await.unwrap().to_bytes();
             assert_eq!(whole, "four", "{length:?}");
             assert!(sending.frame().await.is_none(), "{length:?}");

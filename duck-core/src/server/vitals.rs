@@ -5,14 +5,12 @@ use std::task::Context;
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
+use tokio::time::Instant;
 
 use crate::server::limits::Limits;
 use crate::server::received::Unread;
 
-/// How often all connections are looked at.
-pub(super) const TICK: Duration = Duration::from_secs(1);
-
-/// Set by the connection's socket and requests, read once a [`TICK`].
+/// Set by the connection's socket and requests, read at each look ([`Limits::look`]).
 #[derive(Default)]
 pub(super) struct Vitals {
     /// Requests that have no response yet, or whose response is being made while it is sent: those
@@ -22,7 +20,7 @@ pub(super) struct Vitals {
     head_begun: AtomicBool,
     /// The socket takes no more bytes for now.
     write_blocked: AtomicBool,
-    /// Bytes were written since the last tick.
+    /// Bytes were written since the last look.
     wrote: AtomicBool,
     /// How many requests there were.
     served: AtomicU32,
@@ -36,7 +34,7 @@ pub(super) struct Vitals {
     unread: Unread,
     /// Over HTTP/2: bytes of bodies that wait for the client to take them.
     waiting: AtomicUsize,
-    /// The client took some of them since the last tick. What else it is sent says nothing: a ping is
+    /// The client took some of them since the last look. What else it is sent says nothing: a ping is
     /// answered without end.
     took: AtomicBool,
     /// What it was told and has not heeded yet, as [`Verdict`]s are numbered.
@@ -163,64 +161,73 @@ pub(super) enum Verdict {
     Drop,
 }
 
-/// Counts the ticks for which a connection has been in one state.
-#[derive(Default)]
+/// Since when a connection has been in each state, as far as the looks at it tell: a state begins with the
+/// first look that sees it, so no deadline comes early. It comes two looks late at most: one may see the
+/// end of what was there before.
 pub(super) struct Deadlines {
-    stalled: u32,
-    head: u32,
-    idle: u32,
-    quiet: u32,
+    stalled: Option<Instant>,
+    head: Option<Instant>,
+    idle: Option<Instant>,
+    quiet: Option<Instant>,
     served: u32,
 }
 
 impl Deadlines {
-    pub(super) fn tick(&mut self, vitals: &Vitals, limits: &Limits) -> Verdict {
+    /// Those of a connection that is accepted now. It owes its first head from here on.
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            stalled: None,
+            head: Some(now),
+            idle: None,
+            quiet: None,
+            served: 0,
+        }
+    }
+
+    pub(super) fn look(&mut self, now: Instant, vitals: &Vitals, limits: &Limits) -> Verdict {
         let wrote = vitals.wrote.swap(false, Relaxed);
         let took = vitals.took.swap(false, Relaxed);
         let is_blocked = vitals.write_blocked.load(Relaxed) || vitals.half_closed.load(Relaxed);
         let is_waiting = vitals.waiting.load(Relaxed) > 0;
         if (is_blocked && !wrote) || (is_waiting && !took) {
-            self.stalled += 1;
-            return if over(self.stalled, limits.write()) {
-                Verdict::Drop
-            } else {
-                Verdict::Leave
-            };
+            return drop_after(limits.write(), lasts(&mut self.stalled, now));
         }
-        self.stalled = 0;
+        self.stalled = None;
         let served = vitals.served.load(Relaxed);
         let busy = vitals.in_flight.load(Relaxed) > 0 || is_waiting;
         if busy || served != std::mem::replace(&mut self.served, served) {
-            (self.head, self.idle, self.quiet) = (0, 0, 0);
+            (self.head, self.idle, self.quiet) = (None, None, None);
         }
         if busy {
             return Verdict::Leave;
         }
         let is_new = !vitals.has_served();
         if is_new || vitals.head_begun.load(Relaxed) {
-            // While a response is still being sent, a head may wait.
-            self.head = if wrote && !is_new { 0 } else { self.head + 1 };
-            (self.idle, self.quiet) = (0, 0);
-            return if over(self.head, limits.head()) {
-                Verdict::Drop
-            } else {
-                Verdict::Leave
-            };
+            (self.idle, self.quiet) = (None, None);
+            if wrote && !is_new {
+                // While a response is still being sent, a head may wait.
+                self.head = None;
+                return Verdict::Leave;
+            }
+            return drop_after(limits.head(), lasts(&mut self.head, now));
         }
         let progress = if vitals.http2.load(Relaxed) {
             took
         } else {
             wrote
         };
-        (self.head, self.idle) = (0, self.idle + 1);
-        self.quiet = if progress { 0 } else { self.quiet + 1 };
-        self.idle_verdict(limits)
+        self.head = None;
+        if progress {
+            self.quiet = Some(now);
+        }
+        self.idle_verdict(now, limits)
     }
 
-    fn idle_verdict(&self, limits: &Limits) -> Verdict {
-        if !over(self.idle, limits.idle()) {
+    fn idle_verdict(&mut self, now: Instant, limits: &Limits) -> Verdict {
+        let (idle, quiet) = (lasts(&mut self.idle, now), lasts(&mut self.quiet, now));
+        if idle < limits.idle() {
             Verdict::Leave
-        } else if over(self.quiet, limits.idle().saturating_add(limits.write())) {
+        } else if quiet >= limits.idle().saturating_add(limits.write()) {
             // It was asked to go, and its client takes nothing of what is left to send.
             Verdict::Drop
         } else {
@@ -229,9 +236,17 @@ impl Deadlines {
     }
 }
 
-/// Whether so many ticks are surely longer than the limit: the first may have come at once.
-fn over(ticks: u32, limit: Duration) -> bool {
-    TICK * ticks.saturating_sub(1) >= limit && ticks > 0
+/// How long a state has lasted that is there now.
+fn lasts(since: &mut Option<Instant>, now: Instant) -> Duration {
+    now.duration_since(*since.get_or_insert(now))
+}
+
+fn drop_after(limit: Duration, lasted: Duration) -> Verdict {
+    if lasted >= limit {
+        Verdict::Drop
+    } else {
+        Verdict::Leave
+    }
 }
 
 #[cfg(test)]
@@ -243,136 +258,147 @@ mod tests {
         toml::from_str("HEAD_TIMEOUT = 2\nIDLE_TIMEOUT = 3\nWRITE_TIMEOUT = 2").unwrap()
     }
 
-    fn verdicts(deadlines: &mut Deadlines, vitals: &Vitals, count: usize) -> Vec<Verdict> {
-        (0..count)
-            .map(|_| deadlines.tick(vitals, &limits()))
-            .collect()
+    /// Looks at a connection once a second.
+    struct Watch {
+        deadlines: Deadlines,
+        now: Instant,
+    }
+
+    impl Watch {
+        fn new() -> Self {
+            let now = Instant::now();
+            let deadlines = Deadlines::new(now);
+            Self { deadlines, now }
+        }
+
+        fn look(&mut self, vitals: &Vitals) -> Verdict {
+            self.now += Duration::from_secs(1);
+            self.deadlines.look(self.now, vitals, &limits())
+        }
+
+        fn looks(&mut self, vitals: &Vitals, count: usize) -> Vec<Verdict> {
+            (0..count).map(|_| self.look(vitals)).collect()
+        }
     }
 
     #[test]
     fn a_head_that_never_ends_is_dropped() {
-        let (vitals, mut deadlines) = (Vitals::default(), Deadlines::default());
+        let (vitals, mut watch) = (Vitals::default(), Watch::new());
         vitals.read();
-        assert_eq!(deadlines.tick(&vitals, &limits()), Leave);
+        assert_eq!(watch.look(&vitals), Leave);
         vitals.read();
-        assert_eq!(verdicts(&mut deadlines, &vitals, 2), [Leave, Drop]);
+        assert_eq!(watch.look(&vitals), Drop);
     }
 
     #[test]
     fn a_head_may_take_its_time_while_a_response_is_sent() {
-        let (vitals, mut deadlines) = (Vitals::default(), Deadlines::default());
+        let (vitals, mut watch) = (Vitals::default(), Watch::new());
         vitals.request_arrives(false);
         for _ in 0..100 {
             vitals.read();
             vitals.wrote();
-            assert_eq!(deadlines.tick(&vitals, &limits()), Leave);
+            assert_eq!(watch.look(&vitals), Leave);
         }
-        assert_eq!(verdicts(&mut deadlines, &vitals, 3), [Leave, Leave, Drop]);
+        assert_eq!(watch.looks(&vitals, 3), [Leave, Leave, Drop]);
     }
 
     #[test]
     fn each_request_gives_the_next_one_its_whole_time() {
-        let (vitals, mut deadlines) = (Vitals::default(), Deadlines::default());
+        let (vitals, mut watch) = (Vitals::default(), Watch::new());
         for _ in 0..10 {
             vitals.request_arrives(false);
-            assert_eq!(verdicts(&mut deadlines, &vitals, 3), [Leave, Leave, Leave]);
+            assert_eq!(watch.looks(&vitals, 3), [Leave, Leave, Leave]);
             vitals.request_arrives(false);
             vitals.read();
-            assert_eq!(verdicts(&mut deadlines, &vitals, 2), [Leave, Leave]);
+            assert_eq!(watch.looks(&vitals, 2), [Leave, Leave]);
         }
     }
 
     #[test]
     fn a_long_view_is_left_alone_and_an_idle_connection_retires() {
-        let (vitals, mut deadlines) = (Vitals::default(), Deadlines::default());
+        let (vitals, mut watch) = (Vitals::default(), Watch::new());
         vitals.request_arrives(false);
         vitals.work_begins();
         assert!(
-            verdicts(&mut deadlines, &vitals, 100)
+            watch
+                .looks(&vitals, 100)
                 .iter()
                 .all(|verdict| *verdict == Leave)
         );
         vitals.work_ends();
-        assert_eq!(
-            verdicts(&mut deadlines, &vitals, 4),
-            [Leave, Leave, Leave, Retire]
-        );
+        assert_eq!(watch.looks(&vitals, 4), [Leave, Leave, Leave, Retire]);
     }
 
     #[test]
     #[cfg(feature = "http2")]
     fn a_retired_connection_whose_client_takes_nothing_is_dropped() {
-        let (vitals, mut deadlines) = (Vitals::default(), Deadlines::default());
+        let (vitals, mut watch) = (Vitals::default(), Watch::new());
         vitals.request_arrives(true);
         vitals.read();
         assert_eq!(
-            verdicts(&mut deadlines, &vitals, 6),
+            watch.looks(&vitals, 6),
             [Leave, Leave, Leave, Retire, Retire, Drop]
         );
         vitals.wrote();
-        assert_eq!(deadlines.tick(&vitals, &limits()), Drop, "as after pings");
+        assert_eq!(watch.look(&vitals), Drop, "as after pings");
         vitals.waits(2);
         vitals.took(1);
-        assert_eq!(deadlines.tick(&vitals, &limits()), Leave, "an answer");
+        assert_eq!(watch.look(&vitals), Leave, "an answer");
     }
 
     #[test]
     #[cfg(feature = "http2")]
     fn answers_that_wait_are_dropped_whatever_else_is_written() {
-        let (vitals, mut deadlines) = (Vitals::default(), Deadlines::default());
+        let (vitals, mut watch) = (Vitals::default(), Watch::new());
         vitals.request_arrives(true);
         vitals.waits(10);
-        let mut tick = || {
+        let mut look = || {
             vitals.wrote();
-            deadlines.tick(&vitals, &limits())
+            watch.look(&vitals)
         };
-        assert_eq!([tick(), tick()], [Leave, Leave]);
+        assert_eq!([look(), look()], [Leave, Leave]);
         vitals.took(1);
         assert_eq!(
-            [tick(), tick(), tick(), tick()],
+            [look(), look(), look(), look()],
             [Leave, Leave, Leave, Drop]
         );
     }
 
     #[test]
     fn before_the_first_request_nothing_but_its_head_counts() {
-        let (vitals, mut deadlines) = (Vitals::default(), Deadlines::default());
-        let mut tick = || {
+        let (vitals, mut watch) = (Vitals::default(), Watch::new());
+        let mut look = || {
             vitals.read();
             vitals.wrote();
-            deadlines.tick(&vitals, &limits())
+            watch.look(&vitals)
         };
-        assert_eq!([tick(), tick(), tick()], [Leave, Leave, Drop]);
+        assert_eq!([look(), look()], [Leave, Drop]);
     }
 
     #[test]
     fn a_client_that_stops_reading_is_dropped() {
-        let (vitals, mut deadlines) = (Vitals::default(), Deadlines::default());
+        let (vitals, mut watch) = (Vitals::default(), Watch::new());
         vitals.request_arrives(false);
         vitals.work_begins();
         vitals.blocked();
-        assert_eq!(deadlines.tick(&vitals, &limits()), Leave);
+        assert_eq!(watch.look(&vitals), Leave);
         vitals.wrote();
         vitals.blocked();
-        assert_eq!(
-            deadlines.tick(&vitals, &limits()),
-            Leave,
-            "a byte got through"
-        );
-        assert_eq!(verdicts(&mut deadlines, &vitals, 3), [Leave, Leave, Drop]);
+        assert_eq!(watch.look(&vitals), Leave, "a byte got through");
+        assert_eq!(watch.looks(&vitals, 3), [Leave, Leave, Drop]);
     }
 
     #[test]
     fn a_view_whose_client_may_be_gone_ends_unless_something_gets_through() {
-        let (vitals, mut deadlines) = (Vitals::default(), Deadlines::default());
+        let (vitals, mut watch) = (Vitals::default(), Watch::new());
         vitals.request_arrives(false);
         vitals.work_begins();
         vitals.half_closed();
         for _ in 0..10 {
             vitals.wrote();
-            assert_eq!(verdicts(&mut deadlines, &vitals, 3), [Leave, Leave, Leave]);
+            assert_eq!(watch.looks(&vitals, 3), [Leave, Leave, Leave]);
         }
-        assert_eq!(deadlines.tick(&vitals, &limits()), Drop);
+        assert_eq!(watch.look(&vitals), Drop);
     }
 
     #[test]

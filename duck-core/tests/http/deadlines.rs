@@ -6,8 +6,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::wire::{Server, get};
 
-/// The server looks at its connections once a second, so a deadline of one is over within three on an
-/// idle machine. Half a minute is far from the other deadlines, and enough for a busy one.
+/// A deadline of a second is over within an eighth more on an idle machine. Half a minute is far from the
+/// other deadlines, and enough for a busy one.
 const SOON: Duration = Duration::from_secs(30);
 
 const OTHERS_LONG: &str =

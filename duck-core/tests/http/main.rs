@@ -4,6 +4,7 @@ mod breaking_off;
 mod curl;
 mod deadlines;
 mod expectations;
+mod floods;
 mod frames;
 mod framing;
 mod half_closed;

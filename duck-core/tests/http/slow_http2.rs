@@ -24,7 +24,7 @@ use crate::wire::{Server, Shared, get};
 const PAGE: usize = 5_000_000;
 /// What one connection may cost.
 const MOST: usize = 64_000_000;
-/// Deadlines are looked at once a second; the machine may be busy.
+/// Far more than the deadlines below: the machine may be busy.
 const SOON: Duration = Duration::from_secs(15);
 
 const DEADLINES: &str = "HEAD_TIMEOUT = 2\nIDLE_TIMEOUT = 2\nWRITE_TIMEOUT = 2\n";

@@ -45,6 +45,13 @@ pub(super) struct DrawnForm<'a> {
     by_name: ByName<'a>,
 }
 
+impl DrawnForm<'_> {
+    /// How many fields there are.
+    pub(super) fn fields(&self) -> usize {
+        self.fields.len()
+    }
+}
+
 /// In the order of the struct.
 #[derive(Debug, Default)]
 struct ByName<'a>(Vec<(&'a str, Drawn<'a>)>);

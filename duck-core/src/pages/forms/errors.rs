@@ -1,6 +1,7 @@
 //! What is wrong with a form, field by field.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use super::name;
 
@@ -31,8 +32,12 @@ impl Errors {
 
     /// The messages of a field and of all that is inside of it.
     pub(super) fn within(&self, field: &str) -> impl Iterator<Item = &String> {
-        let all = self.0.iter();
-        all.filter(move |(name, _)| name::is_within(name, field))
+        // Names that begin with the field's stand together.
+        let from = self
+            .0
+            .range::<str, _>((Bound::Included(field), Bound::Unbounded));
+        from.take_while(move |(name, _)| name.starts_with(field))
+            .filter(move |(name, _)| name::is_within(name, field))
             .flat_map(|(_, messages)| messages)
     }
 

@@ -17,6 +17,7 @@ use super::wording::Words;
 use crate::http::parsing;
 use crate::http::request::Request;
 use crate::http::request_error::RequestError;
+use crate::pages::large_form::{self, LargeForm};
 use crate::pages::status::FormFailed;
 
 /// A form: its fields, what was entered, and what is wrong with it. See
@@ -138,7 +139,11 @@ impl<T> Form<T> {
 impl<T> Serialize for Form<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let state = self.state();
-        drawn::form(&self.shape, &self.tree, &state.errors, self.is_bound).serialize(serializer)
+        let drawn = drawn::form(&self.shape, &self.tree, &state.errors, self.is_bound);
+        if drawn.fields() > large_form::FEW {
+            self.request.insert(LargeForm);
+        }
+        drawn.serialize(serializer)
     }
 }
 

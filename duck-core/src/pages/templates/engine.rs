@@ -16,8 +16,11 @@ use super::kind::kind;
 use super::lazy::{LazyValue, NotFetched};
 use super::names::Names;
 use crate::error::Result;
+use crate::http::parsing;
 use crate::http::request::Request;
+use crate::http::request_error::RequestError;
 use crate::pages::escape::escape_html;
+use crate::pages::large_form::LargeForm;
 
 /// How the templates of a site compile.
 pub(super) struct Checked {
@@ -77,7 +80,11 @@ impl Engine {
         let mut names = Names::new(view, request.clone(), self.lazy.clone());
         loop {
             let pass = Arc::new(names);
-            let missing = match self.pass(name, pass.clone()) {
+            let drawn = match request.get::<LargeForm>() {
+                None => self.pass(name, pass.clone()),
+                Some(_) => pass_off_the_workers(request, name, pass.clone()).await?,
+            };
+            let missing = match drawn {
                 Ok(text) => return Ok(text),
                 Err(error) => match NotFetched::of(&error) {
                     Some(NotFetched(place)) => place,
@@ -130,6 +137,16 @@ impl Engine {
             .map_or_else(String::new, |line| format!(":{line}"));
         Some(format!("{file}{line}: {}", error.message()))
     }
+}
+
+/// As [`Engine::pass`], where it takes long.
+async fn pass_off_the_workers(
+    request: &Request,
+    name: &str,
+    names: Arc<Names>,
+) -> Result<Result<String, EngineError>, RequestError> {
+    let (request, name) = (request.clone(), name.to_owned());
+    parsing::off_the_workers(move || Ok(request.state::<Engine>()?.pass(&name, names))).await?
 }
 
 /// Writes a value into a page. minijinja would write each `/` of a text as `&#x2f;`: right, and hard to read.
