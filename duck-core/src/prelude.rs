@@ -13,7 +13,7 @@ pub use crate::pages::forms::{Form, Upload};
 #[cfg(feature = "regex")]
 pub use crate::routing::urls::re_path;
 pub use crate::routing::{ClassView, FromParam, Param, class_view};
-pub use crate::session::{Expiry, Flash, FlashLevel, TypedSession};
+pub use crate::session::{Expiry, Flash, FlashLevel};
 pub use crate::{
     App, Blueprint, Bytes, Component, Cookie, Error, Html, IntoResponse, Json, Method, Middleware,
     Next, Request, Response, Result, Session, Settings, Setup, StatusCode, UrlPattern, Uuid, html,

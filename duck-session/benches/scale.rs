@@ -15,12 +15,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use duck_session::cache::{Cache, DynamicFileCache, Entry, KeyAsFolderCache};
+use duck_session::store::{
+    Durability, DynamicFileCache, KeyAsFolderCache, SessionKey, SessionStore, StoredSession,
+    Version,
+};
 
 const FEW: u32 = 1000;
 const MANY: u32 = 20_000;
 const BYTES: usize = 1024;
-const WEEK: Duration = Duration::from_hours(7 * 24);
+
+/// Ends of sessions, in milliseconds since 1970: long over, and in a hundred years.
+const OVER: u64 = 1;
+const LATER: u64 = 4_900_000_000_000;
 
 /// `SESSION_SWEEP_BATCH`.
 const BATCH: usize = 1000;
@@ -46,42 +52,46 @@ async fn main() {
     }
     for storage in storages {
         println!("\n{storage}, {many} sessions of {BYTES} bytes");
-        match &*storage {
-            "KeyAsFolderCache" => measure(|dir| KeyAsFolderCache::open(dir), many).await,
-            _ => measure(|dir| DynamicFileCache::open(dir), many).await,
+        if storage == "KeyAsFolderCache" {
+            let open = async |dir: &Path| KeyAsFolderCache::open(dir).await.unwrap().min_free(0);
+            measure(open, many).await;
+        } else {
+            let options = DynamicFileCache::options().min_free(0);
+            let open = async |dir: &Path| options.clone().open(dir).await.unwrap();
+            measure(open, many).await;
         }
     }
 }
 
-async fn measure<C: Cache + Clone>(open: fn(&Path) -> duck::Result<C>, many: u32) {
+async fn measure<S: SessionStore + Clone>(open: impl AsyncFn(&Path) -> S, many: u32) {
     let parent = match std::env::var_os("BENCH_DIR") {
         Some(parent) => tempfile::tempdir_in(parent).unwrap(),
         None => tempfile::tempdir().unwrap(),
     };
     let dir = parent.path().join("sessions");
-    let cache = open(&dir).unwrap();
+    let store = open(&dir).await;
     let empty = disk_use(&dir);
-    create(&cache, 0..FEW).await;
-    let few = loads_and_saves(&cache, FEW).await;
+    create(&store, 0..FEW).await;
+    let few = loads_and_saves(&store, FEW).await;
 
     let started = Instant::now();
-    create(&cache, FEW..many).await;
+    create(&store, FEW..many).await;
     let each = started.elapsed() / (many - FEW).max(1);
     println!(
         "create, {WRITERS} at a time        {:>9.1} µs each",
         micros(each)
     );
-    drop(cache);
+    drop(store);
     rustix::fs::sync();
 
     let started = Instant::now();
-    let cache = open(&dir).unwrap();
+    let store = open(&dir).await;
     println!(
         "start-up                    {:>9.1} ms",
         micros(started.elapsed()) / 1000.0
     );
     few.print(FEW);
-    loads_and_saves(&cache, many).await.print(many);
+    loads_and_saves(&store, many).await.print(many);
     let (bytes, inodes) = disk_use(&dir);
     #[expect(clippy::cast_precision_loss, reason = "far from where it begins")]
     let each = |now: u64, before: u64| (now - before) as f64 / f64::from(many);
@@ -101,13 +111,13 @@ async fn measure<C: Cache + Clone>(open: fn(&Path) -> duck::Result<C>, many: u32
         "descriptors                 {:>9}",
         fs::read_dir("/proc/self/fd").unwrap().count()
     );
-    sweep(&cache, many).await;
+    sweep(&store, many).await;
 }
 
-/// A key of the length that sessions have: 64 hex digits, in no order.
-fn key(number: u32) -> String {
-    let mixed = u64::from(number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    format!("{mixed:016x}{number:048x}")
+/// Keys are hashes: in no order.
+fn key(number: u32) -> SessionKey {
+    let mixed = u128::from(number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
+    SessionKey::from_bytes(mixed.to_be_bytes())
 }
 
 /// Those with odd numbers are expired from the start.
@@ -115,26 +125,21 @@ fn is_live(number: u32) -> bool {
     number.is_multiple_of(2)
 }
 
-fn any_live(many: u32) -> String {
+fn any_live(many: u32) -> SessionKey {
     key(fastrand::u32(..many / 2) * 2)
 }
 
-async fn create<C: Cache + Clone>(cache: &C, numbers: std::ops::Range<u32>) {
+async fn create<S: SessionStore + Clone>(store: &S, numbers: std::ops::Range<u32>) {
     let tasks: Vec<_> = (0..WRITERS)
         .map(|writer| {
-            let (cache, numbers) = (cache.clone(), numbers.clone());
+            let (store, numbers) = (store.clone(), numbers.clone());
             tokio::spawn(async move {
-                let value = [b'x'; BYTES];
                 for number in numbers.skip(writer as usize).step_by(WRITERS as usize) {
-                    let ttl = if is_live(number) {
-                        WEEK
-                    } else {
-                        Duration::ZERO
-                    };
-                    let entry = Some(Entry::new(&value).ttl(ttl));
-                    let key = key(number);
-                    let swap = cache.compare_and_swap(&key, None, entry);
-                    assert!(swap.await.unwrap());
+                    let expires = if is_live(number) { LATER } else { OVER };
+                    let bytes = vec![b'x'; BYTES];
+                    let first = Version::first();
+                    let new = StoredSession::new(key(number), first, None, expires, bytes);
+                    assert!(store.create(&new, Durability::Crash).await.unwrap());
                 }
             })
         })
@@ -144,21 +149,20 @@ async fn create<C: Cache + Clone>(cache: &C, numbers: std::ops::Range<u32>) {
     }
 }
 
-async fn load(cache: &impl Cache, many: u32) -> Duration {
+async fn load(store: &impl SessionStore, many: u32) -> Duration {
     let key = any_live(many);
     let started = Instant::now();
-    assert!(cache.get(&key).await.unwrap().is_some());
+    assert!(store.load(&key).await.unwrap().is_some());
     started.elapsed()
 }
 
-async fn save(cache: &impl Cache, many: u32) -> Duration {
-    let key = any_live(many);
-    let seen = cache.get(&key).await.unwrap();
-    let value = [b'y'; BYTES];
-    let entry = Some(Entry::new(&value).ttl(WEEK));
+async fn save(store: &impl SessionStore, many: u32) -> Duration {
+    let seen = store.load(&any_live(many)).await.unwrap().unwrap();
+    let version = seen.version().next();
+    let new = StoredSession::new(*seen.key(), version, None, LATER, vec![b'y'; BYTES]);
     let started = Instant::now();
-    let swap = cache.compare_and_swap(&key, seen.as_deref(), entry);
-    assert!(swap.await.unwrap());
+    let saved = store.replace(seen.version(), &new, Durability::Crash);
+    assert!(saved.await.unwrap());
     started.elapsed()
 }
 
@@ -180,23 +184,23 @@ impl Times {
 /// First some that do not count: what was written to get here is on its way to the disk, and the
 /// kernel drops what was not read twice before all else. What is not in memory takes as long as the
 /// disk does, among few sessions as among many.
-async fn loads_and_saves(cache: &impl Cache, many: u32) -> Times {
+async fn loads_and_saves(store: &impl SessionStore, many: u32) -> Times {
     rustix::fs::sync();
     for number in (0..many).chain(0..many).filter(|number| is_live(*number)) {
-        assert!(cache.get(&key(number)).await.unwrap().is_some());
+        assert!(store.load(&key(number)).await.unwrap().is_some());
     }
     for _ in 0..SAVES / 4 {
-        load(cache, many).await;
-        save(cache, many).await;
+        load(store, many).await;
+        save(store, many).await;
     }
     let mut rounds = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let (mut loads, mut saves) = (Vec::new(), Vec::new());
         for _ in 0..LOADS {
-            loads.push(load(cache, many).await);
+            loads.push(load(store, many).await);
         }
         for _ in 0..SAVES {
-            saves.push(save(cache, many).await);
+            saves.push(save(store, many).await);
         }
         rounds.0.push(loads);
         rounds.1.push(saves);
@@ -219,14 +223,14 @@ fn percentile(times: &[Duration], percent: usize) -> Duration {
 }
 
 /// Sweeps as the middleware does until nothing expired is left, or twenty minutes, while visitors come.
-async fn sweep<C: Cache + Clone>(cache: &C, many: u32) {
+async fn sweep<S: SessionStore + Clone>(store: &S, many: u32) {
     let done = Arc::new(AtomicBool::new(false));
-    let visitors = tokio::spawn(visit(cache.clone(), many, done.clone()));
+    let visitors = tokio::spawn(visit(store.clone(), many, done.clone()));
     let started = Instant::now();
     let (mut removed, mut slowest) = (0, Duration::ZERO);
     while removed < many as usize / 2 && started.elapsed() < SWEEP {
         let started = Instant::now();
-        removed += cache.remove_expired(BATCH).await.unwrap();
+        removed += store.remove_expired(OVER + 1, BATCH).await.unwrap();
         slowest = slowest.max(started.elapsed());
     }
     let all = started.elapsed();
@@ -241,14 +245,14 @@ async fn sweep<C: Cache + Clone>(cache: &C, many: u32) {
     visitors.await.unwrap().print(many);
 }
 
-async fn visit(cache: impl Cache, many: u32, done: Arc<AtomicBool>) -> Times {
+async fn visit(store: impl SessionStore, many: u32, done: Arc<AtomicBool>) -> Times {
     let mut times = Times {
         loads: Vec::new(),
         saves: Vec::new(),
     };
     while !done.load(Ordering::Relaxed) || times.loads.is_empty() {
-        times.loads.push(load(&cache, many).await);
-        times.saves.push(save(&cache, many).await);
+        times.loads.push(load(&store, many).await);
+        times.saves.push(save(&store, many).await);
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     times

@@ -46,10 +46,7 @@ impl Clock {
 }
 
 fn system() -> u64 {
-    let since_1970 = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    since_1970.as_secs() * 1000 + u64::from(since_1970.subsec_millis())
+    since_1970(SystemTime::now())
 }
 
 pub(crate) fn millis(duration: Duration) -> u64 {
@@ -60,4 +57,10 @@ pub(crate) fn time(millis: u64) -> SystemTime {
     UNIX_EPOCH
         .checked_add(Duration::from_millis(millis))
         .unwrap_or(UNIX_EPOCH)
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn since_1970(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs() * 1000 + u64::from(since.subsec_millis())
 }

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use arrayvec::ArrayVec;
 use duck::http::HeaderValue;
 use duck::session::{NewCookie, SessionId, Visitor};
 
@@ -89,14 +90,10 @@ impl SessionCookie {
     ) -> Option<HeaderValue> {
         let form = self.form(visitor);
         let mut text = Vec::with_capacity(256);
-        for part in [
-            form.name.as_bytes(),
-            b"=",
-            cookie.value.reveal_bytes(),
-            form.place.as_bytes(),
-        ] {
-            text.extend_from_slice(part);
-        }
+        text.extend_from_slice(form.name.as_bytes());
+        text.push(b'=');
+        cookie.value.write(&mut text);
+        text.extend_from_slice(form.place.as_bytes());
         if let Some(age) = cookie.max_age {
             self.age.write(age.min(LONGEST_AGE), now, &mut text);
         }
@@ -106,13 +103,16 @@ impl SessionCookie {
         Some(header)
     }
 
-    /// The header that removes it.
-    pub(crate) fn remove(&self, visitor: &Visitor) -> Option<HeaderValue> {
+    /// The headers that remove it: the one with a domain, and the one without that an earlier setting may
+    /// have left.
+    pub(crate) fn remove(&self, visitor: &Visitor) -> impl Iterator<Item = HeaderValue> {
         let Form { name, place, flags } = self.form(visitor);
-        HeaderValue::try_from(format!(
-            "{name}={place}; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT{flags}"
-        ))
-        .ok()
+        let own_host = place.find("; Domain=").map(|domain| &place[..domain]);
+        let places = [Some(&**place), own_host].into_iter().flatten();
+        let removed = move |place| {
+            format!("{name}={place}; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT{flags}")
+        };
+        places.filter_map(move |place| HeaderValue::try_from(removed(place)).ok())
     }
 
     /// What the visitor's cookies of this name say: several, where somebody planted a second one.
@@ -159,25 +159,19 @@ fn pairs(header: &[u8]) -> impl Iterator<Item = &[u8]> {
 pub(crate) struct Candidates {
     /// Whether there was something else under the name.
     pub(crate) malformed: bool,
-    ids: [Option<SessionId>; MOST_CANDIDATES],
+    ids: ArrayVec<SessionId, MOST_CANDIDATES>,
 }
 
 impl Candidates {
     fn add(&mut self, id: SessionId) {
-        for place in &mut self.ids {
-            match place {
-                Some(known) if *known == id => return,
-                Some(_) => {}
-                None => {
-                    *place = Some(id);
-                    return;
-                }
-            }
+        if !self.ids.contains(&id) {
+            let _too_many = self.ids.try_push(id);
         }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = SessionId> + '_ {
-        self.ids.iter().copied().flatten()
+    /// The different ones, up to four.
+    pub(crate) fn ids(&self) -> &[SessionId] {
+        &self.ids
     }
 }
 

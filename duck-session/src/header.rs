@@ -1,169 +1,152 @@
-//! What stands in front of every record, in clear but authenticated where records are sealed.
+//! What a session's record holds beside its data.
 
-use crate::cache::Entry;
+use crate::reader::Reader;
+use crate::verifier::{Digest, Verifiers};
 
-/// How long a header is.
-pub(crate) const LENGTH: usize = 64;
-
-/// The first bytes of every record: the format and its version.
-const MAGIC: [u8; 4] = *b"DKS1";
-
-/// The header of a record. Times are UTC milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the engine keeps of a session. Times are UTC milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Header {
-    pub(crate) kind: Kind,
     /// Whether the cookie outlives the browser.
     pub(crate) persistent: bool,
-    /// Whether the data is not encrypted, only proven.
-    pub(crate) readable: bool,
-    /// Which key the record is sealed with; zeros where it is not.
-    pub(crate) key: [u8; 8],
-    /// Counts the writes.
-    pub(crate) version: u32,
     pub(crate) created: u64,
-    /// When the session got its id, to the second.
-    pub(crate) issued: u64,
-    /// When somebody last logged in; 0 for nobody.
-    pub(crate) auth: u64,
     /// When the record was last touched: its end is counted from here.
     pub(crate) touched: u64,
-    pub(crate) expires: u64,
     /// How long each save makes it live; 0 for a fixed end.
     pub(crate) age: u64,
+    /// What proves that a visitor may use the session.
+    pub(crate) verifiers: Verifiers,
+    pub(crate) login: Option<Box<Login>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// A session.
-    Live,
-    /// What is left where a session had its id until it got a new one.
-    Moved,
-    /// Which sessions a user has.
-    List,
+/// That somebody is logged in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Login {
+    /// Since when.
+    pub(crate) at: u64,
+    /// What the browser said it was.
+    pub(crate) agent: Option<Box<str>>,
 }
+
+const PERSISTENT: u8 = 1;
+const LOGIN: u8 = 2;
+const AGENT: u8 = 4;
 
 impl Header {
+    /// The header of a session that begins.
+    pub(crate) const fn new(verifier: Digest, now: u64) -> Self {
+        Self {
+            persistent: true,
+            created: now,
+            touched: now,
+            age: 0,
+            verifiers: Verifiers::new(verifier, now),
+            login: None,
+        }
+    }
+
+    /// When somebody logged in; 0 where nobody has.
+    pub(crate) fn logged_in(&self) -> u64 {
+        self.login.as_ref().map_or(0, |login| login.at)
+    }
+
+    /// Appends the header.
     pub(crate) fn write(&self, bytes: &mut Vec<u8>) {
-        bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&[
-            self.kind as u8,
-            u8::from(self.persistent),
-            u8::from(self.readable),
-            0,
-        ]);
-        bytes.extend_from_slice(&self.key);
-        bytes.extend_from_slice(&self.version.to_le_bytes());
-        bytes.extend_from_slice(&seconds_between(self.created, self.issued).to_le_bytes());
-        for number in [
-            self.created,
-            self.auth,
-            self.touched,
-            self.expires,
-            self.age,
-        ] {
-            bytes.extend_from_slice(&number.to_le_bytes());
+        let agent = self.login.as_ref().and_then(|login| login.agent.as_deref());
+        let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+        bytes.push(
+            flag(self.persistent, PERSISTENT)
+                | flag(self.login.is_some(), LOGIN)
+                | flag(agent.is_some(), AGENT),
+        );
+        for time in [self.created, self.touched, self.age] {
+            bytes.extend_from_slice(&time.to_le_bytes());
+        }
+        self.verifiers.write(bytes);
+        if let Some(login) = &self.login {
+            bytes.extend_from_slice(&login.at.to_le_bytes());
+        }
+        if let Some(agent) = agent {
+            let length = u16::try_from(agent.len()).unwrap_or_default();
+            bytes.extend_from_slice(&length.to_le_bytes());
+            bytes.extend_from_slice(&agent.as_bytes()[..usize::from(length)]);
         }
     }
 
-    /// Reads a header; `None` where it is of no format that is known.
-    pub(crate) fn read(record: &[u8]) -> Option<Self> {
-        let header = record.get(..LENGTH)?;
-        if header[..4] != MAGIC {
-            return None;
+    /// Reads a header off the front; `None` where there is something else.
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let [flags] = reader.take()?;
+        let mut header = Self {
+            persistent: flags & PERSISTENT != 0,
+            created: reader.number()?,
+            touched: reader.number()?,
+            age: reader.number()?,
+            verifiers: Verifiers::read(reader)?,
+            login: None,
+        };
+        if flags & LOGIN != 0 {
+            let at = reader.number()?;
+            let agent = if flags & AGENT == 0 {
+                None
+            } else {
+                let length = u16::from_le_bytes(reader.take()?);
+                let agent = reader.slice(length.into())?;
+                Some(std::str::from_utf8(agent).ok()?.into())
+            };
+            header.login = Some(Box::new(Login { at, agent }));
         }
-        let kind = match header[4] {
-            0 => Kind::Live,
-            1 => Kind::Moved,
-            2 => Kind::List,
-            _ => return None,
-        };
-        let small = |start: usize| {
-            let bytes = header[start..start + 4].try_into();
-            bytes.map(u32::from_le_bytes).ok()
-        };
-        let number = |index: usize| {
-            let start = 24 + 8 * index;
-            let bytes = header[start..start + 8].try_into();
-            bytes.map(u64::from_le_bytes).ok()
-        };
-        let created = number(0)?;
-        Some(Self {
-            kind,
-            persistent: header[5] == 1,
-            readable: header[6] == 1,
-            key: header[8..16].try_into().ok()?,
-            version: small(16)?,
-            created,
-            issued: created.saturating_add(u64::from(small(20)?) * 1000),
-            auth: number(1)?,
-            touched: number(2)?,
-            expires: number(3)?,
-            age: number(4)?,
-        })
+        Some(header)
     }
-
-    /// The cache entry for a record with this header.
-    pub(crate) fn entry<'a>(&self, record: &'a [u8], now: u64, durable: bool) -> Entry<'a> {
-        let ttl = std::time::Duration::from_millis(self.expires.saturating_sub(now));
-        let entry = Entry::new(record).ttl(ttl);
-        if durable { entry.durable() } else { entry }
-    }
-}
-
-fn seconds_between(earlier: u64, later: u64) -> u32 {
-    u32::try_from(later.saturating_sub(earlier) / 1000).unwrap_or(u32::MAX)
-}
-
-/// Whether a record is of somebody who is logged in: a full cache gives up others first.
-pub(crate) fn is_logged_in(record: &[u8]) -> bool {
-    Header::read(record).is_some_and(|header| header.auth > 0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn header() -> Header {
+        let mut header = Header::new(Digest::new([7; 16]), 1000);
+        header.login = Some(Box::new(Login {
+            at: 3,
+            agent: Some("Firefox".into()),
+        }));
+        header.verifiers.replace(Digest::new([8; 16]), 2000);
+        header
+            .verifiers
+            .renew(Digest::new([9; 16]), vec![1; 56], 3000);
+        header.verifiers.start_grace(4000);
+        header
+    }
+
     #[test]
     fn reads_what_it_writes() {
-        let header = Header {
-            kind: Kind::Moved,
-            persistent: true,
-            readable: true,
-            key: [7; 8],
-            version: 1,
-            created: 2,
-            issued: 5002,
-            auth: 3,
-            touched: 4,
-            expires: u64::MAX,
-            age: 6,
-        };
-        let mut bytes = Vec::new();
-        header.write(&mut bytes);
-        assert_eq!(bytes.len(), LENGTH);
-        assert_eq!(Header::read(&bytes), Some(header));
-        assert_eq!(Header::read(&bytes[..63]), None);
-        bytes[3] = b'9';
-        assert_eq!(Header::read(&bytes), None, "another format");
+        let mut plain = header();
+        plain.login = None;
+        plain.verifiers = Verifiers::new(Digest::new([1; 16]), 5);
+        for header in [header(), plain] {
+            let mut bytes = Vec::new();
+            header.write(&mut bytes);
+            bytes.extend_from_slice(b"data");
+            let mut reader = Reader(&bytes);
+            assert_eq!(Header::read(&mut reader), Some(header));
+            assert_eq!(reader.0, b"data");
+            for end in 0..bytes.len() - 4 {
+                assert_eq!(
+                    Header::read(&mut Reader(&bytes[..end])),
+                    None,
+                    "cut at {end}"
+                );
+            }
+        }
     }
 
     proptest::proptest! {
         /// Whatever a storage holds: it is read or refused, and what is read is written as it was.
         #[test]
-        fn any_bytes_are_refused_or_read(
-            mut bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..100),
-            is_ours: bool,
-        ) {
-            if is_ours && bytes.len() > 4 {
-                bytes[..4].copy_from_slice(&MAGIC);
-                bytes[4] %= 4;
-            }
-            if let Some(header) = Header::read(&bytes) {
+        fn any_bytes_are_refused_or_read(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+            let mut reader = Reader(&bytes);
+            if let Some(header) = Header::read(&mut reader) {
                 let mut again = Vec::new();
                 header.write(&mut again);
-                assert_eq!(Header::read(&again), Some(header));
-            } else {
-                assert!(bytes.len() < LENGTH || bytes[..4] != MAGIC || bytes[4] > 2);
+                assert_eq!(Header::read(&mut Reader(&again)), Some(header));
             }
         }
     }

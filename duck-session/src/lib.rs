@@ -21,12 +21,11 @@
 //!
 //! [`SessionMiddleware`] gives the request a handle that knows the visitor's cookies and nothing
 //! else. At the first access the engine reads an id from them, makes the storage's name for it,
-//! asks the [`cache`], and opens the record. When the view has returned, the changes go back to the
+//! asks the [`store`], and opens the record. When the view has returned, the changes go back to the
 //! engine: it seals a new record and swaps it for the one that was read; if another request was
 //! faster, it reads that record and makes the changes again on top of it.
 
-mod bonds;
-pub mod cache;
+mod binding;
 mod clock;
 #[cfg(feature = "commands")]
 mod commands;
@@ -34,21 +33,24 @@ mod commands;
 pub mod conformance;
 mod cookie;
 mod engine;
+mod events;
 mod header;
-mod journal;
 mod lifetime;
 mod locks;
+mod maintenance;
 mod middleware;
 mod opening;
+mod reader;
 mod registry;
 mod seal;
 mod sealed_cookie;
 mod settings;
-mod upkeep;
+pub mod store;
+mod verifier;
 
 pub use clock::Clock;
 pub use middleware::SessionMiddleware;
 pub use settings::{
-    Bind, Conflict, Fsync, OnLimit, OnStoreError, Prefix, SameSite, Seconds, Secure,
+    Bind, Conflict, Fsync, OnLimit, OnReplay, OnStoreError, Prefix, SameSite, Seconds, Secure,
     SessionSettings,
 };

@@ -5,6 +5,7 @@ use duck::session::{Expiry, SessionData, SessionPolicy};
 use crate::clock::{self, Clock, millis};
 use crate::header::Header;
 use crate::settings::SessionSettings;
+use crate::store::Draft;
 
 /// The limits of the settings. Times are milliseconds.
 #[derive(Debug)]
@@ -16,7 +17,7 @@ pub(crate) struct Lifetimes {
     absolute: Option<u64>,
     /// How long a session keeps one id.
     renewal: Option<u64>,
-    /// How long the one before leads to it.
+    /// How long the one before is good beside it.
     pub(crate) grace: u64,
     /// How long a session may go without its end being moved.
     pub(crate) touch: u64,
@@ -38,44 +39,25 @@ impl Lifetimes {
         }
     }
 
-    /// When a record ends: rules 12 and 14. Limits count though the record was written before they
-    /// were set.
-    pub(crate) fn end(&self, header: &Header) -> u64 {
-        let since = if header.auth > 0 {
-            header.auth
-        } else {
-            header.created
-        };
+    /// When a session ends whose record says `expires`. Limits count though the record was written before
+    /// they were set.
+    pub(crate) fn end(&self, header: &Header, expires: u64) -> u64 {
+        let since = header
+            .login
+            .as_ref()
+            .map_or(header.created, |login| login.at);
         let after = |start: u64, limit: Option<u64>| {
             limit.map_or(u64::MAX, |limit| start.saturating_add(limit))
         };
-        header
-            .expires
+        expires
             .min(after(header.touched, self.idle))
             .min(after(since, self.absolute))
     }
 
-    /// Whether ids are renewed in time at all.
-    pub(crate) fn renews(&self) -> bool {
-        self.renewal.is_some()
-    }
-
-    /// Whether a session has had its id for long enough.
+    /// Whether a session has had its id for long enough. Only those of users get another one in time.
     pub(crate) fn is_renewal_due(&self, header: &Header, now: u64) -> bool {
-        self.renewal
-            .is_some_and(|interval| now.saturating_sub(header.issued) >= interval)
-    }
-
-    /// How long a user's list of sessions stays beyond the sessions on it.
-    pub(crate) fn span(&self) -> u64 {
-        millis(self.policy.cookie_age)
-    }
-
-    /// Whether the end of a session moved so far that its user's list has to stay longer. Until it
-    /// does, the list stays as it is: see [`span`](Self::span).
-    pub(crate) fn passes_span(&self, header: &Header, before: u64) -> bool {
-        let spans = |end: u64| end.saturating_sub(header.auth) / self.span().max(1);
-        spans(header.expires) > spans(before)
+        let is_over = |interval| now.saturating_sub(header.verifiers.issued()) >= interval;
+        header.login.is_some() && self.renewal.is_some_and(is_over)
     }
 
     /// Whether a session was given an end that has come.
@@ -105,32 +87,25 @@ impl Lifetimes {
         now.abs_diff(header.touched) >= self.touch.min(tenth)
     }
 
-    /// Moves the end of a session, where that is due, and says whether the cookie has to follow.
-    pub(crate) fn extend(
-        &self,
-        header: &mut Header,
-        data: &SessionData,
-        now: u64,
-        forced: bool,
-    ) -> bool {
-        let expiry = data.expiry();
+    /// Moves the end of a session, where that is due, and returns whether the cookie has to follow.
+    pub(crate) fn extend(&self, draft: &mut Draft, now: u64, forced: bool) -> bool {
+        let expiry = draft.data.expiry();
         let lifetime = expiry.lifetime(&self.policy, clock::time(now));
         let fixed = matches!(expiry, Expiry::At(_));
-        let mut moved = Header {
-            age: if fixed { 0 } else { millis(lifetime.age) },
-            persistent: lifetime.persistent,
-            touched: now,
-            expires: now.saturating_add(millis(lifetime.age)),
-            ..*header
-        };
-        moved.expires = self.end(&moved);
-        let changed = (header.age, header.persistent) != (moved.age, moved.persistent)
-            || (fixed && header.expires != moved.expires);
-        if !(changed || forced || self.is_stale(header, now)) {
+        let header = &mut draft.header;
+        let age = if fixed { 0 } else { millis(lifetime.age) };
+        let changed = (header.age, header.persistent) != (age, lifetime.persistent);
+        let is_stale = self.is_stale(header, now);
+        let touched = std::mem::replace(&mut header.touched, now);
+        let expires = self.end(header, now.saturating_add(millis(lifetime.age)));
+        let changed = changed || (fixed && draft.expires != expires);
+        if !(changed || forced || is_stale) {
+            header.touched = touched;
             return false;
         }
-        let follows = changed || (moved.persistent && header.expires != moved.expires);
-        *header = moved;
+        (header.age, header.persistent) = (age, lifetime.persistent);
+        let follows = changed || (lifetime.persistent && draft.expires != expires);
+        draft.expires = expires;
         follows
     }
 }

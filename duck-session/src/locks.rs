@@ -1,4 +1,4 @@
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -20,9 +20,26 @@ impl KeyedLocks {
         }
     }
 
-    pub(crate) async fn lock(&self, key: &str) -> MutexGuard<'_, ()> {
+    pub(crate) async fn lock(&self, key: &(impl Hash + ?Sized)) -> MutexGuard<'_, ()> {
+        self.stripe(key).lock().await
+    }
+
+    /// The same, where nobody is near it at this moment.
+    pub(crate) fn try_lock(&self, key: &(impl Hash + ?Sized)) -> Option<MutexGuard<'_, ()>> {
+        self.stripe(key).try_lock().ok()
+    }
+
+    fn stripe(&self, key: &(impl Hash + ?Sized)) -> &Mutex<()> {
         let hash = self.hasher.hash_one(key);
-        let stripe = usize::try_from(hash % STRIPES as u64).unwrap_or_default();
-        self.stripes[stripe].lock().await
+        &self.stripes[usize::try_from(hash % STRIPES as u64).unwrap_or_default()]
+    }
+
+    /// Lets nobody else near any key.
+    pub(crate) async fn lock_all(&self) -> Vec<MutexGuard<'_, ()>> {
+        let mut locks = Vec::with_capacity(STRIPES);
+        for stripe in &self.stripes {
+            locks.push(stripe.lock().await);
+        }
+        locks
     }
 }

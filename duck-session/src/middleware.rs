@@ -5,17 +5,19 @@ use duck::http::HeaderValue;
 use duck::pages::error_page;
 use duck::session::{AuthHash, CookieChange, SessionEngine, SessionError};
 use duck::{
-    Component, Error, IntoResponse, Middleware, Next, Request, Response, Result, Session, Setup,
+    Component, Error, IntoResponse, Middleware, Next, Request, Response, Result, Session, Settings,
+    Setup,
 };
 use http::header::{self, Entry, HeaderMap};
+use smallvec::SmallVec;
 
-use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::cookie::SessionCookie;
+use crate::maintenance;
 use crate::opening::Opening;
 use crate::registry::Registry;
 use crate::settings::SessionSettings;
-use crate::upkeep;
+use crate::store::{Cache, SessionStore};
 
 /// Gives every request its session, and saves what changed.
 ///
@@ -76,7 +78,7 @@ impl SessionMiddleware {
     /// the settings choose it.
     ///
     /// ```
-    /// use duck_session::{SessionMiddleware, cache::InMemoryCache};
+    /// use duck_session::{SessionMiddleware, store::InMemoryCache};
     ///
     /// let sessions = SessionMiddleware::new().cache("TinyCache", |_settings| Ok(InMemoryCache::new(100, 1 << 20)));
     /// ```
@@ -87,6 +89,27 @@ impl SessionMiddleware {
         open: impl Fn(&SessionSettings) -> Result<C> + Send + Sync + 'static,
     ) -> Self {
         self.registry.add_cache(name, open);
+        self
+    }
+
+    /// Makes a store of the site's own known, under a name for `SESSION_STORAGE`. It is opened if the settings
+    /// choose it, and reads settings of its own: see [`Settings::part`](duck::Settings::part).
+    ///
+    /// ```
+    /// use duck_session::{SessionMiddleware, store::InMemoryCache};
+    ///
+    /// let sessions = SessionMiddleware::new().store("TinyStore", |_settings| async { Ok(InMemoryCache::default()) });
+    /// ```
+    #[must_use]
+    pub fn store<S: SessionStore, F>(
+        mut self,
+        name: &str,
+        open: impl Fn(Settings) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<S>> + Send + 'static,
+    {
+        self.registry.add_store(name, open);
         self
     }
 
@@ -157,12 +180,12 @@ impl Component for SessionMiddleware {
             clock: &self.clock,
             auth_hash: &self.auth_hash,
         };
-        let opened = self.registry.open(&opening)?;
+        let opened = self.registry.open(&opening).await?;
         for note in opened.notes {
             setup.check_note(note);
         }
-        if let Some(upkeep) = opened.upkeep {
-            upkeep::keep_in_order(setup, &upkeep, &own, &self.clock);
+        if let Some(maintenance) = opened.maintenance {
+            maintenance::keep_in_order(setup, &maintenance, &own, &self.clock);
         }
         setup.insert(self.auth_hash);
         setup.banner("sessions", summary(&own));
@@ -272,16 +295,20 @@ impl Started {
                 const { HeaderValue::from_static(CLEARED) },
             );
         }
-        let cookie = match change {
-            CookieChange::Set(cookie) => self.cookie.set(&cookie, visitor, self.engine.now()),
-            _ => self.cookie.remove(visitor),
+        let cookies: SmallVec<[HeaderValue; 2]> = match change {
+            CookieChange::Set(cookie) => {
+                let cookie = self.cookie.set(&cookie, visitor, self.engine.now());
+                cookie.into_iter().collect()
+            }
+            _ => self.cookie.remove(visitor).collect(),
         };
-        let Some(cookie) = cookie else { return };
         if headers.get(header::CACHE_CONTROL).is_some_and(is_shared) {
             let route = request.route_path().unwrap_or_default();
             tracing::warn!(target: "duck_session", route, "a page for shared caches set the session cookie: it is sent as private");
         }
-        headers.append(header::SET_COOKIE, cookie);
+        for cookie in cookies {
+            headers.append(header::SET_COOKIE, cookie);
+        }
         headers.insert(header::CACHE_CONTROL, self.cache_control.clone());
     }
 

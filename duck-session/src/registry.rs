@@ -5,23 +5,24 @@ use std::sync::Arc;
 
 use duck::session::SessionEngine;
 use duck::settings::nearest;
-use duck::{Error, Result};
+use duck::{BoxFuture, Error, Result, Settings};
 
-use crate::cache::{Cache, InMemoryCache, KeyAsFolderCache};
-use crate::engine::CacheEngine;
+use crate::engine::StoreEngine;
 #[cfg(feature = "commands")]
 use crate::engine::administration::Administration;
-use crate::header;
+use crate::maintenance::Maintenance;
 use crate::opening::Opening;
 use crate::sealed_cookie::CookieEngine;
-use crate::settings::{Fsync, SessionSettings};
-use crate::upkeep::Upkeep;
+use crate::settings::SessionSettings;
+#[cfg(feature = "dynamic-file")]
+use crate::store::DynamicFileCache;
+use crate::store::{Cache, InMemoryCache, KeyAsFolderCache, OverCache, SessionStore};
 
-/// An engine, and what keeps its storage in order.
+/// An engine, and what keeps its store in order.
 pub(crate) struct Opened {
     pub(crate) engine: Arc<dyn SessionEngine>,
-    pub(crate) upkeep: Option<Arc<dyn Upkeep>>,
-    /// Defaults that the engine cannot keep, for `check`: a sentence for each.
+    pub(crate) maintenance: Option<Arc<dyn Maintenance>>,
+    /// Sentences for `check` about defaults that the engine cannot keep.
     pub(crate) notes: Vec<String>,
     /// Who looks after what is stored, or why nobody can.
     #[cfg(feature = "commands")]
@@ -29,29 +30,29 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    fn over_cache<C: Cache>(engine: CacheEngine<C>) -> Self {
-        let engine = Arc::new(engine);
-        Self {
+    fn over_store<S: SessionStore>(store: S, opening: &Opening<'_>) -> Result<Self> {
+        let engine = Arc::new(StoreEngine::new(store, opening)?);
+        Ok(Self {
             engine: engine.clone(),
-            upkeep: Some(engine.clone()),
+            maintenance: Some(engine.clone()),
             notes: Vec::new(),
             #[cfg(feature = "commands")]
-            administration: if C::IN_PROCESS {
+            administration: if S::IN_PROCESS {
                 Err(
                     "this storage is in the memory of the running site: no other process sees a session in it",
                 )
             } else {
                 Ok(engine)
             },
-        }
+        })
     }
 
-    /// An engine that has no cache, and what that means to somebody who looks for one.
-    fn without_cache(engine: Arc<dyn SessionEngine>, reason: &'static str) -> Self {
+    /// An engine that has no store, and what that means to somebody who looks for one.
+    fn without_store(engine: Arc<dyn SessionEngine>, reason: &'static str) -> Self {
         let _ = reason;
         Self {
             engine,
-            upkeep: None,
+            maintenance: None,
             notes: Vec::new(),
             #[cfg(feature = "commands")]
             administration: Err(reason),
@@ -59,7 +60,7 @@ impl Opened {
     }
 }
 
-type Open = Box<dyn Fn(&Opening<'_>) -> Result<Opened> + Send + Sync>;
+type Open = Box<dyn for<'a> Fn(&'a Opening<'a>) -> BoxFuture<'a, Result<Opened>> + Send + Sync>;
 
 /// All storages and engines there are.
 #[derive(Default)]
@@ -72,31 +73,66 @@ impl Registry {
     /// Those that come with Duck.
     pub(crate) fn new() -> Self {
         let mut registry = Self::default();
-        registry.add_cache("InMemoryCache", |own| {
-            let cache = InMemoryCache::new(own.session_max_sessions, own.session_memory_bytes);
-            Ok(cache.with_priority(header::is_logged_in))
+        registry.add_own("InMemoryCache", |own| async move {
+            Ok(InMemoryCache::new(
+                own.session_max_sessions,
+                own.session_memory_bytes,
+            ))
         });
-        registry.add_cache("KeyAsFolderCache", |own| {
-            let syncs = own.session_fsync != Fsync::None;
-            Ok(KeyAsFolderCache::open(&own.session_dir)?.sync_deletes(syncs))
+        registry.add_own("KeyAsFolderCache", |own| async move {
+            let store = KeyAsFolderCache::open(&own.session_dir).await?;
+            Ok(store
+                .max_sessions(own.session_max_sessions)
+                .min_free(own.session_min_free))
         });
         #[cfg(feature = "dynamic-file")]
-        registry.add_cache("DynamicFileCache", |own| {
-            let options = crate::cache::DynamicFileCache::options();
-            options
+        registry.add_own("DynamicFileCache", |own| async move {
+            DynamicFileCache::options()
                 .shard_bytes(own.session_shard_bytes)
+                .max_sessions(own.session_max_sessions as u64)
+                .min_free(own.session_min_free)
                 .open(&own.session_dir)
+                .await
         });
-        registry.engines.insert(
-            "cookie".into(),
-            Box::new(|opening| {
+        let cookie: Open = Box::new(|opening| {
+            Box::pin(async move {
                 let (engine, notes) = CookieEngine::new(opening)?;
                 let reason = "SESSION_ENGINE is \"cookie\": each session is in its visitor's browser, and nowhere else";
-                let opened = Opened::without_cache(Arc::new(engine), reason);
+                let opened = Opened::without_store(Arc::new(engine), reason);
                 Ok(Opened { notes, ..opened })
-            }),
-        );
+            })
+        });
+        registry.engines.insert("cookie".into(), cookie);
         registry
+    }
+
+    /// A storage of Duck's.
+    fn add_own<S: SessionStore, F>(
+        &mut self,
+        name: &str,
+        open: impl Fn(SessionSettings) -> F + Send + Sync + 'static,
+    ) where
+        F: Future<Output = Result<S>> + Send + 'static,
+    {
+        let open: Open = Box::new(move |opening| {
+            let store = open(opening.own.clone());
+            Box::pin(async move { Opened::over_store(store.await?, opening) })
+        });
+        self.storages.insert(name.to_owned(), open);
+    }
+
+    pub(crate) fn add_store<S: SessionStore, F>(
+        &mut self,
+        name: &str,
+        open: impl Fn(Settings) -> F + Send + Sync + 'static,
+    ) where
+        F: Future<Output = Result<S>> + Send + 'static,
+    {
+        let open: Open = Box::new(move |opening| {
+            let store = open(opening.settings.clone());
+            Box::pin(async move { Opened::over_store(store.await?, opening) })
+        });
+        self.storages.insert(name.to_owned(), open);
     }
 
     pub(crate) fn add_cache<C: Cache>(
@@ -105,8 +141,11 @@ impl Registry {
         open: impl Fn(&SessionSettings) -> Result<C> + Send + Sync + 'static,
     ) {
         let open: Open = Box::new(move |opening| {
-            let engine = CacheEngine::new(&open, opening)?;
-            Ok(Opened::over_cache(engine))
+            let cache = open(opening.own);
+            Box::pin(async move {
+                let store = OverCache::new(cache?, opening.clock.clone());
+                Opened::over_store(store, opening)
+            })
         });
         self.storages.insert(name.to_owned(), open);
     }
@@ -117,8 +156,9 @@ impl Registry {
         open: impl Fn(&SessionSettings) -> Result<Arc<dyn SessionEngine>> + Send + Sync + 'static,
     ) {
         let open: Open = Box::new(move |opening| {
+            let engine = open(opening.own);
             let reason = "SESSION_ENGINE is one of the site's own: it keeps its sessions where only it can see them";
-            Ok(Opened::without_cache(open(opening.own)?, reason))
+            Box::pin(async move { Ok(Opened::without_store(engine?, reason)) })
         });
         self.engines.insert(name.to_owned(), open);
     }
@@ -135,7 +175,7 @@ impl Registry {
     }
 
     /// Opens what the settings name.
-    pub(crate) fn open(&self, opening: &Opening<'_>) -> Result<Opened> {
+    pub(crate) async fn open(&self, opening: &Opening<'_>) -> Result<Opened> {
         let (storage, engine) = (&*opening.own.session_storage, &*opening.own.session_engine);
         let open = if last_segment(engine) == CACHE {
             find(&self.storages, storage).ok_or_else(|| {
@@ -149,7 +189,7 @@ impl Registry {
                 refused(opening, "SESSION_ENGINE", engine, &why)
             })
         };
-        open?(opening)
+        open?(opening).await
     }
 }
 

@@ -1,45 +1,53 @@
-//! Makes records unreadable and unchangeable for whoever can read or write the storage.
+//! Makes sessions unreadable and unchangeable for whoever can read or write the storage.
 
 use std::fmt;
 
-use bytes::Bytes;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
-use data_encoding::BASE64URL_NOPAD;
 use duck::session::{SessionData, SessionError, SessionId};
 use duck::settings::SecretKey;
 use duck::{Error, Result};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
-use sha2::{Digest, Sha256};
+use rand::Rng;
+use sha2::{Digest as _, Sha256};
 
-pub(crate) use self::handle::Handle;
-use crate::header::{self, Header};
-
-mod handle;
+use crate::header::Header;
+use crate::reader::Reader;
+use crate::store::{Draft, OpenSession, SessionKey, StoredSession, UserKey, Version};
+use crate::verifier::Digest;
 
 const NONCE: usize = 24;
 const TAG: usize = 16;
 
-/// How records are kept from those who can see the storage.
+/// The first bytes of what is sealed: the format and its version.
+const MAGIC: [u8; 4] = *b"DKS2";
+
+/// How long what stands in clear before the seal is: the format, whether the rest is readable, which key.
+const PREFIX: usize = 4 + 1 + 8;
+
+/// Seals sessions, and makes the names that a storage knows them by.
 pub(crate) enum Sealer {
-    /// They never leave the process.
-    Open,
-    /// They are sealed with the first key; all open. Without `encrypt` the data stays readable, but
+    /// They never leave the process: they are kept as they are.
+    InProcess(Hmac<Sha256>),
+    /// They are sealed with the first keys; all open. Without `encrypt` the data stays readable, but
     /// nobody without the key can change it or put it elsewhere.
-    Sealed { rings: Vec<Ring>, encrypt: bool },
+    Sealed {
+        keys: Vec<DerivedKeys>,
+        encrypt: bool,
+    },
 }
 
-/// What comes of one `SECRET_KEY`.
-pub(crate) struct Ring {
+/// The keys derived from one `SECRET_KEY`.
+pub(crate) struct DerivedKeys {
     id: [u8; 8],
     users: Hmac<Sha256>,
     cipher: XChaCha20Poly1305,
 }
 
-impl Ring {
+impl DerivedKeys {
     fn new(secret: &[u8]) -> Result<Self> {
-        let derive = Hkdf::<Sha256>::new(Some(b"duck-session 1"), secret);
+        let derive = Hkdf::<Sha256>::new(Some(b"duck-session 2"), secret);
         let mut key = [0; 32];
         let mut expand = |purpose: &[u8]| {
             derive
@@ -48,229 +56,301 @@ impl Ring {
             Ok::<_, Error>(key)
         };
         let id = expand(b"key id")?;
-        let users = Hmac::new_from_slice(&expand(b"user")?)
-            .map_err(|error| Error::internal(error.to_string()))?;
-        let cipher = XChaCha20Poly1305::new(&Key::from(expand(b"record")?));
         Ok(Self {
             id: std::array::from_fn(|index| id[index]),
-            users,
-            cipher,
+            users: user_mac(&expand(b"user")?)?,
+            cipher: XChaCha20Poly1305::new(&Key::from(expand(b"record")?)),
         })
-    }
-
-    fn user_handle(&self, user: &str) -> Handle {
-        let mac = self.users.clone().chain_update(user);
-        Handle::of_hash(&mac.finalize().into_bytes())
     }
 }
 
+fn user_mac(key: &[u8]) -> Result<Hmac<Sha256>> {
+    Hmac::new_from_slice(key).map_err(|error| Error::internal(error.to_string()))
+}
+
+fn user_key(mac: &Hmac<Sha256>, user: &str) -> UserKey {
+    let mac = mac.clone().chain_update(user).finalize();
+    UserKey::from_bytes(first_half(&mac.into_bytes()))
+}
+
 impl Sealer {
+    /// For a store in the memory of this process.
+    pub(crate) fn in_process() -> Result<Self> {
+        Ok(Self::InProcess(user_mac(&random::<32>())?))
+    }
+
     pub(crate) fn sealed(secret: &SecretKey, encrypt: bool) -> Result<Self> {
-        let rings = secret.all().map(Ring::new).collect::<Result<_>>()?;
-        Ok(Self::Sealed { rings, encrypt })
+        let keys = secret.all().map(DerivedKeys::new).collect::<Result<_>>()?;
+        Ok(Self::Sealed { keys, encrypt })
     }
 
-    /// The name a session is kept under.
-    pub(crate) fn handle(&self, id: &SessionId) -> Handle {
+    /// What a session is stored under. No secret goes into it: a selector is 128 random bits, which nobody
+    /// guesses from a hash, and so a session keeps its place when `SECRET_KEY` changes.
+    pub(crate) fn key(&self, id: &SessionId) -> SessionKey {
+        SessionKey::from_bytes(match self {
+            Self::InProcess(_) => *id.selector(),
+            Self::Sealed { .. } => hash(b"duck session key", &[id.selector()]),
+        })
+    }
+
+    /// What is stored of an id's verifier.
+    pub(crate) fn digest(&self, id: &SessionId) -> Digest {
+        Digest::new(match self {
+            Self::InProcess(_) => *id.verifier(),
+            Self::Sealed { .. } => hash(b"duck verifier", &[id.selector(), id.verifier()]),
+        })
+    }
+
+    /// What a store knows a user by. A user's name can be guessed, so a secret goes into it.
+    pub(crate) fn user_key(&self, user: &str) -> UserKey {
         match self {
-            Self::Open => Handle::Id(*id),
-            Self::Sealed { .. } => Handle::hashed(id),
+            Self::InProcess(mac) => user_key(mac, user),
+            Self::Sealed { keys, .. } => user_key(&keys[0].users, user),
         }
     }
 
-    /// The name a user's list of sessions is kept under. A user's name can be guessed, so a key goes
-    /// into it.
-    pub(crate) fn user_handle(&self, user: &str) -> Handle {
+    /// What a store may know a user by: one for each `SECRET_KEY`.
+    pub(crate) fn user_keys(&self, user: &str) -> Vec<UserKey> {
         match self {
-            Self::Open => Handle::of_hash(&Sha256::digest(user)),
-            Self::Sealed { rings, .. } => rings[0].user_handle(user),
-        }
-    }
-
-    /// The names it may be kept under: one for each key.
-    pub(crate) fn user_handles(&self, user: &str) -> Vec<Handle> {
-        match self {
-            Self::Open => vec![self.user_handle(user)],
-            Self::Sealed { rings, .. } => rings.iter().map(|ring| ring.user_handle(user)).collect(),
-        }
-    }
-
-    /// A new id, readable for whoever has the old one and for nobody else.
-    pub(crate) fn wrap_id(&self, old: &SessionId, new: &SessionId) -> Result<String, SessionError> {
-        if matches!(self, Self::Open) {
-            return Ok(new.reveal().to_owned());
-        }
-        let mut nonce = [0; NONCE];
-        getrandom::fill(&mut nonce).map_err(SessionError::store)?;
-        let sealed = wrapping_key(old)
-            .and_then(|cipher| {
-                cipher
-                    .encrypt(&XNonce::from(nonce), new.reveal_bytes())
-                    .ok()
-            })
-            .ok_or_else(|| SessionError::store("an id could not be sealed"))?;
-        Ok(BASE64URL_NOPAD.encode(&[&nonce[..], &sealed].concat()))
-    }
-
-    /// What [`wrap_id`](Self::wrap_id) made; `None` with another id.
-    pub(crate) fn unwrap_id(&self, old: &SessionId, wrapped: &str) -> Option<SessionId> {
-        if matches!(self, Self::Open) {
-            return SessionId::parse(wrapped.as_bytes());
-        }
-        let bytes = BASE64URL_NOPAD.decode(wrapped.as_bytes()).ok()?;
-        let (nonce, sealed) = bytes.split_first_chunk::<NONCE>()?;
-        let id = wrapping_key(old)?
-            .decrypt(&XNonce::from(*nonce), sealed)
-            .ok()?;
-        SessionId::parse(&id)
-    }
-
-    /// Whether there is a key for what has this header.
-    #[cfg(feature = "commands")]
-    pub(crate) fn has_key(&self, header: &Header) -> bool {
-        match self {
-            Self::Open => true,
-            Self::Sealed { rings, .. } => rings.iter().any(|ring| ring.id == header.key),
-        }
-    }
-
-    /// Whether what has this header is sealed as a new record is: with the same key, and encrypted
-    /// or not.
-    #[cfg(feature = "commands")]
-    pub(crate) fn is_current(&self, header: &Header) -> bool {
-        match self {
-            Self::Open => true,
-            Self::Sealed { rings, encrypt } => {
-                rings[0].id == header.key && header.readable != *encrypt
+            Self::InProcess(mac) => vec![user_key(mac, user)],
+            Self::Sealed { keys, .. } => {
+                let users = keys.iter().map(|keys| user_key(&keys.users, user));
+                users.collect()
             }
         }
     }
 
-    /// The record: header and data. `name` is what the record is kept under; opened under another
-    /// name it is refused, so copying one session's bytes over another's gains nothing.
-    pub(crate) fn seal(
-        &self,
-        name: &[u8],
-        header: &mut Header,
-        data: &SessionData,
-    ) -> Result<Bytes, SessionError> {
-        let length = data.stored_len();
-        let Self::Sealed { rings, encrypt } = self else {
-            let mut record = Vec::with_capacity(header::LENGTH + length);
-            header.write(&mut record);
-            data.write(&mut record);
-            return Ok(record.into());
-        };
-        // What an older key sealed stays with it until it gets a new id: servers that do not know the
-        // new key yet read on.
-        let ring = ring_of(rings, header);
-        header.key = ring.id;
-        header.readable = !encrypt;
-        let mut record = Vec::with_capacity(header::LENGTH + NONCE + length + TAG);
-        header.write(&mut record);
-        let mut clear = Vec::with_capacity(length);
-        data.write(&mut clear);
-        let mut nonce = [0; NONCE];
-        getrandom::fill(&mut nonce).map_err(SessionError::store)?;
-        let sealed = ring.close(&nonce, name, &record, &clear, *encrypt)?;
-        record.extend_from_slice(&nonce);
-        if !encrypt {
-            record.extend_from_slice(&clear);
-        }
-        record.extend_from_slice(&sealed);
-        Ok(record.into())
+    /// Whether what an older `SECRET_KEY` sealed still opens.
+    pub(crate) fn has_fallbacks(&self) -> bool {
+        matches!(self, Self::Sealed { keys, .. } if keys.len() > 1)
     }
 
-    /// The data of a record; `None` where it was not sealed by us, under this name, as it is now.
-    pub(crate) fn open(&self, name: &[u8], header: &Header, record: &Bytes) -> Option<SessionData> {
-        let Self::Sealed { rings, .. } = self else {
-            return SessionData::read(&record.slice(header::LENGTH..));
-        };
-        let ring = rings.iter().find(|ring| ring.id == header.key)?;
-        let (clear, rest) = record.split_at_checked(header::LENGTH)?;
-        let (nonce, sealed) = rest.split_at_checked(NONCE)?;
-        let data = ring.open(nonce.try_into().ok()?, name, clear, sealed, header.readable)?;
-        SessionData::read(&data)
-    }
-}
-
-impl Ring {
-    /// Seals data to a name and a header: the data encrypted, or only what proves it.
-    fn close(
+    /// A verifier, readable for whoever has the id before and for nobody else.
+    pub(crate) fn wrap(
         &self,
-        nonce: &[u8; NONCE],
-        name: &[u8],
-        header: &[u8],
-        data: &[u8],
-        encrypt: bool,
+        old: &SessionId,
+        verifier: &[u8; 16],
     ) -> Result<Vec<u8>, SessionError> {
-        let (msg, shown) = if encrypt {
-            (data, &[][..])
-        } else {
-            (&[][..], data)
-        };
-        let aad = &[name, header, shown].concat();
-        self.cipher
-            .encrypt(&XNonce::from(*nonce), Payload { msg, aad })
-            .map_err(|_| SessionError::store("a record could not be sealed"))
+        if matches!(self, Self::InProcess(_)) {
+            return Ok(verifier.to_vec());
+        }
+        let nonce = random::<NONCE>();
+        let sealed = wrapping_cipher(old)
+            .and_then(|cipher| cipher.encrypt(&XNonce::from(nonce), &verifier[..]).ok())
+            .ok_or_else(|| SessionError::store("a verifier could not be sealed"))?;
+        Ok([&nonce[..], &sealed].concat())
     }
 
-    fn open(
-        &self,
-        nonce: [u8; NONCE],
-        name: &[u8],
-        header: &[u8],
-        sealed: &[u8],
-        readable: bool,
-    ) -> Option<Bytes> {
-        let hidden = if readable {
-            sealed.len().checked_sub(TAG)?
-        } else {
-            0
+    /// What [`wrap`](Self::wrap) was given; `None` with another id.
+    pub(crate) fn unwrap(&self, old: &SessionId, wrapped: &[u8]) -> Option<[u8; 16]> {
+        if matches!(self, Self::InProcess(_)) {
+            return wrapped.try_into().ok();
+        }
+        let (nonce, sealed) = wrapped.split_first_chunk::<NONCE>()?;
+        let verifier = wrapping_cipher(old)?.decrypt(&XNonce::from(*nonce), sealed);
+        verifier.ok()?.try_into().ok()
+    }
+
+    /// The session as a store takes it, and as it is before the seal. What stands beside the seal is part of it: under another key, in
+    /// another version, for another user or with another end, it does not open.
+    pub(crate) fn seal(&self, draft: Draft) -> Result<(StoredSession, OpenSession), SessionError> {
+        let Self::Sealed { keys, encrypt } = self else {
+            let open = OpenSession::new(draft);
+            return Ok((open.stored().clone(), open));
         };
-        let (shown, msg) = sealed.split_at(hidden);
-        let aad = &[name, header, shown].concat();
-        let payload = Payload { msg, aad };
-        let data = self.cipher.decrypt(&XNonce::from(nonce), payload).ok()?;
-        Some(if readable {
-            Bytes::copy_from_slice(shown)
+        let mut clear = Vec::with_capacity(128 + draft.data.as_bytes().len());
+        draft.header.write(&mut clear);
+        clear.extend_from_slice(draft.data.as_bytes());
+        let nonce = random::<NONCE>();
+        let mut bytes = Vec::with_capacity(PREFIX + NONCE + clear.len() + TAG);
+        bytes.extend_from_slice(&MAGIC);
+        bytes.push(u8::from(!encrypt));
+        bytes.extend_from_slice(&keys[0].id);
+        let (hidden, shown) = if *encrypt {
+            (&clear[..], &[][..])
         } else {
-            data.into()
-        })
+            (&[][..], &clear[..])
+        };
+        let aad = beside(
+            &draft.key,
+            draft.version,
+            draft.user.as_ref(),
+            draft.expires,
+            &bytes,
+            shown,
+        );
+        let payload = Payload {
+            msg: hidden,
+            aad: &aad,
+        };
+        let sealed = keys[0].cipher.encrypt(&XNonce::from(nonce), payload);
+        let sealed = sealed.map_err(|_| SessionError::store("a session could not be sealed"))?;
+        bytes.extend_from_slice(&nonce);
+        bytes.extend_from_slice(shown);
+        bytes.extend_from_slice(&sealed);
+        let stored = StoredSession::new(draft.key, draft.version, draft.user, draft.expires, bytes);
+        Ok((stored, OpenSession::new(draft)))
+    }
+
+    /// A stored session with what is in it; `None` where it was not sealed by us as it is now.
+    pub(crate) fn open(&self, stored: &StoredSession) -> Option<OpenSession> {
+        let Self::Sealed { keys, .. } = self else {
+            return OpenSession::of(stored);
+        };
+        let (prefix, rest) = stored.bytes().split_at_checked(PREFIX)?;
+        let keys = keys.iter().find(|keys| keys.id == prefix[5..])?;
+        if prefix[..4] != MAGIC {
+            return None;
+        }
+        let (nonce, rest) = rest.split_first_chunk::<NONCE>()?;
+        let shown = match prefix[4] {
+            0 => 0,
+            _ => rest.len().checked_sub(TAG)?,
+        };
+        let (shown, sealed) = rest.split_at(shown);
+        let aad = beside(
+            stored.key(),
+            stored.version(),
+            stored.user(),
+            stored.expires(),
+            prefix,
+            shown,
+        );
+        let payload = Payload {
+            msg: sealed,
+            aad: &aad,
+        };
+        let hidden = keys.cipher.decrypt(&XNonce::from(*nonce), payload).ok()?;
+        let mut reader = Reader(if prefix[4] == 0 { &hidden } else { shown });
+        Some(OpenSession::new(Draft {
+            key: *stored.key(),
+            version: stored.version(),
+            user: stored.user().copied(),
+            expires: stored.expires(),
+            header: Header::read(&mut reader)?,
+            data: SessionData::read(reader.0)?,
+        }))
+    }
+
+    /// Whether there is a key for what was sealed so.
+    #[cfg(feature = "commands")]
+    pub(crate) fn has_key(&self, bytes: &[u8]) -> bool {
+        match (self, key_id(bytes)) {
+            (Self::InProcess(_), _) => true,
+            (Self::Sealed { keys, .. }, Some(id)) => keys.iter().any(|keys| keys.id == id),
+            (Self::Sealed { .. }, None) => false,
+        }
+    }
+
+    /// Whether it is sealed as a new session is: with the same key, and encrypted or not.
+    #[cfg(feature = "commands")]
+    pub(crate) fn is_current(&self, bytes: &[u8]) -> bool {
+        match self {
+            Self::InProcess(_) => true,
+            Self::Sealed { keys, encrypt } => {
+                key_id(bytes) == Some(&keys[0].id[..]) && bytes[4] == u8::from(!encrypt)
+            }
+        }
     }
 }
 
-/// What an old id seals its successor with.
-fn wrapping_key(old: &SessionId) -> Option<XChaCha20Poly1305> {
+/// Which key something was sealed with; `None` where it is of no format that is known.
+#[cfg(feature = "commands")]
+pub(crate) fn key_id(bytes: &[u8]) -> Option<&[u8]> {
+    bytes.starts_with(&MAGIC).then(|| bytes.get(5..PREFIX))?
+}
+
+/// What a session in a cookie of this name and place is sealed for.
+pub(crate) fn cookie_key(cookie: &str) -> SessionKey {
+    let hash = Sha256::new_with_prefix(b"duck session cookie").chain_update(cookie);
+    SessionKey::from_bytes(first_half(&hash.finalize()))
+}
+
+/// What a session's name is to its user and in the log: it stays the same over logins, and opens nothing.
+pub(crate) fn name_of(key: &SessionKey) -> SessionName {
+    SessionName(hash(b"duck session name", &[key.as_bytes()]))
+}
+
+/// The name of a session, as its user and the log know it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SessionName([u8; 16]);
+
+impl fmt::Display for SessionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// What the seal holds together.
+fn beside(
+    key: &SessionKey,
+    version: Version,
+    user: Option<&UserKey>,
+    expires: u64,
+    prefix: &[u8],
+    shown: &[u8],
+) -> Vec<u8> {
+    let mut aad = Vec::with_capacity(64 + PREFIX + shown.len());
+    aad.extend_from_slice(key.as_bytes());
+    aad.extend_from_slice(&version.count.to_le_bytes());
+    aad.extend_from_slice(&version.random.to_le_bytes());
+    aad.push(u8::from(user.is_some()));
+    aad.extend_from_slice(user.map_or(&[0; 16], |user| user.as_bytes()));
+    aad.extend_from_slice(&expires.to_le_bytes());
+    aad.extend_from_slice(prefix);
+    aad.extend_from_slice(shown);
+    aad
+}
+
+/// What an id seals its next verifier with.
+fn wrapping_cipher(old: &SessionId) -> Option<XChaCha20Poly1305> {
     let mut key = [0; 32];
-    let derive = Hkdf::<Sha256>::new(Some(b"duck-session next id"), old.reveal_bytes());
-    derive.expand(b"key", &mut key).ok()?;
+    let derive = Hkdf::<Sha256>::new(Some(old.selector()), old.verifier());
+    derive
+        .expand(b"duck-session next verifier", &mut key)
+        .ok()?;
     Some(XChaCha20Poly1305::new(&Key::from(key)))
 }
 
-/// The key a record was sealed with; for a new one, and for one sealed with a key we do not have,
-/// the current one.
-fn ring_of<'a>(rings: &'a [Ring], header: &Header) -> &'a Ring {
-    rings
-        .iter()
-        .find(|ring| ring.id == header.key)
-        .unwrap_or(&rings[0])
+/// The first 128 bits of a SHA-256, which is that of nothing made for another purpose.
+fn hash(purpose: &[u8], parts: &[&[u8; 16]]) -> [u8; 16] {
+    let mut hash = Sha256::new_with_prefix(purpose);
+    for part in parts {
+        hash.update(part);
+    }
+    first_half(&hash.finalize())
+}
+
+fn first_half(hash: &[u8]) -> [u8; 16] {
+    std::array::from_fn(|index| hash[index])
+}
+
+/// Bytes that nobody can guess, from a generator that the system's seeds.
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    rand::rng().fill_bytes(&mut bytes);
+    bytes
 }
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Open => f.write_str("Open"),
-            Self::Sealed { rings, .. } => write!(f, "Sealed({} keys)", rings.len()),
+            Self::InProcess(_) => f.write_str("InProcess"),
+            Self::Sealed { keys, .. } => write!(f, "Sealed({} keys)", keys.len()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::header::Kind;
+    use bytes::Bytes;
     use duck::Settings;
+
+    use super::*;
+
+    const ONE: &str = "SECRET_KEY = 'one key of more than thirty-two bytes'";
+    const TWO: &str = "SECRET_KEY = 'two key of more than thirty-two bytes'\nSECRET_KEY_FALLBACKS = ['one key of more than thirty-two bytes']";
+    const OTHER: &str = "SECRET_KEY = 'another one, also longer than thirty-two'";
 
     fn sealer(toml: &str) -> Sealer {
         make(toml, true)
@@ -281,51 +361,102 @@ mod tests {
         Sealer::sealed(&SecretKey::from_settings(&settings).unwrap(), encrypt).unwrap()
     }
 
-    const ONE: &str = "SECRET_KEY = 'one key of more than thirty-two bytes'";
-    const TWO: &str = "SECRET_KEY = 'two key of more than thirty-two bytes'\nSECRET_KEY_FALLBACKS = ['one key of more than thirty-two bytes']";
-
-    fn header() -> Header {
-        Header {
-            kind: Kind::Live,
-            persistent: true,
-            readable: false,
-            key: [0; 8],
-            version: 1,
-            created: 1,
-            auth: 0,
-            issued: 1,
-            touched: 1,
-            expires: 2,
-            age: 1,
-        }
-    }
-
     fn data() -> SessionData {
         let mut data = SessionData::default();
-        data.set("colour", "\"green\"".into());
+        data.set("colour", b"\"green\"");
         data
     }
 
-    fn record(sealer: &Sealer) -> Bytes {
-        sealer.seal(b"name", &mut header(), &data()).unwrap()
+    fn draft() -> Draft {
+        Draft {
+            key: SessionKey::from_bytes([1; 16]),
+            version: Version {
+                count: 2,
+                random: 3,
+            },
+            user: Some(UserKey::from_bytes([4; 16])),
+            expires: 5,
+            header: Header::new(Digest::new([6; 16]), 7),
+            data: data(),
+        }
     }
 
-    fn open(sealer: &Sealer, name: &[u8], record: &Bytes) -> Option<SessionData> {
-        sealer.open(name, &Header::read(record)?, record)
+    fn seal(sealer: &Sealer) -> StoredSession {
+        sealer.seal(draft()).unwrap().0
     }
 
-    fn shows_data(record: &Bytes) -> bool {
-        record.windows(5).any(|bytes| bytes == b"green")
+    /// The same bytes beside something else.
+    fn moved(stored: &StoredSession, change: impl FnOnce(&mut Draft)) -> StoredSession {
+        let mut beside = draft();
+        change(&mut beside);
+        let Draft {
+            key,
+            version,
+            user,
+            expires,
+            ..
+        } = beside;
+        StoredSession::new(key, version, user, expires, stored.bytes().clone())
+    }
+
+    fn with_bytes(bytes: impl Into<Bytes>) -> StoredSession {
+        let Draft {
+            key,
+            version,
+            user,
+            expires,
+            ..
+        } = draft();
+        StoredSession::new(key, version, user, expires, bytes)
+    }
+
+    fn shows_data(stored: &StoredSession) -> bool {
+        stored.bytes().windows(5).any(|bytes| bytes == b"green")
     }
 
     #[test]
-    fn a_record_opens_under_its_own_name_only() {
+    fn a_session_opens_as_it_was_sealed() {
         for encrypt in [true, false] {
             let sealer = make(ONE, encrypt);
-            let record = record(&sealer);
-            assert_eq!(open(&sealer, b"name", &record), Some(data()));
-            assert_eq!(open(&sealer, b"other", &record), None);
-            assert_eq!(shows_data(&record), !encrypt);
+            let stored = seal(&sealer);
+            let opened = sealer.open(&stored).unwrap();
+            assert_eq!((opened.header(), opened.data()), (&draft().header, &data()));
+            assert_eq!(shows_data(&stored), !encrypt);
+        }
+    }
+
+    #[test]
+    fn what_stands_beside_the_seal_cannot_be_changed() {
+        for encrypt in [true, false] {
+            let sealer = make(ONE, encrypt);
+            let stored = seal(&sealer);
+            assert!(sealer.open(&moved(&stored, |_| {})).is_some());
+            for (what, forged) in [
+                (
+                    "the key",
+                    moved(&stored, |beside| {
+                        beside.key = SessionKey::from_bytes([9; 16]);
+                    }),
+                ),
+                (
+                    "the version",
+                    moved(&stored, |beside| beside.version.random = 9),
+                ),
+                (
+                    "the count",
+                    moved(&stored, |beside| beside.version.count = 9),
+                ),
+                (
+                    "the user",
+                    moved(&stored, |beside| {
+                        beside.user = Some(UserKey::from_bytes([9; 16]));
+                    }),
+                ),
+                ("no user", moved(&stored, |beside| beside.user = None)),
+                ("the end", moved(&stored, |beside| beside.expires = 9)),
+            ] {
+                assert!(sealer.open(&forged).is_none(), "{what}");
+            }
         }
     }
 
@@ -333,13 +464,13 @@ mod tests {
     fn any_flipped_byte_and_any_cut_is_noticed() {
         for encrypt in [true, false] {
             let sealer = make(ONE, encrypt);
-            let record = record(&sealer);
-            for place in 0..record.len() {
-                let mut bytes = record.to_vec();
-                bytes[place] ^= 1;
-                assert_eq!(open(&sealer, b"name", &bytes.into()), None, "byte {place}");
-                let cut = record.slice(..place);
-                assert_eq!(open(&sealer, b"name", &cut), None, "cut at {place}");
+            let bytes = seal(&sealer).bytes().clone();
+            for place in 0..bytes.len() {
+                let mut flipped = bytes.to_vec();
+                flipped[place] ^= 1;
+                assert!(sealer.open(&with_bytes(flipped)).is_none(), "byte {place}");
+                let cut = bytes.slice(..place);
+                assert!(sealer.open(&with_bytes(cut)).is_none(), "cut at {place}");
             }
         }
     }
@@ -347,76 +478,80 @@ mod tests {
     #[test]
     fn what_was_written_before_encryption_was_switched_opens() {
         for encrypt in [true, false] {
-            let record = record(&make(ONE, encrypt));
-            assert_eq!(open(&make(ONE, !encrypt), b"name", &record), Some(data()));
+            let stored = seal(&make(ONE, encrypt));
+            assert!(make(ONE, !encrypt).open(&stored).is_some());
         }
     }
 
     #[test]
     fn an_old_key_still_opens_and_a_foreign_one_does_not() {
-        let record = record(&sealer(ONE));
-        assert!(open(&sealer(TWO), b"name", &record).is_some());
-        assert!(
-            open(
-                &sealer("SECRET_KEY = 'another one, also longer than thirty-two'"),
-                b"name",
-                &record
-            )
-            .is_none()
-        );
+        let stored = seal(&sealer(ONE));
+        assert!(sealer(TWO).open(&stored).is_some());
+        assert!(sealer(OTHER).open(&stored).is_none());
     }
 
     #[test]
-    fn a_handle_does_not_give_the_id_away() {
+    fn what_is_stored_does_not_give_the_id_away() {
         let sealer = sealer(ONE);
-        let id = SessionId::from_bytes([3; 32]);
-        let handle = sealer.handle(&id);
-        assert_eq!(handle.as_str().len(), 64);
-        assert!(!handle.as_str().contains(id.reveal()));
-        assert_eq!(format!("{handle:?}"), "[redacted]");
+        let id = SessionId::new([3; 16], [4; 16]);
+        let (key, digest) = (sealer.key(&id), sealer.digest(&id));
+        assert_ne!(key.as_bytes(), id.selector());
+        assert_ne!(digest.as_bytes(), id.verifier());
+        assert_ne!(key.as_bytes(), digest.as_bytes());
+        assert_ne!(name_of(&key).to_string(), key.to_hex());
+    }
+
+    #[test]
+    fn a_wrapped_verifier_opens_with_the_id_before_and_with_no_other() {
+        let old = SessionId::new([1; 16], [2; 16]);
+        for sealer in [Sealer::in_process().unwrap(), sealer(ONE)] {
+            let wrapped = sealer.wrap(&old, &[3; 16]).unwrap();
+            assert_eq!(sealer.unwrap(&old, &wrapped), Some([3; 16]));
+            if let Sealer::Sealed { .. } = sealer {
+                assert_eq!(sealer.unwrap(&old.with_verifier([9; 16]), &wrapped), None);
+                assert!(wrapped.windows(16).all(|bytes| bytes != [3; 16]));
+            }
+        }
     }
 
     proptest::proptest! {
-        /// Whatever the data and the name, it opens as it was sealed, and in no other way: not with any
-        /// byte changed, cut, or put behind, and not under another name.
+        /// Whatever the data, it opens as it was sealed, and in no other way: not with any byte changed, cut, or
+        /// put behind.
         #[test]
-        fn a_record_opens_as_it_was_sealed_or_not_at_all(
+        fn a_session_opens_as_it_was_sealed_or_not_at_all(
             value in "\\PC{0,200}",
-            name in proptest::collection::vec(proptest::num::u8::ANY, 0..70),
             encrypt: bool,
             place: proptest::sample::Index,
             change in 1_u8..,
             more in proptest::collection::vec(proptest::num::u8::ANY, 1..9),
         ) {
             let sealer = make(ONE, encrypt);
-            let mut data = SessionData::default();
-            data.set("key", serde_json::to_vec(&value).unwrap().into());
-            let record = sealer.seal(&name, &mut header(), &data).unwrap();
-            assert_eq!(open(&sealer, &name, &record), Some(data));
-            let place = place.index(record.len());
-            let mut changed = record.to_vec();
+            let mut draft = draft();
+            draft.data.set("key", &serde_json::to_vec(&value).unwrap());
+            let data = draft.data.clone();
+            let (stored, _) = sealer.seal(draft).unwrap();
+            assert_eq!(sealer.open(&stored).unwrap().data(), &data);
+            let bytes = stored.bytes();
+            let place = place.index(bytes.len());
+            let mut changed = bytes.to_vec();
             changed[place] ^= change;
-            let longer = [&record[..], &more].concat();
-            for forged in [changed.into(), record.slice(..place), longer.into()] {
-                assert_eq!(open(&sealer, &name, &forged), None);
+            let longer = [&bytes[..], &more].concat();
+            for forged in [changed, bytes[..place].to_vec(), longer] {
+                assert!(sealer.open(&with_bytes(forged)).is_none());
             }
-            let other = [&name[..], b"x"].concat();
-            assert_eq!(open(&sealer, &other, &record), None);
         }
 
-        /// Nothing made up opens, and none of it is a panic: not where records are not sealed either.
+        /// Nothing made up opens, and none of it is a panic.
         #[test]
         fn what_is_made_up_opens_nothing(
             rest in proptest::collection::vec(proptest::num::u8::ANY, 0..120),
             readable: bool,
         ) {
             let sealer = sealer(ONE);
-            let mut made_up = record(&sealer)[..header::LENGTH].to_vec();
-            made_up[6] = u8::from(readable);
+            let mut made_up = seal(&sealer).bytes()[..PREFIX].to_vec();
+            made_up[4] = u8::from(readable);
             made_up.extend_from_slice(&rest);
-            let made_up = Bytes::from(made_up);
-            assert_eq!(open(&sealer, b"name", &made_up), None);
-            let _ = open(&Sealer::Open, b"name", &made_up);
+            assert!(sealer.open(&with_bytes(made_up)).is_none());
         }
     }
 }

@@ -3,25 +3,25 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use duck::http::HeaderValue;
 use duck::session::{
-    Changes, Commit, CookieValue, Identity, Loaded, NewCookie, Record, SessionData, SessionEngine,
+    Changes, Commit, CookieValue, IdChange, Loaded, NewCookie, Record, SessionData, SessionEngine,
     SessionError, SessionPolicy, Visitor,
 };
 use duck::settings::SecretKey;
 use duck::{BoxFuture, Result};
 
-use crate::bonds::Bonds;
+use crate::binding::Binding;
 use crate::clock::{self, Clock};
 use crate::cookie::{self, SessionCookie};
-use crate::engine::create_rate::CreateRate;
-use crate::header::{Header, Kind};
-use crate::journal::Event;
+use crate::events::Event;
+use crate::header::{Header, Login};
 use crate::lifetime::Lifetimes;
 use crate::opening::Opening;
-use crate::seal::Sealer;
+use crate::seal::{Sealer, cookie_key};
+use crate::store::{Draft, OpenSession, StoredSession, Version};
+use crate::verifier::Digest;
 
 mod settings;
 
@@ -34,9 +34,14 @@ pub(crate) struct CookieEngine {
     sealer: Sealer,
     lifetimes: Lifetimes,
     clock: Clock,
-    bonds: Bonds,
-    create_rate: CreateRate,
+    binding: Binding,
 }
+
+/// The cookie is all there is: nobody counts its versions.
+const VERSION: Version = Version {
+    count: 0,
+    random: 0,
+};
 
 impl CookieEngine {
     /// The engine, and a sentence for `check` about each default that it cannot keep.
@@ -51,187 +56,131 @@ impl CookieEngine {
             sealer,
             lifetimes,
             clock: opening.clock.clone(),
-            bonds: Bonds::new(opening),
-            create_rate: CreateRate::new(own.session_create_rate),
+            binding: Binding::new(opening),
         };
         Ok((engine, notes))
     }
 
-    /// The session in a visitor's cookies. Of two that are alive and differ none is taken: one of them
-    /// was planted, and nobody can tell which.
+    /// The session in a visitor's cookies. Of two that are alive and differ none is used: one of them was
+    /// planted, and nobody can tell which.
     fn find(&self, visitor: &Visitor) -> Loaded {
-        let (mut dead, mut carried) = (false, false);
-        let mut found: Option<(Record, SessionData)> = None;
-        let now = self.clock.now();
+        let mut loaded = Loaded::nothing(false);
+        let mut found: Option<(&[u8], OpenSession)> = None;
         for value in self.cookie.values(visitor) {
-            carried = true;
-            match self.open(value, visitor) {
-                Some((header, _, _)) if self.lifetimes.end(&header) <= now => dead = true,
-                Some((header, bytes, data)) => match &found {
-                    Some((known, _)) if known.bytes != bytes => {
-                        Event::DuplicateCookie.tell(None);
-                        return Loaded::unread();
-                    }
-                    Some(_) => {}
-                    None => {
-                        let expires_at = clock::time(self.lifetimes.end(&header));
-                        found = Some((Record::new(None, bytes, expires_at), data));
-                    }
-                },
-                None => {}
+            loaded.has_cookie = true;
+            let Some(session) = self.open(value, visitor) else {
+                continue;
+            };
+            match &found {
+                Some((known, _)) if *known != value => {
+                    Event::DuplicateCookie.emit(None);
+                    return loaded;
+                }
+                _ => found = Some((value, session)),
             }
         }
-        if let Some((record, data)) = found {
-            return Loaded::live(record, data);
-        }
-        // A wrong key in one deployment must not take away what the right one can read.
-        if carried && !dead {
-            Loaded::unread()
-        } else {
-            Loaded::nothing(dead)
-        }
+        found.map_or(loaded, |(_, session)| self.live(session))
     }
 
-    fn open(&self, value: &[u8], visitor: &Visitor) -> Option<(Header, Bytes, SessionData)> {
-        self.unseal(BASE64URL_NOPAD.decode(value).ok()?.into(), visitor)
+    fn live(&self, session: OpenSession) -> Loaded {
+        let data = session.data().clone();
+        Loaded::live(self.record(session), data)
     }
 
-    fn unseal(&self, bytes: Bytes, visitor: &Visitor) -> Option<(Header, Bytes, SessionData)> {
-        let header = Header::read(&bytes)?;
-        let data = self
-            .sealer
-            .open(&self.seal_name(visitor), &header, &bytes)?;
-        Some((header, bytes, data))
+    fn record(&self, session: OpenSession) -> Record {
+        let expires_at = clock::time(self.lifetimes.end(session.header(), session.expires()));
+        Record::new(None, session.into_seen(), expires_at)
     }
 
-    /// What the seal is bound to: a cookie of another name, path or domain is another site's, and does not
-    /// open here though the key is the same.
-    fn seal_name(&self, visitor: &Visitor) -> Vec<u8> {
-        format!("cookie {}", self.cookie.name_and_place(visitor)).into()
+    /// The live session in a cookie: its end, and what was sealed with it. A cookie of another name, path or
+    /// domain is another site's, and does not open here though the key is the same.
+    fn open(&self, value: &[u8], visitor: &Visitor) -> Option<OpenSession> {
+        let bytes = BASE64URL_NOPAD.decode(value).ok()?;
+        let (expires, sealed) = bytes.split_first_chunk()?;
+        let key = cookie_key(&self.cookie.name_and_place(visitor));
+        let expires = u64::from_le_bytes(*expires);
+        let stored = StoredSession::new(key, VERSION, None, expires, sealed.to_vec());
+        let session = self.sealer.open(&stored)?;
+        (!self.is_over(&session)).then_some(session)
     }
 
-    /// A cookie says what it says until its time is over.
-    fn look_again(&self, record: &Record, visitor: &Visitor) -> Loaded {
-        match self.unseal(record.bytes.clone(), visitor) {
-            Some((header, _, data)) if self.lifetimes.end(&header) > self.clock.now() => {
-                Loaded::live(record.clone(), data)
-            }
-            _ => Loaded::nothing(false),
-        }
+    fn is_over(&self, session: &OpenSession) -> bool {
+        self.lifetimes.end(session.header(), session.expires()) <= self.clock.now()
     }
 
     /// What was found, if it holds for this visitor.
     async fn bound(&self, found: Loaded, visitor: &Visitor) -> Result<Loaded, SessionError> {
         let holds = found.record.is_none()
-            || !self.bonds.exist()
-            || self.bonds.hold(&found.data, visitor).await?;
+            || !self.binding.exists()
+            || self.binding.holds(&found.data, visitor).await?;
         Ok(if holds { found } else { Loaded::nothing(true) })
     }
 
     async fn write(&self, mut changes: Changes, visitor: &Visitor) -> Result<Commit, SessionError> {
-        let mut data = match changes.take_data() {
-            Some(data) => data,
-            None => self.replay(&changes, visitor)?,
-        };
-        let now = self.clock.now();
-        let ends = changes.identity == Identity::End;
+        let ends = changes.id == IdChange::End;
         let before = changes.record.as_ref().filter(|_| !ends);
-        let before = before.and_then(|record| Header::read(&record.bytes));
-        if (data.is_blank() && before.is_none())
-            || self.lifetimes.is_over(&data, &self.clock)
-            || !self.may_begin(&changes, &data, visitor)
-        {
+        let before = before.and_then(|record| OpenSession::from_seen(&record.seen));
+        let mut data = if let Some(data) = changes.take_data() {
+            data
+        } else {
+            let before = before.as_ref().map(|before| before.data().clone());
+            let mut data = before.unwrap_or_default();
+            changes.apply(&mut data)?;
+            data
+        };
+        if (data.is_blank() && before.is_none()) || self.lifetimes.is_over(&data, &self.clock) {
             return Ok(if ends || changes.record.is_some() {
                 Commit::Ended
             } else {
                 Commit::Unchanged
             });
         }
-        if self.bonds.exist() && (before.is_none() || changes.identity == Identity::Login) {
-            self.bonds.sign(&mut data, visitor).await?;
+        if self.binding.exists() && (before.is_none() || changes.id == IdChange::Login) {
+            self.binding.sign(&mut data, visitor).await?;
         }
-        let header = self.header(before, changes.identity, &data, now);
-        self.send(header, data, visitor)
-    }
-
-    /// Whether the visitor's address may begin one more session, where this is one: rule 60.
-    fn may_begin(&self, changes: &Changes, data: &SessionData, visitor: &Visitor) -> bool {
-        let begins = changes.record.is_none() && data.user().is_none();
-        let may = !begins || self.create_rate.allows(visitor.address());
-        if !may {
-            Event::CreateRate.tell(None);
-        }
-        may
-    }
-
-    fn header(
-        &self,
-        before: Option<Header>,
-        identity: Identity,
-        data: &SessionData,
-        now: u64,
-    ) -> Header {
-        let mut header = Header {
-            kind: Kind::Live,
-            persistent: true,
-            readable: false,
-            key: [0; 8],
-            version: before.map_or(0, |before| before.version + 1),
-            created: before.map_or(now, |before| before.created),
-            issued: now,
-            auth: before.map_or(0, |before| before.auth),
-            touched: now,
-            expires: 0,
-            age: 0,
-        };
-        if identity == Identity::Login || (before.is_none() && data.user().is_some()) {
-            header.auth = now;
-        }
-        self.lifetimes.extend(&mut header, data, now, true);
-        header
+        self.send(before.as_ref(), data, &changes, visitor)
     }
 
     /// Seals a session into a new cookie.
     fn send(
         &self,
-        mut header: Header,
+        before: Option<&OpenSession>,
         data: SessionData,
+        changes: &Changes,
         visitor: &Visitor,
     ) -> Result<Commit, SessionError> {
-        if data.json_len() > self.lifetimes.policy.max_bytes {
-            return Err(SessionError::TooLarge(format!(
-                "it has {} bytes, and a cookie holds {} bytes",
-                data.json_len(),
-                self.lifetimes.policy.max_bytes
-            )));
+        let (bytes, most) = (data.json_len(), self.lifetimes.policy.max_bytes);
+        if bytes > most {
+            let limit = format!("it has {bytes} bytes, and a cookie holds {most} bytes");
+            return Err(SessionError::TooLarge(limit));
         }
-        let bytes = self
-            .sealer
-            .seal(&self.seal_name(visitor), &mut header, &data)?;
-        let value =
-            HeaderValue::try_from(BASE64URL_NOPAD.encode(&bytes)).map_err(SessionError::store)?;
-        let max_age = cookie::max_age(header.expires, header.touched, header.persistent);
-        let record = Record::new(None, bytes, clock::time(header.expires));
-        let cookie = Some(NewCookie::new(CookieValue::Text(value), max_age));
-        Ok(Commit::Saved {
-            record,
+        let now = self.clock.now();
+        let fresh = || Header::new(Digest::new([0; 16]), now);
+        let mut draft = Draft {
+            key: cookie_key(&self.cookie.name_and_place(visitor)),
+            version: VERSION,
+            user: None,
+            expires: before.map_or(0, OpenSession::expires),
+            header: before.map_or_else(fresh, |before| before.header().clone()),
             data,
-            cookie,
-        })
-    }
-
-    fn replay(&self, changes: &Changes, visitor: &Visitor) -> Result<SessionData, SessionError> {
-        let mut data = SessionData::default();
-        if let Some(record) = changes
-            .record
-            .as_ref()
-            .filter(|_| changes.identity != Identity::End)
-            && let Some((_, _, opened)) = self.unseal(record.bytes.clone(), visitor)
-        {
-            data = opened;
+        };
+        if changes.id == IdChange::Login || (before.is_none() && draft.data.user().is_some()) {
+            draft.header.login = Some(Box::new(Login {
+                at: now,
+                agent: None,
+            }));
         }
-        changes.apply(&mut data)?;
-        Ok(data)
+        self.lifetimes.extend(&mut draft, now, true);
+        let (stored, session) = self.sealer.seal(draft)?;
+        let value = [&session.expires().to_le_bytes(), &stored.bytes()[..]].concat();
+        let value = BASE64URL_NOPAD.encode(&value);
+        let value = HeaderValue::try_from(value).map_err(SessionError::store)?;
+        let max_age = cookie::max_age(session.expires(), now, session.header().persistent);
+        Ok(Commit::Saved {
+            data: session.data().clone(),
+            record: self.record(session),
+            cookie: Some(NewCookie::new(CookieValue::Text(value), max_age)),
+        })
     }
 }
 
@@ -253,7 +202,11 @@ impl SessionEngine for CookieEngine {
         visitor: &'a Visitor,
         record: &'a Record,
     ) -> BoxFuture<'a, Result<Loaded, SessionError>> {
-        Box::pin(self.bound(self.look_again(record, visitor), visitor))
+        // A cookie says what it says until its time is over.
+        let session = OpenSession::from_seen(&record.seen);
+        let live = session.filter(|session| !self.is_over(session));
+        let loaded = live.map_or_else(|| Loaded::nothing(true), |session| self.live(session));
+        Box::pin(self.bound(loaded, visitor))
     }
 
     fn commit(

@@ -6,7 +6,9 @@ use duck::settings::SettingsError;
 use duck::{Result, Settings};
 use serde::Deserialize;
 
-pub use self::choices::{Bind, Conflict, Fsync, OnLimit, OnStoreError, Prefix, SameSite, Secure};
+pub use self::choices::{
+    Bind, Conflict, Fsync, OnLimit, OnReplay, OnStoreError, Prefix, SameSite, Secure,
+};
 pub use duck::settings::Seconds;
 
 mod choices;
@@ -39,6 +41,8 @@ pub struct SessionSettings {
     pub session_renewal_interval: Option<Seconds>,
     /// How long the id before still leads to it, for requests that were on their way.
     pub session_renewal_grace: Seconds,
+    /// What happens when an id comes that was given up in time.
+    pub session_on_replay: OnReplay,
     /// How often a visit moves the end of a session.
     pub session_touch_interval: Option<Seconds>,
     /// Whether every visit counts as a save.
@@ -61,8 +65,6 @@ pub struct SessionSettings {
     pub session_expire_at_browser_close: bool,
     /// What happens when requests change a session side by side.
     pub session_conflict: Conflict,
-    /// How long a request waits for another one of its session, with `lock`.
-    pub session_lock_timeout: Seconds,
     /// What a session is bound to besides its cookie.
     pub session_bind: Bind,
     /// Whether a logout has the browser forget what else it keeps of the site.
@@ -73,19 +75,17 @@ pub struct SessionSettings {
     pub session_max_bytes: usize,
     /// Keys in a session.
     pub session_max_keys: usize,
-    /// How deep values may be nested.
-    pub session_max_depth: usize,
-    /// How many sessions `InMemoryCache` keeps.
+    /// How many sessions the storage keeps.
     pub session_max_sessions: usize,
-    /// How many sessions a user may have.
-    pub session_max_sessions_per_user: Option<usize>,
+    /// How much of the disk is left to others, in percent.
+    pub session_min_free: u8,
+    /// How many sessions a user may have; 0 for any number.
+    pub session_max_sessions_per_user: usize,
     /// What a login beyond that does.
     pub session_on_limit: OnLimit,
-    /// How many sessions an address may begin in a minute without logging in.
-    pub session_create_rate: Option<u32>,
     /// How many bytes `InMemoryCache` keeps.
     pub session_memory_bytes: usize,
-    /// How large a file of `DynamicFileCache` grows before another is begun.
+    /// How large a file of `DynamicFileCache` grows before it is split into two.
     pub session_shard_bytes: u64,
     /// How long the storage may take to answer.
     pub session_store_timeout: Seconds,
@@ -95,8 +95,6 @@ pub struct SessionSettings {
     pub session_fsync: Fsync,
     /// Whether what leaves the process is encrypted, and not only proven to be unchanged.
     pub session_encrypt: bool,
-    /// How far apart the clocks of servers may be, and how long a clock that jumped is distrusted.
-    pub session_clock_skew: Seconds,
     /// How often expired sessions are removed; 0 for never.
     pub session_sweep_interval: Seconds,
     /// How many at once.
@@ -117,6 +115,7 @@ impl Default for SessionSettings {
             session_absolute_timeout: None,
             session_renewal_interval: None,
             session_renewal_grace: Seconds(Duration::from_secs(30)),
+            session_on_replay: OnReplay::Ignore,
             session_touch_interval: None,
             session_save_every_request: false,
             session_cookie_path: "/".into(),
@@ -128,24 +127,21 @@ impl Default for SessionSettings {
             session_cookie_partitioned: false,
             session_expire_at_browser_close: false,
             session_conflict: Conflict::Merge,
-            session_lock_timeout: Seconds(Duration::from_secs(5)),
             session_bind: Bind::None,
             session_clear_site_data: false,
             session_save_on_error: false,
             session_max_bytes: 65_536,
             session_max_keys: 256,
-            session_max_depth: 32,
             session_max_sessions: 1_000_000,
-            session_max_sessions_per_user: None,
+            session_min_free: 5,
+            session_max_sessions_per_user: 100,
             session_on_limit: OnLimit::EvictOldest,
-            session_create_rate: None,
             session_memory_bytes: 256 * 1024 * 1024,
-            session_shard_bytes: 4 * 1024 * 1024 * 1024,
+            session_shard_bytes: 64 * 1024 * 1024,
             session_store_timeout: Seconds(Duration::from_secs(2)),
             session_on_store_error: OnStoreError::Closed,
             session_fsync: Fsync::Security,
             session_encrypt: true,
-            session_clock_skew: Seconds(Duration::from_mins(5)),
             session_sweep_interval: Seconds(Duration::from_mins(1)),
             session_sweep_batch: 1000,
             session_cache_control: "no-store".into(),
@@ -153,8 +149,39 @@ impl Default for SessionSettings {
     }
 }
 
-/// `serde_json` reads no value that is nested deeper.
-const DEEPEST: usize = 127;
+/// Settings that were there once, and what to do instead.
+const REMOVED: [(&str, &str); 4] = [
+    (
+        "SESSION_LOCK_TIMEOUT",
+        "is no setting any more: requests do not wait for each other; `update` counts exactly",
+    ),
+    (
+        "SESSION_CREATE_RATE",
+        "is no setting any more: SESSION_MAX_SESSIONS and SESSION_MIN_FREE bound what visitors can store",
+    ),
+    (
+        "SESSION_MAX_DEPTH",
+        "is no setting any more: a value may be nested 127 deep, and SESSION_MAX_BYTES bounds it",
+    ),
+    (
+        "SESSION_CLOCK_SKEW",
+        "is no setting any more: a clock that leaps by more than five minutes is doubted for as long",
+    ),
+];
+
+/// Asked for without becoming a known key: nothing is to be taken for a misspelling of one that is gone.
+fn refuse_removed(settings: &Settings) -> Result<(), SettingsError> {
+    let set = settings.unknown_keys();
+    if let Some((key, instead)) = REMOVED.iter().find(|(key, _)| set.contains(key)) {
+        return Err(settings.error(key, instead));
+    }
+    let conflict = settings.get::<String>("SESSION_CONFLICT");
+    if conflict.is_ok_and(|conflict| conflict.as_deref() == Some("lock")) {
+        let instead = "\"lock\" is no choice any more: with \"merge\" both changes count, and `update` counts exactly";
+        return Err(settings.error("SESSION_CONFLICT", instead));
+    }
+    Ok(())
+}
 
 /// Browsers keep no cookie for longer.
 pub(crate) const LONGEST_AGE: Duration = Duration::from_hours(400 * 24);
@@ -166,6 +193,7 @@ impl SessionSettings {
     ///
     /// When a value does not fit, or two do not fit together.
     pub fn from_settings(settings: &Settings) -> Result<Self> {
+        refuse_removed(settings)?;
         let mut own: Self = settings.part()?;
         own.session_dir = settings.resolve(&own.session_dir);
         own.check()
@@ -212,21 +240,17 @@ impl SessionSettings {
                 ));
             }
         }
-        for (key, time, why) in [
-            (
+        if self.session_store_timeout.0.is_zero() {
+            return Err((
                 "SESSION_STORE_TIMEOUT",
-                self.session_store_timeout,
                 "the storage needs some time to answer",
-            ),
-            (
-                "SESSION_LOCK_TIMEOUT",
-                self.session_lock_timeout,
-                "requests need some time to let others go on",
-            ),
-        ] {
-            if time.0.is_zero() {
-                return Err((key, why));
-            }
+            ));
+        }
+        if self.session_min_free > 90 {
+            return Err((
+                "SESSION_MIN_FREE",
+                "is a percentage of the disk that is left to others: 90 at most",
+            ));
         }
         if self
             .session_renewal_interval
@@ -235,18 +259,6 @@ impl SessionSettings {
             return Err((
                 "SESSION_RENEWAL_INTERVAL",
                 "must be longer than SESSION_RENEWAL_GRACE, or ids are renewed faster than they are given up",
-            ));
-        }
-        if self.session_max_sessions_per_user == Some(0) {
-            return Err((
-                "SESSION_MAX_SESSIONS_PER_USER",
-                "nobody could log in; leave it out for no limit",
-            ));
-        }
-        if self.session_create_rate == Some(0) {
-            return Err((
-                "SESSION_CREATE_RATE",
-                "no session could begin; leave it out for no limit",
             ));
         }
         for (key, number, why) in [
@@ -264,12 +276,6 @@ impl SessionSettings {
             if number == 0 {
                 return Err((key, why));
             }
-        }
-        if self.session_max_depth > DEEPEST {
-            return Err((
-                "SESSION_MAX_DEPTH",
-                "values nested deeper than 127 cannot be read back",
-            ));
         }
         Ok(())
     }
@@ -374,7 +380,6 @@ impl SessionSettings {
         policy.touch_interval = self.touch_interval();
         policy.max_bytes = self.session_max_bytes;
         policy.max_keys = self.session_max_keys;
-        policy.max_depth = self.session_max_depth;
         policy
     }
 

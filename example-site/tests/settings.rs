@@ -10,15 +10,13 @@ use duck_session::{SessionMiddleware, SessionSettings};
 use toml::Value;
 
 /// Keys whose default is not one value.
-const OTHER_DEFAULT: [(&str, &str); 11] = [
+const OTHER_DEFAULT: [(&str, &str); 9] = [
     ("ACCESS_LOG", "as `DEBUG`"),
     ("MAX_NEW_CONNECTIONS_PER_ADDRESS", "unset"),
     ("SECRET_KEY", "unset"),
     ("SESSION_ABSOLUTE_TIMEOUT", "unset"),
     ("SESSION_COOKIE_DOMAIN", "unset"),
-    ("SESSION_CREATE_RATE", "unset"),
     ("SESSION_IDLE_TIMEOUT", "unset"),
-    ("SESSION_MAX_SESSIONS_PER_USER", "unset"),
     ("SESSION_RENEWAL_INTERVAL", "unset"),
     ("SESSION_TOUCH_INTERVAL", "unset"),
     ("WORKERS", "unset"),

@@ -1,6 +1,6 @@
 //! A database through [sqlx]: features `sqlite` and `postgres`.
 //!
-//! [`sqlite`] and [`postgres`] are components: they open the database of the setting `DATABASE_URL`, bring its tables
+//! `sqlite` and `postgres` are components: they open the database of the setting `DATABASE_URL`, bring its tables
 //! up to date, and leave a pool of connections for the views. You write the SQL. The guide is `docs/database.md`.
 
 mod component;

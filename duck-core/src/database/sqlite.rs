@@ -1,12 +1,13 @@
 //! SQLite.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use sqlx::error::DatabaseError;
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
-use sqlx::{ConnectOptions, Connection, Sqlite};
+use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection};
 
 use super::component::{Kind, start};
 use crate::app::component::Component;
@@ -83,7 +84,7 @@ impl Kind for Sqlite {
 
     async fn migrate(options: SqliteConnectOptions, migrations: Arc<Migrator>) -> Result<()> {
         let options = options.busy_timeout(MIGRATION_PATIENCE);
-        let mut connection = options.connect().await?;
+        let mut connection = connect(&options).await?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         // `run`, with a connection, gives a future that a command cannot take (it is not provably `Send`).
         migrations
@@ -92,4 +93,25 @@ impl Kind for Sqlite {
         transaction.commit().await?;
         Ok(connection.close().await?)
     }
+}
+
+/// SQLite does not wait for another process while it switches the write-ahead log on, as the first to open a new file
+/// do: that is tried again.
+async fn connect(options: &SqliteConnectOptions) -> sqlx::Result<SqliteConnection> {
+    let start = Instant::now();
+    loop {
+        match options.connect().await {
+            Err(error) if is_busy(&error) && start.elapsed() < MIGRATION_PATIENCE => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            connected => return connected,
+        }
+    }
+}
+
+/// Whether somebody else has the database at this moment: `SQLITE_BUSY`, <https://sqlite.org/rescode.html#busy>.
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    let code = code.and_then(|code| code.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == 5)
 }

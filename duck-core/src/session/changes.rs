@@ -4,23 +4,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::data::{Key, SessionData, USER};
+use super::data::{SessionData, USER};
 use super::record::Record;
 use crate::session::error::SessionError;
 
 /// A change that can be made again on newer data, when another request saved first.
-type Replay = Box<dyn Fn(&str, Option<&Bytes>) -> Result<Bytes, SessionError> + Send + Sync>;
+type Replay = Box<dyn Fn(&str, Option<&[u8]>) -> Result<Bytes, SessionError> + Send + Sync>;
 
 /// The changes of one request: mostly there is one.
 pub(crate) type Writes = SmallVec<[Write; 1]>;
 
 /// One thing that a request did to its session.
 pub(crate) enum Write {
-    Set(Key, Bytes),
-    Update(Key, Replay),
-    Remove(Key),
+    Set(Box<str>, Bytes),
+    Update(Box<str>, Replay),
+    Remove(Box<str>),
     /// The same, for a request that has to know what was there in the end.
-    Take(Key, Taken),
+    Take(Box<str>, Taken),
     Clear,
     /// Everything goes, the framework's own keys too: another user logs in.
     Reset,
@@ -46,17 +46,16 @@ impl Write {
     pub(crate) fn apply(&self, data: &mut SessionData) -> Result<(), SessionError> {
         match self {
             Self::Set(key, json) => {
-                data.put(data.place(key.as_str()), || key.clone(), json.clone());
+                data.set(key, json);
             }
             Self::Update(key, change) => {
-                let place = data.place(key.as_str());
-                let json = change(key.as_str(), data.at(place))?;
-                data.put(place, || key.clone(), json);
+                let json = change(key, data.get(key))?;
+                data.set(key, &json);
             }
             Self::Remove(key) => {
-                data.remove(key.as_str());
+                data.remove(key);
             }
-            Self::Take(key, taken) => taken.put(data.remove(key.as_str())),
+            Self::Take(key, taken) => taken.put(data.remove(key)),
             Self::Clear => data.clear(),
             Self::Reset => *data = SessionData::default(),
         }
@@ -64,7 +63,7 @@ impl Write {
     }
 
     /// The one key it concerns; `None` where it concerns all.
-    pub(crate) fn key(&self) -> Option<&Key> {
+    pub(crate) fn key(&self) -> Option<&str> {
         match self {
             Self::Set(key, _) | Self::Update(key, _) | Self::Remove(key) | Self::Take(key, _) => {
                 Some(key)
@@ -74,9 +73,9 @@ impl Write {
     }
 
     /// Whether it is part of a login: kept even where the page fails.
-    pub(crate) fn is_identity(&self) -> bool {
+    pub(crate) fn is_login(&self) -> bool {
         match self {
-            Self::Set(key, _) => key.as_str() == USER,
+            Self::Set(key, _) => **key == *USER,
             Self::Reset => true,
             _ => false,
         }
@@ -85,13 +84,13 @@ impl Write {
 
 /// What becomes of a session's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Identity {
+pub enum IdChange {
     /// It stays.
     #[default]
     Keep,
-    /// A new id, the old one dies at once: `cycle_id`.
+    /// A new one; the old one is worth nothing from then on: `cycle_id`.
     Renew,
-    /// The same because somebody logged in: the absolute clock starts again.
+    /// The same because somebody logged in: the absolute limit counts from now.
     Login,
     /// The session ends. Data set afterwards begins another: `flush`.
     End,
@@ -102,8 +101,10 @@ pub enum Identity {
 pub struct Changes {
     /// The session as it was loaded; `None` where there was none.
     pub record: Option<Record>,
+    /// Other live sessions that the visitor came with: a login or a logout ends them.
+    pub others: Vec<Record>,
     /// What becomes of the id.
-    pub identity: Identity,
+    pub id: IdChange,
     /// Whether to write even if no value differs: `set_modified(true)`.
     pub forced: bool,
     /// The data with all changes made, where the record is still what was loaded.
@@ -114,14 +115,15 @@ pub struct Changes {
 impl Changes {
     pub(crate) fn new(
         record: Option<Record>,
-        identity: Identity,
+        id: IdChange,
         forced: bool,
         data: Option<SessionData>,
         writes: Writes,
     ) -> Self {
         Self {
             record,
-            identity,
+            others: Vec::new(),
+            id,
             forced,
             data,
             writes,
@@ -153,7 +155,7 @@ impl Changes {
 impl fmt::Debug for Changes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Changes")
-            .field("identity", &self.identity)
+            .field("id", &self.id)
             .field("forced", &self.forced)
             .field("writes", &self.writes.len())
             .finish_non_exhaustive()

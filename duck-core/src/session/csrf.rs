@@ -33,8 +33,7 @@ impl Session {
 
     /// Another secret for whoever logs in: somebody may have seen or planted the one before.
     pub(super) async fn rotate_csrf_secret(&self) -> Result<(), SessionError> {
-        let known = self.access().await?.state().remove(KEY)?;
-        if known.is_some() {
+        if self.access().await?.state().remove(KEY)? {
             self.csrf_secret().await?;
         }
         Ok(())

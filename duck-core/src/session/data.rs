@@ -1,4 +1,7 @@
+use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -11,243 +14,254 @@ pub(super) const USER: &str = "_duck.user";
 /// Under this key a session keeps an expiry of its own.
 pub(super) const EXPIRY: &str = "_duck.expiry";
 
-/// The name of a value: text that may share the memory of the document it came from.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Key(Bytes);
+/// What a session holds: keys, each with a value in JSON.
+///
+/// It is one text of bytes, as it is stored: for each key, in order, its length and the length of its value
+/// (seven bits a byte, the lowest first), the key and the value. So a request that reads one key of thirty
+/// parses one value, and what nobody changes is never copied.
+#[derive(Clone, Default)]
+pub struct SessionData {
+    encoded: Encoded,
+}
 
-impl Key {
-    pub(crate) fn new(text: &str) -> Self {
-        Self(Bytes::copy_from_slice(text.as_bytes()))
-    }
+#[derive(Clone)]
+enum Encoded {
+    /// As it was read: clones share it.
+    Shared(Arc<[u8]>),
+    Own(Vec<u8>),
+}
 
-    pub(crate) fn as_str(&self) -> &str {
-        // Every constructor takes text.
-        std::str::from_utf8(&self.0).unwrap_or_default()
+impl Default for Encoded {
+    fn default() -> Self {
+        Self::Own(Vec::new())
     }
 }
 
 /// Where a key is in a [`SessionData`], or where it belongs, as long as that does not change.
-#[derive(Clone, Copy)]
-pub(crate) struct Place(Result<usize, usize>);
-
-/// What a session holds: keys, each with a value in JSON.
-///
-/// Values stay as text until a view asks for one, so a request that reads one key of thirty
-/// parses one. Entries are ordered by key.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct SessionData {
-    entries: Vec<(Key, Bytes)>,
+pub(crate) struct Place {
+    entry: Range<usize>,
+    /// Where the value begins; `None` where the key is not there.
+    value: Option<usize>,
 }
 
 impl SessionData {
-    /// Reads what [`write`](Self::write) wrote; `None` where it is anything else. Keys and values
-    /// share its memory, and no value is looked into.
+    /// Reads what [`as_bytes`](Self::as_bytes) gave; `None` where it is anything else.
     ///
     /// ```
-    /// use duck::Bytes;
     /// use duck::session::SessionData;
     ///
     /// let mut data = SessionData::default();
-    /// data.set("visits", Bytes::from_static(b"3"));
-    /// let mut stored = Vec::new();
-    /// data.write(&mut stored);
-    /// assert_eq!(SessionData::read(&stored.into()), Some(data));
-    /// assert_eq!(SessionData::read(&Bytes::from_static(b"no session")), None);
+    /// data.set("visits", b"3");
+    /// assert_eq!(SessionData::read(data.as_bytes()), Some(data));
+    /// assert_eq!(SessionData::read(b"no session"), None);
     /// ```
-    pub fn read(stored: &Bytes) -> Option<Self> {
-        let mut data = Self::default();
-        let mut rest = &stored[..];
+    pub fn read(stored: &[u8]) -> Option<Self> {
+        let mut last: Option<&[u8]> = None;
+        let mut rest = stored;
         while !rest.is_empty() {
             let (key, value) = (length(&mut rest)?, length(&mut rest)?);
             let (key, after) = rest.split_at_checked(key)?;
-            let (value, after) = after.split_at_checked(value)?;
+            (_, rest) = after.split_at_checked(value)?;
             std::str::from_utf8(key).ok()?;
-            let key = Key(stored.slice_ref(key));
-            if data.entries.last().is_some_and(|(last, _)| *last >= key) {
+            if last.is_some_and(|last| last >= key) {
                 return None;
             }
-            data.entries.push((key, stored.slice_ref(value)));
-            rest = after;
+            last = Some(key);
         }
-        Some(data)
+        let encoded = Encoded::Shared(stored.into());
+        Some(Self { encoded })
     }
 
-    /// Appends the session as it is stored: for each key its length, the length of its value (seven
-    /// bits a byte, the lowest first), the key and the value. To read one takes a fraction of what
-    /// JSON does.
-    pub fn write(&self, stored: &mut Vec<u8>) {
-        for (key, value) in &self.entries {
-            write_length(key.0.len(), stored);
-            write_length(value.len(), stored);
-            stored.extend_from_slice(&key.0);
-            stored.extend_from_slice(value);
+    /// The session as it is stored.
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.encoded {
+            Encoded::Shared(bytes) => bytes,
+            Encoded::Own(bytes) => bytes,
         }
     }
 
-    /// How many bytes [`write`](Self::write) appends.
-    pub fn stored_len(&self) -> usize {
-        let length = |(key, value): &(Key, Bytes)| {
-            let (key, value) = (key.0.len(), value.len());
-            length_len(key) + length_len(value) + key + value
+    /// The same data in memory that all its clones share: for a store that keeps it.
+    #[must_use]
+    pub fn into_shared(self) -> Self {
+        let bytes: Arc<[u8]> = match self.encoded {
+            Encoded::Shared(bytes) => bytes,
+            Encoded::Own(bytes) => bytes.into(),
         };
-        self.entries.iter().map(length).sum()
+        let encoded = Encoded::Shared(bytes);
+        Self { encoded }
     }
 
     /// The session as a JSON object.
     pub fn to_json(&self) -> Vec<u8> {
         let mut json = Vec::with_capacity(self.json_len());
-        self.write_json(&mut json);
-        json
-    }
-
-    fn write_json(&self, json: &mut Vec<u8>) {
         json.push(b'{');
-        for (index, (key, value)) in self.entries.iter().enumerate() {
-            if index > 0 {
+        for (key, value) in self.entries() {
+            if json.len() > 1 {
                 json.push(b',');
             }
-            write_string(&key.0, json);
+            write_string(&key, &mut json);
             json.push(b':');
             json.extend_from_slice(value);
         }
         json.push(b'}');
+        json
     }
 
     /// How long the session is as JSON, which is what limits count: exact where no key needs an
     /// escape. Stored, it is hardly ever longer.
     pub fn json_len(&self) -> usize {
-        let entries = self
-            .entries
-            .iter()
-            .map(|(key, value)| key.0.len() + value.len() + 4);
+        let entries = self.raw().map(|(key, value)| key.len() + value.len() + 4);
         entries.sum::<usize>().max(1) + 1
     }
 
     /// The JSON text under `key`.
-    pub fn get(&self, key: &str) -> Option<&Bytes> {
-        self.find(key).ok().map(|index| &self.entries[index].1)
+    pub fn get(&self, key: &str) -> Option<&[u8]> {
+        self.at(&self.place(key))
     }
 
-    /// Puts JSON text under `key` and says whether that changed anything.
-    pub fn set(&mut self, key: &str, json: Bytes) -> bool {
+    /// Puts JSON text under `key` and returns whether that changed anything.
+    pub fn set(&mut self, key: &str, json: &[u8]) -> bool {
         let place = self.place(key);
-        let changes = self.at(place) != Some(&json);
+        let changes = self.at(&place) != Some(json);
         if changes {
-            self.put(place, || Key::new(key), json);
+            self.put(&place, key, json);
         }
         changes
     }
 
-    /// Where `key` is, or where it belongs.
-    pub(crate) fn place(&self, key: &str) -> Place {
-        Place(self.find(key))
-    }
-
-    /// The JSON text at a place; `None` where the key is not there.
-    pub(crate) fn at(&self, place: Place) -> Option<&Bytes> {
-        place.0.ok().map(|index| &self.entries[index].1)
-    }
-
-    /// Puts JSON text at a place; gives the key, and the text it replaces.
-    pub(crate) fn put(
-        &mut self,
-        place: Place,
-        key: impl FnOnce() -> Key,
-        json: Bytes,
-    ) -> (&Key, Option<Bytes>) {
-        match place.0 {
-            Ok(index) => {
-                let (key, value) = &mut self.entries[index];
-                (key, Some(std::mem::replace(value, json)))
-            }
-            Err(index) => {
-                self.entries.insert(index, (key(), json));
-                (&self.entries[index].0, None)
-            }
-        }
-    }
-
     /// Takes `key` out, with its JSON text if it was there.
     pub fn remove(&mut self, key: &str) -> Option<Bytes> {
-        self.find(key)
-            .ok()
-            .map(|index| self.entries.remove(index).1)
+        let place = self.place(key);
+        let removed = Bytes::copy_from_slice(self.at(&place)?);
+        self.splice(place.entry, &[]);
+        Some(removed)
     }
 
     /// Takes everything of the site's out; the framework's own stays.
     pub fn clear(&mut self) {
-        self.entries.retain(|(key, _)| is_reserved(&key.0));
+        let mut kept = Self::default();
+        for (key, value) in self.entries().filter(|(key, _)| is_reserved(key)) {
+            kept.set(&key, value);
+        }
+        *self = kept;
     }
 
     /// Whether there is nothing at all, of the site's or the framework's.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.as_bytes().is_empty()
     }
 
     /// Whether there is nothing worth keeping: at most an expiry.
     pub fn is_blank(&self) -> bool {
-        self.entries
-            .iter()
-            .all(|(key, _)| key.0 == EXPIRY.as_bytes())
+        self.raw().all(|(key, _)| key == EXPIRY.as_bytes())
     }
 
     /// The site's own keys, in order.
-    pub fn keys(&self) -> impl Iterator<Item = &str> {
+    pub fn keys(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.site_entries().map(|(key, _)| key)
     }
 
     /// The site's own keys and their JSON texts, in order.
-    pub fn site_entries(&self) -> impl Iterator<Item = (&str, &Bytes)> {
-        self.entries
-            .iter()
-            .filter(|(key, _)| !is_reserved(&key.0))
-            .map(|(key, value)| (key.as_str(), value))
+    pub fn site_entries(&self) -> impl Iterator<Item = (Cow<'_, str>, &[u8])> {
+        self.entries().filter(|(key, _)| !is_reserved(key))
     }
 
     /// All entries, the framework's own included.
-    pub(crate) fn entries(&self) -> Vec<(Key, Bytes)> {
-        self.entries.clone()
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (Cow<'_, str>, &[u8])> {
+        self.raw()
+            .map(|(key, value)| (String::from_utf8_lossy(key), value))
+    }
+
+    /// How many keys the site has set.
+    pub(super) fn count(&self) -> usize {
+        let own = |(key, _): &(&[u8], &[u8])| !key.starts_with(RESERVED.as_bytes());
+        self.raw().filter(own).count()
     }
 
     /// How many keys there are, the framework's own included.
     pub fn total(&self) -> usize {
-        self.entries.len()
+        self.raw().count()
     }
 
-    fn find(&self, key: &str) -> Result<usize, usize> {
-        self.entries
-            .binary_search_by(|(other, _)| other.0.as_ref().cmp(key.as_bytes()))
+    /// Where `key` is, or where it belongs.
+    pub(crate) fn place(&self, key: &str) -> Place {
+        let (all, key) = (self.as_bytes(), key.as_bytes());
+        let mut rest = all;
+        while let Some((other, value, after)) = next_entry(rest) {
+            let (start, end) = (all.len() - rest.len(), all.len() - after.len());
+            match other.cmp(key) {
+                std::cmp::Ordering::Less => rest = after,
+                std::cmp::Ordering::Equal => {
+                    let value = Some(end - value.len());
+                    return Place {
+                        entry: start..end,
+                        value,
+                    };
+                }
+                std::cmp::Ordering::Greater => break,
+            }
+        }
+        let at = all.len() - rest.len();
+        Place {
+            entry: at..at,
+            value: None,
+        }
     }
+
+    /// The JSON text at a place; `None` where the key is not there.
+    pub(crate) fn at(&self, place: &Place) -> Option<&[u8]> {
+        self.as_bytes().get(place.value?..place.entry.end)
+    }
+
+    /// Puts JSON text at the place of a key.
+    pub(crate) fn put(&mut self, place: &Place, key: &str, json: &[u8]) {
+        self.splice(place.entry.clone(), &[(key, json)]);
+    }
+
+    /// Replaces a part by these entries.
+    fn splice(&mut self, part: Range<usize>, entries: &[(&str, &[u8])]) {
+        let before = self.as_bytes();
+        let more: usize = entries
+            .iter()
+            .map(|(key, json)| key.len() + json.len() + 10)
+            .sum();
+        let mut bytes = Vec::with_capacity(before.len() - part.len() + more);
+        bytes.extend_from_slice(&before[..part.start]);
+        for (key, json) in entries {
+            write_length(key.len(), &mut bytes);
+            write_length(json.len(), &mut bytes);
+            bytes.extend_from_slice(key.as_bytes());
+            bytes.extend_from_slice(json);
+        }
+        bytes.extend_from_slice(&before[part.end..]);
+        self.encoded = Encoded::Own(bytes);
+    }
+
+    fn raw(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut rest = self.as_bytes();
+        std::iter::from_fn(move || {
+            let (key, value, after) = next_entry(rest)?;
+            rest = after;
+            Some((key, value))
+        })
+    }
+}
+
+/// The first key and its value, and what is after them.
+fn next_entry(mut rest: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let (key, value) = (length(&mut rest)?, length(&mut rest)?);
+    let (key, rest) = rest.split_at_checked(key)?;
+    let (value, rest) = rest.split_at_checked(value)?;
+    Some((key, value, rest))
 }
 
 /// Whether a key is the framework's own.
-pub(crate) fn is_reserved(key: &[u8]) -> bool {
-    key.starts_with(RESERVED.as_bytes())
+pub(crate) fn is_reserved(key: &str) -> bool {
+    key.starts_with(RESERVED)
 }
 
-/// How many bytes [`write_length`] takes.
-fn length_len(length: usize) -> usize {
-    match length {
-        0..0x80 => 1,
-        0x80..0x4000 => 2,
-        0x4000..0x20_0000 => 3,
-        0x20_0000..0x1000_0000 => 4,
-        _ => 5,
-    }
-}
-
-fn write_string(text: &[u8], json: &mut Vec<u8>) {
-    if text
-        .iter()
-        .all(|&byte| byte >= 0x20 && byte != b'"' && byte != b'\\')
-    {
-        json.push(b'"');
-        json.extend_from_slice(text);
-        json.push(b'"');
-    } else {
-        let text = std::str::from_utf8(text).unwrap_or_default();
-        serde_json::to_writer(json, text).expect("a Vec takes every write");
-    }
+fn write_string(text: &str, json: &mut Vec<u8>) {
+    serde_json::to_writer(json, text).expect("a Vec takes every write");
 }
 
 /// Takes a length off the front.
@@ -272,6 +286,15 @@ fn write_length(mut length: usize, stored: &mut Vec<u8>) {
     stored.push(length.to_le_bytes()[0]);
 }
 
+impl PartialEq for SessionData {
+    fn eq(&self, other: &Self) -> bool {
+        let (one, other) = (self.as_bytes(), other.as_bytes());
+        std::ptr::eq(one, other) || one == other
+    }
+}
+
+impl Eq for SessionData {}
+
 impl fmt::Debug for SessionData {
     /// Keys only: the values are the visitor's.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -283,35 +306,31 @@ impl fmt::Debug for SessionData {
 mod tests {
     use super::*;
 
-    fn stored(data: &SessionData) -> Bytes {
-        let mut stored = Vec::new();
-        data.write(&mut stored);
-        assert_eq!(stored.len(), data.stored_len());
-        stored.into()
-    }
-
     #[test]
     fn reads_what_it_writes() {
         let mut data = SessionData::default();
-        assert_eq!(SessionData::read(&Bytes::new()).unwrap(), data);
-        assert!(data.set("b", "1".into()));
-        assert!(data.set("a \"quoted\"\n", "{\"x\":[1,2]}".into()));
-        assert!(!data.set("b", "1".into()));
+        assert_eq!(SessionData::read(b"").unwrap(), data);
+        assert!(data.set("b", b"1"));
+        assert!(data.set("a \"quoted\"\n", b"{\"x\":[1,2]}"));
+        assert!(!data.set("b", b"1"));
         assert_eq!(data.to_json(), br#"{"a \"quoted\"\n":{"x":[1,2]},"b":1}"#);
         for length in [127, 128, 16_383, 16_384, 70_000] {
-            data.set(&"k".repeat(length), vec![b'7'; length].into());
-            assert_eq!(SessionData::read(&stored(&data)).unwrap(), data);
+            let (key, value) = ("k".repeat(length), vec![b'7'; length]);
+            data.set(&key, &value);
+            let read = SessionData::read(data.as_bytes()).unwrap();
+            assert_eq!(read, data);
+            assert_eq!(read.get(&key), Some(&value[..]));
         }
     }
 
     #[test]
     fn refuses_what_it_did_not_write() {
         let mut data = SessionData::default();
-        data.set("a", "1".into());
-        data.set("b", "[]".into());
-        let whole = stored(&data);
+        data.set("a", b"1");
+        data.set("b", b"[]");
+        let whole = data.as_bytes();
         let ends: Vec<_> = (0..=whole.len())
-            .filter(|end| SessionData::read(&whole.slice(..*end)).is_some())
+            .filter(|end| SessionData::read(&whole[..*end]).is_some())
             .collect();
         assert_eq!(
             ends,
@@ -326,18 +345,43 @@ mod tests {
             b"\x80",
             b"\x7f\x01a",
         ] {
-            assert!(
-                SessionData::read(&Bytes::from_static(bad)).is_none(),
-                "{bad:?}"
-            );
+            assert!(SessionData::read(bad).is_none(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_key_is_put_in_its_place_and_taken_out_of_it() {
+        let mut data = SessionData::default();
+        for key in ["m", "z", "a", "mm", "b"] {
+            data.set(key, key.as_bytes());
+        }
+        assert_eq!(data.keys().collect::<Vec<_>>(), ["a", "b", "m", "mm", "z"]);
+        data.set("m", b"longer than before");
+        assert_eq!(data.remove("b").as_deref(), Some(&b"b"[..]));
+        assert_eq!(data.remove("b"), None);
+        assert_eq!(data.get("m"), Some(&b"longer than before"[..]));
+        assert_eq!((data.get("mm"), data.get("c")), (Some(&b"mm"[..]), None));
+        assert_eq!(SessionData::read(data.as_bytes()), Some(data));
+    }
+
+    #[test]
+    fn what_one_clone_changes_the_other_does_not_see() {
+        let mut data = SessionData::default();
+        data.set("a", b"1");
+        let data = data.into_shared();
+        let mut other = data.clone();
+        other.set("a", b"2");
+        assert_eq!(
+            (data.get("a"), other.get("a")),
+            (Some(&b"1"[..]), Some(&b"2"[..]))
+        );
     }
 
     #[test]
     fn the_frameworks_keys_are_neither_shown_nor_cleared() {
         let mut data = SessionData::default();
-        data.set("_duck.user", "\"7\"".into());
-        data.set("cart", "[]".into());
+        data.set("_duck.user", b"\"7\"");
+        data.set("cart", b"[]");
         assert_eq!(data.keys().collect::<Vec<_>>(), ["cart"]);
         data.clear();
         assert_eq!((data.total(), data.is_empty()), (1, false));

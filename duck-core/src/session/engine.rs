@@ -1,6 +1,5 @@
 //! The port between `request.session` and whatever keeps sessions.
 
-use std::any::Any;
 use std::fmt;
 use std::future::ready;
 use std::sync::Arc;
@@ -34,8 +33,8 @@ pub trait SessionEngine: Send + Sync + 'static {
     /// record: an id that is not known is never taken on.
     fn load<'a>(&'a self, visitor: &'a Visitor) -> BoxFuture<'a, Result<Loaded, SessionError>>;
 
-    /// Reads a session again that this visitor has loaded or saved: as it is now, wherever it has
-    /// moved by itself, or without a record where it is over. For
+    /// Reads a session again that this visitor has loaded or saved: as it is now, or without a record
+    /// where it is over. It is over too for whoever has an id that a login took from it. For
     /// [`Session::reload`](crate::Session::reload) and [`Session::watch`](crate::Session::watch); an
     /// engine without it is taken at its word about [`Record::expires_at`].
     fn reload<'a>(
@@ -117,8 +116,6 @@ pub struct SessionPolicy {
     pub max_bytes: usize,
     /// How many keys.
     pub max_keys: usize,
-    /// How deep arrays and objects may be nested in a value.
-    pub max_depth: usize,
 }
 
 impl Default for SessionPolicy {
@@ -129,7 +126,6 @@ impl Default for SessionPolicy {
             touch_interval: Duration::from_mins(1),
             max_bytes: 65_536,
             max_keys: 256,
-            max_depth: 32,
         }
     }
 }
@@ -138,22 +134,34 @@ impl Default for SessionPolicy {
 #[derive(Default)]
 #[non_exhaustive]
 pub struct Loaded {
-    /// The live record, if there is one.
+    /// The live session, if there is one.
     pub record: Option<Record>,
     /// The data in it, or nothing.
     pub data: SessionData,
-    /// Whether the request carried a session cookie that leads nowhere and is better removed.
-    pub dead_cookie: bool,
-    /// Whether it carried one that cannot be read here, but perhaps will be: sealed with another
-    /// key, or one of two that are alive. Only a logout removes it.
-    pub unread_cookie: bool,
-    /// Whether the storage did not answer, and the site prefers an empty session to an error.
-    pub unavailable: bool,
+    /// Live sessions that the visitor came with and that are not used: of several, nobody can tell which
+    /// was planted. A login or a logout ends them.
+    pub others: Vec<Record>,
+    /// Whether the visitor sent a cookie of the session's name, whatever it says: a logout removes it.
+    pub has_cookie: bool,
     /// The cookie that the visitor is to get in any case: the one they sent leads here only for a
     /// little while longer.
     pub cookie: Option<Box<NewCookie>>,
-    /// What keeps other requests of the visitor waiting, until it is dropped.
-    pub hold: Option<Box<dyn Any + Send>>,
+    /// What becomes of what this request sets.
+    pub writes: Writable,
+}
+
+/// What becomes of what a request sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Writable {
+    /// It is saved.
+    #[default]
+    Yes,
+    /// It is dropped, but for a login and a logout: the visitor came with an id that a login has just
+    /// replaced, and a session begun now would take the place of theirs.
+    Dropped,
+    /// It is refused with an error: the storage did not answer, and the site prefers an empty session to an
+    /// error page.
+    Unavailable,
 }
 
 impl Loaded {
@@ -162,6 +170,7 @@ impl Loaded {
         Self {
             record: Some(record),
             data,
+            has_cookie: true,
             ..Self::default()
         }
     }
@@ -169,23 +178,15 @@ impl Loaded {
     /// An empty session that cannot be written, because the storage does not answer.
     pub fn unavailable() -> Self {
         Self {
-            unavailable: true,
+            writes: Writable::Unavailable,
             ..Self::default()
         }
     }
 
-    /// No session that can be read here; the cookie stays, unless the visitor logs out.
-    pub fn unread() -> Self {
+    /// No session; `has_cookie` says whether the visitor sent a session cookie all the same.
+    pub fn nothing(has_cookie: bool) -> Self {
         Self {
-            unread_cookie: true,
-            ..Self::default()
-        }
-    }
-
-    /// No session; `dead_cookie` says whether a cookie should be removed.
-    pub fn nothing(dead_cookie: bool) -> Self {
-        Self {
-            dead_cookie,
+            has_cookie,
             ..Self::default()
         }
     }
@@ -215,7 +216,7 @@ pub enum Commit {
         /// The cookie to send, where the visitor's is no longer right.
         cookie: Option<NewCookie>,
     },
-    /// The session is over; a cookie that the visitor sent is to be removed.
+    /// The session is over: the visitor logged out. A cookie that they sent is to be removed.
     Ended,
     /// The session ended while the request ran. Nothing was written, and no cookie may be sent:
     /// the visitor may hold a newer one by now.
@@ -242,11 +243,11 @@ pub enum CookieValue {
 }
 
 impl CookieValue {
-    /// The value, for the header and for nothing else.
-    pub fn reveal_bytes(&self) -> &[u8] {
+    /// Appends the value to a header, and to nothing else.
+    pub fn write(&self, header: &mut Vec<u8>) {
         match self {
-            Self::Id(id) => id.reveal_bytes(),
-            Self::Text(text) => text.as_bytes(),
+            Self::Id(id) => header.extend_from_slice(id.reveal().as_bytes()),
+            Self::Text(text) => header.extend_from_slice(text.as_bytes()),
         }
     }
 }

@@ -5,7 +5,7 @@ use http::StatusCode;
 
 /// What can go wrong with `request.session`.
 ///
-/// `?` in a view turns it into a response: 503 when the storage did not answer, 409 when a
+/// `?` in a view turns it into a response: 503 when the storage did not answer or is [full](Self::Full), 409 when a
 /// [conflict](Self::Conflict) could not be settled, 413 when the session would grow
 /// [too large](Self::TooLarge), 403 for [too many](Self::TooMany) sessions of a user, else 500.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub enum SessionError {
     ReservedKey(String),
     /// The user is logged in as often as `SESSION_MAX_SESSIONS_PER_USER` lets them be.
     TooMany,
+    /// The storage holds as many sessions as the settings allow, and finds none to give up.
+    Full,
     /// The engine keeps nothing that could do what was asked; the text says what.
     Unsupported(&'static str),
 }
@@ -54,7 +56,7 @@ impl SessionError {
     /// The status the visitor gets where a view passes the error on.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(_) | Self::Full => StatusCode::SERVICE_UNAVAILABLE,
             Self::Conflict => StatusCode::CONFLICT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooMany => StatusCode::FORBIDDEN,
@@ -79,6 +81,7 @@ impl fmt::Display for SessionError {
                 write!(f, "the key {key:?} is reserved: it begins with `_duck`")
             }
             Self::TooMany => f.write_str("the user has as many sessions as the settings allow"),
+            Self::Full => f.write_str("the session storage is full"),
             Self::Unsupported(what) => f.write_str(what),
         }
     }

@@ -123,7 +123,7 @@ mod tests {
             Expiry::BrowserClose,
         ] {
             let mut data = SessionData::default();
-            data.set(EXPIRY, expiry.to_json().unwrap());
+            data.set(EXPIRY, &expiry.to_json().unwrap());
             assert_eq!(data.expiry(), expiry);
         }
         assert_eq!(SessionData::default().expiry(), Expiry::Default);

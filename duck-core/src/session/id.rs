@@ -3,40 +3,44 @@ use std::fmt;
 use arrayvec::ArrayString;
 use data_encoding::BASE64URL_NOPAD;
 
-/// How many random bytes an id is made of: 256 bits (OWASP ASVS asks for at least 128).
-const BYTES: usize = 32;
-
 /// How long an id is as text.
 const LENGTH: usize = 43;
 
-/// Which bytes are characters of base64url.
-const ALPHABET: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 128_u8 {
-        table[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        byte += 1;
-    }
-    table
-};
-
-/// What the last character may be: it stands for four bits, the other two are zero.
-const LAST: &[u8; 16] = b"AEIMQUYcgkosw048";
-
-/// The secret name of a session, as it stands in the visitor's cookie: 43 characters base64url.
+/// The secret name of a session, as it stands in the visitor's cookie: 32 random bytes, 43 characters
+/// base64url.
+///
+/// It has two halves. The *selector* finds the session, for as long as it lives; the *verifier* proves that
+/// the visitor may use it, and a login gives the session another one. (OWASP ASVS asks for 128 bits at least;
+/// each half has as many.)
 ///
 /// It opens the session to whoever has it, so it is never written to a log or a file;
 /// [`reveal`](Self::reveal) is the one way to its text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SessionId(ArrayString<LENGTH>);
+pub struct SessionId {
+    selector: [u8; 16],
+    verifier: [u8; 16],
+}
 
 impl SessionId {
-    /// The id made of these random bytes.
-    pub fn from_bytes(bytes: [u8; BYTES]) -> Self {
-        let mut text = [0; LENGTH];
-        BASE64URL_NOPAD.encode_mut(&bytes, &mut text);
-        // Base64url is ASCII, and as long as there is room.
-        Self(ArrayString::from_byte_string(&text).unwrap_or_default())
+    /// The id made of these halves.
+    pub const fn new(selector: [u8; 16], verifier: [u8; 16]) -> Self {
+        Self { selector, verifier }
+    }
+
+    /// The half that finds the session.
+    pub const fn selector(&self) -> &[u8; 16] {
+        &self.selector
+    }
+
+    /// The half that proves that the visitor may use it.
+    pub const fn verifier(&self) -> &[u8; 16] {
+        &self.verifier
+    }
+
+    /// The id of the same session with another verifier.
+    #[must_use]
+    pub const fn with_verifier(self, verifier: [u8; 16]) -> Self {
+        Self { verifier, ..self }
     }
 
     /// Reads what a client sent. Anything but 43 characters of the alphabet, the last one with
@@ -50,24 +54,21 @@ impl SessionId {
     /// ```
     pub fn parse(text: &[u8]) -> Option<Self> {
         let text: &[u8; LENGTH] = text.try_into().ok()?;
-        // Every byte is looked at, whatever the first ones are: it is faster so.
-        let in_alphabet = text
-            .iter()
-            .fold(true, |so_far, &byte| so_far & ALPHABET[usize::from(byte)]);
-        if !in_alphabet || !LAST.contains(&text[LENGTH - 1]) {
-            return None;
-        }
-        ArrayString::from_byte_string(text).ok().map(Self)
-    }
-
-    /// The text as bytes, for the cookie and for nothing else.
-    pub fn reveal_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+        let mut bytes = [0; 32];
+        BASE64URL_NOPAD.decode_mut(text, &mut bytes).ok()?;
+        let (selector, verifier) = bytes.split_first_chunk()?;
+        Some(Self::new(*selector, verifier.try_into().ok()?))
     }
 
     /// The text, for the cookie and for nothing else.
-    pub fn reveal(&self) -> &str {
-        &self.0
+    pub fn reveal(&self) -> ArrayString<LENGTH> {
+        let mut bytes = [0; 32];
+        bytes[..16].copy_from_slice(&self.selector);
+        bytes[16..].copy_from_slice(&self.verifier);
+        let mut text = [0; LENGTH];
+        BASE64URL_NOPAD.encode_mut(&bytes, &mut text);
+        // Base64url is ASCII, and as long as there is room.
+        ArrayString::from_byte_string(&text).unwrap_or_default()
     }
 }
 
@@ -83,14 +84,15 @@ mod tests {
 
     #[test]
     fn reads_what_it_writes() {
-        let id = SessionId::from_bytes([7; 32]);
+        let id = SessionId::new([7; 16], [8; 16]);
         assert_eq!(SessionId::parse(id.reveal().as_bytes()), Some(id));
+        assert_ne!(id.with_verifier([9; 16]), id);
     }
 
     #[test]
     fn refuses_all_else() {
-        let good = SessionId::from_bytes([255; 32]);
-        let good = good.reveal();
+        let good = SessionId::new([255; 16], [255; 16]).reveal();
+        let good = good.as_str();
         let mut tail = good.to_owned();
         tail.replace_range(42.., "9"); // the same bytes as '8', but not the canonical spelling
         for bad in [
@@ -108,7 +110,7 @@ mod tests {
     #[test]
     fn is_never_printed() {
         assert_eq!(
-            format!("{:?}", SessionId::from_bytes([1; 32])),
+            format!("{:?}", SessionId::new([1; 16], [2; 16])),
             "[redacted]"
         );
     }

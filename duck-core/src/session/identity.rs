@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use super::value::encode;
-use super::{Expiry, Identity, Session, SessionData, USER, data};
+use super::{Expiry, IdChange, Session, SessionData, USER, data};
 use crate::session::error::SessionError;
 
 /// A time that no session reaches, for lifetimes that end after all clocks do.
@@ -28,11 +28,11 @@ impl Session {
         let inner = self.access().await?;
         {
             let mut state = inner.state();
-            state.renew(Identity::Login)?;
+            state.renew(IdChange::Login)?;
             if before.is_some_and(|before| before != user) {
                 state.reset();
             }
-            state.set(USER, encode(USER, &user)?, inner.engine.policy())?;
+            state.set_user(encode(USER, &user)?, inner.engine.policy())?;
         }
         self.rotate_csrf_secret().await
     }
@@ -50,7 +50,7 @@ impl Session {
 
     /// Gives the session a new id and keeps its data: call it wherever rights change.
     pub async fn cycle_id(&self) -> Result<(), SessionError> {
-        self.access().await?.state().renew(Identity::Renew)
+        self.access().await?.state().renew(IdChange::Renew)
     }
 
     /// Sets when this session ends: a `Duration` after each save, a `SystemTime`, with the browser,

@@ -17,8 +17,6 @@ mod read;
 mod record;
 mod save;
 mod state;
-mod test_cookie;
-mod typed;
 mod user_session;
 mod user_sessions;
 mod value;
@@ -34,11 +32,11 @@ use bytes::Bytes;
 use serde::Serialize;
 
 pub use self::auth_hash::AuthHash;
-pub use self::changes::{Changes, Identity};
+pub use self::changes::{Changes, IdChange};
 pub use self::data::SessionData;
 use self::data::USER;
 pub use self::engine::{
-    Commit, CookieValue, Loaded, NewCookie, Revoked, SessionEngine, SessionPolicy,
+    Commit, CookieValue, Loaded, NewCookie, Revoked, SessionEngine, SessionPolicy, Writable,
 };
 pub use self::error::SessionError;
 pub use self::expiry::{Expiry, Lifetime};
@@ -48,7 +46,6 @@ pub use self::id::SessionId;
 pub use self::record::Record;
 pub use self::state::CookieChange;
 use self::state::{State, Writing};
-pub use self::typed::TypedSession;
 pub use self::user_session::UserSession;
 use self::value::encode;
 pub(crate) use self::visitor::Appearance;
@@ -114,11 +111,7 @@ impl Inner {
         }
         let loaded = self.engine.load(&self.visitor).await;
         self.loaded.get_or_init(|| loaded.is_ok());
-        let mut state = self.state();
-        state.fill(loaded?);
-        if state.writing == Writing::Closed {
-            state.let_go(); // a stream that reads for the first time keeps nobody waiting
-        }
+        self.state().fill(loaded?);
         Ok(())
     }
 
@@ -166,6 +159,7 @@ impl Inner {
 impl Session {
     /// The session of a visitor, not loaded yet. For session middleware.
     pub fn new(engine: Arc<dyn SessionEngine>, visitor: Visitor) -> Self {
+        let visitor = visitor.arrived_at(engine.now());
         Self(Some(Arc::new(Inner {
             engine,
             visitor,
@@ -224,7 +218,7 @@ impl Session {
 
     /// The session, loaded, for a key of the site's own.
     async fn open(&self, key: &str) -> Result<&Inner, SessionError> {
-        if data::is_reserved(key.as_bytes()) {
+        if data::is_reserved(key) {
             return Err(SessionError::ReservedKey(key.to_owned()));
         }
         self.access().await

@@ -1,5 +1,7 @@
 //! Reading a session.
 
+use std::borrow::Cow;
+
 use serde::de::DeserializeOwned;
 
 use super::value::decode;
@@ -13,10 +15,13 @@ impl Session {
     pub(crate) fn sizes_if_loaded(&self) -> Option<Vec<(String, usize)>> {
         let inner = self.0.as_ref()?;
         inner.loaded.get().filter(|is_loaded| **is_loaded)?;
-        let entries = inner.state().data.entries();
-        let size =
-            |(key, json): &(super::data::Key, bytes::Bytes)| (key.as_str().to_owned(), json.len());
-        Some(entries.iter().map(size).collect())
+        let state = inner.state();
+        let sizes = state.data.entries();
+        Some(
+            sizes
+                .map(|(key, json)| (key.into_owned(), json.len()))
+                .collect(),
+        )
     }
 
     /// The value under `key`; `None` if there is none. A stored null is a value: read an
@@ -26,8 +31,9 @@ impl Session {
     ///
     /// [`SessionError::Value`] when the value is of another type.
     pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, SessionError> {
-        let json = self.open(key).await?.state().data.get(key).cloned();
-        json.map(|json| decode(key, &json)).transpose()
+        let state = self.open(key).await?.state();
+        let json = state.data.get(key);
+        json.map(|json| decode(key, json)).transpose()
     }
 
     /// The value under `key`, or the type's default if there is none.
@@ -62,13 +68,13 @@ impl Session {
             .state()
             .data
             .keys()
-            .map(str::to_owned)
+            .map(Cow::into_owned)
             .collect())
     }
 
     /// How many keys the site has set.
     pub async fn len(&self) -> Result<usize, SessionError> {
-        Ok(self.access().await?.state().data.keys().count())
+        Ok(self.access().await?.state().data.count())
     }
 
     /// Whether the site has set nothing.
@@ -107,14 +113,15 @@ impl Session {
     pub async fn to_struct<T: DeserializeOwned>(&self) -> Result<T, SessionError> {
         let mut site = SessionData::default();
         for (key, value) in self.access().await?.state().data.site_entries() {
-            site.set(key, value.clone());
+            site.set(&key, value);
         }
         decode("the session", &site.to_json())
     }
 
     /// Who is logged in: what [`login`](Self::login) was given.
     pub async fn user(&self) -> Result<Option<String>, SessionError> {
-        let json = self.access().await?.state().data.get(USER).cloned();
-        json.map(|json| decode(USER, &json)).transpose()
+        let state = self.access().await?.state();
+        let json = state.data.get(USER);
+        json.map(|json| decode(USER, json)).transpose()
     }
 }

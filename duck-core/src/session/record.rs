@@ -1,7 +1,7 @@
+use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
-
-use bytes::Bytes;
 
 use super::id::SessionId;
 
@@ -9,32 +9,35 @@ use super::id::SessionId;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Record {
-    /// Its id, where the engine has ids.
+    /// The id that the visitor came with, where the engine has ids.
     pub id: Option<SessionId>,
-    /// The engine's own bytes, to compare with when it writes.
-    pub bytes: Bytes,
+    /// What the engine has to know of it when it writes: anything.
+    pub seen: Arc<dyn Any + Send + Sync>,
     /// When it ends if nothing is saved any more.
     pub expires_at: SystemTime,
 }
 
 impl Record {
-    /// A record with this id, these bytes and this end.
-    pub fn new(id: Option<SessionId>, bytes: Bytes, expires_at: SystemTime) -> Self {
+    /// A record with this id, this state and this end.
+    pub fn new(
+        id: Option<SessionId>,
+        seen: Arc<dyn Any + Send + Sync>,
+        expires_at: SystemTime,
+    ) -> Self {
         Self {
             id,
-            bytes,
+            seen,
             expires_at,
         }
     }
 }
 
 impl fmt::Debug for Record {
-    /// Not the bytes: they may be readable data, or a whole cookie.
+    /// Not what the engine knows: it may be readable data, or a whole cookie.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Record")
             .field("id", &self.id)
-            .field("bytes", &self.bytes.len())
             .field("expires_at", &self.expires_at)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

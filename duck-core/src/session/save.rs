@@ -91,7 +91,6 @@ impl Session {
             None => Ok(Commit::Unchanged),
         };
         let mut state = inner.state();
-        state.let_go();
         state.note(commit)?;
         Ok(state.take_cookie_change())
     }

@@ -1,13 +1,10 @@
 //! What one request knows of its session, and what it did to it.
 
-use std::any::Any;
-
 use bytes::Bytes;
-use smallvec::SmallVec;
 
-use super::changes::{Changes, Identity, Taken, Write, Writes};
-use super::data::{Key, SessionData};
-use super::engine::{Commit, Loaded, NewCookie, SessionPolicy};
+use super::changes::{Changes, IdChange, Taken, Write, Writes};
+use super::data::{self, SessionData, USER};
+use super::engine::{Commit, Loaded, NewCookie, SessionPolicy, Writable};
 use super::flash::Flashes;
 use super::record::Record;
 use crate::session::error::SessionError;
@@ -15,19 +12,23 @@ use crate::session::error::SessionError;
 #[derive(Default)]
 pub(super) struct State {
     pub(super) record: Option<Record>,
+    /// Other live sessions that the visitor came with.
+    others: Vec<Record>,
     pub(super) data: SessionData,
+    /// The data as it was loaded or last saved: a value set and set back is no change.
+    saved: SessionData,
+    /// Counts the changes of `data`.
+    pub(super) edits: u32,
     pub(super) writes: Writes,
-    /// What the keys that were written held before: a value set and set back is no change.
-    originals: SmallVec<[(Key, Option<Bytes>); 1]>,
-    pub(super) identity: Identity,
+    pub(super) id: IdChange,
     pub(super) forced: bool,
     pub(super) writing: Writing,
     pub(super) flashes: Flashes,
     fate: Fate,
+    /// Whether changes are dropped when they would be saved: see [`Writable::Dropped`].
+    dropped: bool,
     sent: Sent,
     cookie: Option<CookieChange>,
-    /// Keeps other requests of the visitor waiting: see `SESSION_CONFLICT`.
-    hold: Option<Box<dyn Any + Send>>,
     /// What a guard could not store.
     failure: Option<SessionError>,
 }
@@ -54,15 +55,14 @@ enum Fate {
     Lost,
 }
 
-/// Where the cookie that the visitor sent leads.
+/// What the visitor came with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Sent {
     #[default]
     Nothing,
-    ToThisSession,
-    Nowhere,
-    /// Nobody here can tell: it stays, unless the visitor logs out.
-    Unread,
+    /// A session cookie that leads to no session.
+    Cookie,
+    Session,
 }
 
 /// What the response does to the visitor's session cookie.
@@ -71,8 +71,6 @@ enum Sent {
 pub enum CookieChange {
     /// It gets a value.
     Set(NewCookie),
-    /// It is removed: it leads nowhere.
-    Remove,
     /// It is removed: the visitor logged out.
     LogOut,
 }
@@ -80,47 +78,31 @@ pub enum CookieChange {
 impl State {
     pub(super) fn fill(&mut self, loaded: Loaded) {
         self.sent = match &loaded.record {
-            Some(_) => Sent::ToThisSession,
-            None if loaded.dead_cookie => Sent::Nowhere,
-            None if loaded.unread_cookie => Sent::Unread,
+            Some(_) => Sent::Session,
+            None if loaded.has_cookie => Sent::Cookie,
             None => Sent::Nothing,
         };
         self.record = loaded.record;
+        self.others = loaded.others;
+        self.saved = loaded.data.clone();
         self.data = loaded.data;
         self.cookie = loaded.cookie.map(|cookie| CookieChange::Set(*cookie));
-        self.hold = loaded.hold;
-        if loaded.unavailable {
+        self.dropped = loaded.writes == Writable::Dropped;
+        if loaded.writes == Writable::Unavailable {
             self.writing = Writing::Unavailable;
         }
     }
 
     pub(super) fn is_new(&self) -> bool {
-        self.sent != Sent::ToThisSession
+        self.sent != Sent::Session
     }
 
     pub(super) fn is_dirty(&self) -> bool {
-        self.has_changes() || self.forced || self.identity != Identity::Keep
+        self.has_changes() || self.forced || self.id != IdChange::Keep
     }
 
     fn has_changes(&self) -> bool {
-        let differs = |(key, original): &(Key, Option<Bytes>)| {
-            self.data.get(key.as_str()) != original.as_ref()
-        };
-        self.originals.iter().any(differs)
-    }
-
-    /// Remembers what a key held before its first write.
-    fn remember(&mut self, key: &Key, original: Option<Bytes>) {
-        if !self.originals.iter().any(|(known, _)| known == key) {
-            self.originals.push((key.clone(), original));
-        }
-    }
-
-    /// The same for all keys: they are about to go.
-    fn remember_all(&mut self) {
-        for (key, original) in self.data.entries() {
-            self.remember(&key, Some(original));
-        }
+        self.data != self.saved
     }
 
     pub(super) fn set(
@@ -129,61 +111,71 @@ impl State {
         json: Bytes,
         policy: &SessionPolicy,
     ) -> Result<(), SessionError> {
-        if let Some(key) = self.put(key, json.clone(), policy)? {
-            self.writes.push(Write::Set(key, json));
+        if self.put(key, &json, policy)? {
+            self.writes.push(Write::Set(key.into(), json));
         }
+        Ok(())
+    }
+
+    /// Notes who logged in. It is a change even if the same user was logged in before: where their session
+    /// has ended meanwhile, the login begins another.
+    pub(super) fn set_user(
+        &mut self,
+        json: Bytes,
+        policy: &SessionPolicy,
+    ) -> Result<(), SessionError> {
+        self.put(USER, &json, policy)?;
+        self.writes.push(Write::Set(USER.into(), json));
         Ok(())
     }
 
     pub(super) fn update(
         &mut self,
         key: &str,
-        json: Bytes,
+        json: &[u8],
         policy: &SessionPolicy,
-        again: impl FnOnce(Key) -> Write,
+        again: impl FnOnce(Box<str>) -> Write,
     ) -> Result<(), SessionError> {
-        if let Some(key) = self.put(key, json, policy)? {
-            self.writes.push(again(key));
+        if self.put(key, json, policy)? {
+            self.writes.push(again(key.into()));
         }
         Ok(())
     }
 
-    /// Stores a value if it is within the limits; gives the key where it differs from what was there.
+    /// Stores a value if it is within the limits; returns whether it differs from what was there.
     fn put(
         &mut self,
         key: &str,
-        json: Bytes,
+        json: &[u8],
         policy: &SessionPolicy,
-    ) -> Result<Option<Key>, SessionError> {
+    ) -> Result<bool, SessionError> {
         self.check_open()?;
         let place = self.data.place(key);
-        let original = self.data.at(place);
-        if original == Some(&json) {
-            return Ok(None);
+        let old = self.data.at(&place);
+        if old == Some(json) {
+            return Ok(false);
         }
-        check_limits(&self.data, key, original, &json, policy)?;
-        let (key, original) = self.data.put(place, || Key::new(key), json);
-        let key = key.clone();
-        self.remember(&key, original);
-        Ok(Some(key))
+        check_limits(&self.data, key, old.map(<[u8]>::len), json.len(), policy)?;
+        self.data.put(&place, key, json);
+        self.edits = self.edits.wrapping_add(1);
+        Ok(true)
     }
 
-    pub(super) fn remove(&mut self, key: &str) -> Result<Option<Bytes>, SessionError> {
+    /// Takes a key out and returns whether it was there.
+    pub(super) fn remove(&mut self, key: &str) -> Result<bool, SessionError> {
         self.check_open()?;
-        let Some(removed) = self.data.remove(key) else {
-            return Ok(None);
-        };
-        let key = Key::new(key);
-        self.remember(&key, Some(removed.clone()));
-        self.writes.push(Write::Remove(key));
-        Ok(Some(removed))
+        let removed = self.data.remove(key).is_some();
+        if removed {
+            self.edits = self.edits.wrapping_add(1);
+            self.writes.push(Write::Remove(key.into()));
+        }
+        Ok(removed)
     }
 
     pub(super) fn clear(&mut self) -> Result<(), SessionError> {
         self.check_open()?;
-        if self.data.keys().next().is_some() {
-            self.remember_all();
-            self.data.clear();
+        if self.data.count() > 0 {
+            self.replace_data(SessionData::clear);
             self.writes.push(Write::Clear);
         }
         Ok(())
@@ -192,28 +184,32 @@ impl State {
     /// Everything goes, and the id with it.
     pub(super) fn flush(&mut self) -> Result<(), SessionError> {
         self.check_open()?;
-        self.data = SessionData::default();
+        self.replace_data(|data| *data = SessionData::default());
+        self.saved = SessionData::default();
         self.writes.clear();
-        self.originals.clear();
-        self.identity = Identity::End;
+        self.id = IdChange::End;
         Ok(())
     }
 
-    pub(super) fn renew(&mut self, identity: Identity) -> Result<(), SessionError> {
+    pub(super) fn renew(&mut self, id: IdChange) -> Result<(), SessionError> {
         self.check_open()?;
-        match self.identity {
-            Identity::End => {} // what follows has a new id anyway
-            Identity::Login if identity == Identity::Renew => {} // a login is more than a renewal
-            _ => self.identity = identity,
+        match self.id {
+            IdChange::End => {}                            // what follows has a new id anyway
+            IdChange::Login if id == IdChange::Renew => {} // a login is more than a renewal
+            _ => self.id = id,
         }
         Ok(())
     }
 
     /// Another user logs in: what the last one had is not theirs.
     pub(super) fn reset(&mut self) {
-        self.remember_all();
-        self.data = SessionData::default();
+        self.replace_data(|data| *data = SessionData::default());
         self.writes.push(Write::Reset);
+    }
+
+    fn replace_data(&mut self, change: impl FnOnce(&mut SessionData)) {
+        change(&mut self.data);
+        self.edits = self.edits.wrapping_add(1);
     }
 
     /// Takes a value out at once, for this request alone. Where the session holds one, there are
@@ -226,52 +222,37 @@ impl State {
     ) -> Result<Option<Changes>, SessionError> {
         self.check_open()?;
         let is_stored = self.is_stored(key);
-        let (its, others) = std::mem::take(&mut self.writes)
+        let (mut its, others): (Writes, Writes) = std::mem::take(&mut self.writes)
             .into_iter()
-            .partition(|write| write.key().is_some_and(|written| written.as_str() == key));
+            .partition(|write| write.key() == Some(key));
         self.writes = others;
         if !is_stored {
-            taken.put(self.data.remove(key));
+            self.replace_data(|data| taken.put(data.remove(key)));
             return Ok(None);
         }
-        let mut writes: Writes = its;
-        writes.push(Write::Take(Key::new(key), taken.clone()));
+        its.push(Write::Take(key.into(), taken.clone()));
         let record = self.record.clone();
-        Ok(Some(Changes::new(
-            record,
-            Identity::Keep,
-            false,
-            None,
-            writes,
-        )))
+        Ok(Some(Changes::new(record, IdChange::Keep, false, None, its)))
     }
 
     /// Whether the record holds a value under this key that goes on to be this session's.
     fn is_stored(&self, key: &str) -> bool {
-        let original = self
-            .originals
-            .iter()
-            .find(|(known, _)| known.as_str() == key);
-        let stored = match original {
-            Some((_, original)) => original.is_some(),
-            None => self.data.get(key).is_some(),
-        };
         let is_reset = |write: &Write| matches!(write, Write::Reset);
-        stored && self.record.is_some() && !self.writes.iter().any(is_reset)
+        self.saved.get(key).is_some() && self.record.is_some() && !self.writes.iter().any(is_reset)
     }
 
     /// Goes on from what was read again; what was not saved is thrown away, but for a logout or a
     /// new id.
     pub(super) fn start_over(&mut self, loaded: Loaded) {
         self.writes.clear();
-        self.originals.clear();
         self.forced = false;
         self.failure = None;
-        self.data = SessionData::default();
-        match self.identity {
-            Identity::End => return,
-            Identity::Login => self.identity = Identity::Renew, // nobody is logged in by it any more
-            Identity::Keep | Identity::Renew => {}
+        self.replace_data(|data| *data = SessionData::default());
+        self.saved = SessionData::default();
+        match self.id {
+            IdChange::End => return,
+            IdChange::Login => self.id = IdChange::Renew, // nobody is logged in by it any more
+            IdChange::Keep | IdChange::Renew => {}
         }
         if self.record.is_some() && loaded.record.is_none() {
             self.fate = Fate::Gone;
@@ -281,13 +262,14 @@ impl State {
             self.cookie = Some(CookieChange::Set(*cookie));
         }
         self.record = loaded.record;
+        self.saved = loaded.data.clone();
         self.data = loaded.data;
     }
 
-    /// Remembers where a session is now that is looked at from time to time. Once there is nothing
+    /// Remembers a session as it is now that is looked at from time to time. Once there is nothing
     /// more to save: until then, record and data belong together.
     pub(super) fn see(&mut self, newer: Record) {
-        if self.writing != Writing::Open {
+        if self.writing == Writing::Closed {
             self.record = Some(newer);
         }
     }
@@ -311,7 +293,7 @@ impl State {
 
     /// Whether the session is to end with the next save.
     pub(super) fn is_ending(&self) -> bool {
-        self.identity == Identity::End
+        self.id == IdChange::End
     }
 
     /// Whether there is nothing to save or to report.
@@ -335,39 +317,59 @@ impl State {
     /// `last` time the data itself goes along, else a copy.
     pub(super) fn take_changes(&mut self, keep_data: bool, last: bool) -> Option<Changes> {
         self.drop_idle_writes();
+        if !last {
+            self.saved = self.data.clone();
+        }
         let mut writes = std::mem::take(&mut self.writes);
         let mut forced = std::mem::take(&mut self.forced);
         if !keep_data {
-            writes.retain(|write| write.is_identity());
+            writes.retain(|write| write.is_login());
             forced = false;
         }
-        let identity = std::mem::take(&mut self.identity);
-        if writes.is_empty() && !forced && identity == Identity::Keep {
+        let id = std::mem::take(&mut self.id);
+        let asks_for_id = matches!(id, IdChange::Login | IdChange::End);
+        if (writes.is_empty() && !forced && id == IdChange::Keep) || (self.dropped && !asks_for_id)
+        {
             return None;
         }
+        let others = std::mem::take(&mut self.others);
         if self.fate == Fate::Gone {
-            // Nothing begins in place of a session that is over. But a logout goes through: it may
-            // live on under an id that another request gave it.
-            let record = self.record.take().filter(|_| identity == Identity::End)?;
-            return Some(Changes::new(
-                Some(record),
-                identity,
-                false,
-                None,
-                Writes::new(),
-            ));
+            return self.changes_of_gone(id, writes, others);
         }
-        let data = match (keep_data, last) {
-            (false, _) => None,
-            (true, true) => Some(std::mem::take(&mut self.data)),
-            (true, false) => Some(self.data.clone()),
-        };
         let record = if last {
             self.record.take()
         } else {
             self.record.clone()
         };
-        Some(Changes::new(record, identity, forced, data, writes))
+        let data = match (keep_data, last) {
+            (false, _) => None,
+            (true, true) => Some(std::mem::take(&mut self.data)),
+            (true, false) => Some(self.data.clone()),
+        };
+        let mut changes = Changes::new(record, id, forced, data, writes);
+        if asks_for_id {
+            changes.others = others;
+        } else {
+            self.others = others;
+        }
+        Some(changes)
+    }
+
+    /// Nothing goes on from a session that is over, and none begins in its place, but with a login; and a
+    /// logout goes through.
+    fn changes_of_gone(
+        &mut self,
+        id: IdChange,
+        writes: Writes,
+        others: Vec<Record>,
+    ) -> Option<Changes> {
+        let mut changes = match id {
+            IdChange::Login => Changes::new(None, id, false, None, writes),
+            IdChange::End => Changes::new(self.record.take(), id, false, None, Writes::new()),
+            IdChange::Keep | IdChange::Renew => return None,
+        };
+        changes.others = others;
+        Some(changes)
     }
 
     pub(super) fn note(
@@ -381,6 +383,7 @@ impl State {
                 data,
                 cookie,
             }) => {
+                self.fate = Fate::Fine;
                 self.record = Some(record);
                 self.take_over(data)?;
                 if let Some(cookie) = cookie {
@@ -405,32 +408,25 @@ impl State {
         if self.is_ending() {
             return Ok(()); // a logout came meanwhile: what was saved ends with the rest
         }
-        self.data = saved;
-        for (key, original) in &mut self.originals {
-            *original = self.data.get(key.as_str()).cloned();
-        }
-        if self.writes.iter().any(|write| write.key().is_none()) {
-            self.remember_all();
-        }
-        let writes = &self.writes;
-        writes
+        let mut data = saved.clone();
+        self.saved = saved;
+        self.writes
             .iter()
-            .try_for_each(|write| write.apply(&mut self.data))
+            .try_for_each(|write| write.apply(&mut data))?;
+        self.replace_data(|all| *all = data);
+        Ok(())
     }
 
-    /// Forgets writes to keys that hold again what they held before.
+    /// Forgets writes to keys that hold again what they held before, but for that of a login.
     fn drop_idle_writes(&mut self) {
         if !self.has_changes() {
-            self.writes.clear();
+            self.writes.retain(|write| write.is_login());
         } else if self.writes.len() > 1 && self.writes.iter().all(|write| write.key().is_some()) {
-            let (data, originals) = (&self.data, &self.originals);
-            let differs = |key: &Key| {
-                let original = originals.iter().find(|(known, _)| known == key);
-                original.is_none_or(|(_, original)| data.get(key.as_str()) != original.as_ref())
-            };
-            self.writes.retain(|write| write.key().is_none_or(differs));
+            let (data, saved) = (&self.data, &self.saved);
+            let differs = |key: &str| data.get(key) != saved.get(key);
+            self.writes
+                .retain(|write| write.is_login() || write.key().is_none_or(differs));
         }
-        self.originals.clear();
     }
 
     /// Whether the session ended while the request ran.
@@ -443,32 +439,23 @@ impl State {
         self.record.as_ref().filter(|_| self.fate == Fate::Fine)
     }
 
-    /// Lets other requests of the visitor go on.
-    pub(super) fn let_go(&mut self) {
-        self.hold = None;
-    }
-
     /// The cookie the response needs, all commits of the request taken together.
     pub(super) fn take_cookie_change(&mut self) -> Option<CookieChange> {
-        match self.cookie.take() {
-            Some(change) => Some(change),
-            None => (self.sent == Sent::Nowhere && self.record.is_none())
-                .then_some(CookieChange::Remove),
-        }
+        self.cookie.take()
     }
 }
 
 fn check_limits(
     data: &SessionData,
     key: &str,
-    old: Option<&Bytes>,
-    json: &Bytes,
+    old: Option<usize>,
+    json: usize,
     policy: &SessionPolicy,
 ) -> Result<(), SessionError> {
     let comma = usize::from(!data.is_empty());
     let total = match old {
-        Some(old) => data.json_len() - old.len() + json.len(),
-        None => data.json_len() + comma + key.len() + json.len() + 3,
+        Some(old) => data.json_len() - old + json,
+        None => data.json_len() + comma + key.len() + json + 3,
     };
     let too_large = |would: String| Err(SessionError::TooLarge(would));
     if total > policy.max_bytes {
@@ -477,39 +464,13 @@ fn check_limits(
             "{key:?} would bring it to {total} bytes, and SESSION_MAX_BYTES is {most}"
         ));
     }
-    let count = || data.keys().count();
-    if old.is_none() && count() >= policy.max_keys && !super::data::is_reserved(key.as_bytes()) {
-        let (number, most) = (count() + 1, policy.max_keys);
+    if old.is_none() && data.count() >= policy.max_keys && !data::is_reserved(key) {
+        let (number, most) = (data.count() + 1, policy.max_keys);
         return too_large(format!(
             "{key:?} would be key number {number}, and SESSION_MAX_KEYS is {most}"
         ));
     }
-    if json.len() > policy.max_depth && depth(json) > policy.max_depth {
-        let (depth, most) = (depth(json), policy.max_depth);
-        return too_large(format!(
-            "{key:?} would be nested {depth} deep, and SESSION_MAX_DEPTH is {most}"
-        ));
-    }
     Ok(())
-}
-
-/// How deep arrays and objects are nested in a JSON text.
-fn depth(json: &[u8]) -> usize {
-    let (mut depth, mut deepest, mut in_text, mut escaped) = (0_usize, 0, false, false);
-    for byte in json {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = in_text,
-            b'"' => in_text = !in_text,
-            b'[' | b'{' if !in_text => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
 }
 
 #[cfg(test)]
@@ -527,15 +488,18 @@ mod tests {
     }
 
     #[test]
-    fn depth_counts_brackets_outside_of_text() {
-        for (json, expected) in [
-            ("1", 0),
-            ("[]", 1),
-            (r#"{"a":[[1],2]}"#, 3),
-            (r#""[[[""#, 0),
-            (r#"["\"[[", {}]"#, 2),
-        ] {
-            assert_eq!(depth(json.as_bytes()), expected, "{json}");
-        }
+    fn what_is_dropped_is_taken_and_not_saved_but_for_a_login() {
+        let mut loaded = Loaded::nothing(true);
+        loaded.writes = Writable::Dropped;
+        let mut state = State::default();
+        state.fill(loaded);
+        state
+            .set("key", "1".into(), &SessionPolicy::default())
+            .unwrap();
+        state.renew(IdChange::Renew).unwrap();
+        assert!(state.take_changes(true, false).is_none());
+        state.renew(IdChange::Login).unwrap();
+        let changes = state.take_changes(true, true).unwrap();
+        assert_eq!(changes.id, IdChange::Login);
     }
 }

@@ -18,6 +18,8 @@ use crate::session::error::SessionError;
 const NOT_FINITE: &str = "cannot be stored: NaN and infinity are no numbers in JSON";
 const NOTHING_IN_SOME: &str =
     "cannot be stored: `Some` of nothing (`Some(None)`, `Some(())`) would come back as `None`";
+const TOO_DEEP: &str =
+    "cannot be stored: it is nested more than 127 deep, and could not be read again";
 const TWICE: &str = "cannot be stored: a map or a flattened struct has one key twice";
 
 /// A value as JSON. Most are short: they are written on the stack first, and copied once.
@@ -30,8 +32,22 @@ pub(super) fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Byte
             &text[..usize::try_from(length).unwrap_or_default()],
         ));
     }
-    let json = serde_json::to_vec(&value).map(Bytes::from);
-    json.map_err(|error| SessionError::value(key, &error))
+    let json = serde_json::to_vec(&value).map_err(|error| SessionError::value(key, &error))?;
+    if is_too_deep(&json) {
+        return Err(SessionError::value(
+            key,
+            &serde_json::Error::custom(TOO_DEEP),
+        ));
+    }
+    Ok(json.into())
+}
+
+/// Whether a JSON text is nested deeper than `serde_json` reads. Few texts have so many brackets at all.
+fn is_too_deep(json: &[u8]) -> bool {
+    let brackets = json.iter().filter(|byte| matches!(byte, b'[' | b'{'));
+    brackets.count() > 127
+        && serde_json::from_slice::<serde_json::Value>(json)
+            .is_err_and(|error| error.to_string().starts_with("recursion limit"))
 }
 
 pub(super) fn decode<T: DeserializeOwned>(key: &str, json: &[u8]) -> Result<T, SessionError> {
@@ -387,6 +403,19 @@ mod tests {
         let map = BTreeMap::from([(7, 1), (-8, 2)]);
         let json = encode("key", &map).unwrap();
         assert_eq!(decode::<BTreeMap<i32, u8>>("key", &json).unwrap(), map);
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_to_be_read_again_is_refused() {
+        let nested = |depth: usize| {
+            let json = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+            serde_json::value::RawValue::from_string(json).unwrap()
+        };
+        let json = encode("key", &nested(127)).unwrap();
+        decode::<Value>("key", &json).unwrap();
+        refused(nested(128), TOO_DEEP);
+        encode("key", &vec![[1]; 500]).unwrap();
+        encode("key", &"[".repeat(500)).unwrap();
     }
 
     #[test]

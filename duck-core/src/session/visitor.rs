@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use http::header::{self, HeaderMap, HeaderValue};
 
@@ -19,7 +20,10 @@ use http::header::{self, HeaderMap, HeaderValue};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Visitor(Arc<dyn Appearance>);
+pub struct Visitor {
+    appearance: Arc<dyn Appearance>,
+    arrived: SystemTime,
+}
 
 /// A request as far as its visitor is concerned.
 pub(crate) trait Appearance: Send + Sync {
@@ -31,16 +35,31 @@ pub(crate) trait Appearance: Send + Sync {
 impl Visitor {
     /// A visitor who sent these headers, over HTTPS or not.
     pub fn new(headers: HeaderMap, secure: bool) -> Self {
-        Self(Arc::new(Given { headers, secure }))
+        Self::of(Arc::new(Given { headers, secure }))
     }
 
     pub(crate) fn of(appearance: Arc<dyn Appearance>) -> Self {
-        Self(appearance)
+        let arrived = SystemTime::UNIX_EPOCH;
+        Self {
+            appearance,
+            arrived,
+        }
+    }
+
+    /// The same visitor, whose request's head arrived then by the engine's clock.
+    #[must_use]
+    pub fn arrived_at(self, arrived: SystemTime) -> Self {
+        Self { arrived, ..self }
+    }
+
+    /// When the request's head arrived. A slow upload may come to an end much later.
+    pub fn arrived(&self) -> SystemTime {
+        self.arrived
     }
 
     /// The headers they sent.
     pub fn headers(&self) -> &HeaderMap {
-        self.0.headers()
+        self.appearance.headers()
     }
 
     /// The values of their `Cookie` headers: HTTP/2 may split it (RFC 9113, 8.2.3).
@@ -56,12 +75,12 @@ impl Visitor {
 
     /// Whether the request came over HTTPS, perhaps through a trusted proxy.
     pub fn is_secure(&self) -> bool {
-        self.0.is_secure()
+        self.appearance.is_secure()
     }
 
     /// Where it came from; `None` in tests without a socket.
     pub fn address(&self) -> Option<IpAddr> {
-        self.0.address()
+        self.appearance.address()
     }
 
     /// What the browser says it is.

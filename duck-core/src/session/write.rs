@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -114,17 +113,17 @@ impl Session {
     /// [`SessionError::Value`] when it is of another type; it stays then.
     pub async fn pop<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, SessionError> {
         let mut state = self.open(key).await?.state();
-        let Some(json) = state.data.get(key).cloned() else {
+        let Some(json) = state.data.get(key) else {
             return Ok(None);
         };
-        let value = decode(key, &json)?;
+        let value = decode(key, json)?;
         state.remove(key)?;
         Ok(Some(value))
     }
 
     /// Takes `key` out and says whether it was there. If it was not, nothing changed.
     pub async fn remove(&self, key: &str) -> Result<bool, SessionError> {
-        Ok(self.open(key).await?.state().remove(key)?.is_some())
+        self.open(key).await?.state().remove(key)
     }
 
     /// Takes out everything that the site has set. The session stays, and so does its user.
@@ -160,23 +159,25 @@ impl Inner {
     {
         loop {
             // The lock is not held meanwhile: the site's code may ask the session something.
-            let before = self.state().data.get(key).cloned();
-            let mut value = current(key, before.as_ref())?;
+            let (mut value, seen) = {
+                let state = self.state();
+                (current(key, state.data.get(key))?, state.edits)
+            };
             change(&mut value);
             let json = encode(key, &value)?;
             let mut state = self.state();
-            if state.data.get(key) != before.as_ref() {
+            if state.edits != seen {
                 continue;
             }
             let again = |key| {
-                let again = move |key: &str, json: Option<&Bytes>| {
+                let again = move |key: &str, json: Option<&[u8]>| {
                     let mut value = current(key, json)?;
                     change(&mut value);
                     encode(key, &value)
                 };
                 Write::Update(key, Box::new(again))
             };
-            state.update(key, json, self.engine.policy(), again)?;
+            state.update(key, &json, self.engine.policy(), again)?;
             return Ok(value);
         }
     }
@@ -185,7 +186,7 @@ impl Inner {
 /// The value to change: what is there, or the type's default.
 fn current<T: DeserializeOwned + Default>(
     key: &str,
-    json: Option<&Bytes>,
+    json: Option<&[u8]>,
 ) -> Result<T, SessionError> {
     json.map_or_else(|| Ok(T::default()), |json| decode(key, json))
 }

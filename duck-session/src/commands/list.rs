@@ -1,11 +1,13 @@
 use duck::{ExitCode, Result};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::desk::{Desk, note};
+use super::context::{Context, note};
+use super::format;
 use super::prefix::SHORT;
 use super::scan::Scan;
-use super::words;
-use crate::engine::stored::{State, Stored};
+use crate::engine::administration::SessionState;
+use crate::seal::name_of;
+use crate::store::OpenSession;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -17,72 +19,32 @@ pub(super) struct Args {
     limit: usize,
 }
 
-/// What is told of a session.
-struct Line {
-    handle: String,
-    created: u64,
-    seen: u64,
-    ends: u64,
-    size: u64,
-    has_user: bool,
-}
-
-impl Line {
-    /// `None` for what is no session, or none that can be read.
-    fn of(stored: &Stored) -> Option<Self> {
-        let State::Live { header, data, ends } = &stored.state else {
-            return None;
-        };
-        Some(Self {
-            handle: stored.handle.as_str()[..SHORT].to_owned(),
-            created: header.created,
-            seen: header.touched,
-            ends: *ends,
-            size: stored.bytes.len() as u64,
-            has_user: data.user().is_some(),
-        })
-    }
-
-    fn json(&self) -> Value {
-        json!({
-            "handle": self.handle, "created": words::date(self.created),
-            "last_seen": words::date(self.seen), "ends": words::date(self.ends),
-            "size": self.size, "user": self.has_user,
-        })
-    }
-
-    fn cells(&self, now: u64) -> [String; 6] {
-        [
-            self.handle.clone(),
-            words::date(self.created),
-            format!("{} ago", words::span(now.saturating_sub(self.seen))),
-            words::span(self.ends.saturating_sub(now)),
-            words::size(self.size),
-            if self.has_user { "yes" } else { "no" }.to_owned(),
-        ]
-    }
-}
-
-pub(super) async fn run(args: Args, desk: Desk<'_>) -> Result<ExitCode> {
-    let limit = match args.limit {
-        0 => usize::MAX,
-        limit => limit,
-    };
+pub(super) async fn run(args: Args, context: Context<'_>) -> Result<ExitCode> {
+    let administration = context.administration;
     let mut list = List {
-        now: desk.administration.now(),
-        begun: false,
-        left: limit,
-        desk,
+        now: administration.now(),
+        has_begun: false,
+        left: if args.limit == 0 {
+            usize::MAX
+        } else {
+            args.limit
+        },
+        context,
     };
-    let administration = list.desk.administration;
-    if let Some(name) = args.user {
-        list.add(&administration.listed(&name).await?)?;
-    } else {
-        let mut scan = Scan::new(administration);
-        while let Some(records) = scan.next().await? {
-            if !list.add(&records)? {
-                break;
-            }
+    if let Some(user) = args.user {
+        list.add(&administration.of_user(&user).await?)?;
+        return list.end();
+    }
+    let mut scan = Scan::new(administration);
+    while let Some(sessions) = scan.next().await? {
+        let live = sessions
+            .into_iter()
+            .filter_map(|session| match session.state {
+                SessionState::Live(session) => Some(session),
+                _ => None,
+            });
+        if !list.add(&live.collect::<Vec<_>>())? {
+            break;
         }
     }
     list.end()
@@ -90,58 +52,71 @@ pub(super) async fn run(args: Args, desk: Desk<'_>) -> Result<ExitCode> {
 
 /// A list while it is written: nobody waits for its end to see its beginning.
 struct List<'a> {
-    desk: Desk<'a>,
+    context: Context<'a>,
     now: u64,
-    begun: bool,
+    has_begun: bool,
     left: usize,
 }
 
 impl List<'_> {
-    /// Writes these sessions, and says whether there is room for more.
-    fn add(&mut self, records: &[Stored]) -> Result<bool> {
-        for line in records.iter().filter_map(Line::of) {
+    /// Writes these sessions, and returns whether there is room for more.
+    fn add(&mut self, sessions: &[OpenSession]) -> Result<bool> {
+        for session in sessions {
             if self.left == 0 {
                 note("there are more; `--limit 0` lists all");
                 return Ok(false);
             }
             self.left -= 1;
-            self.write(&line)?;
+            self.write(session)?;
         }
         Ok(true)
     }
 
-    fn write(&mut self, line: &Line) -> Result<()> {
-        let is_first = !std::mem::replace(&mut self.begun, true);
-        let out = &mut self.desk.out;
-        if self.desk.json {
-            write!(
-                out,
-                "{}{}",
-                if is_first { "[\n  " } else { ",\n  " },
-                line.json()
-            )?;
+    fn write(&mut self, session: &OpenSession) -> Result<()> {
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        let name = name_of(session.key()).to_string();
+        let (created, seen) = (session.header().created, session.header().touched);
+        let ends = self.context.administration.end_of(session);
+        let size = session.data().json_len();
+        let has_user = session.data().user().is_some();
+        let out = &mut self.context.out;
+        if self.context.json {
+            let json = json!({
+                "name": &name[..SHORT], "created": format::date(created),
+                "last_seen": format::date(seen), "ends": format::date(ends),
+                "size": size, "user": has_user,
+            });
+            write!(out, "{}{json}", if is_first { "[\n  " } else { ",\n  " })?;
             return Ok(());
         }
         if is_first {
-            let head = ["HANDLE", "CREATED", "LAST SEEN", "ENDS IN", "SIZE", "USER"];
+            let head = ["NAME", "CREATED", "LAST SEEN", "ENDS IN", "SIZE", "USER"];
             writeln!(out, "{}", row(&head))?;
         }
-        let cells = line.cells(self.now);
-        writeln!(out, "{}", row(&cells.each_ref().map(String::as_str)))?;
+        let seen = format!("{} ago", format::span(self.now.saturating_sub(seen)));
+        let ends = format::span(ends.saturating_sub(self.now));
+        let user = if has_user { "yes" } else { "no" };
+        let (created, size) = (format::date(created), format::size(size as u64));
+        writeln!(
+            out,
+            "{}",
+            row(&[&name[..SHORT], &created, &seen, &ends, &size, user])
+        )?;
         Ok(())
     }
 
     fn end(self) -> Result<ExitCode> {
-        match (self.desk.json, self.begun) {
-            (true, true) => writeln!(self.desk.out, "\n]")?,
-            (true, false) => writeln!(self.desk.out, "[]")?,
+        let out = self.context.out;
+        match (self.context.json, self.has_begun) {
+            (true, true) => writeln!(out, "\n]")?,
+            (true, false) => writeln!(out, "[]")?,
             (false, true) => {}
-            (false, false) => writeln!(self.desk.out, "  no sessions")?,
+            (false, false) => writeln!(out, "  no sessions")?,
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn row([handle, created, seen, ends, size, user]: &[&str; 6]) -> String {
-    format!("  {handle:<12}  {created:<20}  {seen:<11}  {ends:<7}  {size:>8}  {user}")
+fn row([name, created, seen, ends, size, user]: &[&str; 6]) -> String {
+    format!("  {name:<12}  {created:<20}  {seen:<11}  {ends:<7}  {size:>8}  {user}")
 }

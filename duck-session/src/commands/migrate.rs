@@ -5,11 +5,10 @@ use duck::session::{AuthHash, SessionError};
 use duck::{Error, ExitCode, Result};
 use serde_json::json;
 
-use super::desk::{Desk, Sessions, folder, misuse, note, sync};
+use super::context::{Context, Sessions, failure_if, misuse, note, sync};
+use super::format;
 use super::scan::Scan;
-use super::words;
-use crate::engine::administration::{Administration, Adopted};
-use crate::engine::stored::State;
+use crate::engine::administration::{Administration, SessionState};
 use crate::opening::Opening;
 use crate::registry;
 use crate::settings::SessionSettings;
@@ -28,9 +27,8 @@ pub(super) struct Args {
     prune: bool,
 }
 
-/// How it went.
 #[derive(Default)]
-struct Tally {
+struct Counts {
     copied: usize,
     there: usize,
     unreadable: usize,
@@ -40,31 +38,30 @@ struct Tally {
 
 /// Copies all sessions into another storage, sealed as they are. What is there in a newer version
 /// stays, so that it can be run as often as one likes.
-pub(super) async fn run(args: Args, desk: Desk<'_>) -> Result<ExitCode> {
-    let own = desk.sessions.own_of(&args)?;
-    if is_same(&own, &desk.sessions.own) {
+pub(super) async fn run(args: Args, context: Context<'_>) -> Result<ExitCode> {
+    let sessions = context.sessions;
+    let own = sessions.own_of(&args)?;
+    if is_same(&own, &sessions.own) {
         return Ok(misuse(
             "that is where the sessions are: name another storage, or another folder with --dir",
         ));
     }
-    let known = desk.sessions.registry.storages();
+    let known = sessions.registry.storages();
     if !known.contains(&registry::last_segment(&args.to)) && !known.contains(&&*args.to) {
         let why = registry::no_storage(&args.to, &known, None);
         return Ok(misuse(format_args!("--to {:?} {why}", args.to)));
     }
-    let target = desk.sessions.open(&own)?;
-    let mut tally = Tally::default();
-    copy(desk.administration, &*target, &mut tally).await?;
-    match compare(desk.administration, &*target, args.prune, &mut tally).await {
+    let target = sessions.open(&own).await?;
+    let mut counts = Counts::default();
+    copy(context.administration, &*target, &mut counts).await?;
+    match compare(context.administration, &*target, args.prune, &mut counts).await {
         // The copy is made all the same.
         Err(error) if is_unsupported(&error) => note(error),
         compared => compared?,
     }
-    if let Some(folder) = folder(&own) {
-        // Before anybody gives up what it was copied from.
-        sync(folder.to_owned()).await?;
-    }
-    report(&tally, &own, desk)
+    // Before anybody gives up what it was copied from.
+    sync(&own).await?;
+    report(&counts, &own, context)
 }
 
 impl Sessions {
@@ -80,7 +77,7 @@ impl Sessions {
         Ok(own)
     }
 
-    fn open(&self, own: &SessionSettings) -> Result<Arc<dyn Administration>> {
+    async fn open(&self, own: &SessionSettings) -> Result<Arc<dyn Administration>> {
         let opening = Opening {
             own,
             settings: &self.settings,
@@ -88,7 +85,7 @@ impl Sessions {
             // No visitor is asked for.
             auth_hash: &AuthHash::default(),
         };
-        let opened = self.registry.open(&opening)?;
+        let opened = self.registry.open(&opening).await?;
         opened.administration.map_err(Error::internal)
     }
 }
@@ -99,20 +96,25 @@ fn is_same(one: &SessionSettings, other: &SessionSettings) -> bool {
         && place(&one.session_dir) == place(&other.session_dir)
 }
 
-async fn copy(from: &dyn Administration, to: &dyn Administration, tally: &mut Tally) -> Result<()> {
+async fn copy(
+    from: &dyn Administration,
+    to: &dyn Administration,
+    counts: &mut Counts,
+) -> Result<()> {
     let mut scan = Scan::new(from);
-    while let Some(records) = scan.next().await? {
-        for stored in records {
-            if matches!(stored.state, State::Expired) {
+    while let Some(sessions) = scan.next().await? {
+        for session in sessions {
+            if matches!(session.state, SessionState::Expired) {
                 continue;
             }
-            match to.adopt(&stored).await? {
-                Adopted::Copied => tally.copied += 1,
-                Adopted::NotNeeded => tally.there += 1,
+            if to.adopt(&session.stored).await? {
+                counts.copied += 1;
+            } else {
+                counts.there += 1;
             }
         }
     }
-    tally.unreadable += scan.unreadable;
+    counts.unreadable += scan.unreadable;
     Ok(())
 }
 
@@ -121,20 +123,20 @@ async fn compare(
     from: &dyn Administration,
     to: &dyn Administration,
     prune: bool,
-    tally: &mut Tally,
+    counts: &mut Counts,
 ) -> Result<()> {
     let mut scan = Scan::new(to);
-    while let Some(records) = scan.next().await? {
-        for stored in records {
-            if !matches!(stored.state, State::Live { .. })
-                || from.find(&stored.handle).await?.is_some()
+    while let Some(sessions) = scan.next().await? {
+        for session in sessions {
+            if matches!(session.state, SessionState::Expired)
+                || from.find(session.stored.key()).await?.is_some()
             {
                 continue;
             }
-            if prune && to.discard(&stored).await? {
-                tally.pruned += 1;
+            if prune && to.discard(&session.stored).await? {
+                counts.pruned += 1;
             } else {
-                tally.only_there += 1;
+                counts.only_there += 1;
             }
         }
     }
@@ -145,38 +147,29 @@ fn is_unsupported(error: &Error) -> bool {
     matches!(error.downcast_ref(), Some(SessionError::Unsupported(_)))
 }
 
-fn report(tally: &Tally, own: &SessionSettings, mut desk: Desk<'_>) -> Result<ExitCode> {
+fn report(counts: &Counts, own: &SessionSettings, mut context: Context<'_>) -> Result<ExitCode> {
     let json = json!({
-        "copied": tally.copied, "there": tally.there, "unreadable": tally.unreadable,
-        "only_there": tally.only_there, "pruned": tally.pruned,
+        "copied": counts.copied, "there": counts.there, "unreadable": counts.unreadable,
+        "only_there": counts.only_there, "pruned": counts.pruned,
     });
-    let mut lines = words::table(&[
-        ("copied", tally.copied.to_string()),
-        (
-            "there",
-            format!("{} (as they are here, or newer)", tally.there),
-        ),
-        ("unreadable", tally.unreadable.to_string()),
-        ("only there", tally.only_there.to_string()),
-        ("pruned", tally.pruned.to_string()),
+    let there = format!("{} (as they are here, or newer)", counts.there);
+    let mut lines = format::table(&[
+        ("copied", counts.copied.to_string()),
+        ("there", there),
+        ("unreadable", counts.unreadable.to_string()),
+        ("only there", counts.only_there.to_string()),
+        ("pruned", counts.pruned.to_string()),
     ]);
-    if tally.only_there > 0 {
+    let mut prune = "";
+    if counts.only_there > 0 {
+        prune = ", with --prune";
         lines += "\n  What is only there began there, or ended here since it was copied: `--prune` ends it there\n  too. Once the site uses the new storage, do not.\n";
     }
     lines += &format!(
-        "\n  To finish:\n    1. stop the site, so that no session changes\n    2. run this once more: it copies what has changed since{}\n    3. set SESSION_STORAGE = {:?} and SESSION_DIR = {:?}\n    4. start the site: nobody has to log in again\n",
-        if tally.only_there > 0 {
-            ", with --prune"
-        } else {
-            ""
-        },
+        "\n  To finish:\n    1. stop the site, so that no session changes\n    2. run this once more: it copies what has changed since{prune}\n    3. set SESSION_STORAGE = {:?} and SESSION_DIR = {:?}\n    4. start the site: nobody has to log in again\n",
         own.session_storage,
         own.session_dir.display().to_string(),
     );
-    desk.answer(&json, &lines)?;
-    Ok(if tally.unreadable == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    context.answer(&json, &lines)?;
+    Ok(failure_if(counts.unreadable > 0))
 }

@@ -2,20 +2,18 @@
 //!
 //! Each command is a file of its own, over [`Administration`](crate::engine::administration).
 
-mod by_user;
-mod clear;
-mod desk;
+mod context;
+mod end;
+mod files;
+mod format;
 mod list;
 mod migrate;
 mod prefix;
 mod rekey;
-mod revoke;
 mod scan;
 mod show;
 mod stats;
-mod sweep;
 mod verify;
-mod words;
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -25,8 +23,8 @@ use std::sync::Arc;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use duck::{Error, ExitCode, Result, Setup};
 
-pub(crate) use self::desk::Sessions;
-use self::desk::{Desk, Out};
+pub(crate) use self::context::Sessions;
+use self::context::{Context, Out};
 
 /// The name of all of them.
 const NAME: &str = "sessions";
@@ -51,15 +49,15 @@ enum Command {
     /// Show one session: its times, its keys and how large they are
     Show(show::Args),
     /// End one session
-    Revoke(revoke::Args),
+    Revoke(end::RevokeArgs),
     /// End all sessions of a user
-    RevokeUser(revoke::UserArgs),
+    RevokeUser(end::UserArgs),
     /// Remove what is over, now
     #[command(visible_alias = "clear-expired")]
     Sweep,
-    /// End all sessions
-    Clear(clear::Args),
-    /// Look for what is not as it should be: files, modes, records that do not open
+    /// End all sessions, or those nobody is logged in to
+    Clear(end::ClearArgs),
+    /// Look for what is not as it should be: modes of files, sessions that do not open
     Verify(verify::Args),
     /// Seal with the current key what an older one has sealed
     Rekey,
@@ -122,23 +120,26 @@ impl Sessions {
             .opened
             .as_deref()
             .map_err(|reason| Error::internal(*reason))?;
-        let desk = Desk {
+        let context = Context {
             administration,
             sessions: self,
             json: args.json,
             out,
         };
         match args.command.unwrap_or(Command::Stats) {
-            Command::Stats => stats::run(desk).await,
-            Command::List(args) => list::run(args, desk).await,
-            Command::Show(args) => show::run(args, desk).await,
-            Command::Revoke(args) => revoke::run(args, desk).await,
-            Command::RevokeUser(args) => revoke::run_for_user(args, desk).await,
-            Command::Sweep => sweep::run(desk).await,
-            Command::Clear(args) => clear::run(args, desk).await,
-            Command::Verify(args) => verify::run(args, desk).await,
-            Command::Rekey => rekey::run(desk).await,
-            Command::Migrate(args) => migrate::run(args, desk).await,
+            Command::Stats => stats::run(context).await,
+            Command::List(args) => list::run(args, context).await,
+            Command::Show(args) => show::run(args, context).await,
+            Command::Revoke(args) => end::revoke(args, context).await,
+            Command::RevokeUser(args) => end::revoke_user(args, context).await,
+            Command::Sweep => end::sweep(context).await,
+            Command::Clear(args) => end::clear(args, context).await,
+            Command::Verify(args) => verify::run(args, context).await,
+            Command::Rekey => rekey::run(context).await,
+            Command::Migrate(args) => migrate::run(args, context).await,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,19 +3,17 @@ use std::str::FromStr;
 use duck::{Error, Result};
 
 use super::scan::Scan;
-use crate::engine::administration::Administration;
-use crate::engine::stored::{State, Stored};
-use crate::seal::Handle;
+use crate::engine::administration::{Administration, Inspected, SessionState};
+use crate::seal::name_of;
 
-/// How much of a handle `list` shows.
+/// How much of a name `list` shows.
 pub(super) const SHORT: usize = 12;
 
 /// Less of one would be typed by accident.
 const SHORTEST: usize = 4;
-const WHOLE: usize = 64;
+const WHOLE: usize = 32;
 
-/// The beginning of a handle, by which an administrator names a session. The handle is a hash of
-/// the session's id: it opens nothing.
+/// The beginning of a session's name, as `list`, the log and the user's own page show it.
 #[derive(Debug, Clone)]
 pub(super) struct Prefix(String);
 
@@ -28,45 +26,41 @@ impl FromStr for Prefix {
             return Ok(Self(text.to_owned()));
         }
         Err(format!(
-            "a session is named by the first {SHORTEST} to {WHOLE} characters of its handle, 0-9 and a-f, as `list` shows them"
+            "a session is named by the first {SHORTEST} to {WHOLE} characters of its name, 0-9 and a-f, as `list` shows them"
         ))
     }
 }
 
 impl Prefix {
-    /// The one session whose handle begins so.
-    pub(super) async fn find(&self, administration: &dyn Administration) -> Result<Stored> {
-        let found = match Handle::parse_hash(&self.0) {
-            Some(handle) => administration.find(&handle).await?.filter(is_session),
-            None => self.search(administration).await?,
-        };
-        found.ok_or_else(|| Error::internal(format!("no session's handle begins with {}", self.0)))
-    }
-
-    async fn search(&self, administration: &dyn Administration) -> Result<Option<Stored>> {
-        let mut found: Option<Stored> = None;
+    /// The one session whose name begins so, and its name.
+    pub(super) async fn find(
+        &self,
+        administration: &dyn Administration,
+    ) -> Result<(String, Inspected)> {
+        let mut found: Option<(String, Inspected)> = None;
         let mut scan = Scan::new(administration);
-        while let Some(records) = scan.next().await? {
-            for stored in records {
-                if !(stored.handle.as_str().starts_with(&self.0) && is_session(&stored)) {
+        while let Some(sessions) = scan.next().await? {
+            for session in sessions {
+                let name = name_of(session.stored.key()).to_string();
+                let is_over = matches!(session.state, SessionState::Expired);
+                if is_over || !name.starts_with(&self.0) {
                     continue;
                 }
-                if let Some(other) = &found {
-                    return Err(self.fits_both(other, &stored));
+                if let Some((other, _)) = &found {
+                    return Err(self.fits_both(other, &name));
                 }
-                found = Some(stored);
+                found = Some((name, session));
             }
         }
-        Ok(found)
+        found.ok_or_else(|| Error::internal(format!("no session's name begins with {}", self.0)))
     }
 
-    fn fits_both(&self, one: &Stored, other: &Stored) -> Error {
+    fn fits_both(&self, one: &str, other: &str) -> Error {
         // As much of each as tells them apart, and no less than the list shows.
-        let (one, other) = (one.handle.as_str(), other.handle.as_str());
         let same = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b);
         let shown = (same.count() + 1).clamp(SHORT, WHOLE);
         Error::internal(format!(
-            "{} fits more than one session: {} and {}; give more of the handle",
+            "{} fits more than one session: {} and {}; give more of the name",
             self.0,
             &one[..shown],
             &other[..shown]
@@ -74,18 +68,13 @@ impl Prefix {
     }
 }
 
-/// Not what is over, and not a tombstone.
-fn is_session(stored: &Stored) -> bool {
-    matches!(stored.state, State::Live { .. } | State::Unreadable(_))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn only_the_beginning_of_a_handle_is_one() {
-        for good in ["0123", "89abcdef", &"f".repeat(64)] {
+    fn only_the_beginning_of_a_name_is_one() {
+        for good in ["0123", "89abcdef", &"f".repeat(WHOLE)] {
             assert!(good.parse::<Prefix>().is_ok(), "{good}");
         }
         for bad in [
@@ -103,7 +92,7 @@ mod tests {
             "абвг",
             "--yes",
             "*",
-            &"f".repeat(65),
+            &"f".repeat(WHOLE + 1),
         ] {
             assert!(bad.parse::<Prefix>().is_err(), "{bad}");
         }

@@ -1,49 +1,45 @@
 use duck::{ExitCode, Result};
 use serde_json::json;
 
-use super::desk::{Desk, folder, sync};
+use super::context::{Context, failure_if, sync};
+use super::format;
 use super::scan::Scan;
-use super::words;
-use crate::engine::administration::Resealed;
-use crate::engine::stored::State;
+use crate::engine::administration::{Resealed, SessionState};
 
-/// How it went.
 #[derive(Default)]
-struct Tally {
+struct Counts {
     resealed: usize,
     current: usize,
     unreadable: usize,
 }
 
 /// Seals with the current key whatever an older one has sealed.
-pub(super) async fn run(mut desk: Desk<'_>) -> Result<ExitCode> {
-    let mut tally = Tally::default();
-    let mut scan = Scan::new(desk.administration);
-    while let Some(records) = scan.next().await? {
-        for stored in records {
-            if matches!(stored.state, State::Expired) {
+pub(super) async fn run(mut context: Context<'_>) -> Result<ExitCode> {
+    let mut counts = Counts::default();
+    let mut scan = Scan::new(context.administration);
+    while let Some(sessions) = scan.next().await? {
+        for session in sessions {
+            if matches!(session.state, SessionState::Expired) {
                 continue;
             }
-            match desk.administration.reseal(&stored).await? {
-                Resealed::Done => tally.resealed += 1,
-                Resealed::NotNeeded => tally.current += 1,
-                Resealed::Unreadable => tally.unreadable += 1,
+            match context.administration.reseal(&session.stored).await? {
+                Resealed::Yes => counts.resealed += 1,
+                Resealed::NotNeeded => counts.current += 1,
+                Resealed::Unreadable => counts.unreadable += 1,
                 Resealed::Gone => {}
             }
         }
     }
-    tally.unreadable += scan.unreadable;
-    if let Some(folder) = folder(&desk.sessions.own) {
-        // Before anybody gives the old key up.
-        sync(folder.to_owned()).await?;
-    }
-    let Tally {
+    counts.unreadable += scan.unreadable;
+    // Before anybody gives the old key up.
+    sync(&context.sessions.own).await?;
+    let Counts {
         resealed,
         current,
         unreadable,
-    } = tally;
+    } = counts;
     let json = json!({ "resealed": resealed, "current": current, "unreadable": unreadable });
-    let mut lines = words::table(&[
+    let mut lines = format::table(&[
         ("resealed", resealed.to_string()),
         ("current", current.to_string()),
         ("unreadable", unreadable.to_string()),
@@ -51,10 +47,6 @@ pub(super) async fn run(mut desk: Desk<'_>) -> Result<ExitCode> {
     if unreadable == 0 {
         lines += "\n  Once every server of the site was started with the new key, and this was run after that,\n  SECRET_KEY_FALLBACKS can be emptied.\n";
     }
-    desk.answer(&json, &lines)?;
-    Ok(if unreadable == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    context.answer(&json, &lines)?;
+    Ok(failure_if(unreadable > 0))
 }

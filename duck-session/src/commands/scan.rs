@@ -2,84 +2,68 @@ use std::io::{IsTerminal, Write};
 
 use duck::Result;
 
-use crate::engine::administration::Administration;
-use crate::engine::stored::{Stored, StoredPage};
+use crate::engine::administration::{Administration, Inspected};
 
-/// A walk through all that is stored, a page at a time: a million sessions are never held at once.
+/// Reads all that is stored, a page at a time: a million sessions are never held at once.
 pub(super) struct Scan<'a> {
     administration: &'a dyn Administration,
-    at: Place,
+    next: Option<String>,
+    is_over: bool,
     looked_at: usize,
-    /// What the storage itself could not read, so far.
+    /// What the store could not read, so far.
     pub(super) unreadable: usize,
     progress: Progress,
-}
-
-enum Place {
-    Begin,
-    After(String),
-    End,
 }
 
 impl<'a> Scan<'a> {
     pub(super) fn new(administration: &'a dyn Administration) -> Self {
         Self {
             administration,
-            at: Place::Begin,
+            next: None,
+            is_over: false,
             looked_at: 0,
             unreadable: 0,
-            progress: Progress::new(),
+            progress: Progress::default(),
         }
     }
 
-    /// The next records, perhaps none of them; `None` behind the last.
-    pub(super) async fn next(&mut self) -> Result<Option<Vec<Stored>>> {
-        let after = match std::mem::replace(&mut self.at, Place::End) {
-            Place::Begin => None,
-            Place::After(place) => Some(place),
-            Place::End => return Ok(None),
-        };
-        let StoredPage {
-            records,
-            unreadable,
-            next,
-        } = self.administration.page(after).await?;
-        self.at = next.map_or(Place::End, Place::After);
-        self.looked_at += records.len();
-        self.unreadable += unreadable;
-        match self.at {
-            Place::After(_) => self.progress.show(self.looked_at),
-            _ => self.progress.clear(),
+    /// The next sessions, perhaps none of them; `None` after the last.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<Inspected>>> {
+        if self.is_over {
+            return Ok(None);
         }
-        Ok(Some(records))
+        let page = self.administration.page(self.next.take()).await?;
+        self.is_over = page.next.is_none();
+        self.next = page.next;
+        self.looked_at += page.sessions.len();
+        self.unreadable += page.unreadable;
+        if self.is_over {
+            self.progress.clear();
+        } else {
+            self.progress.show(self.looked_at);
+        }
+        Ok(Some(page.sessions))
     }
 }
 
-/// How far a walk is, on a terminal's last line.
+/// How far a scan is, on a terminal's last line.
+#[derive(Default)]
 struct Progress {
-    on_terminal: bool,
-    shown: bool,
+    is_shown: bool,
 }
 
 impl Progress {
-    fn new() -> Self {
-        Self {
-            on_terminal: std::io::stderr().is_terminal(),
-            shown: false,
-        }
-    }
-
     fn show(&mut self, count: usize) {
-        if self.on_terminal {
-            self.shown = true;
-            let mut screen = std::io::stderr();
-            // What cannot be shown is missed by nobody.
+        let mut screen = std::io::stderr();
+        if screen.is_terminal() {
+            self.is_shown = true;
+            // Nobody misses what cannot be shown.
             let _ = write!(screen, "\r  {count} looked at ").and_then(|()| screen.flush());
         }
     }
 
     fn clear(&mut self) {
-        if std::mem::take(&mut self.shown) {
+        if std::mem::take(&mut self.is_shown) {
             let _ = write!(std::io::stderr(), "\r\x1b[2K");
         }
     }

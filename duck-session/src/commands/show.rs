@@ -1,117 +1,144 @@
-use duck::session::SessionData;
 use duck::{ExitCode, Result};
 use serde_json::{Map, Value, json};
 
-use super::desk::Desk;
+use super::context::Context;
+use super::format;
 use super::prefix::Prefix;
-use super::words;
-use crate::engine::stored::{Obstacle, State, Stored};
-use crate::header::Header;
+use crate::engine::administration::SessionState;
+use crate::store::OpenSession;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The first characters of its handle, as `list` shows them
-    #[arg(value_name = "HANDLE", allow_hyphen_values = true)]
-    handle: Prefix,
+    /// The first characters of its name, as `list` shows them
+    #[arg(value_name = "NAME", allow_hyphen_values = true)]
+    name: Prefix,
     /// The values too: what the visitor put in and did
     #[arg(long)]
     reveal: bool,
 }
 
-pub(super) async fn run(args: Args, desk: Desk<'_>) -> Result<ExitCode> {
-    let stored = args.handle.find(desk.administration).await?;
-    match &stored.state {
-        State::Live { header, data, ends } => {
-            let session = Session {
-                stored: &stored,
-                header,
-                data,
-                ends: *ends,
+pub(super) async fn run(args: Args, mut context: Context<'_>) -> Result<ExitCode> {
+    let (name, found) = args.name.find(context.administration).await?;
+    match &found.state {
+        SessionState::Live(session) => {
+            let shown = Shown {
+                name,
+                session,
+                now: context.administration.now(),
+                ends: context.administration.end_of(session),
                 reveals: args.reveal,
             };
-            session.show(desk)
+            context.answer(&shown.json(), &shown.lines())?;
+            Ok(ExitCode::SUCCESS)
         }
-        State::Unreadable(obstacle) => show_sealed(&stored, *obstacle, desk),
-        // Nothing else is found by a prefix.
-        State::Moved(_) | State::List(_) | State::Expired => Ok(ExitCode::FAILURE),
+        SessionState::Unreadable(obstacle) => {
+            let (obstacle, size) = (obstacle.to_string(), found.stored.bytes().len());
+            let json = json!({ "name": name, "size": size, "unreadable": obstacle });
+            let lines = format::table(&[
+                ("name", name),
+                ("size", format::size(size as u64)),
+                ("unreadable", obstacle),
+            ]);
+            context.answer(&json, &lines)?;
+            Ok(ExitCode::FAILURE)
+        }
+        // None is found by its name.
+        SessionState::Expired => Ok(ExitCode::FAILURE),
     }
 }
 
-/// A session to be shown.
-struct Session<'a> {
-    stored: &'a Stored,
-    header: &'a Header,
-    data: &'a SessionData,
+/// A session that is shown.
+struct Shown<'a> {
+    name: String,
+    session: &'a OpenSession,
+    now: u64,
     ends: u64,
     reveals: bool,
 }
 
-impl Session<'_> {
-    fn show(&self, mut desk: Desk<'_>) -> Result<ExitCode> {
-        let now = desk.administration.now();
-        let mut lines = words::table(&self.rows(now));
-        if self.data.keys().next().is_some() {
+impl Shown<'_> {
+    fn lines(&self) -> String {
+        let header = self.session.header();
+        let login = header.login.as_ref();
+        let mut rows = vec![
+            ("name", self.name.clone()),
+            ("created", self.ago(header.created)),
+            ("last seen", self.ago(header.touched)),
+            ("ends in", format::span(self.ends.saturating_sub(self.now))),
+            ("user", self.user_in_words()),
+            (
+                "logged in",
+                login.map_or_else(|| "–".to_owned(), |login| self.ago(login.at)),
+            ),
+        ];
+        if let Some(agent) = login
+            .and_then(|login| login.agent.as_ref())
+            .filter(|_| self.reveals)
+        {
+            rows.push(("browser", format::harmless(agent)));
+        }
+        rows.extend([
+            ("id since", self.ago(header.verifiers.issued())),
+            ("id changes", self.id_changes()),
+            ("old ids", self.old_ids()),
+            ("writes", self.session.version().count.to_string()),
+            ("size", format::size(self.session.data().json_len() as u64)),
+        ]);
+        let mut lines = format::table(&rows);
+        if self.session.data().keys().next().is_some() {
             lines += "\n";
             lines += &self.entries();
         }
-        desk.answer(&self.json(), &lines)?;
-        Ok(ExitCode::SUCCESS)
+        lines
     }
 
-    fn user(&self) -> Option<String> {
-        self.data.user()
+    fn ago(&self, time: u64) -> String {
+        let span = format::span(self.now.saturating_sub(time));
+        format!("{}  ({span} ago)", format::date(time))
     }
 
-    fn logged_in(&self) -> Option<u64> {
-        (self.header.auth > 0).then_some(self.header.auth)
-    }
-
-    fn rows(&self, now: u64) -> [(&'static str, String); 8] {
-        let Header {
-            created,
-            touched,
-            version,
-            ..
-        } = *self.header;
-        let ago = |time: u64| {
-            let span = words::span(now.saturating_sub(time));
-            format!("{}  ({span} ago)", words::date(time))
-        };
-        let user = match self.user() {
-            Some(user) if self.reveals => words::harmless(&user),
+    fn user_in_words(&self) -> String {
+        match self.session.data().user() {
+            Some(user) if self.reveals => format::harmless(&user),
             Some(_) => "yes".to_owned(),
             None => "no".to_owned(),
+        }
+    }
+
+    /// Those in time, by `SESSION_RENEWAL_INTERVAL`, are not counted.
+    fn id_changes(&self) -> String {
+        format!(
+            "{} at logins and by cycle_id",
+            self.session.header().verifiers.generation()
+        )
+    }
+
+    fn old_ids(&self) -> String {
+        let (is_good, given_up) = self.session.header().verifiers.old(self.now);
+        let before = if is_good {
+            "the one before is still good"
+        } else {
+            "none is good"
         };
-        let ends = words::span(self.ends.saturating_sub(now));
-        [
-            ("handle", self.stored.handle.as_str().to_owned()),
-            ("created", ago(created)),
-            ("last seen", ago(touched)),
-            ("ends in", ends),
-            ("user", user),
-            (
-                "logged in",
-                self.logged_in().map_or_else(|| "–".to_owned(), ago),
-            ),
-            ("version", version.to_string()),
-            ("size", words::size(self.stored.bytes.len() as u64)),
-        ]
+        match given_up {
+            0 => before.to_owned(),
+            _ => format!("{before}, {given_up} given up would be recognized"),
+        }
     }
 
     /// The keys, and how large their values are as JSON.
     fn entries(&self) -> String {
-        let keys = self.data.keys().map(words::harmless);
-        let width = keys
-            .map(|key| key.chars().count())
-            .max()
-            .unwrap_or(0)
-            .max(3);
+        let data = self.session.data();
+        let keys = data
+            .keys()
+            .map(|key| format::harmless(&key).chars().count());
+        let width = keys.max().unwrap_or(0).max(3);
         let value = if self.reveals { "  VALUE" } else { "" };
         let mut lines = format!("  {:<width$}  {:>8}{value}\n", "KEY", "SIZE");
-        for (key, json) in self.data.site_entries() {
-            let (key, size) = (words::harmless(key), words::size(json.len() as u64));
+        for (key, json) in data.site_entries() {
+            let (key, size) = (format::harmless(&key), format::size(json.len() as u64));
             let value = if self.reveals {
-                format!("  {}", words::harmless(&String::from_utf8_lossy(json)))
+                format!("  {}", format::harmless(&String::from_utf8_lossy(json)))
             } else {
                 String::new()
             };
@@ -121,37 +148,33 @@ impl Session<'_> {
     }
 
     fn json(&self) -> Value {
-        let mut session = json!({
-            "handle": self.stored.handle.as_str(), "created": words::date(self.header.created),
-            "last_seen": words::date(self.header.touched), "ends": words::date(self.ends),
-            "logged_in": self.logged_in().map(words::date), "version": self.header.version,
-            "size": self.stored.bytes.len(),
+        let (header, data) = (self.session.header(), self.session.data());
+        let (is_good, given_up) = header.verifiers.old(self.now);
+        let logged_in = header.login.as_ref().map(|login| format::date(login.at));
+        let mut shown = json!({
+            "name": self.name, "created": format::date(header.created),
+            "last_seen": format::date(header.touched), "ends": format::date(self.ends),
+            "user": data.user().is_some(), "logged_in": logged_in,
+            "id_since": format::date(header.verifiers.issued()),
+            "id_changes": header.verifiers.generation(),
+            "id_before_is_good": is_good, "ids_given_up": given_up,
+            "writes": self.session.version().count, "size": data.json_len(),
         });
-        let sizes = self.data.site_entries();
-        let sizes = sizes.map(|(key, json)| (key.to_owned(), json.len().into()));
-        session["keys"] = Value::Object(sizes.collect());
+        let object = |value: fn(&[u8]) -> Value| {
+            let entries = data.site_entries();
+            let entries = entries.map(|(key, json)| (key.into_owned(), value(json)));
+            Value::Object(entries.collect::<Map<_, _>>())
+        };
+        shown["keys"] = object(|json| json.len().into());
         if self.reveals {
-            let value = |json: &[u8]| serde_json::from_slice(json).unwrap_or(Value::Null);
-            let values = self.data.site_entries();
-            let values = values.map(|(key, json)| (key.to_owned(), value(json)));
-            session["values"] = Value::Object(values.collect::<Map<_, _>>());
-            session["user"] = self.user().into();
-        } else {
-            session["user"] = self.user().is_some().into();
+            shown["values"] = object(|json| serde_json::from_slice(json).unwrap_or_default());
+            shown["user"] = data.user().into();
+            let agent = header
+                .login
+                .as_ref()
+                .and_then(|login| login.agent.as_deref());
+            shown["browser"] = agent.into();
         }
-        session
+        shown
     }
-}
-
-/// All that can be said of a record that does not open.
-fn show_sealed(stored: &Stored, obstacle: Obstacle, mut desk: Desk<'_>) -> Result<ExitCode> {
-    let (handle, size) = (stored.handle.as_str(), stored.bytes.len());
-    let json = json!({ "handle": handle, "size": size, "unreadable": obstacle.to_string() });
-    let lines = words::table(&[
-        ("handle", handle.to_owned()),
-        ("size", words::size(size as u64)),
-        ("unreadable", obstacle.to_string()),
-    ]);
-    desk.answer(&json, &lines)?;
-    Ok(ExitCode::FAILURE)
 }

@@ -1,18 +1,22 @@
+use std::sync::Arc;
+
 use duck::BoxFuture;
 
 use super::report::{Check, Outcome};
-use super::trial::Trial;
 use super::verdict::Verdict;
 
-/// One thing that a cache promises, and how to see whether it does.
-pub(super) struct Promise<C> {
+/// Opens the storage on trial.
+pub(super) type Open<T> = Arc<dyn Fn() -> BoxFuture<'static, T> + Send + Sync>;
+
+/// One thing that a storage promises, and how to see whether it does.
+pub(super) struct Promise<T> {
     pub(super) name: &'static str,
     pub(super) text: &'static str,
     pub(super) asked_of: AskedOf,
-    pub(super) check: fn(Trial<C>) -> BoxFuture<'static, Verdict>,
+    pub(super) check: fn(Open<T>) -> BoxFuture<'static, Verdict>,
 }
 
-impl<C> Promise<C> {
+impl<T> Promise<T> {
     pub(super) fn came_to(&self, outcome: Outcome) -> Check {
         Check {
             name: self.name,
@@ -22,14 +26,26 @@ impl<C> Promise<C> {
     }
 }
 
-/// Which caches make a promise.
+/// Which storages make a promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AskedOf {
     All,
-    /// Those whose `compare_and_swap` is one step.
-    Atomic,
     /// Those that keep what they hold when they are closed.
     Outliving,
     /// Those of which several may be open on one storage.
     Shared,
 }
+
+/// Promises, each with the function that checks it: the function's name is the promise's. Each check gets
+/// a trial of its own: the trait `Trial` has to be in scope.
+macro_rules! promises {
+    ($trial:ty: $($asked_of:ident: $module:ident::$check:ident $text:literal,)*) => {
+        vec![$(Promise {
+            name: stringify!($check),
+            text: $text,
+            asked_of: AskedOf::$asked_of,
+            check: |open| Box::pin(async move { $module::$check(<$trial>::begin(open).await).await }),
+        },)*]
+    };
+}
+pub(super) use promises;

@@ -6,7 +6,7 @@ pub struct Report {
     checks: Vec<Check>,
 }
 
-/// One promise of a cache, and whether it was kept.
+/// One promise of a storage, and whether it was kept.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Check {
@@ -22,7 +22,7 @@ pub struct Check {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The cache did as it promises.
+    /// The storage did as it promises.
     Kept,
     /// It did not; the text says what was seen.
     Broken(String),
@@ -56,7 +56,7 @@ impl fmt::Display for Report {
     /// The broken promises, each with what was seen.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (broken, all) = (self.broken().count(), self.checks.len());
-        write!(f, "the cache broke {broken} of {all} promises")?;
+        write!(f, "{broken} of {all} promises are broken")?;
         for check in &self.checks {
             if let Outcome::Broken(seen) = &check.outcome {
                 write!(f, "\n\n{}: {}\n    {seen}", check.name, check.promise)?;

@@ -1,4 +1,4 @@
-//! Sessions over the cache, through the middleware.
+//! Sessions over the storage, through the middleware.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,13 +10,49 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 
+use super::promise::{AskedOf, Open, Promise, promises};
 use super::threads::{RUNNERS, side_by_side};
-use super::trial::Trial;
 use super::verdict::{Broken, Verdict, ensure};
 use crate::SessionMiddleware;
-use crate::cache::Cache;
+
+/// A storage on trial, and how the middleware uses it.
+pub(super) trait Trial: Send + Sync + Sized {
+    type Storage: 'static;
+
+    fn begin(open: Open<Self::Storage>) -> impl Future<Output = Self> + Send;
+
+    /// The same trial, with the storage opened again beside the one that is open.
+    fn opened_again(&self) -> impl Future<Output = Self> + Send;
+
+    /// The same trial, with the storage closed and opened again.
+    fn reopened(self) -> impl Future<Output = Self> + Send;
+
+    /// Sessions over the storage, which is registered under this name.
+    fn sessions(&self, name: &str) -> SessionMiddleware;
+}
+
+/// What sessions promise over every storage.
+pub(super) fn over_any<T: Trial>() -> Vec<Promise<T::Storage>> {
+    promises! { T:
+        All: self::knows_a_visitor_again "a session is found again, and gone after a logout",
+        All: self::counts_parallel_updates "of 200 updates of one session at once, all count",
+        All: self::keeps_both_keys "two requests keep each other's values",
+        All: self::keeps_a_logout "a slow save does not undo a logout",
+        All: self::gives_up_the_old_id "after a login or a new id, the old id reads and changes nothing",
+        Outliving: self::outlive_the_site "sessions outlive the site, logouts too",
+    }
+}
+
+/// What they promise besides over a storage that several processes may use.
+pub(super) fn over_shared<T: Trial>() -> Vec<Promise<T::Storage>> {
+    promises! { T:
+        Shared: self::two_sites_share "two sites over one storage count together",
+    }
+}
 
 const COOKIE: &str = "session_id";
+
+const STORAGE: &str = "StorageOnTrial";
 
 /// A page that waits in the middle, and what lets it go on.
 #[derive(Clone)]
@@ -53,24 +89,23 @@ impl Slow {
     }
 }
 
-/// A browser on a site over this cache.
+/// A browser on a site over the storage.
 struct Visitor {
     client: Arc<TestClient>,
     slow: Slow,
 }
 
 impl Visitor {
-    async fn of<C: Cache>(cache: &Arc<C>) -> std::result::Result<Self, Broken> {
-        let cache = cache.clone();
+    async fn of(trial: &impl Trial) -> std::result::Result<Self, Broken> {
         let settings = Settings::default()
             .with(
                 "SECRET_KEY",
                 "a key for checks, of more than thirty-two bytes",
             )
-            .with("SESSION_STORAGE", "CacheOnTrial")
+            .with("SESSION_STORAGE", STORAGE)
             .with("SESSION_STORE_TIMEOUT", 60)
             .with("SESSION_SWEEP_INTERVAL", 0);
-        let sessions = SessionMiddleware::new().cache("CacheOnTrial", move |_| Ok(cache.clone()));
+        let sessions = trial.sessions(STORAGE);
         let slow = Slow::new();
         let waits = slow.clone();
         let slowly = move |request: Request| -> duck::BoxFuture<'static, Result<String>> {
@@ -171,8 +206,8 @@ async fn cycle(request: Request) -> Result<&'static str> {
     Ok("")
 }
 
-pub(super) async fn knows_a_visitor_again<C: Cache>(trial: Trial<C>) -> Verdict {
-    let visitor = Visitor::of(&trial.cache).await?;
+async fn knows_a_visitor_again<T: Trial>(trial: T) -> Verdict {
+    let visitor = Visitor::of(&trial).await?;
     visitor.expect("/get/a", "nothing", "at first").await?;
     visitor.ask("/set/a").await?;
     visitor
@@ -188,9 +223,9 @@ pub(super) async fn knows_a_visitor_again<C: Cache>(trial: Trial<C>) -> Verdict 
     stolen.expect("/get/a", "nothing", "after a logout").await
 }
 
-pub(super) async fn counts_parallel_updates<C: Cache>(trial: Trial<C>) -> Verdict {
+async fn counts_parallel_updates<T: Trial>(trial: T) -> Verdict {
     const EACH: usize = 200 / RUNNERS;
-    let visitor = Visitor::of(&trial.cache).await?;
+    let visitor = Visitor::of(&trial).await?;
     visitor.ask("/login").await?;
     let clients = (0..RUNNERS).map(|_| {
         let tab = visitor.tab();
@@ -204,8 +239,8 @@ pub(super) async fn counts_parallel_updates<C: Cache>(trial: Trial<C>) -> Verdic
     visitor.expect("/user", "ada", "after 200 updates").await
 }
 
-pub(super) async fn keeps_both_keys<C: Cache>(trial: Trial<C>) -> Verdict {
-    let visitor = Visitor::of(&trial.cache).await?;
+async fn keeps_both_keys<T: Trial>(trial: T) -> Verdict {
+    let visitor = Visitor::of(&trial).await?;
     visitor.ask("/set/begun").await?;
     let (slow, fast) = (visitor.ask("/slow"), visitor.ask("/set/fast"));
     visitor.slow.beside(slow, fast).await??;
@@ -215,8 +250,8 @@ pub(super) async fn keeps_both_keys<C: Cache>(trial: Trial<C>) -> Verdict {
     visitor.expect("/get/slow", "\"1\"", when).await
 }
 
-pub(super) async fn keeps_a_logout<C: Cache>(trial: Trial<C>) -> Verdict {
-    let visitor = Visitor::of(&trial.cache).await?;
+async fn keeps_a_logout<T: Trial>(trial: T) -> Verdict {
+    let visitor = Visitor::of(&trial).await?;
     visitor.ask("/login").await?;
     let tab = visitor.tab();
     let slow = tab.client.get("/slow").into_future();
@@ -235,59 +270,61 @@ pub(super) async fn keeps_a_logout<C: Cache>(trial: Trial<C>) -> Verdict {
     tab.expect("/get/slow", "nothing", when).await
 }
 
-pub(super) async fn leaves_no_old_id<C: Cache>(trial: Trial<C>) -> Verdict {
-    let visitor = Visitor::of(&trial.cache).await?;
+async fn gives_up_the_old_id<T: Trial>(trial: T) -> Verdict {
+    let visitor = Visitor::of(&trial).await?;
     visitor.ask("/set/a").await?;
     for renews in ["/cycle", "/login"] {
-        let tab = visitor.tab();
-        let (slow, fast) = (tab.ask("/slow"), visitor.ask(renews));
+        let old = visitor.tab();
+        let (slow, fast) = (old.ask("/slow"), visitor.ask(renews));
         visitor.slow.beside(slow, fast).await??;
-        let when = format!("after {renews} that raced a slow save");
-        tab.expect("/get/a", "nothing", &when).await?;
+        let when = format!("with the id from before {renews}");
+        old.expect("/get/a", "nothing", &when).await?;
+        old.ask("/set/late").await?;
+        let when = format!("after {renews} and writes with the id from before");
         visitor.expect("/get/a", "1", &when).await?;
+        visitor.expect("/get/slow", "nothing", &when).await?;
+        visitor.expect("/get/late", "nothing", &when).await?;
     }
     visitor.expect("/user", "ada", "after a login").await
 }
 
-pub(super) async fn outlive_the_site<C: Cache>(trial: Trial<C>) -> Verdict {
-    let first = Visitor::of(&trial.cache).await?;
+async fn outlive_the_site<T: Trial>(trial: T) -> Verdict {
+    let first = Visitor::of(&trial).await?;
     first.ask("/login").await?;
     first.client.site().stop().await;
     let cookie = first.client.cookie(COOKIE).unwrap_or_default();
     drop(first);
     let trial = trial.reopened().await;
-    let second = Visitor::of(&trial.cache).await?;
+    let second = Visitor::of(&trial).await?;
     second.client.set_cookie(COOKIE, &cookie);
     second.expect("/user", "ada", "after a restart").await?;
     second.ask("/logout").await?;
     drop(second);
     let trial = trial.reopened().await;
-    let third = Visitor::of(&trial.cache).await?;
+    let third = Visitor::of(&trial).await?;
     third.client.set_cookie(COOKIE, &cookie);
     third
         .expect("/user", "nobody", "after a logout and a restart")
         .await
 }
 
-pub(super) async fn two_sites_share<C: Cache>(trial: Trial<C>) -> Verdict {
-    let here = Visitor::of(&trial.cache).await?;
-    let there = Visitor::of(&trial.opened_again().await.cache).await?;
+async fn two_sites_share<T: Trial>(trial: T) -> Verdict {
+    let here = Visitor::of(&trial).await?;
+    let there = Visitor::of(&trial.opened_again().await).await?;
     here.ask("/set/a").await?;
     there
         .client
         .set_cookie(COOKIE, &here.client.cookie(COOKIE).unwrap_or_default());
     there.expect("/get/a", "1", "on another site").await?;
-    if C::ATOMIC {
-        let counters = [here.tab(), there.tab(), here.tab()].map(|tab| async move {
-            for _ in 0..50 {
-                tab.ask("/add/n").await?;
-            }
-            Ok(())
-        });
-        side_by_side(counters.into()).await?;
-        here.expect("/get/n", "150", "after 150 updates on two sites")
-            .await?;
-    }
+    let counters = [here.tab(), there.tab(), here.tab()].map(|tab| async move {
+        for _ in 0..50 {
+            tab.ask("/add/n").await?;
+        }
+        Ok(())
+    });
+    side_by_side(counters.into()).await?;
+    here.expect("/get/n", "150", "after 150 updates on two sites")
+        .await?;
     there.ask("/logout").await?;
     here.expect("/get/a", "nothing", "after a logout on another site")
         .await

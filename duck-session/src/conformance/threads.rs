@@ -1,5 +1,6 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
 use tokio::runtime::Handle;
@@ -9,6 +10,12 @@ use super::verdict::Broken;
 
 /// How many threads a race has.
 pub(super) const RUNNERS: usize = 8;
+
+/// Whether a writer that has written so many times goes on: until readers have looked often enough, however
+/// busy the machine is, unless they cannot look at all.
+pub(super) fn goes_on(written: usize, looks: &AtomicUsize) -> bool {
+    written < 200 || (written < 20_000 && looks.load(Ordering::Relaxed) < 100)
+}
 
 /// Runs tasks side by side, each on a thread of its own, so that they meet although the runtime may
 /// have one thread only. They begin at the same moment.

@@ -1,196 +1,178 @@
-//! What an administrator does with stored sessions while the site runs. All of it compares and swaps,
-//! or only reads: no visitor loses what a request is saving at that moment.
+//! What an administrator does with stored sessions while the site runs. It only reads, or replaces and removes
+//! the version that was read: no visitor loses what a request is saving at that moment.
 
-use std::any::Any;
-use std::sync::Arc;
-use std::time::Duration;
+use std::fmt;
 
-use bytes::Bytes;
-use duck::session::SessionError;
+use duck::session::{Revoked, SessionError};
 use duck::{BoxFuture, Result};
 
-use super::hold::is_note;
+use super::StoreEngine;
 use super::save::MOST_TRIES;
-use super::stored::{State, Stored, StoredPage};
-use super::{CacheEngine, Opened};
-#[cfg(feature = "dynamic-file")]
-use crate::cache::DynamicFileCache;
-use crate::cache::files::Files;
-use crate::cache::{Cache, Entry, KeyAsFolderCache, Listed};
-use crate::header::Header;
-use crate::journal::Event;
-use crate::seal::Handle;
+use crate::events::Event;
+use crate::seal::key_id;
+use crate::store::{Durability, OpenSession, SessionKey, SessionStore, StoredSession};
 
-/// How many records are looked at together.
+/// How many sessions are read together.
 const PAGE: usize = 500;
 
-/// Looks after what a [`CacheEngine`] has stored, whatever its cache is.
+/// Looks after what an engine has stored, whatever its store is.
 pub(crate) trait Administration: Send + Sync {
     /// Milliseconds since 1970, by the engine's clock.
     fn now(&self) -> u64;
 
-    /// Whether writing a record cannot undo what the site writes at that moment.
-    fn is_atomic(&self) -> bool;
+    /// When a session ends if nobody comes any more.
+    fn end_of(&self, session: &OpenSession) -> u64;
 
-    /// Some of the records: see [`Cache::page`].
-    fn page(&self, after: Option<String>) -> BoxFuture<'_, Result<StoredPage>>;
+    /// Whether the store makes each change in one step for all processes.
+    fn is_shared(&self) -> bool;
 
-    /// The sessions of a user, by their list: no other is looked at.
-    fn listed<'a>(&'a self, user: &'a str) -> BoxFuture<'a, Result<Vec<Stored>>>;
+    /// Some of the sessions: see [`SessionStore::page`].
+    fn page(&self, after: Option<String>) -> BoxFuture<'_, Result<InspectedPage>>;
 
-    /// The record under one handle.
-    fn find<'a>(&'a self, handle: &'a Handle) -> BoxFuture<'a, Result<Option<Stored>>>;
+    /// The sessions of a user that live, by the store's index of users.
+    fn of_user<'a>(&'a self, user: &'a str) -> BoxFuture<'a, Result<Vec<OpenSession>>>;
 
-    /// Ends a session, also where it gets a new id meanwhile, and says whether there was one.
-    fn revoke<'a>(&'a self, handle: &'a Handle) -> BoxFuture<'a, Result<bool>>;
+    /// What is stored under a key.
+    fn find<'a>(&'a self, key: &'a SessionKey) -> BoxFuture<'a, Result<Option<Inspected>>>;
 
-    /// Removes a record if it still is what was seen.
-    fn discard<'a>(&'a self, stored: &'a Stored) -> BoxFuture<'a, Result<bool>>;
+    /// Ends a session, whatever is saved to it at the same time, and returns whether there was one.
+    fn revoke<'a>(&'a self, key: &'a SessionKey) -> BoxFuture<'a, Result<bool>>;
 
-    /// Seals a record as a new one is: with the current key.
-    fn reseal<'a>(&'a self, stored: &'a Stored) -> BoxFuture<'a, Result<Resealed>>;
+    /// Ends the sessions of a user and returns how many.
+    fn revoke_user<'a>(&'a self, user: &'a str) -> BoxFuture<'a, Result<usize>>;
 
-    /// Whether a session is on its user's list; if not and `repair` says so, it is put there.
-    fn check_list<'a>(&'a self, stored: &'a Stored, repair: bool) -> BoxFuture<'a, Result<bool>>;
+    /// Removes a session if it is still the version that was read.
+    fn discard<'a>(&'a self, stored: &'a StoredSession) -> BoxFuture<'a, Result<bool>>;
 
-    /// Stores a record of another storage here, as it is and for as long as it has left.
-    fn adopt<'a>(&'a self, stored: &'a Stored) -> BoxFuture<'a, Result<Adopted>>;
+    /// Seals a session with the current key.
+    fn reseal<'a>(&'a self, stored: &'a StoredSession) -> BoxFuture<'a, Result<Resealed>>;
 
-    /// Removes some of what is over, as the site does itself now and then.
+    /// Stores a session of another store here, as it is; returns `false` where this version or a newer one is
+    /// here already.
+    fn adopt<'a>(&'a self, stored: &'a StoredSession) -> BoxFuture<'a, Result<bool>>;
+
+    /// Removes some expired sessions, as the site does itself now and then.
     fn sweep(&self) -> BoxFuture<'_, Result<usize>>;
 
     /// Removes everything.
     fn clear(&self) -> BoxFuture<'_, Result<()>>;
-
-    /// The files of the storage, where it is one of Duck's that has files.
-    fn files(&self) -> Option<Arc<dyn Files>>;
 }
 
-/// What became of a record that was to be sealed anew.
+/// A stored session, and whether it can be read.
+pub(crate) struct Inspected {
+    pub(crate) stored: StoredSession,
+    pub(crate) state: SessionState,
+}
+
+pub(crate) enum SessionState {
+    Live(OpenSession),
+    /// Nobody has removed it yet.
+    Expired,
+    Unreadable(Obstacle),
+}
+
+/// Why a stored session cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    Format,
+    /// The key may come back.
+    Key,
+    Damage,
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Format => "of a format that this version does not know",
+            Self::Key => "sealed with a key that is not in the settings",
+            Self::Damage => "damaged, or moved here from another place",
+        })
+    }
+}
+
+/// A part of what is stored.
+pub(crate) struct InspectedPage {
+    pub(crate) sessions: Vec<Inspected>,
+    /// How many more the store could not read.
+    pub(crate) unreadable: usize,
+    pub(crate) next: Option<String>,
+}
+
+/// What became of a session that was to be sealed with the current key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Resealed {
-    Done,
-    /// It is sealed so.
+    Yes,
+    /// It was sealed with it before.
     NotNeeded,
-    /// It does not open, with any key that is there.
+    /// It does not open with any key of the settings.
     Unreadable,
-    /// It ended meanwhile.
+    /// It has ended.
     Gone,
 }
 
-/// What became of a record that was to be copied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Adopted {
-    Copied,
-    /// It is here already, perhaps in a newer version.
-    NotNeeded,
-}
-
-impl<C: Cache> Administration for CacheEngine<C> {
+impl<S: SessionStore> Administration for StoreEngine<S> {
     fn now(&self) -> u64 {
         self.clock.now()
     }
 
-    fn is_atomic(&self) -> bool {
-        C::ATOMIC
+    fn end_of(&self, session: &OpenSession) -> u64 {
+        self.lifetimes.end(session.header(), session.expires())
     }
 
-    fn page(&self, after: Option<String>) -> BoxFuture<'_, Result<StoredPage>> {
+    fn is_shared(&self) -> bool {
+        S::SHARED
+    }
+
+    fn page(&self, after: Option<String>) -> BoxFuture<'_, Result<InspectedPage>> {
         Box::pin(async move {
-            let page = self.cache.page(after.as_deref(), PAGE).await?;
-            let mut stored = StoredPage {
+            let page = self.store.page(after.as_deref(), PAGE).await?;
+            let sessions = page.sessions.into_iter();
+            Ok(InspectedPage {
+                sessions: sessions.map(|stored| self.inspect(stored)).collect(),
                 unreadable: page.unreadable,
                 next: page.next,
-                ..StoredPage::default()
-            };
-            let records = page.entries.into_iter();
-            for entry in records.filter(|entry| !is_note(&entry.value)) {
-                match self.examine(entry) {
-                    Some(record) => stored.records.push(record),
-                    None => stored.unreadable += 1,
-                }
-            }
-            Ok(stored)
+            })
         })
     }
 
-    fn listed<'a>(&'a self, user: &'a str) -> BoxFuture<'a, Result<Vec<Stored>>> {
+    fn of_user<'a>(&'a self, user: &'a str) -> BoxFuture<'a, Result<Vec<OpenSession>>> {
+        Box::pin(async move { Ok(self.live(user).await?) })
+    }
+
+    fn find<'a>(&'a self, key: &'a SessionKey) -> BoxFuture<'a, Result<Option<Inspected>>> {
         Box::pin(async move {
-            let mut stored = Vec::new();
-            for handle in self.listed(user).await? {
-                stored.extend(Administration::find(self, &handle).await?);
-            }
-            Ok(stored)
+            let stored = self.store.load(key).await?;
+            Ok(stored.map(|stored| self.inspect(stored)))
         })
     }
 
-    fn find<'a>(&'a self, handle: &'a Handle) -> BoxFuture<'a, Result<Option<Stored>>> {
+    fn revoke<'a>(&'a self, key: &'a SessionKey) -> BoxFuture<'a, Result<bool>> {
         Box::pin(async move {
-            let found = self.fetch(handle).await?;
-            Ok(found.and_then(|bytes| self.examine(Listed::new(handle.as_str(), bytes, None))))
+            let revoked = self.remove(key, None, true).await?;
+            if revoked {
+                Event::Revoked.emit(Some(key));
+            }
+            Ok(revoked)
         })
     }
 
-    fn revoke<'a>(&'a self, handle: &'a Handle) -> BoxFuture<'a, Result<bool>> {
+    fn revoke_user<'a>(&'a self, user: &'a str) -> BoxFuture<'a, Result<usize>> {
+        Box::pin(async move { Ok(self.revoke_sessions(user, Revoked::All).await?) })
+    }
+
+    fn discard<'a>(&'a self, stored: &'a StoredSession) -> BoxFuture<'a, Result<bool>> {
         Box::pin(async move {
-            let Some(bytes) = self.fetch(handle).await? else {
-                return Ok(false);
-            };
-            self.end_at(*handle, Some(bytes.clone())).await?;
-            if let Opened::Live(_, data) = self.open(handle, &bytes) {
-                self.strike(&data, handle).await;
-            }
-            Event::Revoked.tell(Some(handle));
-            Ok(true)
+            let version = Some(stored.version());
+            Ok(self.remove(stored.key(), version, false).await?)
         })
     }
 
-    fn discard<'a>(&'a self, stored: &'a Stored) -> BoxFuture<'a, Result<bool>> {
-        Box::pin(async move {
-            if stored.is_past() {
-                // No swap sees it any more, and no new session ever gets its handle.
-                self.delete(&stored.handle).await?;
-                return Ok(true);
-            }
-            Ok(self.swap_out(&stored.handle, &stored.bytes).await?)
-        })
+    fn reseal<'a>(&'a self, stored: &'a StoredSession) -> BoxFuture<'a, Result<Resealed>> {
+        Box::pin(self.seal_again(stored.clone()))
     }
 
-    fn reseal<'a>(&'a self, stored: &'a Stored) -> BoxFuture<'a, Result<Resealed>> {
-        Box::pin(async move {
-            if !C::ATOMIC {
-                let why = "its cache has no compare_and_swap of its own: a logout of this moment could be undone";
-                return Err(SessionError::Unsupported(why).into());
-            }
-            // The name of a list comes from the key, too.
-            if let State::List(header) = &stored.state
-                && !self.sealer.is_current(header)
-            {
-                match self.rename_list(&stored.handle).await? {
-                    Resealed::NotNeeded => {}
-                    renamed => return Ok(renamed),
-                }
-            }
-            Ok(self.seal_anew(stored).await?)
-        })
-    }
-
-    fn check_list<'a>(&'a self, stored: &'a Stored, repair: bool) -> BoxFuture<'a, Result<bool>> {
-        Box::pin(async move {
-            let State::Live { header, data, .. } = &stored.state else {
-                return Ok(true);
-            };
-            let handle = &stored.handle;
-            let listed = self.is_listed(data, handle).await?;
-            if repair && !listed {
-                self.enlist(data, handle, header, None, None).await?;
-            }
-            Ok(listed)
-        })
-    }
-
-    fn adopt<'a>(&'a self, stored: &'a Stored) -> BoxFuture<'a, Result<Adopted>> {
-        Box::pin(async move { Ok(self.take_over(stored).await?) })
+    fn adopt<'a>(&'a self, stored: &'a StoredSession) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(self.copy_here(stored))
     }
 
     fn sweep(&self) -> BoxFuture<'_, Result<usize>> {
@@ -199,106 +181,89 @@ impl<C: Cache> Administration for CacheEngine<C> {
 
     fn clear(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
-            self.cache.clear().await?;
-            self.cache.save().await
+            self.store.clear().await?;
+            self.store.flush().await
         })
-    }
-
-    fn files(&self) -> Option<Arc<dyn Files>> {
-        let cache: &dyn Any = &*self.cache;
-        #[cfg(feature = "dynamic-file")]
-        if let Some(cache) = cache.downcast_ref::<DynamicFileCache>() {
-            return Some(Arc::new(cache.clone()));
-        }
-        let cache = cache.downcast_ref::<KeyAsFolderCache>()?;
-        Some(Arc::new(cache.clone()))
     }
 }
 
-impl<C: Cache> CacheEngine<C> {
-    /// Only the seal and the version change: neither the data nor the end of the session. A request
-    /// that is saving it finds a newer version, as after any other request.
-    async fn seal_anew(&self, stored: &Stored) -> Result<Resealed, SessionError> {
-        let mut seen = stored.bytes.clone();
+impl<S: SessionStore> StoreEngine<S> {
+    fn inspect(&self, stored: StoredSession) -> Inspected {
+        let is_past = stored.expires() <= self.clock.now();
+        let state = match self.sealer.open(&stored) {
+            Some(session) if !self.is_over(&session) => SessionState::Live(session),
+            None if !is_past => SessionState::Unreadable(self.obstacle(&stored)),
+            _ => SessionState::Expired,
+        };
+        Inspected { stored, state }
+    }
+
+    fn obstacle(&self, stored: &StoredSession) -> Obstacle {
+        if key_id(stored.bytes()).is_none() {
+            Obstacle::Format
+        } else if self.sealer.has_key(stored.bytes()) {
+            Obstacle::Damage
+        } else {
+            Obstacle::Key
+        }
+    }
+
+    /// The seal and the version change, and what the store knows the user by: that depends on the key. Neither
+    /// the data nor the end of the session do. A request that is saving the session finds a newer version, as
+    /// after any other request.
+    async fn seal_again(&self, mut stored: StoredSession) -> Result<Resealed> {
+        if !S::SHARED {
+            let why = "the storage cannot replace a session in one step for all processes: what the site saves at this moment could be lost";
+            return Err(SessionError::Unsupported(why).into());
+        }
         for _ in 0..MOST_TRIES {
-            let now = self.clock.now();
-            let Some(header) = Header::read(&seen) else {
+            let Some(session) = self.sealer.open(&stored) else {
                 return Ok(Resealed::Unreadable);
             };
-            if self.lifetimes.end(&header) <= now {
+            if self.is_over(&session) {
                 return Ok(Resealed::Gone);
             }
-            if self.sealer.is_current(&header) {
+            let mut draft = session.next(session.data().clone());
+            if stored.user().is_some() {
+                let user = draft.data.user();
+                draft.user = user.map(|user| self.sealer.user_key(&user));
+            }
+            // A save seals with the current key, and leaves the user's key as it was.
+            if self.sealer.is_current(stored.bytes()) && draft.user.as_ref() == stored.user() {
                 return Ok(Resealed::NotNeeded);
             }
-            let Some(new) = self.with_current_key(&stored.handle, &header, &seen)? else {
-                return Ok(Resealed::Unreadable);
-            };
-            let entry = header.entry(&new, now, false);
-            if self.swap(&stored.handle, Some(&seen), entry).await? {
-                return Ok(Resealed::Done);
+            let (sealed, _) = self.sealer.seal(draft)?;
+            let replacing = self
+                .store
+                .replace(stored.version(), &sealed, Durability::Crash);
+            if replacing.await? {
+                return Ok(Resealed::Yes);
             }
-            match self.fetch(&stored.handle).await? {
-                Some(newer) => seen = newer,
+            match self.store.load(stored.key()).await? {
+                Some(newer) => stored = newer,
                 None => return Ok(Resealed::Gone),
             }
         }
-        Err(SessionError::Conflict)
+        Err(SessionError::Conflict.into())
     }
 
-    /// The next version of a record, sealed with the current key; `None` if it does not open.
-    fn with_current_key(
-        &self,
-        handle: &Handle,
-        header: &Header,
-        record: &Bytes,
-    ) -> Result<Option<Bytes>, SessionError> {
-        let Some(data) = self.sealer.open(handle.as_bytes(), header, record) else {
-            return Ok(None);
-        };
-        let mut header = Header {
-            key: [0; 8],
-            version: header.version.saturating_add(1),
-            ..*header
-        };
-        let sealed = self.sealer.seal(handle.as_bytes(), &mut header, &data);
-        sealed.map(Some)
-    }
-
-    /// Of two versions the newer one stays. The record is copied as it is, so that one which cannot
-    /// be read here survives as well.
-    async fn take_over(&self, stored: &Stored) -> Result<Adopted, SessionError> {
+    /// It is neither opened nor sealed again, so that what cannot be read here is kept too.
+    async fn copy_here(&self, stored: &StoredSession) -> Result<bool> {
         for _ in 0..MOST_TRIES {
-            let seen = self.fetch(&stored.handle).await?;
-            if seen
-                .as_ref()
-                .is_some_and(|seen| !is_older(seen, &stored.bytes))
-            {
-                return Ok(Adopted::NotNeeded);
-            }
-            let entry = Entry {
-                ttl: self.left(stored),
-                ..Entry::new(&stored.bytes)
+            let copied = match self.store.load(stored.key()).await? {
+                Some(there) if there.version().count >= stored.version().count => return Ok(false),
+                Some(there) => {
+                    let version = there.version();
+                    self.store
+                        .replace(version, stored, Durability::Crash)
+                        .await?
+                }
+                None => self.store.create(stored, Durability::Crash).await?,
             };
-            if self.swap(&stored.handle, seen.as_deref(), entry).await? {
-                return Ok(Adopted::Copied);
+            if copied {
+                return Ok(true);
             }
         }
-        Err(SessionError::Conflict)
+        Err(SessionError::Conflict.into())
     }
-
-    /// How long a record may stay: what its storage says, or its own header.
-    fn left(&self, stored: &Stored) -> Option<Duration> {
-        let by_header = || {
-            let header = Header::read(&stored.bytes)?;
-            let left = header.expires.saturating_sub(self.clock.now());
-            Some(Duration::from_millis(left))
-        };
-        stored.ttl.or_else(by_header)
-    }
-}
-
-fn is_older(record: &[u8], other: &[u8]) -> bool {
-    let versions = (Header::read(record), Header::read(other));
-    matches!(versions, (Some(record), Some(other)) if record.version < other.version)
 }

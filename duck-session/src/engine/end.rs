@@ -1,80 +1,59 @@
-use bytes::Bytes;
-use duck::session::{Commit, Identity, Record, SessionData, SessionError, Visitor};
+use duck::session::{
+    Changes, Commit, IdChange, Record, SessionData, SessionError, SessionId, Visitor,
+};
 
-use super::line::Line;
-use super::save::MOST_TRIES;
-use super::{CacheEngine, Opened};
-use crate::cache::Cache;
-use crate::journal::Event;
-use crate::seal::Handle;
+use super::{Operation, StoreEngine, seen};
+use crate::events::Event;
+use crate::store::{OpenSession, SessionKey, SessionStore, Version};
 
-impl<C: Cache> CacheEngine<C> {
-    /// Ends a session, also where another request gave it a new id meanwhile.
-    pub(super) async fn end(&self, old: &Record) -> Result<Commit, SessionError> {
-        let (_, handle, header) = self.place(old)?;
-        self.end_at(handle, Some(old.bytes.clone())).await?;
-        if header.auth > 0
-            && let Opened::Live(_, data) = self.open(&handle, &old.bytes)
-        {
-            self.strike(&data, &handle).await;
+impl<S: SessionStore> StoreEngine<S> {
+    /// Ends the session, and every other one that the visitor came with, where they log out; begins another
+    /// where there is something to keep.
+    pub(super) async fn end_or_begin(
+        &self,
+        session: Option<(SessionId, OpenSession)>,
+        data: SessionData,
+        changes: &Changes,
+        visitor: &Visitor,
+    ) -> Result<Commit, SessionError> {
+        let is_logout = changes.id == IdChange::End;
+        let ends = is_logout || session.is_some();
+        if let Some((_, session)) = &session {
+            self.end(session.key()).await?;
         }
-        Event::Ended.tell(Some(&handle));
-        Ok(Commit::Ended)
+        self.end_all(&changes.others).await?;
+        if !is_logout && session.is_some() {
+            return Ok(Commit::Ended); // its own end has come
+        }
+        match self.begin(data, visitor).await? {
+            Commit::Unchanged if ends => Ok(Commit::Ended),
+            commit => Ok(commit),
+        }
     }
 
-    /// Removes what is kept under a handle, last seen as these bytes, and whatever became of it.
-    pub(super) async fn end_at(
-        &self,
-        handle: Handle,
-        seen: Option<Bytes>,
-    ) -> Result<(), SessionError> {
-        let mut next = self.remove(&handle, seen).await?;
-        while let Some(handle) = next {
-            next = self.remove(&handle, None).await?;
+    /// Ends sessions, whatever became of them since they were loaded.
+    pub(super) async fn end_all(&self, records: &[Record]) -> Result<(), SessionError> {
+        for record in records {
+            self.end(seen(record)?.1.key()).await?;
         }
         Ok(())
     }
 
-    /// Removes a record, last seen as these bytes. If the session has moved on, says where to: the
-    /// tombstone stays.
-    async fn remove(
-        &self,
-        handle: &Handle,
-        mut seen: Option<Bytes>,
-    ) -> Result<Option<Handle>, SessionError> {
-        let mut line = Line::new(*handle, self.lock_unless_atomic(&self.locks, handle).await);
-        for attempt in 0..MOST_TRIES {
-            if let Some(bytes) = &seen
-                && self.swap_out(handle, bytes).await?
-            {
-                return Ok(None);
-            }
-            if attempt > 0 {
-                self.stand_in_line(&self.locks, &mut line, attempt).await;
-            }
-            seen = self.fetch(handle).await?;
-            match seen.as_ref().map(|bytes| self.open(handle, bytes)) {
-                None => return Ok(None),
-                Some(Opened::Moved(tombstone)) => return Ok(tombstone.to),
-                Some(_) => {}
-            }
+    async fn end(&self, key: &SessionKey) -> Result<(), SessionError> {
+        if self.remove(key, None, true).await? {
+            Event::Ended.emit(Some(key));
         }
-        // It keeps changing, but a logout has to win.
-        self.delete(handle).await?;
-        Ok(None)
+        Ok(())
     }
 
-    /// Ends a session and begins another with what was set since.
-    pub(super) async fn replace(
+    /// Removes a session, or only one version of it.
+    pub(super) async fn remove(
         &self,
-        old: &Record,
-        data: SessionData,
-        visitor: &Visitor,
-    ) -> Result<Commit, SessionError> {
-        let ended = self.end(old).await?;
-        match self.begin(data, Identity::End, visitor).await? {
-            saved @ Commit::Saved { .. } => Ok(saved),
-            _ => Ok(ended),
-        }
+        key: &SessionKey,
+        expected: Option<Version>,
+        secures: bool,
+    ) -> Result<bool, SessionError> {
+        let removing = self.store.remove(key, expected, self.durability(secures));
+        self.within(Operation::Write, removing).await
     }
 }

@@ -1,160 +1,176 @@
-use std::any::Any;
+use duck::session::{Loaded, NewCookie, Record, SessionError, SessionId, Visitor, Writable};
 
-use bytes::Bytes;
-use duck::session::{Loaded, NewCookie, Record, SessionData, SessionError, SessionId, Visitor};
+use super::{Fetched, StoreEngine, new_cookie, seen};
+use crate::clock::since_1970;
+use crate::events::Event;
+use crate::settings::OnReplay;
+use crate::store::{OpenSession, SessionKey, SessionStore};
+use crate::verifier::Standing;
 
-use super::{CacheEngine, Opened, new_cookie, record};
-use crate::cache::Cache;
-use crate::journal::Event;
-use crate::seal::Handle;
-use crate::settings::Conflict;
-
-/// How many renewals in a row an old id is followed through, while there is grace.
-pub(super) const MOST_MOVES: usize = 4;
-
-/// What became of looking for one id.
-enum LookedUp {
-    Live(Found),
-    /// Nowhere: the cookie can go.
-    Dead,
-    /// To a session that got another id: the browser may hold the newer cookie.
-    Moved,
-    /// Nowhere for now: the right key may come back.
-    Unreadable,
+/// What the ids of one selector lead to.
+enum Found {
+    /// A live session, and the cookie for a visitor who came with the verifier before.
+    Live(SessionId, OpenSession, Option<Box<NewCookie>>),
+    /// One that has just got another id.
+    Replaced,
+    Nothing,
 }
 
-/// A live session.
-struct Found {
-    record: Record,
-    data: SessionData,
-    /// For a visitor who came with the id before.
-    cookie: Option<Box<NewCookie>>,
-    hold: Option<Box<dyn Any + Send>>,
-}
-
-impl From<Found> for Loaded {
-    fn from(found: Found) -> Self {
-        let mut loaded = Self::live(found.record, found.data);
-        loaded.cookie = found.cookie;
-        loaded.hold = found.hold;
-        loaded
-    }
-}
-
-impl<C: Cache> CacheEngine<C> {
-    /// The session that a visitor's cookies lead to. Of several that are alive none is taken:
-    /// one of them was planted, and nobody can tell which.
+impl<S: SessionStore> StoreEngine<S> {
+    /// The session that a visitor's cookies lead to. Of several that are alive none is used: one of them was
+    /// planted, and nobody can tell which.
     pub(super) async fn find(&self, visitor: &Visitor) -> Result<Loaded, SessionError> {
-        let mut found = None;
-        let (mut dead, mut moved, mut unreadable) = (false, false, false);
-        Event::Loaded.tell(None);
+        Event::Loaded.emit(None);
         let candidates = self.cookie.candidates(visitor);
         if candidates.malformed {
-            Event::Malformed.tell(None);
+            Event::Malformed.emit(None);
         }
-        for id in candidates.iter() {
-            match self.look_up(&id, visitor).await? {
-                LookedUp::Live(live) if found.is_none() => found = Some(live),
-                LookedUp::Live(_) => {
-                    Event::DuplicateCookie.tell(None);
-                    return Ok(Loaded::unread());
-                }
-                LookedUp::Dead => dead = true,
-                LookedUp::Moved => moved = true,
-                LookedUp::Unreadable => unreadable = true,
-            }
-        }
-        Ok(match found {
-            Some(found) => found.into(),
-            None if unreadable && !moved => Loaded::unread(),
-            None => Loaded::nothing(dead && !moved),
-        })
-    }
-
-    async fn look_up(&self, id: &SessionId, visitor: &Visitor) -> Result<LookedUp, SessionError> {
-        let handle = self.sealer.handle(id);
-        let Some(bytes) = self.fetch(&handle).await? else {
-            Event::Unknown.tell(None);
-            return Ok(LookedUp::Dead);
-        };
-        match self.open(&handle, &bytes) {
-            Opened::Live(header, data)
-                if self.conflict != Conflict::Lock && !self.bonds.exist() =>
+        let mut live: Option<(Record, OpenSession, Option<Box<NewCookie>>)> = None;
+        let mut loaded = Loaded::nothing(candidates.malformed);
+        let ids = candidates.ids();
+        for (at, id) in ids.iter().enumerate() {
+            loaded.has_cookie = true;
+            if ids[..at]
+                .iter()
+                .any(|before| before.selector() == id.selector())
             {
-                Ok(LookedUp::Live(Found {
-                    record: record(*id, bytes, &header),
-                    data,
-                    cookie: None,
-                    hold: None,
-                }))
+                continue; // it was looked at with that one
             }
-            // Boxed, as all that is rare: what every load moves about stays small.
-            opened => Box::pin(self.look_closer(*id, bytes, opened, visitor)).await,
-        }
-    }
-
-    /// What there is to a record besides that it is alive.
-    async fn look_closer(
-        &self,
-        sent: SessionId,
-        mut bytes: Bytes,
-        mut opened: Opened,
-        visitor: &Visitor,
-    ) -> Result<LookedUp, SessionError> {
-        let mut id = sent;
-        let mut hold = None;
-        let mut moves = 0;
-        loop {
-            let handle = self.sealer.handle(&id);
-            match opened {
-                Opened::Live(..) if self.conflict == Conflict::Lock && hold.is_none() => {
-                    // What is there may be another by the time it is this request's turn.
-                    hold = Some(self.holds.take(&handle).await?);
-                }
-                Opened::Live(header, data) => {
-                    if !self.bonds.hold(&data, visitor).await? {
-                        return Ok(LookedUp::Dead);
+            match self.look_up(&ids[at..], visitor).await? {
+                Found::Live(id, session, cookie) => {
+                    let record = self.record(id, session.clone());
+                    if let Some((other, ..)) = live.replace((record, session, cookie)) {
+                        loaded.others.push(other);
                     }
-                    let newest = || Box::new(new_cookie(id, &header, self.clock.now()));
-                    return Ok(LookedUp::Live(Found {
-                        cookie: (id != sent).then(newest),
-                        record: record(id, bytes, &header),
-                        data,
-                        hold,
-                    }));
                 }
-                Opened::Dead => {
-                    self.bury_dead(&handle, &bytes).await;
-                    return Ok(LookedUp::Dead);
-                }
-                Opened::Moved(tombstone) => {
-                    let next = tombstone.next(&id, &self.sealer, self.clock.now());
-                    let Some(next) = next.filter(|_| moves < MOST_MOVES) else {
-                        Event::ReplayedOldId.tell(Some(&handle));
-                        return Ok(LookedUp::Moved);
-                    };
-                    (id, hold) = (next, None);
-                    moves += 1;
-                }
-                Opened::Unreadable => {
-                    Event::Unreadable.tell(Some(&handle));
-                    return Ok(LookedUp::Unreadable);
-                }
+                Found::Replaced => loaded.writes = Writable::Dropped,
+                Found::Nothing => {}
             }
-            let handle = self.sealer.handle(&id);
-            let Some(newer) = self.fetch(&handle).await? else {
-                return Ok(LookedUp::Dead);
-            };
-            opened = self.open(&handle, &newer);
-            bytes = newer;
         }
+        let Some((record, session, cookie)) = live else {
+            return Ok(loaded);
+        };
+        loaded.writes = Writable::Yes;
+        if loaded.others.is_empty() {
+            loaded.data = session.data().clone();
+            loaded.record = Some(record);
+            loaded.cookie = cookie;
+        } else {
+            Event::DuplicateCookie.emit(None);
+            loaded.others.push(record);
+        }
+        Ok(loaded)
     }
 
-    /// What was seen dead does not come back when the clock is set back: rule 67.
-    async fn bury_dead(&self, handle: &Handle, seen: &Bytes) {
-        Event::Expired.tell(Some(handle));
-        if let Err(error) = self.swap_out(handle, seen).await {
-            tracing::debug!(target: "duck_session", %error, "an expired session is left for the sweep");
+    /// What the first of these ids leads to, and all others with its selector: one good verifier is enough.
+    async fn look_up(&self, ids: &[SessionId], visitor: &Visitor) -> Result<Found, SessionError> {
+        let key = self.sealer.key(&ids[0]);
+        let session = match self.fetch(&key).await? {
+            Fetched::Live(session) => session,
+            other => return Ok(Box::pin(self.without_session(&key, other)).await),
+        };
+        let arrived = since_1970(visitor.arrived());
+        let same = ids.iter().filter(|id| id.selector() == ids[0].selector());
+        let mut standing = Standing::Unknown;
+        for id in same {
+            match session
+                .header()
+                .verifiers
+                .standing(&self.sealer.digest(id), arrived)
+            {
+                Standing::Current | Standing::Previous => {
+                    return self.admit(*id, session, visitor).await;
+                }
+                Standing::Unknown => {}
+                other => standing = other,
+            }
         }
+        Ok(Box::pin(self.without_verifier(&session, standing)).await)
+    }
+
+    /// A session whose verifier was right.
+    async fn admit(
+        &self,
+        id: SessionId,
+        session: OpenSession,
+        visitor: &Visitor,
+    ) -> Result<Found, SessionError> {
+        if self.binding.exists() && !Box::pin(self.binding.holds(session.data(), visitor)).await? {
+            return Ok(Found::Nothing);
+        }
+        let cookie = if session.header().verifiers.has_given_up() {
+            let current = self
+                .current_id(id, &session)
+                .filter(|current| *current != id);
+            current.map(|current| Box::new(new_cookie(current, &session, self.clock.now())))
+        } else {
+            None
+        };
+        Ok(Found::Live(id, session, cookie))
+    }
+
+    /// Nothing that lives and opens is under the key.
+    async fn without_session(&self, key: &SessionKey, fetched: Fetched) -> Found {
+        match fetched {
+            Fetched::Expired(session) => {
+                // What was seen expired does not come back when the clock is set back.
+                Event::Expired.emit(Some(key));
+                if let Err(error) = self.remove(key, Some(session.version()), false).await {
+                    tracing::debug!(target: "duck_session", %error, "an expired session is left for the sweep");
+                }
+            }
+            Fetched::Unreadable => Event::Unreadable.emit(Some(key)),
+            Fetched::Nothing | Fetched::Live(_) => Event::Unknown.emit(None),
+        }
+        Found::Nothing
+    }
+
+    /// The session is there, and no id was good for it.
+    async fn without_verifier(&self, session: &OpenSession, standing: Standing) -> Found {
+        let key = session.key();
+        match standing {
+            Standing::Replaced => return Found::Replaced,
+            Standing::Replayed => {
+                Event::ReplayedOldId.emit(Some(key));
+                if self.on_replay == OnReplay::End {
+                    match self.remove(key, None, true).await {
+                        Ok(_) => Event::Ended.emit(Some(key)),
+                        Err(error) => {
+                            tracing::error!(target: "duck_session", %error, "a session whose old id was replayed could not be ended");
+                        }
+                    }
+                }
+            }
+            _ => Event::Unknown.emit(None),
+        }
+        Found::Nothing
+    }
+
+    /// A session as it is now, for a request that has it already. Another id that it got in time changes
+    /// nothing for that request; a login or `cycle_id` ends it for whoever knows only the id before.
+    pub(super) async fn look_again(
+        &self,
+        visitor: &Visitor,
+        record: &Record,
+    ) -> Result<Loaded, SessionError> {
+        let (id, before) = seen(record)?;
+        let Some(session) = self.fetch_live(before.key()).await? else {
+            return Ok(Loaded::nothing(true));
+        };
+        let generation = |session: &OpenSession| session.header().verifiers.generation();
+        if generation(&session) != generation(&before)
+            || (self.binding.exists() && !self.binding.holds(session.data(), visitor).await?)
+        {
+            return Ok(Loaded::nothing(true));
+        }
+        let data = session.data().clone();
+        let current = self
+            .current_id(id, &session)
+            .filter(|current| *current != id);
+        let cookie =
+            current.map(|current| Box::new(new_cookie(current, &session, self.clock.now())));
+        let mut loaded = Loaded::live(self.record(id, session), data);
+        loaded.cookie = cookie;
+        Ok(loaded)
     }
 }

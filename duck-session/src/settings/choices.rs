@@ -117,8 +117,6 @@ pub enum Conflict {
     Fail,
     /// The second one to save stands over all that the first one did.
     LastWriteWins,
-    /// The second one waits until the first is done.
-    Lock,
 }
 
 /// `SESSION_ON_LIMIT`: what a login does to a user who has as many sessions as allowed.
@@ -130,6 +128,17 @@ pub enum OnLimit {
     EvictOldest,
     /// The login fails with 403.
     Refuse,
+}
+
+/// `SESSION_ON_REPLAY`: what happens when an id comes that its session has given up in time, after its grace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnReplay {
+    /// The log says so, and the visitor is nobody. A browser that was restored from a backup does it too.
+    #[default]
+    Ignore,
+    /// The session ends for all who have it, as with refresh tokens of OAuth (RFC 9700, 4.14.2).
+    End,
 }
 
 /// `SESSION_BIND`: what a session is bound to besides its cookie.

@@ -137,3 +137,35 @@ fn settings_that_do_not_fit_together_are_refused_by_name() {
         );
     }
 }
+
+#[test]
+fn a_setting_that_is_gone_is_refused_with_what_replaces_it() {
+    for (line, instead) in [
+        ("SESSION_LOCK_TIMEOUT = 5", "`update` counts exactly"),
+        (
+            "SESSION_CREATE_RATE = 60",
+            "SESSION_MAX_SESSIONS and SESSION_MIN_FREE",
+        ),
+        ("SESSION_MAX_DEPTH = 32", "SESSION_MAX_BYTES"),
+        ("SESSION_CLOCK_SKEW = 300", "five minutes"),
+        (
+            "SESSION_CONFLICT = 'lock'",
+            "with \"merge\" both changes count",
+        ),
+    ] {
+        let (key, _) = line.split_once(' ').unwrap();
+        let error = read(line).unwrap_err().to_string();
+        let place = format!("line 1: {key}: ");
+        assert!(error.contains(&place) && error.contains(instead), "{error}");
+    }
+}
+
+/// Else a misspelt key would be told that one of them was meant.
+#[test]
+fn a_setting_that_is_gone_is_no_known_key() {
+    let settings = Settings::default();
+    SessionSettings::from_settings(&settings).unwrap();
+    let known = settings.known_keys();
+    assert!(known.contains(&"SESSION_CONFLICT"));
+    assert!(!known.contains(&"SESSION_LOCK_TIMEOUT"));
+}

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::storage::Storage;
-use crate::{descriptors, history, steps};
+use crate::{descriptors, history};
 
 const ROLE: &str = "FAULTS_ROLE";
 const STORAGE: &str = "FAULTS_STORAGE";
@@ -44,7 +44,6 @@ async fn play<S: Storage>() {
     let (dir, number) = (PathBuf::from(variable(DIR)), variable(NUMBER));
     let number = number.parse().unwrap();
     match variable(ROLE).as_str() {
-        "writes" => steps::write_until_killed::<S>(&dir, number).await,
         "makes history" => history::make::<S>(&dir, number).await,
         "runs out of descriptors" => descriptors::run_out::<S>(&dir).await,
         role => panic!("no such role: {role}"),

@@ -3,17 +3,13 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
-use std::time::Duration;
 
 use duck::testing::TestClient;
-use duck_session::cache::Cache;
 
 use crate::site::{
     Place, app, assert_unavailable, id, read, read_again, settings, visitor, with_id,
 };
 use crate::storage::{Storage, files, on_each_storage};
-
-const HOUR: Option<Duration> = Some(Duration::from_hours(1));
 
 /// A folder that somebody else prepared, with a session of their own in it.
 async fn prepared<S: Storage>(dir: &Path) -> (String, Vec<(std::path::PathBuf, Vec<u8>)>) {
@@ -110,12 +106,15 @@ async fn a_removed_folder_is_an_error_that_names_no_path<S: Storage>() {
 /// Another process may have made it anew: what is opened to others is refused also then.
 async fn a_folder_made_anew_for_everybody_is_not_written_to<S: Storage>() {
     let place = Place::new();
-    let cache = S::open(&place.dir());
-    cache.set("a", b"1", HOUR).await.unwrap();
+    let visitor = visitor::<S>(&place.dir()).await;
+    read(&visitor, "/login/7").await;
     fs::remove_dir_all(place.dir()).unwrap();
     fs::create_dir(place.dir()).unwrap();
     fs::set_permissions(place.dir(), Permissions::from_mode(0o777)).unwrap();
-    cache.set("a", b"2", HOUR).await.unwrap_err();
+    for page in ["/add/n", "/login/8"] {
+        assert_unavailable(&visitor.another().get(page).await);
+    }
+    is_served_or_refused(&visitor).await;
     assert_eq!(fs::read_dir(place.dir()).unwrap().count(), 0);
 }
 

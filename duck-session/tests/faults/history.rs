@@ -8,21 +8,22 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant, SystemTime};
 
-use duck_session::cache::{Cache, Entry};
+use duck_session::store::{Durability, SessionKey, SessionStore, StoredSession, UserKey, Version};
 
 use crate::children::child;
 use crate::site::Place;
 use crate::storage::{Storage, on_each_storage};
 
-const HOUR: Duration = Duration::from_hours(1);
+/// In a hundred years.
+const LATER: u64 = 4_900_000_000_000;
 const KEYS: u32 = 5;
 const TASKS: u32 = 2;
 
-/// What is stored under a key: the how-manieth state since it was created, and who wrote it.
+/// What a session holds: the how-manieth state since it was created, and who wrote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct State {
     version: u32,
@@ -133,32 +134,33 @@ fn now() -> u64 {
 
 /// What a child does, for so many milliseconds.
 pub(crate) async fn make<S: Storage>(dir: &Path, millis: u64) {
-    let cache = S::open(dir);
+    let store = S::open(dir).await;
     let end = Instant::now() + Duration::from_millis(millis);
     let tasks: Vec<_> = (0..TASKS)
         .map(|task| {
             let writer = std::process::id() * TASKS + task;
-            tokio::spawn(act(cache.clone(), writer, end))
+            tokio::spawn(act(store.clone(), writer, end))
         })
         .collect();
+    let mut events = Vec::new();
+    for task in tasks {
+        events.extend(task.await.unwrap());
+    }
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout).unwrap();
-    for task in tasks {
-        for event in task.await.unwrap() {
-            writeln!(stdout, "{event}").unwrap();
-        }
+    for event in events {
+        writeln!(stdout, "{event}").unwrap();
     }
 }
 
-async fn act(cache: impl Cache, writer: u32, end: Instant) -> Vec<Event> {
+async fn act(store: impl SessionStore, writer: u32, end: Instant) -> Vec<Event> {
     let mut events = Vec::new();
     let mut number = 0;
     while Instant::now() < end {
         let key = fastrand::u32(..KEYS);
-        let name = key.to_string();
         let began = now();
-        let seen = cache.get(&name).await.unwrap();
-        let from = seen.as_deref().map(State::of);
+        let seen = look(&store, key).await;
+        let from = seen.as_ref().map(|seen| State::of(seen.bytes()));
         events.push(Event {
             key,
             began,
@@ -166,26 +168,14 @@ async fn act(cache: impl Cache, writer: u32, end: Instant) -> Vec<Event> {
             deed: Deed::Saw(from),
         });
         number += 1;
-        let version = from.map_or(0, |from| from.version) + 1;
         let new = State {
-            version,
+            version: from.map_or(0, |from| from.version) + 1,
             writer,
             number,
         };
-        let to = change(from);
-        let bytes = new.bytes();
-        let entry = match to {
-            To::Next => Some(Entry::new(&bytes).ttl(HOUR)),
-            To::Expired => Some(Entry::new(&bytes).ttl(Duration::ZERO)),
-            To::Nothing => None,
-        };
+        let to = (from.is_none() || fastrand::u32(..6) > 0).then_some(new);
         let began = now();
-        if cache
-            .compare_and_swap(&name, seen.as_deref(), entry)
-            .await
-            .unwrap()
-        {
-            let to = matches!(to, To::Next).then_some(new);
+        if change(&store, key, seen.as_ref(), to).await {
             events.push(Event {
                 key,
                 began,
@@ -194,24 +184,70 @@ async fn act(cache: impl Cache, writer: u32, end: Instant) -> Vec<Event> {
             });
         }
         if fastrand::u32(..32) == 0 {
-            cache.remove_expired(1000).await.unwrap();
+            sweep(&store).await;
         }
     }
     events
 }
 
-enum To {
-    Next,
-    Expired,
-    Nothing,
+fn session_key(key: u32) -> SessionKey {
+    // Each byte of a key says where it is kept.
+    SessionKey::from_bytes([u8::try_from(key * 50).unwrap(); 16])
 }
 
-fn change(from: Option<State>) -> To {
-    match (from, fastrand::u32(..8)) {
-        (_, 0) => To::Expired,
-        (Some(_), 1) => To::Nothing,
-        _ => To::Next,
+fn user(key: u32) -> UserKey {
+    UserKey::from_bytes([u8::try_from(key).unwrap(); 16])
+}
+
+/// By its key, or as the only session of its user.
+async fn look(store: &impl SessionStore, key: u32) -> Option<StoredSession> {
+    if fastrand::bool() {
+        return store.load(&session_key(key)).await.unwrap();
     }
+    let mut theirs = store.of_user(&user(key), 10).await.unwrap();
+    assert!(theirs.len() < 2, "a session is there twice");
+    theirs.pop()
+}
+
+/// Returns whether it was made.
+async fn change(
+    store: &impl SessionStore,
+    key: u32,
+    from: Option<&StoredSession>,
+    to: Option<State>,
+) -> bool {
+    let durability = match fastrand::u32(..8) {
+        0 => Durability::PowerCut,
+        _ => Durability::Crash,
+    };
+    let session = |version, to: State| {
+        let (key, user) = (session_key(key), Some(user(key)));
+        StoredSession::new(key, version, user, LATER, to.bytes())
+    };
+    let made = match (from, to) {
+        (None, None) => return false,
+        (None, Some(to)) => {
+            let new = session(Version::first(), to);
+            store.create(&new, durability).await
+        }
+        (Some(from), Some(to)) => {
+            let new = session(from.version().next(), to);
+            store.replace(from.version(), &new, durability).await
+        }
+        (Some(from), None) => {
+            let expected = Some(from.version());
+            store.remove(from.key(), expected, durability).await
+        }
+    };
+    made.unwrap()
+}
+
+/// Removes a session of its own that is expired, and whatever others left.
+async fn sweep(store: &impl SessionStore) {
+    let key = SessionKey::from_bytes(fastrand::u128(..).to_be_bytes());
+    let expired = StoredSession::new(key, Version::first(), None, 1, "expired");
+    assert!(store.create(&expired, Durability::Crash).await.unwrap());
+    store.remove_expired(1000, 1000).await.unwrap();
 }
 
 /// When a state came and when it went, each between two times.
@@ -341,7 +377,7 @@ async fn share<S: Storage>(processes: usize, millis: u64) {
         let text = String::from_utf8(output.stdout).unwrap();
         events.extend(text.lines().filter_map(Event::parse));
     }
-    let cache = S::open(&place.dir());
+    let store = S::open(&place.dir()).await;
     for key in 0..KEYS {
         let events: Vec<_> = events
             .iter()
@@ -352,14 +388,11 @@ async fn share<S: Storage>(processes: usize, millis: u64) {
             .iter()
             .filter(|event| matches!(event.deed, Deed::Changed { .. }));
         assert!(changes.count() > 5, "nothing happened");
-        let last = cache.get(&key.to_string()).await.unwrap();
-        check(&events, last.as_deref().map(State::of));
+        let last = store.load(&session_key(key)).await.unwrap();
+        check(&events, last.map(|last| State::of(last.bytes())));
     }
-    cache.clear().await.unwrap();
-    assert_eq!(
-        S::leftovers(&place.dir()),
-        [""; 0].map(std::path::PathBuf::from)
-    );
+    store.clear().await.unwrap();
+    assert_eq!(S::leftovers(&place.dir()), [""; 0].map(PathBuf::from));
 }
 
 async fn two_processes_agree_on_what_happened<S: Storage>() {

@@ -1,19 +1,20 @@
-//! The file storages on disks that fill up, go away and get damaged, and under processes that die.
+//! Sites on the file storages, on disks that fill up, go away and get damaged, and in several processes. What the
+//! storages promise by themselves is in `store_folder` and `store_dynamic_file`.
 //!
 //! What takes long has a second, longer version behind `--ignored`.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+mod bots;
 mod children;
 mod damage;
 mod descriptors;
 mod directory;
+#[expect(dead_code, reason = "tests of the storages cut the power")]
 mod disk;
 mod full;
 mod history;
-mod kill;
+#[cfg(feature = "dynamic-file")]
 mod planted;
-mod power;
 mod site;
-mod steps;
 mod storage;

@@ -1,9 +1,10 @@
 //! The storages that keep files, and what differs between them.
 
 use std::fs;
+use std::future::Future;
 use std::path::{Path, PathBuf};
 
-use duck_session::cache::{Cache, KeyAsFolderCache};
+use duck_session::store::{KeyAsFolderCache, SessionStore};
 
 /// Runs each test of a module once for every storage that keeps files.
 macro_rules! on_each_storage {
@@ -30,22 +31,19 @@ pub(crate) use on_each_storage;
 pub(crate) trait Storage: 'static {
     /// What `SESSION_STORAGE` calls it.
     const NAME: &str;
-    /// Whether a power cut can take what was stored without waiting for the disk altogether, with
-    /// what was there before.
-    const MAY_LOSE_UNSYNCED: bool;
-    type Cache: Cache + Clone + std::fmt::Debug;
+    type Store: SessionStore + Clone + std::fmt::Debug;
 
-    /// Opened so that little is enough for it to do all that it ever does.
-    fn try_open(dir: &Path) -> duck::Result<Self::Cache>;
+    /// Opens the store without a bound of free space: the disk of a test may be nearly full.
+    fn try_open(dir: &Path) -> impl Future<Output = duck::Result<Self::Store>> + Send;
 
-    fn open(dir: &Path) -> Self::Cache {
-        Self::try_open(dir).unwrap()
+    fn open(dir: &Path) -> impl Future<Output = Self::Store> + Send {
+        async { Self::try_open(dir).await.unwrap() }
     }
 
     /// The files that hold sessions.
     fn records(dir: &Path) -> Vec<PathBuf>;
 
-    /// What is in the folder and should not be, once nobody is writing.
+    /// What is in the folder and should not be, once there are no sessions and nobody is writing.
     fn leftovers(dir: &Path) -> Vec<PathBuf>;
 }
 
@@ -53,13 +51,10 @@ pub(crate) struct Folder;
 
 impl Storage for Folder {
     const NAME: &str = "KeyAsFolderCache";
-    /// A file system may know of a new file in the place of the old one before it has its bytes:
-    /// ext4 does about once in five hundred cuts. It is no record then, and counts as absent.
-    const MAY_LOSE_UNSYNCED: bool = true;
-    type Cache = KeyAsFolderCache;
+    type Store = KeyAsFolderCache;
 
-    fn try_open(dir: &Path) -> duck::Result<Self::Cache> {
-        KeyAsFolderCache::open(dir)
+    async fn try_open(dir: &Path) -> duck::Result<Self::Store> {
+        Ok(KeyAsFolderCache::open(dir).await?.min_free(0))
     }
 
     fn records(dir: &Path) -> Vec<PathBuf> {
@@ -67,13 +62,11 @@ impl Storage for Folder {
     }
 
     fn leftovers(dir: &Path) -> Vec<PathBuf> {
-        let mut left = files(dir, |path| name(path).starts_with(".tmp-"));
-        left.extend(
-            folders(&dir.join("v1")).filter(|path| {
-                name(path).len() == 64 && fs::read_dir(path).unwrap().next().is_none()
-            }),
-        );
-        left
+        files(&dir.join("v2"), |path| {
+            let is_of_a_session = name(path).len() == 32;
+            let is_entry = path.components().any(|part| part.as_os_str() == "by-user");
+            (is_of_a_session && !is_entry) || name(path).starts_with("record")
+        })
     }
 }
 
@@ -83,16 +76,17 @@ pub(crate) struct DynamicFile;
 #[cfg(feature = "dynamic-file")]
 impl Storage for DynamicFile {
     const NAME: &str = "DynamicFileCache";
-    const MAY_LOSE_UNSYNCED: bool = false;
-    type Cache = duck_session::cache::DynamicFileCache;
+    type Store = duck_session::store::DynamicFileCache;
 
-    fn try_open(dir: &Path) -> duck::Result<Self::Cache> {
-        Self::Cache::options().shard_bytes(48 << 10).open(dir)
+    /// With the smallest shards, so that they are split.
+    async fn try_open(dir: &Path) -> duck::Result<Self::Store> {
+        let options = Self::Store::options().shard_bytes(0).min_free(0);
+        options.open(dir).await
     }
 
     fn records(dir: &Path) -> Vec<PathBuf> {
         files(dir, |path| {
-            path.extension().is_some_and(|it| it == "sqlite")
+            name(path).starts_with("shard-") && path.extension().is_some_and(|it| it == "sqlite")
         })
     }
 
@@ -110,16 +104,7 @@ fn name(path: &Path) -> &str {
     path.file_name().unwrap().to_str().unwrap()
 }
 
-/// Everything below `dir` that is a folder, at any depth.
-fn folders(dir: &Path) -> impl Iterator<Item = PathBuf> {
-    let mut found = Vec::new();
-    walk(dir, &mut |path| {
-        found.extend(path.is_dir().then(|| path.to_owned()));
-    });
-    found.into_iter()
-}
-
-/// The files below `dir`, of whatever type, in order.
+/// The files and folders below `dir`, of whatever type, in order.
 pub(crate) fn files(dir: &Path, is_wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     let mut found = Vec::new();
     walk(dir, &mut |path| {

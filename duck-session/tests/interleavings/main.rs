@@ -1,27 +1,63 @@
-//! Requests of one visitor side by side, in every order their storage operations can have: rules 24
-//! to 29, 31, 32, 35, 36 and 46. What is left has to make sense in each of them.
+//! Two requests of one visitor side by side, in every order that their operations on the store can have:
+//! what [`invariants`] says holds in each of them, whichever response the browser hears, and whichever first.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
-mod cache;
+mod five_methods;
+mod invariants;
 mod race;
 mod scheduler;
+mod store;
 #[expect(dead_code, reason = "the sessions' tests use the rest of it")]
 #[path = "../sessions/support.rs"]
 mod support;
 
-use crate::race::Act::{Delete, Expire, Visit};
-use crate::race::{Race, Sent, every_order, every_order_renewing};
+use std::time::Duration;
+
+use crate::race::{Act, Race, Sent, Start, every_order};
 use crate::scheduler::Steps;
+use crate::store::Fault;
+use crate::support::read;
 
-const WRITE: race::Act = Visit("/set/b/2");
-const UPDATE: race::Act = Visit("/add/n");
-const TOUCH: race::Act = Visit("/get/old");
-const LOGOUT: race::Act = Visit("/logout");
-const CYCLE: race::Act = Visit("/cycle");
-const LOGIN: race::Act = Visit("/login/7");
+/// Sets a value that nobody else sets, or one that both do.
+const OWN: [Act; 2] = [Act::Set("a"), Act::Set("b")];
+const SAME: Act = Act::Set("c");
 
-/// Each race twice: step by step, and with the answers of operations as steps of their own.
+/// What keeps the session as it is but for its data.
+const PLAIN: [Act; 4] = [Act::Set("a"), SAME, Act::Update, Act::Visit];
+const ASKED: [Act; 3] = [Act::Cycle, Act::Login("7"), Act::Login("8")];
+/// User 7 has to be logged in for the last one.
+const REVOCATIONS: [Act; 3] = [Act::RevokeOthers, Act::RevokeUser, Act::RevokeOne];
+
+const ALL_STARTS: [Start; 5] = [
+    Start::Anonymous,
+    Start::LoggedIn,
+    Start::Due,
+    Start::Pending,
+    Start::Grace,
+];
+
+/// Every act of the one beside every act of the other; both ways round where they come with different cookies.
+async fn every_pair(steps: Steps, starts: &[Start], ones: &[Act], others: &[Act]) {
+    for &start in starts {
+        for &one in ones {
+            for &other in others {
+                let both = [[one, other], [other, one]];
+                let ways = if start.has_two_ids() {
+                    &both[..]
+                } else {
+                    &both[..1]
+                };
+                for &acts in ways {
+                    let orders = every_order(steps, start, acts, None, invariants::hold).await;
+                    assert!(orders > 1, "{start:?} {acts:?}");
+                }
+            }
+        }
+    }
+}
+
+/// Each race twice: operation by operation, and with the answers of operations as steps of their own.
 macro_rules! races {
     ($($race:ident),* $(,)?) => {
         mod whole_steps {
@@ -33,7 +69,7 @@ macro_rules! races {
 
         mod half_steps {
             $(#[tokio::test(start_paused = true)]
-            #[ignore = "takes a minute: thousands of orders"]
+            #[ignore = "takes minutes: many thousands of orders"]
             async fn $race() {
                 super::$race(super::Steps::Half).await;
             })*
@@ -45,292 +81,148 @@ races!(
     writes_of_different_keys_are_both_kept,
     of_writes_of_one_key_the_last_one_counts,
     updates_all_count,
-    a_logout_stays_whatever_was_under_way,
-    a_revocation_stays_whatever_was_under_way,
-    what_expired_stays_so_whatever_was_under_way,
-    a_revoked_session_gets_no_new_id,
+    a_visit_reverts_nothing,
     a_new_id_has_everything_that_was_saved_and_the_old_one_nothing,
     of_two_new_ids_one_has_the_session,
-    a_logout_follows_the_session_to_its_new_id,
+    a_logout_stays_whatever_was_under_way,
+    a_revocation_stays_whatever_was_under_way,
+    a_revoked_session_gets_no_new_id,
+    what_expired_stays_so_whatever_was_under_way,
     two_logouts_are_one,
+    what_was_done_though_an_error_was_reported_is_done_once,
+    what_was_sent_twice_is_done_once,
+    what_failed_is_not_acknowledged,
     a_new_id_in_time_loses_nothing_and_nobody,
-    a_logout_ends_a_session_that_gets_a_new_id_in_time,
-    an_end_of_its_own_is_kept_by_a_write_beside,
+    a_cache_of_five_methods_keeps_what_both_write,
 );
 
-/// The id leads nowhere any more.
-async fn is_dead(race: &Race, id: &str) {
-    assert_eq!(race.see(id, "/user").await, "nobody", "{race}");
-    assert_eq!(race.see(id, "/get/old").await, "nothing", "{race}");
-    assert_eq!(race.see(id, "/get/b").await, "nothing", "{race}");
-}
-
-/// The id leads to the session that both came for.
-async fn is_whole(race: &Race, id: &str) {
-    assert_eq!(race.see(id, "/user").await, "7", "{race}");
-    assert_eq!(race.see(id, "/get/old").await, "\"0\"", "{race}");
-}
-
 async fn writes_of_different_keys_are_both_kept(steps: Steps) {
-    for acts in [[Visit("/set/a/1"), WRITE], [Visit("/remove/c"), WRITE]] {
-        let orders = every_order(steps, acts, async |race: &Race| {
-            is_whole(race, &race.old).await;
-            assert_eq!(race.see(&race.old, "/get/b").await, "\"2\"", "{race}");
-            if acts[0] == Visit("/set/a/1") {
-                assert_eq!(race.see(&race.old, "/get/a").await, "\"1\"", "{race}");
-            }
-            assert_eq!(race.store.keys().len(), 1, "{race}");
-        })
-        .await;
-        assert!(orders > 10, "{orders}");
-    }
+    every_pair(steps, &ALL_STARTS, &OWN[..1], &OWN[1..]).await;
 }
 
 async fn of_writes_of_one_key_the_last_one_counts(steps: Steps) {
-    let acts = [Visit("/set/b/1"), WRITE];
-    every_order(steps, acts, async |race: &Race| {
-        let last = ["\"1\"", "\"2\""][race.last_writer()];
-        assert_eq!(race.see(&race.old, "/get/b").await, last, "{race}");
-    })
-    .await;
+    every_pair(steps, &ALL_STARTS, &[SAME], &[SAME]).await;
 }
 
 async fn updates_all_count(steps: Steps) {
-    every_order(steps, [UPDATE, UPDATE], async |race: &Race| {
-        assert_eq!(race.see(&race.old, "/get/n").await, "2", "{race}");
-        is_whole(race, &race.old).await;
-    })
-    .await;
+    every_pair(steps, &ALL_STARTS, &[Act::Update], &[SAME, Act::Update]).await;
 }
 
-/// What a write is to come to when the session it came for has ended: the write is 1, and it made
-/// nothing live but what a visitor without a session would have begun.
-async fn nothing_came_back(race: &Race, is_write: bool) {
-    is_dead(race, &race.old).await;
-    if race.is_late(1) && is_write {
-        let begun = race.new_id(1);
-        assert_eq!(race.see(&begun, "/user").await, "nobody", "{race}");
-        assert_eq!(race.see(&begun, "/get/old").await, "nothing", "{race}");
-        assert_eq!(race.store.keys().len(), 1, "{race}");
-        return;
-    }
-    assert_eq!(race.store.keys().len(), 0, "{race}");
-    match race.sent(1) {
-        Sent::None => {}
-        Sent::Same => assert!(
-            race.wrote(1),
-            "{race}: the end moved, and then came the end"
-        ),
-        // Nothing was written, and the cookie led nowhere when the request looked: rule 46.
-        Sent::Removal => assert!(race.is_late(1) && !is_write, "{race}"),
-        Sent::New(_) => panic!("{race}: a session was begun in place of one that is over"),
-    }
-}
-
-async fn a_logout_stays_whatever_was_under_way(steps: Steps) {
-    for other in [WRITE, UPDATE, TOUCH, Visit("/clear"), Visit("/expiry")] {
-        let is_write = [WRITE, UPDATE].contains(&other);
-        every_order(steps, [LOGOUT, other], async |race: &Race| {
-            assert_eq!(race.sent(0), Sent::Removal, "{race}");
-            nothing_came_back(race, is_write).await;
-        })
-        .await;
-    }
-}
-
-async fn a_revocation_stays_whatever_was_under_way(steps: Steps) {
-    for other in [WRITE, UPDATE, TOUCH] {
-        every_order(steps, [Delete, other], async |race: &Race| {
-            nothing_came_back(race, other != TOUCH).await;
-        })
-        .await;
-    }
-}
-
-/// This storage keeps what has expired: the engine looks at the clock itself.
-async fn what_expired_stays_so_whatever_was_under_way(steps: Steps) {
-    for other in [WRITE, UPDATE, TOUCH] {
-        every_order(steps, [Expire, other], async |race: &Race| {
-            nothing_came_back(race, other != TOUCH).await;
-        })
-        .await;
-    }
-}
-
-async fn a_revoked_session_gets_no_new_id(steps: Steps) {
-    for ends in [Delete, Expire] {
-        for other in [CYCLE, LOGIN] {
-            every_order(steps, [ends, other], async |race: &Race| {
-                is_dead(race, &race.old).await;
-                let keys = race.store.keys().len();
-                match race.sent(1) {
-                    // The id was changed first: who revokes an old id leaves the new one.
-                    Sent::New(id) if !race.is_late(1) && other == CYCLE && ends == Delete => {
-                        is_whole(race, &id).await;
-                    }
-                    Sent::New(id) if other == LOGIN => {
-                        assert!(keys <= 2, "{race}");
-                        if race.is_late(1) {
-                            assert_eq!(race.see(&id, "/get/old").await, "nothing", "{race}");
-                        }
-                    }
-                    Sent::New(_) => assert!(!race.is_late(1), "{race}"),
-                    Sent::Removal => assert!(race.is_late(1), "{race}"),
-                    Sent::None => assert_eq!(keys, 0, "{race}"),
-                    Sent::Same => panic!("{race}"),
-                }
-            })
-            .await;
-        }
-    }
+async fn a_visit_reverts_nothing(steps: Steps) {
+    every_pair(steps, &ALL_STARTS, &[Act::Visit], &PLAIN).await;
 }
 
 async fn a_new_id_has_everything_that_was_saved_and_the_old_one_nothing(steps: Steps) {
-    for renews in [CYCLE, LOGIN] {
-        for other in [WRITE, UPDATE, TOUCH] {
-            every_order(steps, [renews, other], async |race: &Race| {
-                let new = race.new_id(0);
-                is_whole(race, &new).await;
-                is_dead(race, &race.old).await;
-                let late = race.is_late(1);
-                let (path, value) = if other == WRITE {
-                    ("/get/b", "\"2\"")
-                } else {
-                    ("/get/n", "1")
-                };
-                let saved = race.wrote(1) && other != TOUCH;
-                let kept = if saved { value } else { "nothing" };
-                assert_eq!(race.see(&new, path).await, kept, "{race}");
-                // The session, what is left of its old id, and what a late write began.
-                let began = late && other != TOUCH;
-                assert_eq!(race.store.keys().len(), 2 + usize::from(began), "{race}");
-                match race.sent(1) {
-                    Sent::New(id) if began => {
-                        assert_eq!(race.see(&id, "/user").await, "nobody", "{race}");
-                        assert_eq!(race.see(&id, "/get/old").await, "nothing", "{race}");
-                    }
-                    Sent::Same => assert!(race.wrote(1), "{race}"),
-                    Sent::None => assert!(!began, "{race}"),
-                    other => panic!("{race}: {other:?}"),
-                }
-            })
+    every_pair(steps, &ALL_STARTS, &ASKED, &PLAIN).await;
+}
+
+/// And each login has one.
+async fn of_two_new_ids_one_has_the_session(steps: Steps) {
+    every_pair(steps, &ALL_STARTS, &ASKED, &ASKED).await;
+}
+
+async fn a_logout_stays_whatever_was_under_way(steps: Steps) {
+    every_pair(steps, &ALL_STARTS, &[Act::Logout], &PLAIN).await;
+    every_pair(steps, &ALL_STARTS, &[Act::Logout], &ASKED).await;
+}
+
+async fn a_revocation_stays_whatever_was_under_way(steps: Steps) {
+    every_pair(steps, &ALL_STARTS, &REVOCATIONS[..2], &PLAIN).await;
+    every_pair(steps, &ALL_STARTS[1..], &REVOCATIONS[2..], &PLAIN).await;
+}
+
+async fn a_revoked_session_gets_no_new_id(steps: Steps) {
+    every_pair(steps, &ALL_STARTS, &REVOCATIONS[..2], &ASKED).await;
+    every_pair(steps, &ALL_STARTS[1..], &REVOCATIONS[2..], &ASKED).await;
+}
+
+/// This store keeps what has expired: the engine looks at the clock itself.
+async fn what_expired_stays_so_whatever_was_under_way(steps: Steps) {
+    every_pair(steps, &ALL_STARTS, &[Act::Expire], &PLAIN).await;
+    every_pair(steps, &ALL_STARTS, &[Act::Expire], &ASKED).await;
+}
+
+/// And so are a logout and a revocation.
+async fn two_logouts_are_one(steps: Steps) {
+    let ends = [Act::Logout, Act::RevokeUser, Act::RevokeOthers];
+    every_pair(steps, &ALL_STARTS, &ends[..1], &ends).await;
+}
+
+/// A fault of the first `replace` of actor 0, beside what actor 1 does.
+async fn with_fault(steps: Steps, fault: Fault) {
+    let logs_in = Act::Login("7");
+    let ones = [Act::Set("a"), Act::Update, Act::Visit, Act::Cycle, logs_in];
+    let others = [SAME, Act::Update, Act::Cycle, logs_in, Act::Logout];
+    for one in ones {
+        for other in others {
+            every_order(
+                steps,
+                Start::LoggedIn,
+                [one, other],
+                Some(fault),
+                invariants::hold,
+            )
             .await;
         }
     }
-}
-
-async fn of_two_new_ids_one_has_the_session(steps: Steps) {
-    for acts in [[CYCLE, CYCLE], [CYCLE, LOGIN], [LOGIN, LOGIN]] {
-        every_order(steps, acts, async |race: &Race| {
-            is_dead(race, &race.old).await;
-            let mut whole = 0;
-            for actor in [0, 1] {
-                match race.sent(actor) {
-                    Sent::New(id) if race.see(&id, "/get/old").await == "\"0\"" => {
-                        is_whole(race, &id).await;
-                        whole += 1;
-                    }
-                    // A login with an id that was given up before is one from the beginning.
-                    Sent::New(id) => {
-                        assert!(race.is_late(actor) && acts[actor] == LOGIN, "{race}");
-                        assert_eq!(race.see(&id, "/user").await, "7", "{race}");
-                    }
-                    Sent::None => {}
-                    other => panic!("{race}: {other:?}"),
-                }
-            }
-            assert_eq!(whole, 1, "{race}");
-        })
+    for one in [Act::Set("a"), Act::Visit] {
+        every_order(
+            steps,
+            Start::Due,
+            [one, Act::Update],
+            Some(fault),
+            invariants::hold,
+        )
         .await;
     }
 }
 
-async fn a_logout_follows_the_session_to_its_new_id(steps: Steps) {
-    for other in [CYCLE, LOGIN] {
-        every_order(steps, [LOGOUT, other], async |race: &Race| {
-            is_dead(race, &race.old).await;
-            match race.sent(1) {
-                // The logout came with an id that had been given up: rule 35.
-                Sent::New(id) if race.is_late(0) => {
-                    is_whole(race, &id).await;
-                    assert_eq!(race.sent(0), Sent::None, "{race}");
-                }
-                // The login came when all was over, and is one from the beginning.
-                Sent::New(id) if race.is_late(1) => {
-                    assert_eq!(race.see(&id, "/get/old").await, "nothing", "{race}");
-                }
-                Sent::New(id) => is_dead(race, &id).await,
-                Sent::None => assert_eq!(race.store.keys().len(), 0, "{race}"),
-                Sent::Removal => assert!(race.is_late(1) && other == CYCLE, "{race}"),
-                Sent::Same => panic!("{race}"),
-            }
-        })
-        .await;
-    }
+async fn what_was_done_though_an_error_was_reported_is_done_once(steps: Steps) {
+    with_fault(steps, Fault::ErrorThoughDone).await;
 }
 
-async fn two_logouts_are_one(steps: Steps) {
-    every_order(steps, [LOGOUT, LOGOUT], async |race: &Race| {
-        assert_eq!(race.sent(0), Sent::Removal, "{race}");
-        assert_eq!(race.sent(1), Sent::Removal, "{race}");
-        assert_eq!(race.store.keys().len(), 0, "{race}");
-    })
-    .await;
+async fn what_was_sent_twice_is_done_once(steps: Steps) {
+    with_fault(steps, Fault::SentTwice).await;
 }
 
-async fn an_end_of_its_own_is_kept_by_a_write_beside(steps: Steps) {
-    for other in [WRITE, UPDATE, TOUCH] {
-        every_order(steps, [Visit("/expiry"), other], async |race: &Race| {
-            is_whole(race, &race.old).await;
-            assert_eq!(race.see(&race.old, "/left").await, "600", "{race}");
-            assert_eq!(race.sent(0), Sent::Same, "{race}");
-            assert!(!matches!(race.sent(1), Sent::New(_) | Sent::Removal));
-            if other == WRITE {
-                assert_eq!(race.see(&race.old, "/get/b").await, "\"2\"", "{race}");
-            }
-        })
-        .await;
-    }
+async fn what_failed_is_not_acknowledged(steps: Steps) {
+    with_fault(steps, Fault::Error).await;
 }
 
-/// Rule 34: the id changes under requests that know nothing of it.
+/// A new id in time is pending until somebody comes with it: until then nothing renews again, and the id
+/// before is good. Then it is for another minute.
 async fn a_new_id_in_time_loses_nothing_and_nobody(steps: Steps) {
-    for acts in [[WRITE, Visit("/set/a/1")], [WRITE, TOUCH], [UPDATE, UPDATE]] {
-        every_order_renewing(steps, acts, async |race: &Race| {
-            let (one, two) = (race.sent(0), race.sent(1));
-            let (Sent::New(new), Sent::New(other)) = (&one, &two) else {
-                panic!("{race}: {one:?} {two:?}")
-            };
-            assert_eq!(new, other, "{race}: one session has two ids");
-            // The old id still leads there, for those who are on their way.
-            for id in [new, &race.old] {
-                is_whole(race, id).await;
-                for (act, path, value) in [
-                    (WRITE, "/get/b", "\"2\""),
-                    (Visit("/set/a/1"), "/get/a", "\"1\""),
-                    (UPDATE, "/get/n", "2"),
-                ] {
-                    if acts.contains(&act) {
-                        assert_eq!(race.see(id, path).await, value, "{race}");
-                    }
-                }
+    for acts in [OWN, [SAME, Act::Visit], [Act::Visit; 2]] {
+        every_order(steps, Start::Due, acts, None, async |race: &Race| {
+            let sent = [race.sent(0), race.sent(1)];
+            let mut ids = sent.iter().filter_map(|sent| match sent {
+                Sent::Renewed(id) => Some(id),
+                _ => None,
+            });
+            let one = ids.next().unwrap();
+            assert!(ids.all(|id| id == one), "{race}: one session has two ids");
+            // However long it takes: nobody has come with the new one.
+            let old = &race.ids[0];
+            for _ in 0..2 {
+                race.clock.advance(Duration::from_mins(2));
+                let tab = race.tab(Some(old));
+                assert_eq!(read(&tab, "/user").await, "7", "{race}");
+                assert_eq!(tab.cookie("session_id").as_ref(), Some(one), "{race}");
             }
-            assert_eq!(race.store.keys().len(), 2, "{race}");
+            assert_eq!(race.see(one).await.text("user"), "7", "{race}");
+            assert_eq!(race.see(old).await.text("user"), "7", "{race}");
+            race.clock.advance(Duration::from_mins(2));
+            assert_eq!(
+                race.see(old).await.text("user"),
+                "",
+                "{race}: its grace is over"
+            );
+            assert_eq!(race.see(one).await.text("user"), "7", "{race}");
         })
         .await;
     }
 }
 
-async fn a_logout_ends_a_session_that_gets_a_new_id_in_time(steps: Steps) {
-    for other in [WRITE, TOUCH] {
-        every_order_renewing(steps, [LOGOUT, other], async |race: &Race| {
-            is_dead(race, &race.old).await;
-            assert_eq!(race.sent(0), Sent::Removal, "{race}");
-            if let Sent::New(id) = race.sent(1) {
-                assert_eq!(race.see(&id, "/user").await, "nobody", "{race}");
-                assert_eq!(race.see(&id, "/get/old").await, "nothing", "{race}");
-            }
-        })
-        .await;
-    }
+async fn a_cache_of_five_methods_keeps_what_both_write(steps: Steps) {
+    five_methods::keep_what_both_write(steps).await;
 }

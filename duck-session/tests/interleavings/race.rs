@@ -1,172 +1,314 @@
 //! Two requests of one visitor, and what is left when both are over.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use duck::session::SessionId;
 use duck::testing::{TestClient, TestResponse};
-use duck::{Request, Settings, text};
+use duck::{Request, Response, Result, path, text};
 use duck_session::Clock;
-use duck_session::cache::Cache;
+use duck_session::store::SessionKey;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
-use crate::cache::{Event, FiveMethods, OneStep, Store, What};
 use crate::scheduler::{Order, Steps, actor};
+use crate::store::{Event, Fault, Store, What};
 use crate::support::{id, over, page, read, settings, visit, with_id};
 
 /// `SESSION_COOKIE_AGE` of the site, in seconds; without a visit a session ends after half of it.
-const AGE: i64 = 3600;
+pub(crate) const AGE: i64 = 3600;
 
 /// What one of the two does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Act {
-    /// Asks for this page.
-    Visit(&'static str),
-    /// Deletes the session from the storage, as a revocation does.
-    Delete,
-    /// Lets the session's time pass.
+    /// Sets a value under this key: the number of the actor.
+    Set(&'static str),
+    /// Counts `n` up.
+    Update,
+    /// Changes nothing: the visit is noted.
+    Visit,
+    Cycle,
+    Login(&'static str),
+    Logout,
+    /// User 7 ends this session by its name, from another one.
+    RevokeOne,
+    /// User 7 ends all sessions but another one.
+    RevokeOthers,
+    /// An administrator ends all sessions of user 7.
+    RevokeUser,
+    /// The session's time passes.
     Expire,
+}
+
+impl Act {
+    pub(crate) fn is_write(self) -> bool {
+        matches!(self, Self::Set(_) | Self::Update)
+    }
+
+    pub(crate) fn is_login(self) -> bool {
+        matches!(self, Self::Login(_))
+    }
+
+    /// Whether it asks for another id.
+    pub(crate) fn asks_for_id(self) -> bool {
+        self.is_login() || self == Self::Cycle
+    }
+
+    pub(crate) fn revokes(self) -> bool {
+        matches!(
+            self,
+            Self::RevokeOne | Self::RevokeOthers | Self::RevokeUser
+        )
+    }
+
+    /// Whether it ends sessions.
+    pub(crate) fn ends(self) -> bool {
+        self.revokes() || matches!(self, Self::Logout | Self::Expire)
+    }
+}
+
+/// How the session stands that the two come for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// Nobody is logged in.
+    Anonymous,
+    /// User 7 is.
+    LoggedIn,
+    /// Another id is due in time.
+    Due,
+    /// It has got another id, with which nobody has come yet. Actor 0 comes with the one before.
+    Pending,
+    /// Somebody has: the id before is good for another minute. Actor 0 comes with it.
+    Grace,
+}
+
+impl Start {
+    fn renews(self) -> bool {
+        self == Self::Due || self.has_two_ids()
+    }
+
+    /// Whether the two come with different ids, both good.
+    pub(crate) fn has_two_ids(self) -> bool {
+        matches!(self, Self::Pending | Self::Grace)
+    }
+
+    /// Who is logged in.
+    pub(crate) fn user(self) -> &'static str {
+        if self == Self::Anonymous { "" } else { "7" }
+    }
 }
 
 /// A race that is over.
 pub(crate) struct Race {
-    pub(crate) client: Arc<TestClient>,
+    client: Arc<TestClient>,
+    pub(crate) clock: Clock,
     pub(crate) store: Store,
-    /// The id both came with, and the storage's name for it.
-    pub(crate) old: String,
-    key: String,
-    acts: [Act; 2],
+    pub(crate) start: Start,
+    pub(crate) acts: [Act; 2],
+    pub(crate) fault: Option<Fault>,
+    /// The ids that the actors came with, and the store's key for both.
+    pub(crate) ids: [String; 2],
+    pub(crate) key: SessionKey,
+    /// The session that revokes this one.
+    device: Option<String>,
     responses: Vec<Option<TestResponse>>,
-    events: Vec<Event>,
-    /// For messages.
-    pub(crate) order: String,
+    pub(crate) events: Vec<Event>,
+    order: String,
+}
+
+/// What is in a session: under `user` who is logged in.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Seen(Map<String, Value>);
+
+impl Seen {
+    /// A value as text; empty where there is none.
+    pub(crate) fn text(&self, key: &str) -> String {
+        match self.0.get(key) {
+            None => String::new(),
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+        }
+    }
 }
 
 /// The session cookie of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Sent {
     None,
+    /// The id that the actor came with.
     Same,
-    New(String),
+    /// The same session under another id.
+    Renewed(String),
+    /// A session of its own.
+    Begun(String),
     Removal,
 }
 
-/// Runs a race in every order there is over both kinds of storages, and looks at each end. Says
-/// how many orders there were.
-pub(crate) async fn every_order(steps: Steps, acts: [Act; 2], check: impl AsyncFn(&Race)) -> usize {
-    every_order_on(&settings(), steps, acts, check).await
-}
-
-/// The same on a site that gives sessions a new id in time, where that is due for both.
-pub(crate) async fn every_order_renewing(
+/// Runs a race in every order there is, and looks at each end. Returns how many orders there were.
+pub(crate) async fn every_order(
     steps: Steps,
+    start: Start,
     acts: [Act; 2],
-    check: impl AsyncFn(&Race),
-) -> usize {
-    let settings = settings()
-        .with("SESSION_RENEWAL_INTERVAL", "5 min")
-        .with("SESSION_RENEWAL_GRACE", "1 min");
-    every_order_on(&settings, steps, acts, check).await
-}
-
-async fn every_order_on(
-    settings: &Settings,
-    steps: Steps,
-    acts: [Act; 2],
+    fault: Option<Fault>,
     check: impl AsyncFn(&Race),
 ) -> usize {
     let store = Store::new(steps);
-    let mut orders =
-        every_order_over(&OneStep(store.clone()), &store, settings, acts, &check).await;
-    // Who deletes from such a storage past the engine is outside of what it promises.
-    if !acts.contains(&Act::Delete) {
-        let store = Store::new(steps);
-        orders +=
-            every_order_over(&FiveMethods(store.clone()), &store, settings, acts, &check).await;
-    }
-    orders
-}
-
-async fn every_order_over<C: Cache + Clone>(
-    cache: &C,
-    store: &Store,
-    settings: &Settings,
-    acts: [Act; 2],
-    check: &impl AsyncFn(&Race),
-) -> usize {
     let clock = Clock::manual();
-    let client = site(settings.clone(), cache, &clock).await;
+    let client = site(&store, &clock, start).await;
     let mut orders = 0;
     let mut next = Some(Order::default());
     while let Some(mut order) = next {
-        let race = run(&client, store, &clock, acts, &mut order).await;
+        let race = run(&client, &store, &clock, (start, acts, fault), &mut order).await;
         check(&race).await;
-        race.is_sound();
         orders += 1;
         next = order.next();
     }
     orders
 }
 
-async fn site<C: Cache + Clone>(settings: Settings, cache: &C, clock: &Clock) -> Arc<TestClient> {
-    let settings = settings
-        .with("SESSION_STORAGE", "TestCache")
+async fn site(store: &Store, clock: &Clock, start: Start) -> Arc<TestClient> {
+    let mut settings = settings()
+        .with("SESSION_STORAGE", "TestStore")
         .with("SESSION_COOKIE_AGE", AGE)
         .with("SESSION_IDLE_TIMEOUT", AGE / 2)
-        // The scheduler's seconds are not the storage's.
+        // The scheduler's seconds are not the store's.
         .with("SESSION_STORE_TIMEOUT", "1 day");
+    if start.renews() {
+        settings = settings
+            .with("SESSION_RENEWAL_INTERVAL", "5 min")
+            .with("SESSION_RENEWAL_GRACE", "1 min");
+    }
     let pages = [
-        page("/expiry", async |request: Request| {
-            request.session.set_expiry(Duration::from_mins(10)).await?;
-            Ok(text(""))
+        page("/all", async |request: Request| {
+            let user = request.session.user().await?;
+            let mut all: Seen = request.session.to_struct().await?;
+            all.0
+                .extend(user.map(|user| ("user".to_owned(), user.into())));
+            Ok(text(serde_json::to_string(&all)?))
         }),
-        page("/left", async |request: Request| {
-            let left = request.session.expiry_age().await?;
-            Ok(text(left.as_secs().to_string()))
+        page("/name", async |request: Request| {
+            let sessions = request.session.sessions().await?;
+            let name = sessions.into_iter().find(|session| !session.is_current);
+            Ok(text(name.map_or_else(String::new, |session| session.name)))
         }),
+        page("/revoke_others", async |request: Request| {
+            Ok(text(request.session.revoke_others().await?.to_string()))
+        }),
+        page("/revoke_user", async |request: Request| {
+            Ok(text(request.session.revoke_user("7").await?.to_string()))
+        }),
+        path("/revoke/<name>", revoke),
     ];
-    Arc::new(visit(settings, over(cache).clock(clock.clone()), pages).await)
+    Arc::new(visit(settings, over(store).clock(clock.clone()), pages).await)
+}
+
+async fn revoke(request: Request, name: String) -> Result<Response> {
+    Ok(text(request.session.revoke(&name).await?.to_string()))
+}
+
+/// The ids that the two come with.
+async fn begin(client: &TestClient, clock: &Clock, start: Start) -> [String; 2] {
+    let visitor = client.another();
+    if start != Start::Anonymous {
+        read(&visitor, "/login/7").await;
+    }
+    read(&visitor, "/set/old/0").await;
+    let old = id(&visitor);
+    // A visit is due to be noted, and where ids change in time, another one is due.
+    clock.advance(Duration::from_mins(10));
+    if start.has_two_ids() {
+        read(&visitor, "/user").await;
+    }
+    if start == Start::Grace {
+        read(&visitor, "/user").await;
+    }
+    [old, id(&visitor)]
+}
+
+/// The id of another session of user 7, where it is to revoke the one that the two come for, and the name
+/// of that one.
+async fn other_device(
+    client: &TestClient,
+    store: &Store,
+    acts: [Act; 2],
+) -> (Option<String>, String) {
+    if !acts.contains(&Act::RevokeOne) && !acts.contains(&Act::RevokeOthers) {
+        return (None, String::new());
+    }
+    let device = client.another();
+    read(&device, "/login/7").await;
+    store.set_bystander(key_of(&id(&device)));
+    let name = if acts.contains(&Act::RevokeOne) {
+        read(&device, "/name").await
+    } else {
+        String::new()
+    };
+    (Some(id(&device)), name)
+}
+
+/// What the store knows a session by that has this id.
+pub(crate) fn key_of(id: &str) -> SessionKey {
+    let id = SessionId::parse(id.as_bytes()).unwrap();
+    let hash = Sha256::new_with_prefix(b"duck session key").chain_update(id.selector());
+    SessionKey::from_bytes(hash.finalize()[..16].try_into().unwrap())
 }
 
 async fn run(
     client: &Arc<TestClient>,
     store: &Store,
     clock: &Clock,
-    acts: [Act; 2],
+    (start, acts, fault): (Start, [Act; 2], Option<Fault>),
     order: &mut Order,
 ) -> Race {
-    store.forget_all();
-    let visitor = client.another();
-    read(&visitor, "/login/7").await;
-    read(&visitor, "/set/old/0").await;
-    let old = id(&visitor);
-    let [key] = &store.keys()[..] else {
+    store.start();
+    let ids = begin(client, clock, start).await;
+    let [key] = store.keys()[..] else {
         panic!("there is one session")
     };
-    // A read is due to move the end of the session; a write may.
-    clock.advance(Duration::from_mins(10));
-    let actors = acts.map(|act| {
-        let (tab, store, clock) = (with_id(client, &old), store.clone(), clock.clone());
-        let key = key.clone();
+    let (device, name) = other_device(client, store, acts).await;
+    if let Some(fault) = fault {
+        store.set_fault(0, fault);
+    }
+    let actors = [0, 1].map(|actor| {
+        let tab = with_id(client, &ids[actor]);
+        let device = device
+            .as_ref()
+            .map_or_else(|| client.another(), |id| with_id(client, id));
+        let (store, clock, name) = (store.clone(), clock.clone(), name.clone());
+        let act = acts[actor];
         async move {
             match act {
-                Act::Visit(path) => return Some(tab.get(path).await),
-                Act::Delete => store.remove(&key).await,
+                Act::Set(key) => Some(tab.get(&format!("/set/{key}/{actor}")).await),
+                Act::Update => Some(tab.get("/add/n").await),
+                Act::Visit => Some(tab.get("/get/old").await),
+                Act::Cycle => Some(tab.get("/cycle").await),
+                Act::Login(user) => Some(tab.get(&format!("/login/{user}")).await),
+                Act::Logout => Some(tab.get("/logout").await),
+                Act::RevokeOne => Some(device.get(&format!("/revoke/{name}")).await),
+                Act::RevokeOthers => Some(device.get("/revoke_others").await),
+                Act::RevokeUser => Some(device.get("/revoke_user").await),
                 Act::Expire => {
                     store.scheduler.step().await;
                     clock.advance(Duration::from_secs(AGE.unsigned_abs()));
-                    store.note(What::Removed, &key);
+                    None
                 }
             }
-            None
         }
     });
     let responses = store.scheduler.run(actors, order).await;
     assert_eq!(actor(), None);
     Race {
         client: client.clone(),
+        clock: clock.clone(),
         store: store.clone(),
-        old,
-        key: key.clone(),
+        start,
         acts,
+        fault,
+        ids,
+        key,
+        device,
         responses,
         events: store.events(),
         order: order.to_string(),
@@ -174,91 +316,112 @@ async fn run(
 }
 
 impl Race {
-    /// What holds whatever raced: no page fails, and what it says depends on the cookie.
-    fn is_sound(&self) {
-        for response in self.responses.iter().flatten() {
-            assert_eq!(response.status(), 200, "{self}: {}", response.text());
-            assert!(response.set_cookies().len() <= 1, "{self}");
-            assert_eq!(response.header("vary"), Some("Cookie"), "{self}");
-        }
+    pub(crate) fn response(&self, actor: usize) -> Option<&TestResponse> {
+        self.responses[actor].as_ref()
+    }
+
+    /// Whether an actor was told that all went well.
+    pub(crate) fn is_acknowledged(&self, actor: usize) -> bool {
+        self.response(actor)
+            .is_none_or(|response| response.status() == 200)
     }
 
     /// The cookie that an actor got.
     pub(crate) fn sent(&self, actor: usize) -> Sent {
-        let Some(response) = &self.responses[actor] else {
-            return Sent::None;
-        };
-        let Some(cookie) = response.set_cookies().pop() else {
+        let cookie = self
+            .response(actor)
+            .and_then(|response| response.set_cookies().pop());
+        let Some(cookie) = cookie else {
             return Sent::None;
         };
         let (value, rest) = cookie
             .strip_prefix("session_id=")
             .and_then(|cookie| cookie.split_once(';'))
             .unwrap();
-        match value {
-            "" => {
+        match value.to_owned() {
+            empty if empty.is_empty() => {
                 assert!(rest.contains("Max-Age=0"), "{rest}");
                 Sent::Removal
             }
-            same if same == self.old => Sent::Same,
-            new => Sent::New(new.to_owned()),
-        }
-    }
-
-    /// The id that an actor got in place of the old one.
-    pub(crate) fn new_id(&self, actor: usize) -> String {
-        match self.sent(actor) {
-            Sent::New(id) => id,
-            other => panic!("{self}: {other:?}"),
+            same if same == self.ids[actor] => Sent::Same,
+            id if key_of(&id) == self.key => Sent::Renewed(id),
+            id => Sent::Begun(id),
         }
     }
 
     /// What a visitor with this id sees now.
-    pub(crate) async fn see(&self, id: &str, path: &str) -> String {
-        read(&with_id(&self.client, id), path).await
+    pub(crate) async fn see(&self, id: &str) -> Seen {
+        serde_json::from_str(&read(&self.tab(Some(id)), "/all").await).unwrap()
     }
 
-    /// Where in the course of events an actor last changed the record both came for.
-    fn last_change(&self, actor: usize) -> Option<usize> {
-        let changes = |event: &Event| {
-            event.actor == actor
-                && event.key == self.key
-                && matches!(event.what, What::Put | What::Removed)
-        };
-        self.events.iter().rposition(changes)
+    /// A browser with this cookie.
+    pub(crate) fn tab(&self, id: Option<&str>) -> TestClient {
+        match id {
+            Some(id) => with_id(&self.client, id),
+            None => self.client.another(),
+        }
     }
 
-    /// Whether an actor changed the record both came for.
-    pub(crate) fn wrote(&self, actor: usize) -> bool {
-        self.last_change(actor).is_some()
+    /// Where in the course of events an actor first did this to the session.
+    pub(crate) fn first(&self, actor: usize, what: What) -> Option<usize> {
+        self.events
+            .iter()
+            .position(|event| (event.actor, event.what, event.key) == (actor, what, self.key))
     }
 
-    /// Which actor changed the record last.
-    pub(crate) fn last_writer(&self) -> usize {
-        usize::from(self.last_change(1) > self.last_change(0))
+    /// Where in the course of events an actor last did this to the session.
+    pub(crate) fn last(&self, actor: usize, what: What) -> Option<usize> {
+        self.events
+            .iter()
+            .rposition(|event| (event.actor, event.what, event.key) == (actor, what, self.key))
     }
 
-    /// Whether an actor came when the other one had already made its last change.
-    pub(crate) fn is_late(&self, actor: usize) -> bool {
-        // Who looks at a record looks at the clock when it is there.
-        let load = match self.acts[1 - actor] {
-            Act::Expire => What::Heard,
-            _ => What::Got,
-        };
-        let loads = |event: &Event| event.actor == actor && event.what == load;
-        let loaded = self.events.iter().position(loads);
-        self.last_change(1 - actor)
-            .is_some_and(|end| loaded.is_some_and(|loaded| loaded > end))
+    pub(crate) fn has_replaced(&self, actor: usize) -> bool {
+        self.last(actor, What::Replaced).is_some()
+    }
+
+    /// Where in the course of events an actor gave the session the new id that it had asked for.
+    pub(crate) fn new_id_asked(&self, actor: usize) -> Option<usize> {
+        let asks = self.acts[actor].asks_for_id();
+        self.last(actor, What::Replaced).filter(|_| asks)
+    }
+
+    /// Where in the course of events the session ended.
+    pub(crate) fn end(&self) -> Option<usize> {
+        let ends = |event: &Event| event.what == What::Removed && event.key == self.key;
+        self.events.iter().position(ends)
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.store.version(&self.key).is_some() && !self.acts.contains(&Act::Expire)
+    }
+
+    /// Whether an actor came when this had already happened.
+    pub(crate) fn is_late(&self, actor: usize, than: Option<usize>) -> bool {
+        let loaded = self.first(actor, What::Loaded);
+        loaded.zip(than).is_some_and(|(loaded, than)| loaded > than)
+    }
+
+    /// How many sessions there are besides that of the race and the one that revokes it.
+    pub(crate) fn others(&self) -> usize {
+        let device = self.device.as_deref().map(key_of);
+        let is_other = |key: &SessionKey| *key != self.key && Some(*key) != device;
+        self.store.keys().into_iter().filter(is_other).count()
     }
 }
 
-impl std::fmt::Display for Race {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "order {}", self.order)?;
+impl fmt::Display for Race {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {:?} {:?}", self.start, self.acts, self.fault)?;
+        write!(f, " order {}: ", self.order)?;
         for event in &self.events {
-            let key = if event.key == self.key { "old" } else { "new" };
-            write!(f, ", {} {:?} {key}", event.actor, event.what)?;
+            let key = if event.key == self.key {
+                "it"
+            } else {
+                "another"
+            };
+            write!(f, "{} {:?} {key}, ", event.actor, event.what)?;
         }
-        Ok(())
+        write!(f, "sent {:?} {:?}", self.sent(0), self.sent(1))
     }
 }

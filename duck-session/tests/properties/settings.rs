@@ -31,14 +31,13 @@ fn keys() -> Vec<String> {
 }
 
 /// With these a session may hold nothing, or find no time to be stored.
-const LIMITS: [&str; 7] = [
+const LIMITS: [&str; 6] = [
     "SESSION_MAX_BYTES",
     "SESSION_MAX_KEYS",
-    "SESSION_MAX_DEPTH",
     "SESSION_MAX_SESSIONS",
     "SESSION_MEMORY_BYTES",
     "SESSION_STORE_TIMEOUT",
-    "SESSION_LOCK_TIMEOUT",
+    "SESSION_MIN_FREE",
 ];
 
 /// Words that mean something somewhere, and such as never do.

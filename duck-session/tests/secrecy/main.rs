@@ -16,7 +16,7 @@ use duck::testing::TestClient;
 use duck::{App, Settings};
 use duck_session::{Clock, SessionMiddleware};
 
-use crate::support::{Op, ScriptedCache, id, with_id};
+use crate::support::{Op, ScriptedStore, id, with_id};
 use crate::views::{HASH, KEY, PATHS, SECRETS};
 
 /// All that visitors saw, and the ids they had.
@@ -68,7 +68,18 @@ impl Traffic {
         self.pages.push_str(both.await.text());
         clock.advance(Duration::from_hours(24 * 30));
         self.ask(client, "/s/look").await;
-        client.site().stop().await;
+    }
+
+    /// An id that was given up in time comes again after its grace.
+    async fn replay(&mut self, client: &TestClient, clock: &Clock) {
+        self.ask(client, "/s/login").await;
+        let old = with_id(client, &id(client));
+        clock.advance(Duration::from_hours(1));
+        for _ in 0..2 {
+            self.ask(client, "/s/look").await;
+        }
+        clock.advance(Duration::from_mins(1));
+        self.ask(&old, "/s/look").await;
     }
 
     fn all(&self) -> String {
@@ -115,8 +126,11 @@ async fn everywhere(traffic: &mut Traffic, dir: &Path) {
             let sessions = SessionMiddleware::new()
                 .clock(clock.clone())
                 .auth_hash(async |_| Ok(Some(HASH.to_owned())));
-            let client = visit(settings(storage, dir).with("DEBUG", debug), sessions).await;
+            let renewing = settings(storage, dir).with("SESSION_RENEWAL_INTERVAL", "1 hour");
+            let client = visit(renewing.with("DEBUG", debug), sessions).await;
             traffic.flow(&client, &clock).await;
+            traffic.replay(&client, &clock).await;
+            client.site().stop().await;
         }
         let engine = settings("InMemoryCache", dir).with("SESSION_ENGINE", "cookie");
         let clock = Clock::manual();
@@ -129,10 +143,10 @@ async fn everywhere(traffic: &mut Traffic, dir: &Path) {
 
 /// A storage that fails and panics, and records that cannot be opened.
 async fn on_a_bad_day(traffic: &mut Traffic, debug: bool, dir: &Path) {
-    let cache = ScriptedCache::default();
-    let settings = || settings("TestCache", dir).with("DEBUG", debug);
+    let cache = ScriptedStore::default();
+    let settings = || settings("TestStore", dir).with("DEBUG", debug);
     let client = visit(settings(), support::over(&cache)).await;
-    for op in [Op::Get, Op::Swap, Op::Save, Op::Delete] {
+    for op in [Op::Load, Op::List, Op::Create, Op::Replace, Op::Remove] {
         for path in ["/s/set", "/s/login", "/s/cycle", "/s/logout", "/s/look"] {
             traffic.ask(&client, "/s/set").await;
             cache.fail(&[op]);

@@ -32,6 +32,7 @@ impl Storage {
             .with("SESSION_DIR", dir.to_str().unwrap());
         let client = visit(on_disk, SessionMiddleware::new(), []).await;
         read(&client, "/login/7").await;
+        read(&client, "/user").await; // a file storage notes that the cookie came back
         Self { temp, client }
     }
 

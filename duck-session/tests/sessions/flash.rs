@@ -9,7 +9,7 @@ use duck::{Request, Response, Result, StatusCode, UrlPattern, path, text};
 use duck_session::SessionMiddleware;
 
 use crate::support::{
-    Op, ScriptedCache, When, id, page, read, scripted, settings, visit, visit_cache, with_id,
+    Op, ScriptedStore, When, id, page, read, scripted, settings, visit, visit_store, with_id,
 };
 
 fn shown(flashes: &[Flash]) -> Response {
@@ -60,7 +60,7 @@ fn pages() -> Vec<UrlPattern> {
     ]
 }
 
-async fn visitor() -> (TestClient, ScriptedCache) {
+async fn visitor() -> (TestClient, ScriptedStore) {
     scripted(pages()).await
 }
 
@@ -75,7 +75,7 @@ async fn a_message_is_shown_once_by_the_next_page_that_asks() {
     assert_eq!(read(&client, "/show").await, "");
     assert_eq!(
         cache.calls(),
-        [Op::Get],
+        [Op::Load],
         "nothing to take, nothing to write"
     );
     assert_eq!(read(&client.another(), "/show").await, "");
@@ -98,7 +98,7 @@ async fn a_page_shows_what_it_says_itself_after_what_was_said_before() {
 
 #[tokio::test]
 async fn of_two_requests_that_ask_at_once_one_shows_it() {
-    for at in [(Op::Get, When::After), (Op::Swap, When::Before)] {
+    for at in [(Op::Load, When::After), (Op::Replace, When::Before)] {
         let (client, cache) = visitor().await;
         read(&client, "/leave/once").await;
         let tab = with_id(&client, &id(&client));
@@ -119,7 +119,7 @@ async fn a_request_that_was_overtaken_shows_what_is_really_there() {
     let (client, cache) = visitor().await;
     read(&client, "/leave/once").await;
     let tab = with_id(&client, &id(&client));
-    let gate = cache.hold(Op::Swap, When::Before);
+    let gate = cache.hold(Op::Replace, When::Before);
     let (slow, ()) = tokio::join!(read(&tab, "/both"), async {
         gate.reached().await;
         assert_eq!(read(&client, "/show").await, "info:once");
@@ -162,7 +162,7 @@ async fn messages_of_requests_side_by_side_are_all_kept() {
     let (client, cache) = visitor().await;
     read(&client, "/set/a/1").await;
     let tab = with_id(&client, &id(&client));
-    let gate = cache.hold(Op::Swap, When::Before);
+    let gate = cache.hold(Op::Replace, When::Before);
     tokio::join!(read(&tab, "/leave/slow"), async {
         gate.reached().await;
         read(&client, "/leave/fast").await;
@@ -272,7 +272,7 @@ async fn a_session_that_ended_meanwhile_shows_nothing() {
     let (client, cache) = visitor().await;
     read(&client, "/leave/secret").await;
     let tab = with_id(&client, &id(&client));
-    let gate = cache.hold(Op::Swap, When::Before);
+    let gate = cache.hold(Op::Replace, When::Before);
     let (slow, ()) = tokio::join!(tab.get("/show").into_future(), async {
         gate.reached().await;
         read(&client, "/logout").await;
@@ -297,8 +297,8 @@ async fn they_are_no_keys_of_the_site_and_within_its_limits() {
         )))
     })];
     let settings = settings().with("SESSION_MAX_BYTES", 6000);
-    let cache = ScriptedCache::default();
-    let client = visit_cache(settings, &cache, pages().into_iter().chain(more)).await;
+    let cache = ScriptedStore::default();
+    let client = visit_store(settings, &cache, pages().into_iter().chain(more)).await;
     for number in 0..60 {
         read(&client, &format!("/leave/{number}")).await;
     }
@@ -323,7 +323,7 @@ async fn they_are_no_keys_of_the_site_and_within_its_limits() {
 async fn where_the_storage_fails_nothing_is_shown() {
     let (client, cache) = visitor().await;
     read(&client, "/leave/m").await;
-    cache.fail(&[Op::Swap]);
+    cache.fail(&[Op::Replace]);
     assert_eq!(client.get("/show").await.status(), 503);
     cache.fail(&[]);
     assert_eq!(read(&client, "/show").await, "info:m");

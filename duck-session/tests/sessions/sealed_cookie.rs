@@ -103,7 +103,7 @@ async fn a_sealed_session_expires_by_the_servers_clock() {
     clock.advance(Duration::from_millis(1));
     let response = with_id(&client, &cookie).get("/user").await;
     assert_eq!(response.text(), "nobody");
-    assert!(response.set_cookies()[0].contains("Max-Age=0"));
+    assert_eq!(response.set_cookies(), [""; 0]);
 }
 
 #[tokio::test]
@@ -150,8 +150,6 @@ async fn what_a_sealed_cookie_cannot_keep_is_refused_by_name_and_line() {
         "SESSION_ON_LIMIT = 'refuse'",
         "SESSION_CONFLICT = 'merge'",
         "SESSION_CONFLICT = 'fail'",
-        "SESSION_CONFLICT = 'lock'",
-        "SESSION_LOCK_TIMEOUT = 5",
         "SESSION_FSYNC = 'security'",
         "SESSION_FSYNC = 'all'",
         "SESSION_MAX_BYTES = 2701",
@@ -196,25 +194,6 @@ async fn a_sealed_cookie_is_good_only_in_the_browser_it_began_in() {
         let response = visitor.get("/user").header("user-agent", browser).await;
         assert_eq!(response.text(), user, "{browser}");
     }
-}
-
-#[tokio::test]
-async fn one_address_begins_only_so_many_sealed_sessions_in_a_minute() {
-    let crawler = client(sealed().with("SESSION_CREATE_RATE", 2)).await;
-    let crawler = crawler.from_address("192.0.2.7:4000".parse().unwrap());
-    let known = crawler.another();
-    read(&known, "/set/a/1").await;
-    let mut begun = 1;
-    for _ in 0..5 {
-        let response = crawler.another().get("/set/a/1").await;
-        assert_eq!(response.status(), 200, "the page is served");
-        begun += response.set_cookies().len();
-    }
-    assert_eq!(begun, 2);
-    assert_eq!(read(&known, "/add/n").await, "1", "who has one goes on");
-    let user = crawler.another();
-    read(&user, "/login/ada").await;
-    assert_eq!(read(&user, "/user").await, "ada", "a login is no crawler");
 }
 
 /// All of these have one `SECRET_KEY`, as two sites in one container or two settings of one site may.

@@ -2,9 +2,9 @@
 
 use duck::App;
 use duck_session::SessionMiddleware;
-use duck_session::cache::InMemoryCache;
+use duck_session::store::InMemoryCache;
 
-use crate::support::{ScriptedCache, over, read, settings, visit};
+use crate::support::{ScriptedStore, over, read, settings, visit};
 
 async fn refusal(settings: duck::Settings) -> String {
     let app = App::new(settings).with(SessionMiddleware::new());
@@ -115,13 +115,13 @@ async fn a_misspelt_storage_or_engine_was_refused_without_the_right_word() {
 /// What leaves the process is never stored with a key that anybody could guess.
 #[tokio::test]
 async fn without_a_good_key_nothing_that_leaves_the_process_starts() {
-    for (engine, storage) in [("cache", "TestCache"), ("cookie", "InMemoryCache")] {
+    for (engine, storage) in [("cache", "TestStore"), ("cookie", "InMemoryCache")] {
         for key in ["", "short"] {
             let settings = settings()
                 .with("SECRET_KEY", key)
                 .with("SESSION_STORAGE", storage)
                 .with("SESSION_ENGINE", engine);
-            let app = App::new(settings).with(over(&ScriptedCache::default()));
+            let app = App::new(settings).with(over(&ScriptedStore::default()));
             let error = app.start().await.unwrap_err().to_string();
             assert!(error.contains("SECRET_KEY"), "{error}");
         }
@@ -150,10 +150,22 @@ async fn a_session_too_short_for_any_cookie_is_refused() {
     }
 }
 
+/// What an older site set is no silent default: the error says what there is in its place.
 #[tokio::test]
-async fn a_depth_that_cannot_be_read_back_is_refused() {
-    let error = refusal(settings().with("SESSION_MAX_DEPTH", 128)).await;
-    assert!(error.contains("SESSION_MAX_DEPTH"), "{error}");
+async fn a_removed_setting_is_refused_with_what_replaces_it() {
+    for (line, instead) in [
+        ("SESSION_LOCK_TIMEOUT = 5", "`update` counts exactly"),
+        ("SESSION_CREATE_RATE = 60", "SESSION_MAX_SESSIONS"),
+        ("SESSION_MAX_DEPTH = 32", "SESSION_MAX_BYTES"),
+        ("SESSION_CLOCK_SKEW = 300", "five minutes"),
+        ("SESSION_CONFLICT = 'lock'", "`update`"),
+    ] {
+        let toml = format!("SESSION_STORAGE = 'InMemoryCache'\n{line}\n");
+        let error = refusal(duck::Settings::from_toml(&toml).unwrap()).await;
+        let key = line.split(" = ").next().unwrap();
+        assert!(error.contains(&format!("line 2: {key}")), "{error}");
+        assert!(error.contains(instead), "{error}");
+    }
 }
 
 /// Rule F15: whoever knows the URL could take the sessions away.

@@ -1,4 +1,4 @@
-//! A small site, a cache that obeys a script, and a way to hold things up at a chosen moment.
+//! A small site, a store that obeys a script, and a way to hold things up at a chosen moment.
 
 use std::collections::HashMap;
 use std::fmt::{Debug, Write as _};
@@ -6,11 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use duck::session::SessionError;
 use duck::testing::TestClient;
 use duck::{
     App, BoxFuture, Bytes, Error, Request, Response, Result, Settings, UrlPattern, path, text,
 };
-use duck_session::cache::{Cache, Entry};
+use duck_session::store::{
+    Cache, Durability, Page, SessionKey, SessionStore, StoredSession, UserKey, Version,
+};
 use duck_session::{Clock, SessionMiddleware};
 use tokio::sync::Semaphore;
 use tracing::field::{Field, Visit};
@@ -34,31 +37,27 @@ pub(crate) async fn visit(
     TestClient::start(app.urls(urls()).urls(more)).await
 }
 
-/// The same over a cache that does as the test says.
+/// The same over a store that does as the test says.
 pub(crate) async fn scripted(
     more: impl IntoIterator<Item = UrlPattern>,
-) -> (TestClient, ScriptedCache) {
-    let cache = ScriptedCache::default();
-    (visit_cache(settings(), &cache, more).await, cache)
+) -> (TestClient, ScriptedStore) {
+    let store = ScriptedStore::default();
+    (visit_store(settings(), &store, more).await, store)
 }
 
-pub(crate) async fn visit_cache<C: Cache + Clone>(
+pub(crate) async fn visit_store<S: SessionStore + Clone>(
     settings: Settings,
-    cache: &C,
+    store: &S,
     more: impl IntoIterator<Item = UrlPattern>,
 ) -> TestClient {
-    visit(
-        settings.with("SESSION_STORAGE", "TestCache"),
-        over(cache),
-        more,
-    )
-    .await
+    let settings = settings.with("SESSION_STORAGE", "TestStore");
+    visit(settings, over(store), more).await
 }
 
-/// Session middleware that knows this cache as `TestCache`.
-pub(crate) fn over<C: Cache + Clone>(cache: &C) -> SessionMiddleware {
-    let cache = cache.clone();
-    SessionMiddleware::new().cache("TestCache", move |_| Ok(cache.clone()))
+/// Session middleware that knows this store as `TestStore`.
+pub(crate) fn over<S: SessionStore + Clone>(store: &S) -> SessionMiddleware {
+    let store = store.clone();
+    SessionMiddleware::new().store("TestStore", move |_| std::future::ready(Ok(store.clone())))
 }
 
 /// A page for every thing one can do with a session.
@@ -187,10 +186,12 @@ impl Gate {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Op {
-    Get,
-    Delete,
-    Swap,
-    Save,
+    Load,
+    /// The sessions of a user are asked for.
+    List,
+    Create,
+    Replace,
+    Remove,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,27 +202,47 @@ pub(crate) enum When {
 
 /// Counts what is asked of it, and fails, hangs or waits where the test says so.
 #[derive(Clone, Default)]
-pub(crate) struct ScriptedCache(Arc<Script>);
+pub(crate) struct ScriptedStore(Arc<Script>);
+
+/// What is said of a write that was made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Misreport {
+    /// The driver has sent it twice, and says what became of the second time.
+    Refused,
+    /// The answer was lost.
+    Failed,
+}
+
+type Sessions = HashMap<SessionKey, StoredSession>;
 
 #[derive(Default)]
 struct Script {
-    entries: Mutex<HashMap<String, Bytes>>,
+    sessions: Mutex<Sessions>,
     calls: Mutex<Vec<Op>>,
+    writes: Mutex<Vec<Durability>>,
     failing: Mutex<Vec<Op>>,
     hanging: Mutex<Vec<Op>>,
     panicking: Mutex<Vec<Op>>,
     gates: Mutex<Vec<(Op, When, Gate)>>,
+    misreporting: Mutex<Option<Misreport>>,
+    is_full: AtomicBool,
     refuses_replacing: AtomicBool,
     refuses_creating: AtomicUsize,
+    flushes: AtomicUsize,
 }
 
 /// What a broken storage says, and no visitor may read.
 pub(crate) const SECRET_PATH: &str = "/srv/secret/path";
 
-impl ScriptedCache {
+impl ScriptedStore {
     /// What was asked for since the last time.
     pub(crate) fn calls(&self) -> Vec<Op> {
         std::mem::take(&mut *self.0.calls.lock().unwrap())
+    }
+
+    /// What each write since the last time has to survive.
+    pub(crate) fn writes(&self) -> Vec<Durability> {
+        std::mem::take(&mut *self.0.writes.lock().unwrap())
     }
 
     /// The next such operation waits at the gate.
@@ -239,8 +260,18 @@ impl ScriptedCache {
         *self.0.panicking.lock().unwrap() = ops.to_vec();
     }
 
+    /// The next write that is made is not said to be.
+    pub(crate) fn misreport(&self, what: Misreport) {
+        *self.0.misreporting.lock().unwrap() = Some(what);
+    }
+
     pub(crate) fn hang(&self, ops: &[Op]) {
         *self.0.hanging.lock().unwrap() = ops.to_vec();
+    }
+
+    /// From now on there is no room for another session.
+    pub(crate) fn fill(&self) {
+        self.0.is_full.store(true, Ordering::Relaxed);
     }
 
     /// From now on somebody else is always faster.
@@ -248,52 +279,78 @@ impl ScriptedCache {
         self.0.refuses_replacing.store(true, Ordering::Relaxed);
     }
 
-    /// So many times the key of a new record is there already.
+    /// So many times the key of a new session is there already.
     pub(crate) fn refuse_creating(&self, times: usize) {
         self.0.refuses_creating.store(times, Ordering::Relaxed);
     }
 
-    pub(crate) fn entries(&self) -> HashMap<String, Bytes> {
-        self.0.entries.lock().unwrap().clone()
-    }
-
-    /// What is stored of sessions: them, and what is left where they were. Not users' lists.
-    pub(crate) fn sessions(&self) -> HashMap<String, Bytes> {
-        let mut entries = self.entries();
-        // Neither lists of users nor notes of locks.
-        entries.retain(|key, record| key.len() == 64 && record.get(4) != Some(&2));
-        entries
+    /// What is stored.
+    pub(crate) fn sessions(&self) -> Sessions {
+        self.0.sessions.lock().unwrap().clone()
     }
 
     /// How many [`sessions`](Self::sessions) there are.
     pub(crate) fn len(&self) -> usize {
-        self.sessions().len()
+        self.0.sessions.lock().unwrap().len()
     }
 
-    pub(crate) fn remove(&self, key: &str) {
-        self.0.entries.lock().unwrap().remove(key);
+    /// In which version each session is: whatever is written makes another one.
+    pub(crate) fn versions(&self) -> HashMap<SessionKey, Version> {
+        let versions = |(key, session): (_, StoredSession)| (key, session.version());
+        self.sessions().into_iter().map(versions).collect()
     }
 
-    pub(crate) fn put(&self, key: &str, value: Bytes) {
-        self.0.entries.lock().unwrap().insert(key.into(), value);
+    /// The only session there is.
+    pub(crate) fn only(&self) -> StoredSession {
+        let sessions = self.sessions();
+        assert_eq!(sessions.len(), 1, "there is one session");
+        sessions.into_values().next().unwrap()
     }
 
-    async fn run<T>(
+    pub(crate) fn put(&self, session: StoredSession) {
+        let mut sessions = self.0.sessions.lock().unwrap();
+        sessions.insert(*session.key(), session);
+    }
+
+    /// Puts other bytes in the place of a session's.
+    pub(crate) fn put_bytes(&self, session: &StoredSession, bytes: impl Into<Bytes>) {
+        let (key, user) = (*session.key(), session.user().copied());
+        let (version, expires) = (session.version(), session.expires());
+        self.put(StoredSession::new(key, version, user, expires, bytes));
+    }
+
+    /// How often the store was to write what it holds back.
+    pub(crate) fn flushes(&self) -> usize {
+        self.0.flushes.load(Ordering::Relaxed)
+    }
+
+    async fn write(
         &self,
         op: Op,
-        work: impl FnOnce(&mut HashMap<String, Bytes>) -> T,
-    ) -> Result<T> {
+        durability: Durability,
+        work: impl FnOnce(&mut Sessions) -> bool,
+    ) -> Result<bool> {
+        self.0.writes.lock().unwrap().push(durability);
+        let done = self.run(op, work).await?;
+        match self.0.misreporting.lock().unwrap().take() {
+            Some(Misreport::Refused) => Ok(false),
+            Some(Misreport::Failed) => Err(Error::internal("the answer was lost")),
+            None => Ok(done),
+        }
+    }
+
+    async fn run<T>(&self, op: Op, work: impl FnOnce(&mut Sessions) -> T) -> Result<T> {
         self.0.calls.lock().unwrap().push(op);
         self.wait(op, When::Before).await;
         if self.0.hanging.lock().unwrap().contains(&op) {
             std::future::pending::<()>().await;
         }
         let panics = self.0.panicking.lock().unwrap().contains(&op);
-        assert!(!panics, "the cache panics, on purpose");
+        assert!(!panics, "the store panics, on purpose");
         if self.0.failing.lock().unwrap().contains(&op) {
             return Err(Error::internal(format!("{SECRET_PATH} is broken")));
         }
-        let done = work(&mut self.0.entries.lock().unwrap());
+        let done = work(&mut self.0.sessions.lock().unwrap());
         self.wait(op, When::After).await;
         Ok(done)
     }
@@ -310,61 +367,97 @@ impl ScriptedCache {
     }
 }
 
-impl Cache for ScriptedCache {
-    const ATOMIC: bool = true;
+impl SessionStore for ScriptedStore {
+    const SHARED: bool = true;
 
-    async fn set(&self, _key: &str, _value: &[u8], _ttl: Option<Duration>) -> Result<()> {
-        unreachable!("the engine swaps")
+    async fn load(&self, key: &SessionKey) -> Result<Option<StoredSession>> {
+        self.run(Op::Load, |sessions| sessions.get(key).cloned())
+            .await
     }
 
-    async fn get(&self, key: &str) -> Result<Option<Bytes>> {
-        self.run(Op::Get, |entries| entries.get(key).cloned()).await
-    }
-
-    async fn delete(&self, key: &str) -> Result<()> {
-        self.run(Op::Delete, |entries| entries.remove(key)).await?;
-        Ok(())
-    }
-
-    async fn clear(&self) -> Result<()> {
-        self.0.entries.lock().unwrap().clear();
-        Ok(())
-    }
-
-    async fn save(&self) -> Result<()> {
-        self.run(Op::Save, |_| ()).await
-    }
-
-    async fn compare_and_swap(
-        &self,
-        key: &str,
-        expected: Option<&[u8]>,
-        new: Option<Entry<'_>>,
-    ) -> Result<bool> {
-        let refuses = self.0.refuses_replacing.load(Ordering::Relaxed);
-        self.run(Op::Swap, |entries| {
-            if refuses && expected.is_some() {
-                return false;
-            }
+    async fn create(&self, session: &StoredSession, durability: Durability) -> Result<bool> {
+        if self.0.is_full.load(Ordering::Relaxed) {
+            return Err(SessionError::Full.into());
+        }
+        self.write(Op::Create, durability, |sessions| {
             let left = self.0.refuses_creating.load(Ordering::Relaxed);
-            if expected.is_none() && left > 0 {
+            if left > 0 {
                 self.refuse_creating(left - 1);
                 return false;
             }
-            if entries.get(key).map(|value| &value[..]) != expected {
-                return false;
+            let is_free = !sessions.contains_key(session.key());
+            if is_free {
+                sessions.insert(*session.key(), session.clone());
             }
-            match new {
-                Some(entry) => {
-                    entries.insert(key.into(), Bytes::copy_from_slice(entry.value));
-                }
-                None => {
-                    entries.remove(key);
-                }
-            }
-            true
+            is_free
         })
         .await
+    }
+
+    async fn replace(
+        &self,
+        expected: Version,
+        session: &StoredSession,
+        durability: Durability,
+    ) -> Result<bool> {
+        let refuses = self.0.refuses_replacing.load(Ordering::Relaxed);
+        self.write(Op::Replace, durability, |sessions| {
+            match sessions.get_mut(session.key()) {
+                Some(stored) if stored.version() == expected && !refuses => {
+                    *stored = session.clone();
+                    true
+                }
+                _ => false,
+            }
+        })
+        .await
+    }
+
+    async fn remove(
+        &self,
+        key: &SessionKey,
+        expected: Option<Version>,
+        durability: Durability,
+    ) -> Result<bool> {
+        self.write(Op::Remove, durability, |sessions| {
+            let is_meant = |stored: &StoredSession| {
+                expected.is_none_or(|expected| stored.version() == expected)
+            };
+            sessions.get(key).is_some_and(is_meant) && sessions.remove(key).is_some()
+        })
+        .await
+    }
+
+    async fn of_user(&self, user: &UserKey, limit: usize) -> Result<Vec<StoredSession>> {
+        self.run(Op::List, |sessions| {
+            let theirs = sessions
+                .values()
+                .filter(|session| session.user() == Some(user));
+            theirs.take(limit).cloned().collect()
+        })
+        .await
+    }
+
+    async fn remove_expired(&self, now: u64, _limit: usize) -> Result<usize> {
+        let mut sessions = self.0.sessions.lock().unwrap();
+        let before = sessions.len();
+        sessions.retain(|_, session| session.expires() > now);
+        Ok(before - sessions.len())
+    }
+
+    async fn page(&self, _after: Option<&str>, _limit: usize) -> Result<Page> {
+        let sessions = self.0.sessions.lock().unwrap();
+        Ok(Page::new(sessions.values().cloned().collect(), None))
+    }
+
+    async fn clear(&self) -> Result<()> {
+        self.0.sessions.lock().unwrap().clear();
+        Ok(())
+    }
+
+    async fn flush(&self) -> Result<()> {
+        self.0.flushes.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 }
 

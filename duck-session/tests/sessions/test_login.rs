@@ -70,7 +70,7 @@ async fn a_test_cannot_log_in_where_nothing_reaches_the_session() {
 
 #[tokio::test]
 async fn a_login_that_cannot_be_kept_fails_the_test() {
-    for op in [Op::Get, Op::Swap] {
+    for op in [Op::Load, Op::Replace] {
         let (client, cache) = scripted([]).await;
         read(&client, "/set/a/1").await;
         let before = id(&client);

@@ -6,7 +6,7 @@ use duck::testing::TestClient;
 use duck::{App, Request, Result, Settings, path};
 use duck_session::{Clock, SessionMiddleware};
 
-use crate::support::{Op, ScriptedCache, over, settings, urls};
+use crate::support::{Kind, Op, ScriptedStore, on_every_storage, over, read, settings, urls};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -110,11 +110,11 @@ async fn no_visit_moves_the_absolute_end_and_a_login_does() {
 
 #[tokio::test]
 async fn a_limit_holds_for_sessions_from_before_it_was_set() {
-    let cache = ScriptedCache::default();
+    let cache = ScriptedStore::default();
     let clock = Clock::manual();
     let site = async |settings: Settings| {
         let sessions = over(&cache).clock(clock.clone());
-        let app = App::new(settings.with("SESSION_STORAGE", "TestCache")).with(sessions);
+        let app = App::new(settings.with("SESSION_STORAGE", "TestStore")).with(sessions);
         TestClient::start(app.urls(urls())).await
     };
     let before = site(settings()).await;
@@ -144,11 +144,11 @@ async fn every_request_counts_as_a_save_where_the_site_wants_it() {
 
 #[tokio::test]
 async fn a_visit_reverts_nothing_and_a_storage_that_cannot_write_ends_nothing() {
-    let cache = ScriptedCache::default();
+    let cache = ScriptedStore::default();
     let clock = Clock::manual();
     let settings = settings()
         .with("SESSION_IDLE_TIMEOUT", 600)
-        .with("SESSION_STORAGE", "TestCache");
+        .with("SESSION_STORAGE", "TestStore");
     let app = App::new(settings)
         .with(over(&cache).clock(clock.clone()))
         .urls(urls());
@@ -156,7 +156,7 @@ async fn a_visit_reverts_nothing_and_a_storage_that_cannot_write_ends_nothing() 
     site.get("/set/key/1").await;
     let value = reads(&site).await;
     clock.advance(2 * MINUTE);
-    cache.fail(&[Op::Swap]);
+    cache.fail(&[Op::Replace]);
     let page = site.get("/get/key").await;
     assert_eq!(
         (page.status().as_u16(), page.text()),
@@ -212,5 +212,26 @@ async fn a_visit_cannot_write_a_sealed_cookie() {
             error.contains(key) && error.contains("needs a storage"),
             "{error}"
         );
+    }
+}
+
+/// A clock that was wrong for a while is set right; whoever was told that a session is over stays out.
+#[tokio::test]
+async fn what_was_seen_expired_does_not_come_back_with_the_clock() {
+    let clock = Clock::manual();
+    let limits = [
+        ("SESSION_COOKIE_AGE", 600),
+        ("SESSION_IDLE_TIMEOUT", 600),
+        ("SESSION_ABSOLUTE_TIMEOUT", 600),
+    ];
+    for (limit, seconds) in limits {
+        let limited = settings().with(limit, seconds);
+        for Kind { name, client, .. } in on_every_storage(&limited, &clock, Vec::new).await {
+            read(&client, "/login/ada").await;
+            clock.advance(10 * MINUTE);
+            assert_eq!(read(&client, "/user").await, "nobody", "{name} {limit}");
+            clock.step_back(5 * MINUTE);
+            assert_eq!(read(&client, "/user").await, "nobody", "{name} {limit}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use futures_util::{StreamExt, stream as streams};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::{
-    Gate, Op, ScriptedCache, id, over, page, read, scripted, settings, visit, visit_cache, with_id,
+    Gate, Op, ScriptedStore, id, over, page, read, scripted, settings, visit, visit_store, with_id,
 };
 
 /// A handle that outlives its request.
@@ -83,7 +83,7 @@ async fn what_is_set_after_reading_again_is_saved() {
     read(&client, "/remove/b").await;
     cache.calls();
     read(&client, "/again").await;
-    assert_eq!(cache.calls(), [Op::Get, Op::Get, Op::Swap, Op::Save]);
+    assert_eq!(cache.calls(), [Op::Load, Op::Load, Op::Replace]);
     assert_eq!(read(&client, "/get/b").await, "2");
 }
 
@@ -100,7 +100,7 @@ async fn the_first_access_reads_once() {
     read(&client, "/set/a/1").await;
     cache.calls();
     assert_eq!(read(&client, "/again").await, "Some(\"1\")");
-    assert_eq!(cache.calls(), [Op::Get]);
+    assert_eq!(cache.calls(), [Op::Load]);
 }
 
 #[tokio::test]
@@ -171,20 +171,20 @@ async fn a_session_that_ended_is_empty_when_it_is_read_again_and_takes_nothing()
 
 #[tokio::test]
 async fn where_the_storage_fails_what_was_set_is_still_there() {
-    let cache = ScriptedCache::default();
+    let cache = ScriptedStore::default();
     let script = cache.clone();
     let more = [page("/again", move |request: Request| {
         let script = script.clone();
         async move {
             request.session.set("a", 1).await?;
-            script.fail(&[Op::Get]);
+            script.fail(&[Op::Load]);
             let failed = request.session.reload().await;
             script.fail(&[]);
             assert!(matches!(failed, Err(SessionError::Store(_))), "{failed:?}");
             Ok(text(""))
         }
     })];
-    let client = visit_cache(settings(), &cache, more).await;
+    let client = visit_store(settings(), &cache, more).await;
     read(&client, "/set/b/1").await;
     read(&client, "/again").await;
     assert_eq!(read(&client, "/get/a").await, "1");
@@ -248,20 +248,20 @@ async fn a_stream_ends_when_its_visitor_logs_out_elsewhere() {
     cache.calls();
     let (lived, ()) = tokio::join!(seconds(&tab), async {
         sleep(Duration::from_secs(150)).await;
-        assert_eq!(cache.calls(), [Op::Get; 3], "to load it, and twice");
+        assert_eq!(cache.calls(), [Op::Load; 3], "to load it, and twice");
         read(&client, "/logout").await;
         cache.calls();
     });
     assert_eq!(lived, 179, "it asks once a minute");
-    assert_eq!(cache.calls(), [Op::Get]);
+    assert_eq!(cache.calls(), [Op::Load]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_storage_is_asked_as_often_as_the_setting_says() {
     for (interval, lived) in [(10, 159), (100, 199), (0, 150)] {
-        let cache = ScriptedCache::default();
+        let cache = ScriptedStore::default();
         let settings = settings().with("SESSION_TOUCH_INTERVAL", interval);
-        let client = visit_cache(settings, &cache, [letters()]).await;
+        let client = visit_store(settings, &cache, [letters()]).await;
         read(&client, "/login/ada").await;
         let tab = with_id(&client, &id(&client));
         let logout = after(150, &client, "/logout");
@@ -293,11 +293,11 @@ fn runs(clock: &Clock) -> tokio::task::JoinHandle<()> {
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_gets_new_ids_in_time_is_followed() {
-    let (cache, clock) = (ScriptedCache::default(), Clock::manual());
+    let (cache, clock) = (ScriptedStore::default(), Clock::manual());
     let renewing = settings()
         .with("SESSION_RENEWAL_INTERVAL", 100)
         .with("SESSION_RENEWAL_GRACE", 5)
-        .with("SESSION_STORAGE", "TestCache");
+        .with("SESSION_STORAGE", "TestStore");
     let client = visit(renewing, over(&cache).clock(clock.clone()), [letters()]).await;
     read(&client, "/login/ada").await;
     let (first, tab) = (id(&client), with_id(&client, &id(&client)));
@@ -334,13 +334,13 @@ async fn a_stream_ends_when_its_session_is_revoked() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_ends_when_the_password_changes() {
-    let (cache, hash) = (ScriptedCache::default(), Arc::new(Mutex::new("old")));
+    let (cache, hash) = (ScriptedStore::default(), Arc::new(Mutex::new("old")));
     let asked = hash.clone();
     let sessions = over(&cache).auth_hash(move |_user: String| {
         let now = asked.lock().unwrap().to_string();
         async move { Ok(Some(now)) }
     });
-    let settings = settings().with("SESSION_STORAGE", "TestCache");
+    let settings = settings().with("SESSION_STORAGE", "TestStore");
     let client = visit(settings, sessions, [letters()]).await;
     read(&client, "/login/ada").await;
     let (lived, ()) = tokio::join!(seconds(&client), async {
@@ -367,31 +367,14 @@ async fn watching_while_the_page_is_made_loses_no_change() {
     assert_eq!(read(&client, "/get/mine").await, "1");
 }
 
-/// Whatever a stream reads, the next request of its visitor does not wait for its end.
-#[tokio::test(start_paused = true)]
-async fn a_stream_keeps_nobody_waiting() {
-    let cache = ScriptedCache::default();
-    let settings = settings().with("SESSION_CONFLICT", "lock");
-    let client = visit_cache(settings, &cache, [letters()]).await;
-    read(&client, "/login/ada").await;
-    let tab = with_id(&client, &id(&client));
-    let start = Instant::now();
-    let (lived, ()) = tokio::join!(seconds(&tab), async {
-        after(90, &client, "/add/n").await;
-        assert_eq!(start.elapsed().as_secs(), 90);
-        read(&client, "/logout").await;
-    });
-    assert_eq!(lived, 119);
-}
-
 /// A session that is watched for long is not visited by that.
 #[tokio::test(start_paused = true)]
 async fn a_session_that_is_only_watched_ends_in_its_time() {
-    let cache = ScriptedCache::default();
+    let cache = ScriptedStore::default();
     let clock = Clock::manual();
     let idle = settings()
         .with("SESSION_IDLE_TIMEOUT", 600)
-        .with("SESSION_STORAGE", "TestCache");
+        .with("SESSION_STORAGE", "TestStore");
     let client = visit(idle, over(&cache).clock(clock.clone()), [letters()]).await;
     read(&client, "/login/ada").await;
     cache.calls();
@@ -399,7 +382,7 @@ async fn a_session_that_is_only_watched_ends_in_its_time() {
     let time = runs(&clock);
     let lived = seconds(&tab).await;
     assert!((599..=660).contains(&lived), "{lived}");
-    assert!(cache.calls().iter().all(|call| *call == Op::Get));
+    assert!(cache.calls().iter().all(|call| *call == Op::Load));
 
     read(&client, "/login/ada").await;
     let tab = with_id(&client, &id(&client));
@@ -466,17 +449,17 @@ async fn a_session_begun_or_renewed_on_the_page_is_watched_under_its_new_id() {
 
 #[tokio::test(start_paused = true)]
 async fn where_the_storage_fails_a_session_counts_until_the_end_that_was_known() {
-    let cache = ScriptedCache::default();
+    let cache = ScriptedStore::default();
     let clock = Clock::manual();
     let settings = settings()
         .with("SESSION_COOKIE_AGE", 600)
-        .with("SESSION_STORAGE", "TestCache");
+        .with("SESSION_STORAGE", "TestStore");
     let client = visit(settings, over(&cache).clock(clock.clone()), [letters()]).await;
     read(&client, "/login/ada").await;
     let tab = with_id(&client, &id(&client));
     let (lived, ()) = tokio::join!(seconds(&tab), async {
         sleep(Duration::from_secs(90)).await;
-        cache.fail(&[Op::Get]);
+        cache.fail(&[Op::Load]);
         sleep(Duration::from_secs(300)).await;
         clock.advance(Duration::from_secs(600));
     });

@@ -7,20 +7,21 @@ use std::time::Duration;
 
 use duck::session::SessionError;
 use duck::{Error, Request, Session, StatusCode, path, text};
+use duck_session::Clock;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{
-    Gate, Op, ScriptedCache, When, id, page, read, scripted, settings, visit_cache, with_id,
+    Gate, Op, ScriptedStore, When, id, over, page, read, scripted, settings, visit, visit_store,
+    with_id,
 };
-
-const WRITE: [Op; 2] = [Op::Swap, Op::Save];
 
 /// What each page costs and sends, for a visitor who has a session with `n` = 1.
 #[tokio::test]
 async fn only_a_change_is_written() {
-    let (client, cache) = scripted([
+    let (cache, clock) = (ScriptedStore::default(), Clock::manual());
+    let pages = [
         page("/begin", async |request| {
             request.session.set("n", 1).await?;
             request.session.set("list", vec![1, 2]).await?;
@@ -78,33 +79,35 @@ async fn only_a_change_is_written() {
             request.session.set_modified(false);
             Ok(text(""))
         }),
-    ])
-    .await;
+    ];
+    let settings = settings().with("SESSION_STORAGE", "TestStore");
+    let client = visit(settings, over(&cache).clock(clock.clone()), pages).await;
+    let write = &[Op::Replace][..];
     for (path, writes, cookies) in [
-        ("/begin", true, 1),
-        ("/equal", false, 0),
-        ("/and-back", false, 0),
-        ("/gone-and-back", false, 0),
-        ("/look", false, 0),
-        ("/update-nothing", false, 0),
-        ("/remove-missing", false, 0),
-        ("/force-not", false, 0),
-        ("/nested", true, 0),
-        ("/force", true, 1),
-        ("/pop", true, 0),
-        ("/clear", true, 0),
-        ("/clear", false, 0),
+        ("/begin", &[Op::Create][..], 1),
+        ("/equal", &[], 0),
+        ("/and-back", &[], 0),
+        ("/gone-and-back", &[], 0),
+        ("/look", &[], 0),
+        ("/update-nothing", &[], 0),
+        ("/remove-missing", &[], 0),
+        ("/force-not", &[], 0),
+        ("/nested", write, 0),
+        ("/force", write, 1),
+        ("/pop", write, 0),
+        ("/clear", write, 0),
+        ("/clear", &[], 0),
     ] {
+        clock.advance(Duration::from_secs(1));
         cache.calls();
         let response = client.get(path).await;
         assert_eq!(response.status(), 200, "{path}");
         let calls: Vec<_> = cache
             .calls()
             .into_iter()
-            .filter(|op| *op != Op::Get)
+            .filter(|op| *op != Op::Load)
             .collect();
-        let expected: &[Op] = if writes { &WRITE } else { &[] };
-        assert_eq!(calls, expected, "{path}");
+        assert_eq!(calls, writes, "{path}");
         assert_eq!(response.set_cookies().len(), cookies, "{path}");
         assert_eq!(response.header("vary"), Some("Cookie"), "{path}");
     }
@@ -201,7 +204,7 @@ async fn a_site_may_keep_the_data_of_failed_pages() {
         Err(Error::internal("on purpose"))
     })];
     let settings = settings().with("SESSION_SAVE_ON_ERROR", true);
-    let client = visit_cache(settings, &ScriptedCache::default(), more).await;
+    let client = visit_store(settings, &ScriptedStore::default(), more).await;
     assert_eq!(client.get("/fail").await.status(), 500);
     assert_eq!(read(&client, "/get/a").await, "1");
 }
@@ -255,7 +258,7 @@ async fn an_explicit_save_costs_the_response_no_cookie() {
     .await;
     let response = client.get("/begin").await;
     assert_eq!(response.set_cookies().len(), 1);
-    assert_eq!(cache.calls(), WRITE);
+    assert_eq!(cache.calls(), [Op::Create]);
     let first = id(&client);
     let response = client.get("/cycle-and-on").await;
     assert_eq!(response.set_cookies().len(), 1);
@@ -336,20 +339,20 @@ async fn a_session_that_ended_is_not_begun_again_by_a_second_save() {
 
 #[tokio::test]
 async fn a_failed_save_is_no_success_though_the_view_ignores_it() {
-    let cache = ScriptedCache::default();
+    let cache = ScriptedStore::default();
     let broken = cache.clone();
     let more = [page("/careless", move |request: Request| {
         let cache = broken.clone();
         async move {
             request.session.logout().await?;
-            cache.fail(&[Op::Swap, Op::Delete]);
+            cache.fail(&[Op::Replace, Op::Remove]);
             assert!(request.session.save().await.is_err());
             cache.fail(&[]);
             assert!(request.session.save().await.is_err());
             Ok(text("You are logged out."))
         }
     })];
-    let client = visit_cache(settings(), &cache, more).await;
+    let client = visit_store(settings(), &cache, more).await;
     read(&client, "/login/7").await;
     let response = client.get("/careless").await;
     assert_eq!(response.status(), 503);
@@ -376,7 +379,7 @@ async fn a_save_nobody_waits_for_still_sends_its_cookie() {
     .await;
     for path in ["/impatient", "/beside"] {
         let visitor = client.another();
-        let gate = cache.hold(Op::Swap, When::Before);
+        let gate = cache.hold(Op::Create, When::Before);
         let (response, ()) = tokio::join!(visitor.get(path).into_future(), async {
             gate.reached().await;
             for _ in 0..10 {
@@ -445,7 +448,7 @@ async fn what_is_set_while_the_session_is_saved_is_refused() {
         }
     })])
     .await;
-    let gate = cache.hold(Op::Swap, When::After);
+    let gate = cache.hold(Op::Create, When::After);
     tokio::join!(read(&client, "/keep"), async {
         gate.reached().await;
         let session: Session = kept.lock().unwrap().take().unwrap();
@@ -458,15 +461,11 @@ async fn what_is_set_while_the_session_is_saved_is_refused() {
 
 #[tokio::test]
 async fn a_client_that_goes_away_leaves_nothing_half_saved() {
-    for (op, when) in [
-        (Op::Swap, When::Before),
-        (Op::Swap, When::After),
-        (Op::Save, When::Before),
-    ] {
+    for when in [When::Before, When::After] {
         let (client, cache) = scripted([]).await;
         read(&client, "/set/a/1").await;
         cache.calls();
-        let gate = cache.hold(op, when);
+        let gate = cache.hold(Op::Replace, when);
         {
             let mut request = pin!(client.get("/set/a/2").into_future());
             tokio::select! {
@@ -475,20 +474,11 @@ async fn a_client_that_goes_away_leaves_nothing_half_saved() {
             }
         }
         gate.open();
-        let done = cache.hold(Op::Save, When::After);
-        if (op, when) != (Op::Save, When::Before) {
-            done.reached().await;
-        }
-        done.open();
         for _ in 0..10 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(
-            cache.calls(),
-            [Op::Get, Op::Swap, Op::Save],
-            "{op:?} {when:?}"
-        );
-        assert_eq!(read(&client, "/get/a").await, "\"2\"", "{op:?} {when:?}");
+        assert_eq!(cache.calls(), [Op::Load, Op::Replace], "{when:?}");
+        assert_eq!(read(&client, "/get/a").await, "\"2\"", "{when:?}");
     }
 }
 
@@ -592,7 +582,7 @@ async fn a_guarded_value_that_cannot_be_stored_fails_the_page() {
         Ok(text("grown"))
     })];
     let settings = settings().with("SESSION_MAX_BYTES", 1000);
-    let client = visit_cache(settings, &ScriptedCache::default(), more).await;
+    let client = visit_store(settings, &ScriptedStore::default(), more).await;
     read(&client, "/set/a/1").await;
     assert_eq!(client.get("/grow").await.status(), 413);
     assert_eq!(read(&client, "/get/a").await, "\"1\"");
@@ -619,16 +609,16 @@ async fn a_value_seen_through_a_narrower_type_keeps_its_other_fields() {
     read(&client, "/begin").await;
     cache.calls();
     assert_eq!(read(&client, "/look").await, "1");
-    assert_eq!(cache.calls(), [Op::Get], "looking is no change");
+    assert_eq!(cache.calls(), [Op::Load], "looking is no change");
     assert_eq!(read(&client, "/get/value").await, r#"{"a":1,"b":2}"#);
 }
 
 #[tokio::test]
 async fn a_logout_during_a_save_of_the_same_request_is_final() {
-    let cache = ScriptedCache::default();
+    let cache = ScriptedStore::default();
     let script = cache.clone();
     let page = page("/beside", move |request: Request| {
-        let gate = script.hold(Op::Swap, When::Before);
+        let gate = script.hold(Op::Replace, When::Before);
         async move {
             request.session.set("a", 1).await?;
             let session = request.session.clone();
@@ -640,7 +630,7 @@ async fn a_logout_during_a_save_of_the_same_request_is_final() {
             Ok(text("You are logged out."))
         }
     });
-    let client = visit_cache(settings(), &cache, [page]).await;
+    let client = visit_store(settings(), &cache, [page]).await;
     read(&client, "/login/7").await;
     let response = client.get("/beside").await;
     assert!(
@@ -652,7 +642,7 @@ async fn a_logout_during_a_save_of_the_same_request_is_final() {
 }
 
 #[tokio::test]
-async fn a_logout_after_a_save_that_found_nothing_follows_the_session_to_its_new_id() {
+async fn a_logout_after_a_save_that_came_too_late_ends_the_session_under_its_new_id() {
     let gate = Gate::new();
     let held = gate.clone();
     let (client, _) = scripted([page("/slow", move |request: Request| {
@@ -682,7 +672,7 @@ async fn a_logout_after_a_save_that_found_nothing_follows_the_session_to_its_new
 
 #[tokio::test]
 async fn a_value_set_back_over_what_others_wrote_is_written() {
-    let cache = ScriptedCache::default();
+    let cache = ScriptedStore::default();
     let (script, start) = (cache.clone(), Gate::new());
     let begin = start.clone();
     let page = page("/there-and-back", move |request: Request| {
@@ -691,7 +681,7 @@ async fn a_value_set_back_over_what_others_wrote_is_written() {
             let session = request.session.clone();
             session.set("y", 1).await?; // here x is 0
             begin.pass().await; // and now it is 3
-            let gate = script.hold(Op::Swap, When::Before);
+            let gate = script.hold(Op::Replace, When::Before);
             let saving = session.clone();
             let saving = tokio::spawn(async move { saving.save().await });
             gate.reached().await;
@@ -702,7 +692,7 @@ async fn a_value_set_back_over_what_others_wrote_is_written() {
             Ok(text(""))
         }
     });
-    let client = visit_cache(settings(), &cache, [page]).await;
+    let client = visit_store(settings(), &cache, [page]).await;
     read(&client, "/set/x/0").await;
     let tab = with_id(&client, &id(&client));
     let (_, ()) = tokio::join!(tab.get("/there-and-back").into_future(), async {

@@ -15,17 +15,17 @@ a session, under every way a request can end. This page is printed by a test tha
 
 A cell says what the storage is asked for, what becomes of the cookie, and what caches are told:
 
-* *load* reads a record; *create* puts one where there was none; *swap* puts one in place of the one that was
-  read, or a note in place of an id that was given up; *delete* removes one. Each is asked for once.
-* *list* reads the list of a user's sessions and writes it.
-* *new id*, *same id*, *removal*: the `Set-Cookie`. Without one of these words there is none.
+* *load* reads the session; *create* stores a new one; *replace* stores its next version, if nobody else was
+  faster; *remove* removes it. *list* asks for the sessions of a user. Each is asked for once.
+* *new id*, *same id*, *removal*: the `Set-Cookie`. Without one of these words there is none. A new id is part of
+  the same write as everything else that changed.
 * *vary* is `Vary: Cookie`, beside what the view says. *no-store* is `Cache-Control: no-store`, in place of what
   the view says; without it the view's own stands.
 
 Endings whose cells are all alike share a column. *timeout*: a middleware inside of the sessions gives up on the
 view and answers 503. *gone in the view*, *gone in the save*: the client closes the connection while the view
-runs, or while the session is saved; nobody hears the response then. A view that was cut off is as if it had not
-run, but for a logout and for what it saved itself: of a new id the visitor would never hear.
+runs, or while the session is saved, so there is no response. If the view was cut off, only a logout and what the
+view saved itself are kept. A new id is not: the visitor would never get it.
 ";
 
 /// The whole page.
@@ -88,7 +88,11 @@ fn title(visitor: Visitor) -> &'static str {
         Visitor::Due => {
             "A visitor with a session whose end is due to be moved (`SESSION_IDLE_TIMEOUT`)"
         }
+        Visitor::Renewing => {
+            "A logged-in visitor whose session is due to get another id (`SESSION_RENEWAL_INTERVAL`)"
+        }
         Visitor::Dead => "A visitor whose cookie leads nowhere",
+        Visitor::Replaced => "A visitor whose id a login replaced less than 10 seconds ago",
     }
 }
 
@@ -102,6 +106,8 @@ fn action(operation: Operation) -> &'static str {
         Operation::Nested => "changes a value through `get_mut`, if there is one",
         Operation::Clear => "`clear`",
         Operation::SetExpiry => "`set_expiry`",
+        Operation::Flash => "`flash`: leaves a message",
+        Operation::Flashes => "`flashes`: takes the messages out, if there are any",
         Operation::CycleId => "`cycle_id`",
         Operation::Login => "`login`",
         Operation::Flush => "`flush`, `logout`",
@@ -122,27 +128,23 @@ fn ending(outcome: Outcome) -> String {
 
 fn text(cell: Cell) -> String {
     let Counts {
-        gets,
-        creates,
-        swaps,
-        deletes,
+        loads,
         lists,
+        creates,
+        replaces,
+        removes,
     } = cell.counts;
     let mut words = Vec::new();
     for (count, word) in [
-        (gets, "load"),
+        (loads, "load"),
+        (lists, "list"),
         (creates, "create"),
-        (swaps, "swap"),
-        (deletes, "delete"),
+        (replaces, "replace"),
+        (removes, "remove"),
     ] {
         assert!(count <= 1, "the page says that each is asked for once");
         words.extend((count == 1).then_some(word));
     }
-    assert!(
-        lists == 0 || lists == 2,
-        "the page says that a list is read and written"
-    );
-    words.extend((lists > 0).then_some("list"));
     words.extend(match cell.cookie {
         Cookie::None => None,
         Cookie::New => Some("new id"),

@@ -11,19 +11,30 @@ pub(crate) enum Visitor {
     Live,
     /// With a live session whose end is due to be moved: rule 18.
     Due,
+    /// Logged in for so long that the session is due to get another id: rule 34.
+    Renewing,
     /// With a cookie that could be an id and leads nowhere.
     Dead,
+    /// With an id that a login has just replaced: the request was under way meanwhile.
+    Replaced,
 }
 
 impl Visitor {
-    pub(crate) const ALL: [Self; 4] = [Self::New, Self::Live, Self::Due, Self::Dead];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::New,
+        Self::Live,
+        Self::Due,
+        Self::Renewing,
+        Self::Dead,
+        Self::Replaced,
+    ];
 
     fn sends_a_cookie(self) -> bool {
         self != Self::New
     }
 
     pub(crate) fn has_a_session(self) -> bool {
-        matches!(self, Self::Live | Self::Due)
+        matches!(self, Self::Live | Self::Due | Self::Renewing)
     }
 }
 
@@ -41,13 +52,17 @@ pub(crate) enum Operation {
     Nested,
     Clear,
     SetExpiry,
+    /// Leaves a message.
+    Flash,
+    /// Takes the messages out, if there are any.
+    Flashes,
     CycleId,
     Login,
     Flush,
 }
 
 impl Operation {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Nothing,
         Self::Read,
         Self::Equal,
@@ -56,6 +71,8 @@ impl Operation {
         Self::Nested,
         Self::Clear,
         Self::SetExpiry,
+        Self::Flash,
+        Self::Flashes,
         Self::CycleId,
         Self::Login,
         Self::Flush,
@@ -149,8 +166,8 @@ pub(crate) fn expected(visitor: Visitor, operation: Operation, outcome: Outcome)
     let touched = is_touched(visitor, change, outcome);
     let mut counts = counts(visitor, change, touched);
     if operation == Operation::Login && change != Change::None {
-        // 32: a login is put on its user's list, which is read and written.
-        counts.lists = 2;
+        // 39: a login counts the sessions that its user has.
+        counts.lists = 1;
     }
     let cookie = cookie(visitor, change, touched);
     if !outcome.is_heard() {
@@ -171,17 +188,24 @@ pub(crate) fn expected(visitor: Visitor, operation: Operation, outcome: Outcome)
 fn change(visitor: Visitor, operation: Operation) -> Change {
     match (operation, visitor.has_a_session()) {
         (Operation::Nothing | Operation::Read, _) => Change::None,
+        (Operation::Login, _) => Change::NewId,
+        // 46: a logout removes the cookie, wherever it leads.
+        (Operation::Flush, false) if visitor.sends_a_cookie() => Change::End,
+        (Operation::Flush, true) => Change::End,
+        // All else that was under way during a login is dropped: saved, it would take the session away.
+        _ if visitor == Visitor::Replaced => Change::None,
         // 16: an equal value is no change.
         (Operation::Equal, true) => Change::None,
-        (Operation::Equal, false) | (Operation::Write | Operation::Save, _) => Change::Data,
-        (Operation::Nested | Operation::Clear, true) => Change::Data,
+        (Operation::Equal, false) => Change::Data,
+        (Operation::Write | Operation::Save | Operation::Flash, _) => Change::Data,
+        (Operation::Nested | Operation::Clear | Operation::Flashes, true) => Change::Data,
         (Operation::SetExpiry, true) => Change::Expiry,
-        (Operation::CycleId, true) | (Operation::Login, _) => Change::NewId,
-        (Operation::Flush, true) => Change::End,
+        (Operation::CycleId, true) => Change::NewId,
         // 19: a session with nothing in it is not created, for an end or a new id of its own.
         (
             Operation::Nested
             | Operation::Clear
+            | Operation::Flashes
             | Operation::SetExpiry
             | Operation::CycleId
             | Operation::Flush,
@@ -199,47 +223,43 @@ fn committed(change: Change, operation: Operation, outcome: Outcome) -> Change {
         // 21: of a new id the visitor would never hear, and the old one would be dead.
         Change::NewId if outcome == Outcome::GoneInView => Change::None,
         Change::NewId => change,
-        _ if operation == Operation::Save => change,
+        _ if matches!(operation, Operation::Save | Operation::Flashes) => change,
         // 15: data is, whatever the status, unless it is a failure.
         _ if outcome.failed() => Change::None,
         _ => change,
     }
 }
 
-/// 18: a visit moves the end of a session where that is due, and so does a save.
+/// 18 and 34: a visit moves the end of a session, or gives it another id, where that is due, and so does a
+/// save.
 fn is_touched(visitor: Visitor, change: Change, outcome: Outcome) -> bool {
-    visitor == Visitor::Due && (change != Change::None || !outcome.failed())
+    let is_due = matches!(visitor, Visitor::Due | Visitor::Renewing);
+    is_due && (change != Change::None || !outcome.failed())
 }
 
 /// 9: one load, for those who have something to load. 17: no write without a change or a touch.
 fn counts(visitor: Visitor, change: Change, touched: bool) -> Counts {
-    let is_live = visitor.has_a_session();
-    let (creates, swaps, deletes) = match change {
-        Change::None => (0, u8::from(touched), 0),
-        // 5: an unknown id is never taken on.
-        Change::Data if is_live => (0, 1, 0),
-        Change::Data => (1, 0, 0),
-        Change::Expiry => (0, 1, 0),
-        // 33: the new record first, then a tombstone in place of the old one.
-        Change::NewId => (1, u8::from(is_live), 0),
-        Change::End => (0, 0, 1),
-    };
+    let has_session = visitor.has_a_session();
+    let writes = change != Change::None || touched;
+    let ends = change == Change::End;
     Counts {
-        gets: u8::from(visitor.sends_a_cookie()),
-        creates,
-        swaps,
-        deletes,
+        loads: usize::from(visitor.sends_a_cookie()),
         lists: 0,
+        // 5: an unknown id is never taken on.
+        creates: usize::from(writes && !ends && !has_session),
+        // 33: a new id is one write, with all else that changed.
+        replaces: usize::from(writes && !ends && has_session),
+        removes: usize::from(ends && has_session),
     }
 }
 
-/// 45 and 46: sent where the id is new, the end has moved or the cookie is to go; else not.
+/// 45 and 46: sent where the id is new, the end has moved or the visitor logged out; else not.
 fn cookie(visitor: Visitor, change: Change, touched: bool) -> Cookie {
     match change {
         Change::NewId => Cookie::New,
         Change::Data if !visitor.has_a_session() => Cookie::New,
         Change::End => Cookie::Removal,
-        Change::None if visitor == Visitor::Dead => Cookie::Removal,
+        _ if touched && visitor == Visitor::Renewing => Cookie::New,
         Change::Expiry => Cookie::Same,
         _ if touched => Cookie::Same,
         Change::None | Change::Data => Cookie::None,

@@ -46,7 +46,7 @@ fn what_is_stored_is_counted() {
         visitors[0].log_in(&server, "ada");
         let stats = site.json(&[]);
         let expected = json!({
-            "live": 3, "logged_in": 1, "tombstones": 1, "expired": 0, "unreadable": 0,
+            "live": 3, "logged_in": 1, "expired": 0, "unreadable": 0,
             "storage": storage, "folder": site.path("sessions").to_str().unwrap(),
         });
         for (key, value) in expected.as_object().unwrap() {
@@ -54,7 +54,7 @@ fn what_is_stored_is_counted() {
         }
         assert!(stats["bytes"].as_u64().unwrap() > 300, "{stats}");
         let text = site.sessions(&["stats"]).done();
-        for line in ["live        3", "logged in   1", "tombstones  1"] {
+        for line in ["live        3", "logged in   1"] {
             assert!(text.contains(line), "{text}");
         }
         assert!(text.contains(stats["oldest"].as_str().unwrap()), "{text}");
@@ -69,12 +69,12 @@ fn nothing_that_opens_a_session_is_told() {
     grace.come(&server);
     grace.write(&server, "hush");
     let before = site.files();
-    let handle = site.handles(&[]).pop().unwrap();
+    let name = site.names(&[]).pop().unwrap();
     for arguments in [
         &["stats"][..],
         &["list"],
         &["list", "--user", "grace"],
-        &["show", &handle],
+        &["show", &name],
         &["verify"],
     ] {
         for json in [&[][..], &["--json"]] {
@@ -98,13 +98,13 @@ fn values_are_shown_only_when_they_are_asked_for() {
     let server = site.serve();
     let mut ada = server.user("ada");
     ada.write(&server, "hush%1B%5B2J%C2%9B");
-    let handle = site.handles(&[]).pop().unwrap();
-    let shown = site.sessions(&["show", &handle]).done();
+    let name = site.names(&[]).pop().unwrap();
+    let shown = site.sessions(&["show", &name]).done();
     assert!(
         shown.contains("entries") && shown.contains("user        yes"),
         "{shown}"
     );
-    let shown = site.sessions(&["show", &handle, "--reveal"]).done();
+    let shown = site.sessions(&["show", &name, "--reveal"]).done();
     assert!(
         shown.contains("hush") && shown.contains("user        ada"),
         "{shown}"
@@ -113,13 +113,53 @@ fn values_are_shown_only_when_they_are_asked_for() {
         !shown.contains(['\u{1b}', '\u{9b}']),
         "a visitor steers the terminal: {shown:?}"
     );
-    let shown = site.json(&["show", &handle, "--reveal"]);
+    let shown = site.json(&["show", &name, "--reveal"]);
     assert_eq!(shown["values"]["entries"], json!(["hush\u{1b}[2J\u{9b}"]));
-    let shown = site.json(&["show", &handle]);
+    let shown = site.json(&["show", &name]);
     assert_eq!(
         (&shown["values"], &shown["user"]),
         (&json!(null), &json!(true))
     );
+}
+
+/// What the session has been through, in plain words: the login of a visitor who was here before gives it another
+/// id, and for a moment the one before is remembered.
+#[test]
+fn a_login_and_the_ids_before_it_are_shown() {
+    let site = Site::new();
+    let server = site.serve();
+    let mut ada = Visitor::default();
+    ada.come(&server);
+    let name = site.names(&[]).pop().unwrap();
+    let before = site.json(&["show", &name]);
+    assert_eq!(
+        (&before["id_changes"], &before["writes"]),
+        (&json!(0), &json!(0))
+    );
+    assert_eq!(before["logged_in"], json!(null));
+    ada.log_in(&server, "ada");
+    assert_eq!(
+        site.names(&[]),
+        std::slice::from_ref(&name),
+        "the name stays"
+    );
+    let after = site.json(&["show", &name]);
+    assert_eq!(
+        (&after["id_changes"], &after["ids_given_up"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(after["id_before_is_good"], json!(false));
+    assert!(
+        after["logged_in"].is_string() && after["writes"].as_u64() > Some(0),
+        "{after}"
+    );
+    let shown = site.sessions(&["show", &name]).done();
+    for line in [
+        "id changes  1 at logins and by cycle_id",
+        "old ids     none is good, 1 given up would be recognized",
+    ] {
+        assert!(shown.contains(line), "{shown}");
+    }
 }
 
 #[test]
@@ -129,11 +169,11 @@ fn a_list_is_of_one_user_and_of_so_many() {
     for name in ["ada", "bob", "ada", "bob", "ada"] {
         server.user(name);
     }
-    assert_eq!(site.handles(&[]).len(), 5);
-    assert_eq!(site.handles(&["--user", "ada"]).len(), 3);
-    assert_eq!(site.handles(&["--user", "ad"]).len(), 0);
-    assert_eq!(site.handles(&["--user", "%"]).len(), 0);
-    assert_eq!(site.handles(&["--limit", "5"]).len(), 5);
+    assert_eq!(site.names(&[]).len(), 5);
+    assert_eq!(site.names(&["--user", "ada"]).len(), 3);
+    assert_eq!(site.names(&["--user", "ad"]).len(), 0);
+    assert_eq!(site.names(&["--user", "%"]).len(), 0);
+    assert_eq!(site.names(&["--limit", "5"]).len(), 5);
     let answer = site.sessions(&["list", "--limit", "2"]);
     assert!(answer.err.contains("--limit 0"), "{answer:?}");
     assert_eq!(answer.done().lines().count(), 3);
@@ -153,7 +193,7 @@ fn whoever_reads_only_the_beginning_of_a_list_gets_no_error() {
     assert_eq!((code, error.as_str()), (Some(0), ""));
 }
 
-/// What is meant as a handle and is none never reaches the storage, and a beginning that fits two
+/// What cannot be a name never reaches the storage, and a beginning that fits two
 /// is refused with both.
 #[test]
 fn a_session_is_named_by_hexadecimal_and_without_doubt() {
@@ -184,14 +224,14 @@ fn a_session_is_named_by_hexadecimal_and_without_doubt() {
         site.sessions(&["show", bad]).refused(2, "0-9 and a-f");
     }
     site.sessions(&["revoke", "../x"]).refused(2, "0-9 and a-f");
-    let none = if site.handles(&[])[0].starts_with("0000") {
+    let none = if site.names(&[])[0].starts_with("0000") {
         "ffff"
     } else {
         "0000"
     };
-    for absent in [none, &none.repeat(16)] {
+    for absent in [none, &none.repeat(8)] {
         site.sessions(&["revoke", absent])
-            .refused(1, "no session's handle begins with");
+            .refused(1, "no session's name begins with");
     }
     assert_eq!(site.files(), before);
     assert_eq!(ada.me(&server).0.as_deref(), Some("ada"));
@@ -201,9 +241,9 @@ fn a_session_is_named_by_hexadecimal_and_without_doubt() {
         for _ in 0..100 {
             Visitor::default().come(&server);
         }
-        let mut handles = site.handles(&["--limit", "0"]);
-        handles.sort_unstable();
-        let pair = handles.windows(2).find(|pair| pair[0][..4] == pair[1][..4]);
+        let mut names = site.names(&["--limit", "0"]);
+        names.sort_unstable();
+        let pair = names.windows(2).find(|pair| pair[0][..4] == pair[1][..4]);
         if let Some([one, other]) = pair {
             break (one.clone(), other.clone());
         }
@@ -234,9 +274,9 @@ fn what_begins_with_a_hyphen_is_a_value_and_no_option() {
     }
     for user in ["-ada", "-1", "--ada", "-h-"] {
         server.user(user);
-        assert_eq!(site.handles(&["--user", user]).len(), 1, "{user}");
+        assert_eq!(site.names(&["--user", user]).len(), 1, "{user}");
         assert_eq!(site.json(&["revoke-user", user]), json!({ "revoked": 1 }));
-        assert_eq!(site.handles(&["--user", user]).len(), 0, "{user}");
+        assert_eq!(site.names(&["--user", user]).len(), 0, "{user}");
     }
     // The options are still options, and behind `--` nothing is one.
     let ada = server.user("ada");
@@ -245,8 +285,8 @@ fn what_begins_with_a_hyphen_is_a_value_and_no_option() {
         site.sessions(&["revoke-user", "--json", "--", "-h"]).done(),
         "{\n  \"revoked\": 1\n}\n"
     );
-    let handle = site.handles(&[]).pop().unwrap();
-    let shown = site.sessions(&["show", "--reveal", &handle]).done();
+    let name = site.names(&[]).pop().unwrap();
+    let shown = site.sessions(&["show", "--reveal", &name]).done();
     assert!(shown.contains("user        ada"), "{shown}");
     assert!(!shown.contains(ada.id()), "{shown}");
 }

@@ -217,11 +217,17 @@ fn check_lists_the_defaults_that_sessions_in_the_cookie_do_not_keep() {
         let keys = sessions.map(|note| note.split(' ').next().unwrap().to_owned());
         keys.collect::<Vec<_>>()
     };
-    let listed = ["SESSION_CONFLICT", "SESSION_FSYNC", "SESSION_MAX_BYTES"];
+    let listed = [
+        "SESSION_MAX_SESSIONS_PER_USER",
+        "SESSION_CONFLICT",
+        "SESSION_FSYNC",
+        "SESSION_MAX_BYTES",
+    ];
     for command in [&["check"][..], &["check", "--deploy"]] {
         assert_eq!(notes(&site, command), listed);
     }
-    for (key, value) in listed.iter().zip(["'last_write_wins'", "'none'", "2700"]) {
+    let kept = ["0", "'last_write_wins'", "'none'", "2700"];
+    for (key, value) in listed.iter().zip(kept) {
         site.set_toml(key, value);
     }
     assert!(notes(&site, &["check"]).is_empty());

@@ -134,11 +134,11 @@ impl Site {
         serde_json::from_str(&answer.out).unwrap()
     }
 
-    /// The short handles of all sessions that `list` shows.
-    pub(crate) fn handles(&self, arguments: &[&str]) -> Vec<String> {
+    /// The short names of all sessions that `list` shows.
+    pub(crate) fn names(&self, arguments: &[&str]) -> Vec<String> {
         let list = self.json(&[&["list"], arguments].concat());
         let list = list.as_array().unwrap().iter();
-        list.map(|line| line["handle"].as_str().unwrap().to_owned())
+        list.map(|line| line["name"].as_str().unwrap().to_owned())
             .collect()
     }
 

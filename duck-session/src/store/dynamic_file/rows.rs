@@ -1,0 +1,416 @@
+//! The statements that read and change the sessions of a shard.
+
+use bytes::Bytes;
+use rusqlite::types::ToSqlOutput;
+use rusqlite::{Connection, OptionalExtension, Row, ffi, params};
+
+use super::super::{SessionKey, StoredSession, UserKey, Version};
+use super::place::{Place, Prefix};
+
+/// `id` is the [`Place`] of the key. `due` is when the sweep looks at a session: it may be before
+/// `expires`, never after it, so that a write that prolongs a session leaves the indexes alone.
+pub(super) const TABLE: &str = "
+    CREATE TABLE sessions (
+        id INTEGER PRIMARY KEY,
+        key BLOB NOT NULL,
+        count INTEGER NOT NULL,
+        random INTEGER NOT NULL,
+        user BLOB,
+        expires INTEGER NOT NULL,
+        rank INTEGER NOT NULL,
+        due INTEGER NOT NULL,
+        bytes BLOB NOT NULL
+    );
+";
+
+pub(super) const INDEXES: &str = "
+    CREATE INDEX sessions_due ON sessions (rank, due);
+    CREATE INDEX sessions_user ON sessions (user) WHERE user IS NOT NULL;
+";
+
+const LOAD: &str = "SELECT key, count, random, user, expires, bytes FROM sessions WHERE id = ?1";
+const OF_USER: &str =
+    "SELECT key, count, random, user, expires, bytes FROM sessions WHERE user = ?1 LIMIT ?2";
+const PAGE: &str = "SELECT key, count, random, user, expires, bytes FROM sessions \
+     WHERE id >= ?1 ORDER BY id LIMIT ?2";
+const INSERT: &str = "INSERT INTO sessions (id, key, count, random, user, expires, rank, due, bytes) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
+/// No column of an index is in it.
+const UPDATE: &str = "UPDATE sessions SET count = ?3, random = ?4, expires = ?6, bytes = ?9 \
+     WHERE id = ?1 AND key = ?2 AND count = ?10 AND random = ?11 \
+     AND user IS ?5 AND rank = ?7 AND due <= ?8";
+const UPDATE_INDEXES: &str = "UPDATE sessions SET count = ?3, random = ?4, user = ?5, expires = ?6, \
+     rank = ?7, due = ?8, bytes = ?9 WHERE id = ?1 AND key = ?2 AND count = ?10 AND random = ?11";
+const DELETE: &str = "DELETE FROM sessions WHERE id = ?1 AND key = ?2";
+const DELETE_VERSION: &str =
+    "DELETE FROM sessions WHERE id = ?1 AND key = ?2 AND count = ?3 AND random = ?4";
+const DUE: &str =
+    "SELECT id, expires FROM sessions WHERE rank = ?1 AND due < ?2 ORDER BY due LIMIT ?3";
+const DELETE_ROW: &str = "DELETE FROM sessions WHERE id = ?1";
+const POSTPONE: &str = "UPDATE sessions SET due = ?2 WHERE id = ?1";
+const EVICT: &str = "DELETE FROM sessions WHERE id IN \
+     (SELECT id FROM sessions WHERE rank = ?1 ORDER BY due LIMIT ?2)";
+
+/// Which sessions are given up first when there is no more room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rank {
+    /// Nobody is logged in, and it was never written again: its cookie may never have come back.
+    Unconfirmed,
+    /// Nobody is logged in.
+    Anonymous,
+    /// Never given up.
+    User,
+}
+
+impl Rank {
+    const ALL: [Self; 3] = [Self::Unconfirmed, Self::Anonymous, Self::User];
+
+    fn of(session: &StoredSession) -> Self {
+        match (session.user(), session.version().count) {
+            (Some(_), _) => Self::User,
+            (None, 0) => Self::Unconfirmed,
+            (None, _) => Self::Anonymous,
+        }
+    }
+}
+
+/// SQLite's numbers have a sign: this one's order is kept, for indexes.
+fn due(expires: u64) -> i64 {
+    i64::try_from(expires).unwrap_or(i64::MAX)
+}
+
+fn limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn session(row: &Row<'_>) -> rusqlite::Result<StoredSession> {
+    let version = Version {
+        count: row.get::<_, i64>(1)?.cast_unsigned(),
+        random: row.get::<_, i64>(2)?.cast_unsigned(),
+    };
+    let user = row.get::<_, Option<[u8; 16]>>(3)?.map(UserKey::from_bytes);
+    let expires = row.get::<_, i64>(4)?.cast_unsigned();
+    let bytes = Bytes::copy_from_slice(row.get_ref(5)?.as_blob()?);
+    let key = SessionKey::from_bytes(row.get(0)?);
+    Ok(StoredSession::new(key, version, user, expires, bytes))
+}
+
+pub(super) fn load(
+    connection: &Connection,
+    key: &SessionKey,
+) -> rusqlite::Result<Option<StoredSession>> {
+    let found = connection
+        .prepare_cached(LOAD)?
+        .query_row([Place::of(key).row()], session)
+        .optional()?;
+    Ok(found.filter(|session| session.key() == key))
+}
+
+/// Up to so many sessions of a user.
+pub(super) fn of_user(
+    connection: &Connection,
+    user: &UserKey,
+    most: usize,
+) -> rusqlite::Result<Vec<StoredSession>> {
+    connection
+        .prepare_cached(OF_USER)?
+        .query_map(params![user.as_bytes(), limit(most)], session)?
+        .collect()
+}
+
+/// Up to so many sessions from a place on, in the order of places.
+pub(super) fn page(
+    connection: &Connection,
+    from: Place,
+    most: usize,
+) -> rusqlite::Result<Vec<StoredSession>> {
+    connection
+        .prepare_cached(PAGE)?
+        .query_map([from.row(), limit(most)], session)?
+        .collect()
+}
+
+pub(super) fn create(connection: &Connection, new: &StoredSession) -> rusqlite::Result<bool> {
+    let inserted = connection.prepare_cached(INSERT)?.execute(params![
+        Place::of(new.key()).row(),
+        new.key().as_bytes(),
+        new.version().count.cast_signed(),
+        new.version().random.cast_signed(),
+        new.user().map(UserKey::as_bytes),
+        new.expires().cast_signed(),
+        Rank::of(new) as i64,
+        due(new.expires()),
+        &new.bytes()[..],
+    ])?;
+    Ok(inserted > 0)
+}
+
+pub(super) fn replace(
+    connection: &Connection,
+    expected: Version,
+    new: &StoredSession,
+) -> rusqlite::Result<bool> {
+    for statement in [UPDATE, UPDATE_INDEXES] {
+        let updated = connection.prepare_cached(statement)?.execute(params![
+            Place::of(new.key()).row(),
+            new.key().as_bytes(),
+            new.version().count.cast_signed(),
+            new.version().random.cast_signed(),
+            new.user().map(UserKey::as_bytes),
+            new.expires().cast_signed(),
+            Rank::of(new) as i64,
+            due(new.expires()),
+            &new.bytes()[..],
+            expected.count.cast_signed(),
+            expected.random.cast_signed(),
+        ])?;
+        if updated > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+pub(super) fn remove(
+    connection: &Connection,
+    key: &SessionKey,
+    expected: Option<Version>,
+) -> rusqlite::Result<bool> {
+    let (row, bytes) = (Place::of(key).row(), key.as_bytes());
+    let removed = match expected {
+        None => connection
+            .prepare_cached(DELETE)?
+            .execute(params![row, bytes])?,
+        Some(version) => connection.prepare_cached(DELETE_VERSION)?.execute(params![
+            row,
+            bytes,
+            version.count.cast_signed(),
+            version.random.cast_signed(),
+        ])?,
+    };
+    Ok(removed > 0)
+}
+
+/// What a sweep did.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Swept {
+    pub(super) removed: usize,
+    /// Sessions that were prolonged since they were last looked at.
+    pub(super) postponed: usize,
+}
+
+/// Looks at up to so many sessions that are due: removes those that expired, postpones the others.
+pub(super) fn sweep(connection: &Connection, now: u64, most: usize) -> rusqlite::Result<Swept> {
+    let mut swept = Swept::default();
+    for rank in Rank::ALL {
+        let left = most - swept.removed - swept.postponed;
+        for (row, expires) in due_rows(connection, rank, now, left)? {
+            if expires < now {
+                swept.removed += connection.prepare_cached(DELETE_ROW)?.execute([row])?;
+            } else {
+                let mut postpone = connection.prepare_cached(POSTPONE)?;
+                swept.postponed += postpone.execute([row, due(expires)])?;
+            }
+        }
+    }
+    Ok(swept)
+}
+
+fn due_rows(
+    connection: &Connection,
+    rank: Rank,
+    now: u64,
+    most: usize,
+) -> rusqlite::Result<Vec<(i64, u64)>> {
+    connection
+        .prepare_cached(DUE)?
+        .query_map([rank as i64, due(now), limit(most)], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
+        })?
+        .collect()
+}
+
+/// Removes up to so many sessions of this rank, the oldest first.
+pub(super) fn evict(connection: &Connection, rank: Rank, most: usize) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(EVICT)?
+        .execute([rank as i64, limit(most)])
+}
+
+/// Fails where nothing can be read.
+pub(super) fn probe(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("SELECT id FROM sessions LIMIT 1")
+}
+
+/// How many there are.
+pub(super) fn count(connection: &Connection) -> rusqlite::Result<u64> {
+    number(connection, "SELECT count(*) FROM sessions")
+}
+
+const COPY: &str = "SELECT * FROM sessions WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
+const PASTE: &str = "INSERT OR REPLACE INTO sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+const VERSIONS: &str =
+    "SELECT id, count, random FROM sessions WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
+
+/// Copies the sessions of these places.
+pub(super) fn copy(from: &Connection, to: &Connection, places: Prefix) -> rusqlite::Result<()> {
+    copy_rows(from, to, places.first().row(), places.last().row())
+}
+
+fn copy_rows(from: &Connection, to: &Connection, first: i64, last: i64) -> rusqlite::Result<()> {
+    let mut select = from.prepare_cached(COPY)?;
+    let mut insert = to.prepare_cached(PASTE)?;
+    let mut rows = select.query([first, last])?;
+    while let Some(row) = rows.next()? {
+        for column in 0..9 {
+            let value = ToSqlOutput::Borrowed(row.get_ref(column)?);
+            insert.raw_bind_parameter(column + 1, value)?;
+        }
+        insert.raw_execute()?;
+    }
+    Ok(())
+}
+
+/// Brings a copy of these places up to date.
+pub(super) fn copy_changes(
+    from: &Connection,
+    to: &Connection,
+    places: Prefix,
+) -> rusqlite::Result<()> {
+    let mut copied = versions(to, places)?.into_iter().peekable();
+    for (row, version) in versions(from, places)? {
+        while let Some((gone, _)) = copied.next_if(|(copied, _)| *copied < row) {
+            to.prepare_cached(DELETE_ROW)?.execute([gone])?;
+        }
+        if copied.next_if_eq(&(row, version)).is_none() {
+            copied.next_if(|(copied, _)| *copied == row);
+            copy_rows(from, to, row, row)?;
+        }
+    }
+    for (gone, _) in copied {
+        to.prepare_cached(DELETE_ROW)?.execute([gone])?;
+    }
+    Ok(())
+}
+
+fn versions(connection: &Connection, places: Prefix) -> rusqlite::Result<Vec<(i64, (i64, i64))>> {
+    connection
+        .prepare_cached(VERSIONS)?
+        .query_map([places.first().row(), places.last().row()], |row| {
+            Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
+        })?
+        .collect()
+}
+
+/// What became of a shard, in its `user_version`. A shard that is over holds no session any more. No flipped bits
+/// make one of these numbers another one: a damaged shard is not taken for one that is over, and removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Live = 0,
+    /// Its sessions are in its two halves.
+    Split = i32::from_be_bytes(*b"splt") as isize,
+    /// Its sessions were removed.
+    Cleared = i32::from_be_bytes(*b"clrd") as isize,
+}
+
+pub(super) fn fate(connection: &Connection) -> rusqlite::Result<Fate> {
+    let version: i32 = connection
+        .prepare_cached("PRAGMA user_version")?
+        .query_row([], |row| row.get(0))?;
+    let fates = [Fate::Live, Fate::Split, Fate::Cleared];
+    let fate = fates.into_iter().find(|fate| *fate as i32 == version);
+    let corrupt = ffi::Error::new(ffi::SQLITE_CORRUPT);
+    fate.ok_or(rusqlite::Error::SqliteFailure(corrupt, None))
+}
+
+/// Empties a shard for good.
+pub(super) fn end(connection: &Connection, fate: Fate) -> rusqlite::Result<()> {
+    let version = fate as i32;
+    connection.execute_batch(&format!(
+        "DELETE FROM sessions; PRAGMA user_version = {version};"
+    ))
+}
+
+/// How many pages are in use; what was deleted is free for others.
+pub(super) fn used_pages(connection: &Connection) -> rusqlite::Result<u64> {
+    let pages = number(connection, "PRAGMA page_count")?;
+    Ok(pages.saturating_sub(free_pages(connection)?))
+}
+
+/// How many pages of the file are free for others.
+pub(super) fn free_pages(connection: &Connection) -> rusqlite::Result<u64> {
+    number(connection, "PRAGMA freelist_count")
+}
+
+fn number(connection: &Connection, query: &str) -> rusqlite::Result<u64> {
+    let number: i64 = connection
+        .prepare_cached(query)?
+        .query_row([], |row| row.get(0))?;
+    Ok(number.unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flipped_bit_does_not_end_a_shard() {
+        let connection = Connection::open_in_memory().unwrap();
+        for ended in [Fate::Live, Fate::Split, Fate::Cleared] {
+            for bit in 0..i32::BITS {
+                let version = ended as i32 ^ 1_i32.rotate_left(bit);
+                connection
+                    .pragma_update(None, "user_version", version)
+                    .unwrap();
+                fate(&connection).unwrap_err();
+            }
+            let version = ended as i32;
+            connection
+                .pragma_update(None, "user_version", version)
+                .unwrap();
+            assert_eq!(fate(&connection).unwrap(), ended);
+        }
+    }
+
+    #[test]
+    fn a_copy_is_brought_up_to_date() {
+        let databases = [(), ()].map(|()| Connection::open_in_memory().unwrap());
+        for database in &databases {
+            database.execute_batch(TABLE).unwrap();
+        }
+        let [from, to] = &databases;
+        let session = |number: u128| {
+            let key = SessionKey::from_bytes(number.to_be_bytes());
+            StoredSession::new(key, Version::first(), None, 1, "")
+        };
+        let old: Vec<_> = (0..100).map(session).collect();
+        for session in &old {
+            assert!(create(from, session).unwrap());
+        }
+        copy(from, to, Prefix::ALL).unwrap();
+        for (number, session) in old.iter().enumerate() {
+            let new = StoredSession::new(*session.key(), session.version().next(), None, 2, "new");
+            match number % 7 {
+                0 => assert!(remove(from, session.key(), None).unwrap()),
+                1 => assert!(replace(from, session.version(), &new).unwrap()),
+                _ => {}
+            }
+        }
+        for number in 100..120 {
+            assert!(create(from, &session(number)).unwrap());
+        }
+        copy_changes(from, to, Prefix::ALL).unwrap();
+        let [all, copied] = [from, to].map(|it| page(it, Place(0), 1000).unwrap());
+        let text = |sessions: &[StoredSession]| format!("{sessions:?}");
+        assert_eq!(text(&all), text(&copied));
+        assert!(
+            all.iter()
+                .map(StoredSession::key)
+                .eq(copied.iter().map(StoredSession::key))
+        );
+        assert_eq!(
+            versions(from, Prefix::ALL).unwrap(),
+            versions(to, Prefix::ALL).unwrap()
+        );
+    }
+}

@@ -1,0 +1,219 @@
+//! What is removed in bulk: expired sessions, leftovers of writers that died, everything.
+
+use std::io;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
+
+use super::name::{self, Name};
+use super::record::{BESIDE, Found, NAME, Record, Wait, present};
+use super::store::{self, SWEEP_LOCK, Store};
+use crate::clock::millis;
+use crate::store::UserKey;
+use crate::store::directory::Directory;
+use crate::store::leftover::is_leftover;
+
+/// Records that one sweep looks at, for each one it may remove: bounds the work on a disk where nearly
+/// everything is live.
+const LOOKS_PER_REMOVAL: usize = 16;
+const FEWEST_LOOKS: usize = 4096;
+
+/// Users whose entries one sweep looks at.
+const USERS: usize = 256;
+
+impl Store {
+    /// Removes up to `limit` sessions that expired before `now`, going on where the last sweep ended. Only one
+    /// process sweeps at a time; the others are told that nothing was removed.
+    pub(super) fn remove_expired(&self, now: u64, limit: usize) -> io::Result<usize> {
+        let lock = self.root.lock_file(SWEEP_LOCK)?;
+        if !store::try_lock(&lock)? {
+            return Ok(0);
+        }
+        let mut sweep = Sweep {
+            store: self,
+            now,
+            limit,
+            looked_at: 0,
+            removed: 0,
+            failures: Failures::default(),
+        };
+        sweep.run();
+        sweep.users(USERS);
+        sweep.failures.warn();
+        Ok(sweep.removed)
+    }
+
+    /// Removes all sessions. What cannot be removed stays, and the first reason is returned once everything
+    /// else is gone.
+    pub(super) fn clear(&self) -> io::Result<()> {
+        let mut failures = Failures::default();
+        for bucket in name::buckets() {
+            failures.note(self.clear_bucket(&bucket));
+        }
+        failures.first.map_or(Ok(()), Err)
+    }
+
+    fn clear_bucket(&self, bucket: &str) -> io::Result<()> {
+        let mut failures = Failures::default();
+        let Some(folder) = present(self.root.folder(bucket))? else {
+            return Ok(());
+        };
+        let names = name::names(&folder, bucket)?;
+        for name in &names {
+            failures.note(self.remove(name.key(), None, false).map(drop));
+        }
+        if !names.is_empty() {
+            folder.sync()?;
+        }
+        failures.first.map_or(Ok(()), Err)
+    }
+}
+
+struct Sweep<'a> {
+    store: &'a Store,
+    now: u64,
+    limit: usize,
+    looked_at: usize,
+    removed: usize,
+    failures: Failures,
+}
+
+impl Sweep<'_> {
+    /// One folder that cannot be swept keeps no other from being swept.
+    fn run(&mut self) {
+        let most_looks = self.limit.saturating_mul(LOOKS_PER_REMOVAL);
+        for _ in name::buckets() {
+            let bucket = self.store.next_bucket.load(Ordering::Relaxed);
+            let swept = self.bucket(&name::bucket(bucket));
+            self.failures.note(swept);
+            if self.removed >= self.limit {
+                return;
+            }
+            let next = bucket.wrapping_add(1);
+            self.store.next_bucket.store(next, Ordering::Relaxed);
+            if self.looked_at >= most_looks.max(FEWEST_LOOKS) {
+                return;
+            }
+        }
+    }
+
+    fn bucket(&mut self, bucket: &str) -> io::Result<()> {
+        let Some(folder) = present(self.store.root.folder(bucket))? else {
+            return Ok(());
+        };
+        let names = name::names(&folder, bucket)?;
+        if let Some(name) = names.first() {
+            self.store.room.note_counted(name.key(), names.len());
+        }
+        for name in &names {
+            if self.removed >= self.limit {
+                break;
+            }
+            self.looked_at += 1;
+            let swept = self.session(&folder, name);
+            self.failures.note(swept);
+        }
+        Ok(())
+    }
+
+    fn session(&mut self, bucket: &Directory, name: &Name) -> io::Result<()> {
+        match self.store.find(name, Wait::Yes)? {
+            Found::Session(session, _) if session.expires() < self.now => {
+                // Only this version: it may have been saved meanwhile.
+                let version = Some(session.version());
+                let removed = self.store.remove(name.key(), version, false)?;
+                self.removed += usize::from(removed);
+                Ok(())
+            }
+            Found::Session(session, _) => match session.user() {
+                Some(user) => self.enter(user, name),
+                None => Ok(()),
+            },
+            Found::Garbage | Found::Nothing => remove_leftovers(bucket, name),
+        }
+    }
+
+    /// A power cut may take the entry of a session that did not wait for the disk, and leave the session.
+    fn enter(&self, user: &UserKey, name: &Name) -> io::Result<()> {
+        let (users, key) = (&self.store.users, name.key());
+        if users.has(user, key)? {
+            return Ok(());
+        }
+        users.add(user, key, false)
+    }
+
+    /// Removes entries of users whose sessions are gone, going on where the last sweep ended.
+    fn users(&mut self, limit: usize) {
+        let next = &self.store.next_users;
+        let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
+        let failures = &mut self.failures;
+        let mut users = match next
+            .take()
+            .map_or_else(|| self.store.users.folder.stream(), Ok)
+        {
+            Ok(users) => users,
+            Err(error) => return failures.note(Err(error)),
+        };
+        for _ in 0..limit {
+            match users.next() {
+                None => return,
+                Some(Err(error)) => return failures.note(Err(error.into())),
+                Some(Ok(user)) => {
+                    if let Ok(user) = user.file_name().to_str()
+                        && UserKey::from_hex(user).is_some()
+                    {
+                        let keys = self.store.users.keys(user);
+                        failures.note(keys.and_then(|keys| self.store.prune(user, &keys)));
+                    }
+                }
+            }
+        }
+        *next = Some(users);
+    }
+}
+
+/// Removes what a writer that died has left, but nothing that a writer may still need. An empty folder may
+/// always go: whoever wants to use it makes it again.
+fn remove_leftovers(bucket: &Directory, name: &Name) -> io::Result<()> {
+    let Some(folder) = present(bucket.folder(name.as_str()))? else {
+        return Ok(());
+    };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = millis(now.unwrap_or(Duration::ZERO));
+    let is_old = |file| match present(folder.stat(file)) {
+        Ok(Some(stat)) => is_leftover(&stat, now),
+        _ => false,
+    };
+    if is_old(NAME)
+        && let Some(record) = Record::open_locked(&folder, NAME, Wait::Yes)?
+        && record.stat().len == 0
+    {
+        folder.remove_file(NAME)?;
+    }
+    if is_old(BESIDE) && !folder.has_file(NAME)? {
+        present(folder.remove_file(BESIDE))?;
+    }
+    bucket.remove_folder(name.as_str()).map(drop)
+}
+
+#[derive(Default)]
+struct Failures {
+    first: Option<io::Error>,
+    count: usize,
+}
+
+impl Failures {
+    fn note(&mut self, result: io::Result<()>) {
+        if let Err(error) = result {
+            self.count += 1;
+            self.first.get_or_insert(error);
+        }
+    }
+
+    fn warn(&self) {
+        if let Some(error) = &self.first {
+            let failures = self.count;
+            tracing::warn!(target: "duck_session", failures, %error, "not all session files could be swept");
+        }
+    }
+}

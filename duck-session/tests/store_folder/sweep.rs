@@ -1,0 +1,60 @@
+//! Expired sessions and leftovers, in slices.
+
+use std::fs::{self, File};
+use std::time::{Duration, SystemTime};
+
+use duck_session::store::{SessionStore, StoredSession, Version};
+use rustix::fs::FlockOperation;
+
+use crate::site::*;
+
+fn expires_at(number: u64, expires: u64) -> StoredSession {
+    StoredSession::new(key(number), Version::first(), Some(user(1)), expires, "x")
+}
+
+#[tokio::test]
+async fn the_sweep_goes_on_where_it_ended() {
+    let site = Site::new().await;
+    for number in 0..300 {
+        let expires = if number % 3 == 0 { LATER } else { 1000 };
+        let session = expires_at(number, expires);
+        assert!(site.store.create(&session, Crash).await.unwrap());
+    }
+    assert_eq!(site.store.remove_expired(999, 90).await.unwrap(), 0);
+    for expected in [90, 90, 20, 0] {
+        assert_eq!(site.store.remove_expired(1001, 90).await.unwrap(), expected);
+    }
+    assert_eq!(site.store.of_user(&user(1), 1000).await.unwrap().len(), 100);
+}
+
+#[tokio::test]
+async fn one_process_sweeps_at_a_time() {
+    let site = Site::new().await;
+    assert!(site.store.create(&expires_at(1, 1), Crash).await.unwrap());
+    let other = File::open(site.dir().join("v2/sweep.lock")).unwrap();
+    rustix::fs::flock(&other, FlockOperation::LockExclusive).unwrap();
+    assert_eq!(site.store.remove_expired(2, 10).await.unwrap(), 0);
+    drop(other);
+    assert_eq!(site.store.remove_expired(2, 10).await.unwrap(), 1);
+}
+
+/// A larger file that was never finished, and a folder in which none was ever put.
+#[tokio::test]
+async fn the_sweep_removes_old_leftovers_only() {
+    let site = Site::new().await;
+    for (minutes, stays) in [(59, true), (61, false)] {
+        for name in ["record", "record.new"] {
+            let path = site.record(KEY).with_file_name(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let file = File::create(&path).unwrap();
+            let then = SystemTime::now() - Duration::from_secs(60 * minutes);
+            file.set_modified(then).unwrap();
+            site.store.remove_expired(1, 10).await.unwrap();
+            assert_eq!(path.exists(), stays, "{name}, {minutes} minutes");
+            let _ = fs::remove_file(&path);
+        }
+    }
+    fs::create_dir_all(site.record(KEY).parent().unwrap()).unwrap();
+    site.store.remove_expired(1, 10).await.unwrap();
+    assert!(!site.record(KEY).parent().unwrap().exists());
+}
