@@ -1,4 +1,10 @@
+use duck::session::SessionError;
+
 use super::StoredSession;
+
+/// What a store says of an `after` that was never one of its `next`s.
+pub(super) const WRONG_CURSOR: SessionError =
+    SessionError::Unsupported("a page begins where another one ended, and nowhere else");
 
 /// A part of what a store holds: see [`SessionStore::page`](super::SessionStore::page).
 #[derive(Debug, Clone, Default)]

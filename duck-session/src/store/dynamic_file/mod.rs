@@ -43,6 +43,7 @@ use self::shard::Read;
 use self::writer::Writer;
 use super::{Durability, Page, SessionKey, SessionStore, StoredSession, UserKey, Version};
 use crate::store::directory::Directory;
+use crate::store::page::WRONG_CURSOR;
 
 /// How many writes may wait before those who ask for more have to.
 const FILLED: usize = 1024;
@@ -253,11 +254,9 @@ impl SessionStore for DynamicFileCache {
     }
 
     async fn page(&self, after: Option<&str>, limit: usize) -> Result<Page> {
-        let wrong =
-            SessionError::Unsupported("a page begins where another one ended, and nowhere else");
         let from = match after {
             None => Place(0),
-            Some(cursor) => page::parse(cursor).ok_or(wrong)?,
+            Some(cursor) => page::parse(cursor).ok_or(WRONG_CURSOR)?,
         };
         self.read(move |folder| folder.page(from, limit)).await
     }

@@ -1,8 +1,8 @@
 //! The statements that read and change the sessions of a shard.
 
 use bytes::Bytes;
-use rusqlite::types::ToSqlOutput;
-use rusqlite::{Connection, OptionalExtension, Row, ffi, params};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension, Row, ffi, params, params_from_iter};
 
 use super::super::{SessionKey, StoredSession, UserKey, Version};
 use super::place::{Place, Prefix};
@@ -131,18 +131,8 @@ pub(super) fn page(
 }
 
 pub(super) fn create(connection: &Connection, new: &StoredSession) -> rusqlite::Result<bool> {
-    let inserted = connection.prepare_cached(INSERT)?.execute(params![
-        Place::of(new.key()).row(),
-        new.key().as_bytes(),
-        new.version().count.cast_signed(),
-        new.version().random.cast_signed(),
-        new.user().map(UserKey::as_bytes),
-        new.expires().cast_signed(),
-        Rank::of(new) as i64,
-        due(new.expires()),
-        &new.bytes()[..],
-    ])?;
-    Ok(inserted > 0)
+    let mut insert = connection.prepare_cached(INSERT)?;
+    Ok(insert.execute(params_from_iter(columns(new)))? > 0)
 }
 
 pub(super) fn replace(
@@ -150,25 +140,34 @@ pub(super) fn replace(
     expected: Version,
     new: &StoredSession,
 ) -> rusqlite::Result<bool> {
+    let expected = [expected.count, expected.random].map(|number| number.cast_signed().into());
+    let columns = columns(new);
     for statement in [UPDATE, UPDATE_INDEXES] {
-        let updated = connection.prepare_cached(statement)?.execute(params![
-            Place::of(new.key()).row(),
-            new.key().as_bytes(),
-            new.version().count.cast_signed(),
-            new.version().random.cast_signed(),
-            new.user().map(UserKey::as_bytes),
-            new.expires().cast_signed(),
-            Rank::of(new) as i64,
-            due(new.expires()),
-            &new.bytes()[..],
-            expected.count.cast_signed(),
-            expected.random.cast_signed(),
-        ])?;
-        if updated > 0 {
+        let mut update = connection.prepare_cached(statement)?;
+        if update.execute(params_from_iter(columns.iter().chain(&expected)))? > 0 {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// A session as its row, in the order of the columns of [`TABLE`].
+fn columns(session: &StoredSession) -> [ToSqlOutput<'_>; 9] {
+    let blob = |bytes| ToSqlOutput::Borrowed(ValueRef::Blob(bytes));
+    let (version, user) = (session.version(), session.user());
+    [
+        Place::of(session.key()).row().into(),
+        blob(session.key().as_bytes()),
+        version.count.cast_signed().into(),
+        version.random.cast_signed().into(),
+        user.map_or(ToSqlOutput::Borrowed(ValueRef::Null), |user| {
+            blob(user.as_bytes())
+        }),
+        session.expires().cast_signed().into(),
+        (Rank::of(session) as i64).into(),
+        due(session.expires()).into(),
+        blob(session.bytes()),
+    ]
 }
 
 pub(super) fn remove(

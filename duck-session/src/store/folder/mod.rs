@@ -24,6 +24,7 @@ use self::record::Wait;
 use self::store::{Created, Store};
 use self::values::Values;
 use super::{Durability, Page, SessionKey, SessionStore, StoredSession, UserKey, Version};
+use crate::store::page::WRONG_CURSOR;
 
 /// The folder of all sessions, and of their format.
 const FORMAT: &str = "v2";
@@ -259,10 +260,8 @@ impl SessionStore for KeyAsFolderCache {
     }
 
     async fn page(&self, after: Option<&str>, limit: usize) -> Result<Page> {
-        let wrong =
-            SessionError::Unsupported("a page begins where another one ended, and nowhere else");
         let after = match after {
-            Some(after) => Some(Name::parse(after).ok_or(wrong)?),
+            Some(after) => Some(Name::parse(after).ok_or(WRONG_CURSOR)?),
             None => None,
         };
         self.blocking(move |inner| inner.store.page(after, limit))

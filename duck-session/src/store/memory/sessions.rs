@@ -4,6 +4,7 @@ use duck::session::SessionError;
 use super::held::{Held, Times};
 use super::shard::hash_of;
 use super::{InMemoryCache, lock};
+use crate::store::page::WRONG_CURSOR;
 use crate::store::{Durability, Page, SessionKey, SessionStore, StoredSession, UserKey, Version};
 
 impl InMemoryCache {
@@ -130,9 +131,6 @@ impl SessionStore for InMemoryCache {
         Ok(())
     }
 }
-
-const WRONG_CURSOR: SessionError =
-    SessionError::Unsupported("a page begins where another one ended, and nowhere else");
 
 fn parse(cursor: &str) -> Option<(usize, usize)> {
     let (part, slot) = cursor.split_once(':')?;
