@@ -9,8 +9,8 @@ use duck::{Bytes, Error, Result};
 use duck_session::conformance::{Suite, cache};
 use duck_session::store::Cache;
 use futures_util::FutureExt;
-use futures_util::future::join_all;
 
+use super::each_is_found;
 use super::guide::check_guide;
 
 /// Between two steps that should be one: enough for others to get in between.
@@ -216,14 +216,7 @@ async fn without_a_mistake_nothing_is_found_in_a_cache() {
 
 #[tokio::test]
 async fn each_mistake_in_a_cache_is_found_by_the_check_meant_for_it() {
-    let suites = FOUND_BY.map(|(mistake, name)| suite(mistake).only(name).report());
-    let mut missed = Vec::new();
-    for ((mistake, name), report) in FOUND_BY.iter().zip(join_all(suites).await) {
-        if !report.broken().any(|check| check.name == *name) {
-            missed.push(format!("{mistake:?} was not found by {name}"));
-        }
-    }
-    assert!(missed.is_empty(), "{missed:#?}");
+    each_is_found(&FOUND_BY, suite).await;
 }
 
 #[tokio::test]

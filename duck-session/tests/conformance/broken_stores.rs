@@ -12,8 +12,8 @@ use duck_session::store::{
     Durability, Page, SessionKey, SessionStore, StoredSession, UserKey, Version,
 };
 use futures_util::FutureExt;
-use futures_util::future::join_all;
 
+use super::each_is_found;
 use super::guide::check_guide;
 
 /// Between two steps that should be one: enough for others to get in between.
@@ -489,14 +489,7 @@ async fn without_a_mistake_nothing_is_found() {
 
 #[tokio::test]
 async fn each_mistake_is_found_by_the_check_meant_for_it() {
-    let suites = FOUND_BY.map(|(mistake, name)| suite(mistake).only(name).report());
-    let mut missed = Vec::new();
-    for ((mistake, name), report) in FOUND_BY.iter().zip(join_all(suites).await) {
-        if !report.broken().any(|check| check.name == *name) {
-            missed.push(format!("{mistake:?} was not found by {name}"));
-        }
-    }
-    assert!(missed.is_empty(), "{missed:#?}");
+    each_is_found(&FOUND_BY, suite).await;
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@
 
 mod bounds;
 mod contract;
+#[path = "../store_folder/cut.rs"]
+mod cut;
 mod data;
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../faults/disk.rs"]

@@ -1,13 +1,8 @@
 //! Power that is cut at random moments: what was said to be on the disk is, and nothing is torn.
 
-use std::io::{BufRead, BufReader};
-use std::process::Child;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-
 use duck_session::store::Durability;
 
+use super::cut::{Cut, cut_after};
 use super::disk::PowerDisk;
 use super::options;
 use super::steps::{SLOTS, Stored, after, child, durability, read_all};
@@ -59,7 +54,7 @@ async fn cut_power(cuts: u32) {
     for turn in 0..cuts {
         let mut writer = child("takes steps", &disk.dir(), next);
         let mut possible = Possible::only(stored);
-        let (acknowledged, last) = cut_after(&disk, &mut writer, next + fastrand::u64(1..90));
+        let Cut { acknowledged, last } = cut_after(&disk, &mut writer, next + fastrand::u64(1..90));
         (next..=acknowledged).for_each(|step| possible.acknowledged(step));
         (acknowledged + 1..=last + 1).for_each(|step| possible.attempted(step));
         disk.restart();
@@ -74,47 +69,6 @@ async fn cut_power(cuts: u32) {
         disk.sync();
         next = last + 2;
     }
-}
-
-/// Cuts the power some time after a step. Gives the step that was acknowledged last before, and the last one
-/// of which the writer still spoke: whoever waits for a disk while it goes may be told that all is well.
-fn cut_after(disk: &PowerDisk, writer: &mut Child, step: u64) -> (u64, u64) {
-    let done = Arc::new(AtomicU64::new(0));
-    let reader = std::thread::spawn({
-        let (done, out) = (Arc::clone(&done), writer.stdout.take().unwrap());
-        move || {
-            for line in BufReader::new(out).lines().map_while(Result::ok) {
-                if let Some(step) = line.strip_prefix("done ") {
-                    done.store(step.parse().unwrap(), Ordering::SeqCst);
-                }
-            }
-        }
-    });
-    // What a dead writer did last is taken to the disk by nothing that came after.
-    let dies_first = fastrand::bool();
-    let interval = if dies_first {
-        20
-    } else {
-        fastrand::u64(1..3000)
-    };
-    while done.load(Ordering::SeqCst) < step {
-        assert!(!reader.is_finished(), "the writer ended by itself");
-        std::thread::sleep(Duration::from_micros(interval));
-    }
-    let end = || {
-        writer.kill().unwrap();
-        writer.wait().unwrap();
-        reader.join().unwrap();
-        done.load(Ordering::SeqCst)
-    };
-    if dies_first {
-        let last = end();
-        disk.cut();
-        return (last, last);
-    }
-    let acknowledged = done.load(Ordering::SeqCst);
-    disk.cut();
-    (acknowledged, end())
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod bounds;
 mod children;
 mod conformance;
 mod contract;
+mod cut;
 mod damage;
 mod directory;
 #[path = "../faults/disk.rs"]
