@@ -4,6 +4,14 @@ use data_encoding::HEXLOWER;
 
 /// What a store knows a session by: the first 128 bits of a SHA-256 of the half of its id that finds it.
 /// It opens nothing.
+///
+/// ```
+/// use duck_session::store::SessionKey;
+///
+/// let key = SessionKey::from_bytes([0xa7; 16]);
+/// assert_eq!(SessionKey::from_hex(&key.to_hex()), Some(key));
+/// assert_eq!(SessionKey::from_hex("../../etc"), None);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionKey([u8; 16]);
 

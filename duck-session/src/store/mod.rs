@@ -35,6 +35,26 @@ pub use self::session::{Durability, StoredSession, Version};
 /// stored, whether its time is over or not, and the engine decides. A store that deletes by its own clock
 /// (as Redis does) keeps each session a while longer than [`StoredSession::expires`] says.
 ///
+/// ```
+/// use duck_session::store::{
+///     Durability, InMemoryCache, SessionKey, SessionStore, StoredSession, Version,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> duck::Result<()> {
+/// let store = InMemoryCache::default();
+/// let (key, end) = (SessionKey::from_bytes([7; 16]), 4_102_444_800_000);
+/// let first = StoredSession::new(key, Version::first(), None, end, "sealed");
+/// assert!(store.create(&first, Durability::Crash).await?);
+///
+/// let second = StoredSession::new(key, first.version().next(), None, end, "changed");
+/// assert!(store.replace(first.version(), &second, Durability::Crash).await?);
+/// // Whoever knows only the first version comes too late.
+/// assert!(!store.replace(first.version(), &second, Durability::Crash).await?);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// Write the methods as `async fn`. The suite in `duck_session::conformance::store` holds a store to all that
 /// is promised here.
 pub trait SessionStore: Send + Sync + 'static {
