@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::data::{SessionData, USER};
+use super::data::{CSRF_SECRET, SessionData, USER};
 use super::record::Record;
 use crate::session::error::SessionError;
 
@@ -72,13 +72,18 @@ impl Write {
         }
     }
 
-    /// Whether it is part of a login: kept even where the page fails.
+    /// Whether it says who is logged in.
     pub(crate) fn is_login(&self) -> bool {
         match self {
             Self::Set(key, _) => **key == *USER,
             Self::Reset => true,
             _ => false,
         }
+    }
+
+    /// Whether it gives the tokens in forms another secret, as each login does.
+    pub(crate) fn is_csrf_secret(&self) -> bool {
+        self.key() == Some(CSRF_SECRET)
     }
 }
 

@@ -3,11 +3,10 @@
 use data_encoding::BASE64URL_NOPAD;
 
 use super::Session;
+use super::data::CSRF_SECRET;
 use super::state::State;
 use super::value::encode;
 use crate::session::error::SessionError;
-
-const KEY: &str = "_duck.csrf";
 
 /// What all tokens of a session hide: 256 random bits.
 pub(crate) type Secret = [u8; 32];
@@ -21,8 +20,8 @@ impl Session {
             return Ok(secret);
         }
         let secret = generate()?;
-        let json = encode(KEY, &BASE64URL_NOPAD.encode(&secret))?;
-        state.set(KEY, json, inner.engine.policy())?;
+        let json = encode(CSRF_SECRET, &BASE64URL_NOPAD.encode(&secret))?;
+        state.set(CSRF_SECRET, json, inner.engine.policy())?;
         Ok(secret)
     }
 
@@ -33,7 +32,7 @@ impl Session {
 
     /// Another secret for whoever logs in: somebody may have seen or planted the one before.
     pub(super) async fn rotate_csrf_secret(&self) -> Result<(), SessionError> {
-        if self.access().await?.state().remove(KEY)? {
+        if self.access().await?.state().remove(CSRF_SECRET)? {
             self.csrf_secret().await?;
         }
         Ok(())
@@ -41,7 +40,7 @@ impl Session {
 }
 
 fn secret_of(state: &State) -> Option<Secret> {
-    let text: &str = serde_json::from_slice(state.data.get(KEY)?).ok()?;
+    let text: &str = serde_json::from_slice(state.data.get(CSRF_SECRET)?).ok()?;
     let secret = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
     secret.try_into().ok()
 }

@@ -11,6 +11,9 @@ const RESERVED: &str = "_duck";
 /// Under this key a session keeps who is logged in.
 pub(super) const USER: &str = "_duck.user";
 
+/// Under this key a session keeps what the tokens in its forms are made of: see `csrf.rs`.
+pub(super) const CSRF_SECRET: &str = "_duck.csrf";
+
 /// Under this key a session keeps an expiry of its own.
 pub(super) const EXPIRY: &str = "_duck.expiry";
 

@@ -323,7 +323,8 @@ impl State {
         let mut writes = std::mem::take(&mut self.writes);
         let mut forced = std::mem::take(&mut self.forced);
         if !keep_data {
-            writes.retain(|write| write.is_login());
+            let is_login = self.id == IdChange::Login;
+            writes.retain(|write| write.is_login() || (is_login && write.is_csrf_secret()));
             forced = false;
         }
         let id = std::mem::take(&mut self.id);

@@ -368,3 +368,29 @@ async fn a_template_has_the_field_where_there_are_tokens_and_nothing_else_where_
     let form = [("csrf_token", token.unwrap()), ("title", "Duck")];
     assert_eq!(site.post("/save").form(&form).await.text(), "Duck");
 }
+
+/// Somebody may have planted the session that the visitor logs in to, and knows its secret.
+#[tokio::test]
+async fn a_login_on_a_page_that_fails_gives_another_secret() {
+    let fails = async |request: Request| -> Result<&'static str> {
+        request.session.login("ada").await?;
+        Err(Error::internal("after the login"))
+    };
+    let urls = [
+        path("/token", token),
+        path("/save", save).methods([POST]),
+        path("/login", fails).methods([POST]).csrf(false),
+        path("/who", async |request: Request| {
+            request.session.user().await.map(Option::unwrap_or_default)
+        }),
+    ];
+    let app = App::new(settings().with("CSRF_TOKENS", true))
+        .with(SessionMiddleware::new())
+        .urls(urls);
+    let client = TestClient::start(app).await;
+    let planted = client.get("/token").await.text().to_owned();
+    assert_eq!(client.post("/login").await.status(), 500);
+    assert_eq!(client.get("/who").await.text(), "ada");
+    let form = [("csrf_token", planted.as_str())];
+    assert_eq!(client.post("/save").form(&form).await.status(), 403);
+}
