@@ -155,14 +155,12 @@ async fn with_fault(steps: Steps, fault: Fault) {
     let others = [SAME, Act::Update, Act::Cycle, logs_in, Act::Logout];
     for one in ones {
         for other in others {
-            every_order(
-                steps,
-                Start::LoggedIn,
-                [one, other],
-                Some(fault),
-                invariants::hold,
-            )
-            .await;
+            // A fault makes so many half steps that all pairs would take an hour.
+            let is_counted = one == Act::Update || other == Act::Update;
+            if steps == Steps::Whole || is_counted {
+                let both = [one, other];
+                every_order(steps, Start::LoggedIn, both, Some(fault), invariants::hold).await;
+            }
         }
     }
     for one in [Act::Set("a"), Act::Visit] {
