@@ -143,7 +143,8 @@ impl Verifiers {
         let find = |list: &[(u64, u64)]| list.iter().find(|(known, _)| *known == short).copied();
         match (find(&given_up.in_time), find(&given_up.replaced)) {
             (Some((_, until)), _) if arrived >= until => Standing::Replayed,
-            (Some(_), _) => Standing::Replaced,
+            // It arrived in its grace, which has ended for others since.
+            (Some(_), _) => Standing::Previous,
             (None, Some((_, at))) if arrived < at.saturating_add(REMEMBERED) => Standing::Replaced,
             _ => Standing::Unknown,
         }
@@ -250,6 +251,11 @@ impl Verifiers {
         )
     }
 
+    /// Whether the verifier before the last renewal is remembered as one that may still be good.
+    pub(crate) fn has_previous(&self) -> bool {
+        self.sealed().is_some()
+    }
+
     /// The current verifier, sealed with the one before.
     pub(crate) fn sealed(&self) -> Option<&[u8]> {
         let previous = self.given_up.as_ref()?.previous.as_ref()?;
@@ -292,7 +298,7 @@ impl Verifiers {
 
 impl GivenUp {
     fn write(&self, bytes: &mut Vec<u8>) {
-        let length = |length: usize| u8::try_from(length).unwrap_or_default();
+        let length = |length: usize| u8::try_from(length).expect("each list is bounded");
         bytes.push(u8::from(self.previous.is_some()));
         if let Some(previous) = &self.previous {
             bytes.extend_from_slice(previous.digest.as_bytes());

@@ -1,6 +1,7 @@
 //! Answers at once while a storage does not: rule 57.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use duck::Error;
@@ -15,77 +16,86 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Counts the failures of a storage.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Breaker {
-    since: Instant,
-    failures: AtomicU32,
-    /// When the next request may try, in milliseconds; 0 where all may.
-    closed_until: AtomicU64,
+    /// Whether the last answer was a failure. Where it was not, there is nothing to lock.
+    is_failing: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// In a row, up to [`MOST_FAILURES`].
+    failures: u32,
+    blocked: Option<Blocked>,
+}
+
+/// Requests are answered without asking the storage.
+#[derive(Debug)]
+struct Blocked {
+    until: Instant,
+    pause: Duration,
+    /// Whether a request is trying again.
+    is_tried: bool,
 }
 
 impl Breaker {
-    pub(super) fn new() -> Self {
-        Self {
-            since: Instant::now(),
-            failures: AtomicU32::new(0),
-            closed_until: AtomicU64::new(0),
-        }
-    }
-
     /// Whether to ask the storage. Of those who come when the pause is over, one tries, and the
     /// others get their answer from what becomes of that.
     pub(super) fn lets_pass(&self) -> bool {
-        let until = self.closed_until.load(Ordering::Relaxed);
-        if until == 0 {
+        if !self.is_failing.load(Ordering::Relaxed) {
             return true;
         }
-        let now = self.now();
-        let next = now + millis(self.pause());
-        now >= until
-            && self
-                .closed_until
-                .compare_exchange(until, next, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
+        let Some(blocked) = &mut self.lock().blocked else {
+            return true;
+        };
+        let now = Instant::now();
+        if now < blocked.until {
+            return false;
+        }
+        // If the request is given up, another one tries after the next pause.
+        (blocked.is_tried, blocked.until) = (true, now + blocked.pause);
+        true
     }
 
     pub(super) fn succeeded(&self) {
-        if self.failures.load(Ordering::Relaxed) == 0 {
+        if !self.is_failing.load(Ordering::Relaxed) {
             return;
         }
-        let failures = self.failures.swap(0, Ordering::Relaxed);
-        self.closed_until.store(0, Ordering::Relaxed);
-        if failures >= MOST_FAILURES {
+        let mut state = self.lock();
+        let was_blocked = std::mem::take(&mut *state).blocked.is_some();
+        self.is_failing.store(false, Ordering::Relaxed);
+        if was_blocked {
             tracing::info!(target: "duck_session", "the session storage answers again");
         }
     }
 
+    /// Counts a failure. Those of requests that were under way when the pause began do not make it longer.
     pub(super) fn failed(&self) {
-        let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
-        if failures >= MOST_FAILURES {
-            let until = self.now() + millis(self.pause());
-            self.closed_until.store(until, Ordering::Relaxed);
+        let mut state = self.lock();
+        self.is_failing.store(true, Ordering::Relaxed);
+        let now = Instant::now();
+        if let Some(blocked) = &mut state.blocked {
+            if std::mem::take(&mut blocked.is_tried) {
+                blocked.pause = (blocked.pause * 2).min(LONGEST_PAUSE);
+                blocked.until = now + blocked.pause;
+            }
+            return;
         }
-        if failures == MOST_FAILURES {
+        state.failures += 1;
+        if state.failures == MOST_FAILURES {
+            state.blocked = Some(Blocked {
+                until: now + FIRST_PAUSE,
+                pause: FIRST_PAUSE,
+                is_tried: false,
+            });
             tracing::error!(target: "duck_session", "the session storage keeps failing: it is left alone for a while");
         }
     }
 
-    /// Twice as long for each failure more.
-    fn pause(&self) -> Duration {
-        let more = self
-            .failures
-            .load(Ordering::Relaxed)
-            .saturating_sub(MOST_FAILURES);
-        (FIRST_PAUSE * 2_u32.pow(more.min(10))).min(LONGEST_PAUSE)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn now(&self) -> u64 {
-        millis(self.since.elapsed()) + 1
-    }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A storage's error as that of a session.
@@ -102,7 +112,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_closes_lets_one_try_and_opens_again() {
-        let breaker = Breaker::new();
+        let breaker = Breaker::default();
         for _ in 0..MOST_FAILURES {
             assert!(breaker.lets_pass());
             breaker.failed();
@@ -122,7 +132,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn failures_in_between_do_not_add_up() {
-        let breaker = Breaker::new();
+        let breaker = Breaker::default();
         for _ in 0..100 {
             breaker.failed();
             breaker.succeeded();
@@ -131,12 +141,42 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_pause_has_an_end() {
-        let breaker = Breaker::new();
+    async fn requests_that_were_under_way_do_not_make_the_pause_longer() {
+        let breaker = Breaker::default();
         for _ in 0..1000 {
             breaker.failed();
         }
-        tokio::time::advance(LONGEST_PAUSE).await;
+        tokio::time::advance(FIRST_PAUSE).await;
         assert!(breaker.lets_pass());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_pause_has_an_end() {
+        let breaker = Breaker::default();
+        for _ in 0..MOST_FAILURES {
+            breaker.failed();
+        }
+        for _ in 0..1000 {
+            tokio::time::advance(LONGEST_PAUSE).await;
+            assert!(breaker.lets_pass());
+            breaker.failed();
+        }
+    }
+
+    /// Whatever order they come in, a success lets everybody pass again.
+    #[test]
+    fn a_success_and_a_failure_at_the_same_time_block_nobody_for_good() {
+        for _ in 0..2000 {
+            let breaker = Breaker::default();
+            for _ in 1..MOST_FAILURES {
+                breaker.failed();
+            }
+            std::thread::scope(|scope| {
+                scope.spawn(|| breaker.failed());
+                scope.spawn(|| breaker.succeeded());
+            });
+            breaker.succeeded();
+            assert!(breaker.lets_pass() && breaker.lets_pass());
+        }
     }
 }

@@ -1,32 +1,25 @@
-use duck::session::{
-    Changes, Commit, IdChange, Record, SessionData, SessionError, SessionId, Visitor,
-};
+use duck::session::{Changes, Commit, IdChange, Record, SessionData, SessionError, Visitor};
 
 use super::{Operation, StoreEngine, seen};
 use crate::events::Event;
 use crate::store::{OpenSession, SessionKey, SessionStore, Version};
 
 impl<S: SessionStore> StoreEngine<S> {
-    /// Ends the session, and every other one that the visitor came with, where they log out; begins another
+    /// Ends the session where the visitor logs out, and every other one that they came with; begins another
     /// where there is something to keep.
     pub(super) async fn end_or_begin(
         &self,
-        session: Option<(SessionId, OpenSession)>,
+        session: Option<&OpenSession>,
         data: SessionData,
         changes: &Changes,
         visitor: &Visitor,
     ) -> Result<Commit, SessionError> {
-        let is_logout = changes.id == IdChange::End;
-        let ends = is_logout || session.is_some();
-        if let Some((_, session)) = &session {
+        if let Some(session) = session {
             self.end(session.key()).await?;
         }
         self.end_all(&changes.others).await?;
-        if !is_logout && session.is_some() {
-            return Ok(Commit::Ended); // its own end has come
-        }
         match self.begin(data, visitor).await? {
-            Commit::Unchanged if ends => Ok(Commit::Ended),
+            Commit::Unchanged if changes.id == IdChange::End => Ok(Commit::Ended),
             commit => Ok(commit),
         }
     }

@@ -134,7 +134,8 @@ impl<S: SessionStore> StoreEngine<S> {
                 Event::ReplayedOldId.emit(Some(key));
                 if self.on_replay == OnReplay::End {
                     match self.remove(key, None, true).await {
-                        Ok(_) => Event::Ended.emit(Some(key)),
+                        Ok(true) => Event::Ended.emit(Some(key)),
+                        Ok(false) => {} // somebody else has ended it
                         Err(error) => {
                             tracing::error!(target: "duck_session", %error, "a session whose old id was replayed could not be ended");
                         }

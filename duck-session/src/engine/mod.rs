@@ -72,7 +72,7 @@ impl<S: SessionStore> StoreEngine<S> {
             locks: KeyedLocks::new(),
             conflict: own.session_conflict,
             binding: Binding::new(opening),
-            breaker: Breaker::new(),
+            breaker: Breaker::default(),
             most_per_user: own.session_max_sessions_per_user,
             on_limit: own.session_on_limit,
             on_replay: own.session_on_replay,
@@ -290,19 +290,18 @@ impl<S: SessionStore> SessionEngine for StoreEngine<S> {
                 Ok((session, data))
             });
         let visitor = visitor.clone();
-        // What most requests do has a future of its own: the smaller it is, the less is moved about.
+        // The two that most requests do have futures of their own: the smaller they are, the less is moved about.
         match prepared {
             Ok((None, data)) if changes.id == IdChange::Keep => {
                 Box::pin(async move { self.begin(data, &visitor).await })
             }
-            Ok((Some((id, session)), data))
-                if changes.id == IdChange::Keep && !self.lifetimes.is_over(&data, &self.clock) =>
-            {
+            Ok((Some((id, session)), data)) if changes.id != IdChange::End => {
                 Box::pin(async move { self.save(id, session, data, &changes, &visitor).await })
             }
-            Ok((session, data)) => {
-                Box::pin(async move { self.write(session, data, &changes, &visitor).await })
-            }
+            Ok((session, data)) => Box::pin(async move {
+                let session = session.as_ref().map(|(_, session)| session);
+                self.end_or_begin(session, data, &changes, &visitor).await
+            }),
             Err(error) => Box::pin(ready(Err(error))),
         }
     }

@@ -124,7 +124,8 @@ impl<S: SessionStore> StoreEngine<S> {
             verifiers.start_grace(now.saturating_add(self.lifetimes.grace));
             return Ok((None, false));
         }
-        if !is_due {
+        // The grace of the one before comes to its end first.
+        if !is_due || verifiers.has_previous() {
             return Ok((None, false));
         }
         let new = id.with_verifier(random());
@@ -145,10 +146,9 @@ impl<S: SessionStore> StoreEngine<S> {
         let is_first_return = S::TRACKS_RETURN && session.version().count == 0;
         let starts_grace =
             || verifiers.is_renewal_pending() && verifiers.is_current(&self.sealer.digest(&id));
-        (is_first_return
-            || (self.lifetimes.is_renewal_due(header, now) && !verifiers.is_renewal_pending())
-            || (verifiers.has_given_up() && (verifiers.has_outdated(now) || starts_grace())))
-        .then_some(false)
+        let is_renewed = self.lifetimes.is_renewal_due(header, now) && !verifiers.has_previous();
+        (is_first_return || is_renewed || verifiers.has_outdated(now) || starts_grace())
+            .then_some(false)
     }
 }
 

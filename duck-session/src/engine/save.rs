@@ -17,7 +17,9 @@ pub(super) const MOST_TRIES: u32 = 32;
 /// How a write went.
 enum Written {
     /// The session is so now.
-    Done(OpenSession),
+    Done(OpenSession, Outcome),
+    /// The session had an end of its own, which has come.
+    Ended,
     /// Somebody else was faster: this is there now, and this was to be there.
     Overtaken(Fetched, SessionData),
 }
@@ -30,24 +32,6 @@ struct Outcome {
 }
 
 impl<S: SessionStore> StoreEngine<S> {
-    /// Writes what a request changed: all but the plain [`save`](Self::save) of a session, and the begin of one.
-    pub(super) async fn write(
-        &self,
-        session: Option<(SessionId, OpenSession)>,
-        data: SessionData,
-        changes: &Changes,
-        visitor: &Visitor,
-    ) -> Result<Commit, SessionError> {
-        match session {
-            Some((id, session))
-                if changes.id != IdChange::End && !self.lifetimes.is_over(&data, &self.clock) =>
-            {
-                self.save(id, session, data, changes, visitor).await
-            }
-            session => self.end_or_begin(session, data, changes, visitor).await,
-        }
-    }
-
     /// Writes changes over the session they were made on, or over a newer version of it.
     pub(super) async fn save(
         &self,
@@ -61,23 +45,24 @@ impl<S: SessionStore> StoreEngine<S> {
             Box::pin(self.prepare(&mut data, Some(&session), visitor)).await?;
         }
         let now = self.clock.now();
-        if self.lifetimes.end(session.header(), session.expires()) <= now {
-            return Box::pin(self.lost(changes, visitor)).await;
-        }
         let write = Write {
             id,
             change: changes.id,
             forced: changes.forced,
             visitor: Some(visitor),
         };
-        let next = self.next(write, &session, data, now)?;
-        let outcome = next.outcome();
-        match self.replace(&session, next).await? {
-            Written::Done(written) => self.saved(id, written, outcome, changes, now).await,
+        let written = if self.lifetimes.end(session.header(), session.expires()) > now {
+            self.replace(write, &session, data, now).await?
+        } else {
+            // Its end has come, unless another request has moved it.
+            Written::Overtaken(Box::pin(self.fetch(session.key())).await?, data)
+        };
+        match written {
             Written::Overtaken(fetched, data) => {
                 let overtaken = (session, fetched, data);
                 Box::pin(self.save_after_others(write, overtaken, changes, visitor)).await
             }
+            written => self.saved(id, written, changes, now).await,
         }
     }
 
@@ -92,37 +77,36 @@ impl<S: SessionStore> StoreEngine<S> {
         let generation = session.header().verifiers.generation();
         let mut turn = None;
         for attempt in 1..MOST_TRIES {
-            if self.conflict != Conflict::Fail
-                && self.has_waited(&session, &mut turn, attempt).await
-            {
+            if self.has_waited(&session, &mut turn, attempt).await {
                 fetched = self.fetch(session.key()).await?;
             }
-            session = match fetched {
+            let newer = match fetched {
                 Fetched::Live(newer) if newer.header().verifiers.generation() == generation => {
                     newer
                 }
                 _ => return Box::pin(self.lost(changes, visitor)).await,
             };
-            match self.conflict {
-                Conflict::Fail => break,
-                Conflict::LastWriteWins => {}
-                Conflict::Merge => {
-                    data = session.data().clone();
-                    changes.apply(&mut data)?;
-                    Event::Merged.emit(None);
+            // Where the others changed no data (a visit was noted, say), there is nothing to settle.
+            if newer.data() != session.data() {
+                match self.conflict {
+                    // A login always succeeds.
+                    Conflict::Fail if changes.id != IdChange::Login => break,
+                    Conflict::LastWriteWins => {}
+                    Conflict::Fail | Conflict::Merge => {
+                        data = newer.data().clone();
+                        changes.apply(&mut data)?;
+                        Event::Merged.emit(None);
+                    }
                 }
             }
+            session = newer;
             if changes.id == IdChange::Login && self.binding.exists() {
                 self.binding.sign(&mut data, visitor).await?;
             }
             let now = self.clock.now();
-            let next = self.next(write, &session, data, now)?;
-            let outcome = next.outcome();
-            match self.replace(&session, next).await? {
-                Written::Done(written) => {
-                    return self.saved(write.id, written, outcome, changes, now).await;
-                }
+            match self.replace(write, &session, data, now).await? {
                 Written::Overtaken(newer, ours) => (fetched, data) = (newer, ours),
+                written => return self.saved(write.id, written, changes, now).await,
             }
         }
         Event::Conflict.emit(Some(session.key()));
@@ -162,41 +146,69 @@ impl<S: SessionStore> StoreEngine<S> {
         false
     }
 
-    /// Replaces a session by its next version. Where it was not replaced, or nobody can tell, the store is asked
-    /// again: a driver may have sent the write twice, or lost the answer.
-    async fn replace(&self, session: &OpenSession, next: Next) -> Result<Written, SessionError> {
-        self.check_size(&next.draft.data)?;
+    /// Replaces a session by its next version, or removes it where it was given an end that has come. Where it was
+    /// not replaced, or nobody can tell, the store is asked again: a driver may have sent the write twice, or lost
+    /// the answer.
+    async fn replace(
+        &self,
+        write: Write<'_>,
+        session: &OpenSession,
+        data: SessionData,
+        now: u64,
+    ) -> Result<Written, SessionError> {
+        if self.lifetimes.is_over(&data, &self.clock) {
+            return Box::pin(self.remove_over(session, data)).await;
+        }
+        self.check_size(&data)?;
+        let next = self.next(write, session, data, now)?;
+        let outcome = next.outcome();
         let durability = self.durability(next.secures);
         let (stored, open) = self.sealer.seal(next.draft)?;
         let replacing = self.store.replace(session.version(), &stored, durability);
         let replaced = self.within(Operation::Write, replacing).await;
         if matches!(replaced, Ok(true)) {
-            return Ok(Written::Done(open));
+            return Ok(Written::Done(open, outcome));
         }
         match (Box::pin(self.fetch(session.key())).await, replaced) {
             (Ok(Fetched::Live(found)), _) if found.version() == open.version() => {
-                Ok(Written::Done(open))
+                Ok(Written::Done(open, outcome))
             }
             (Ok(found), Ok(_)) => Ok(Written::Overtaken(found, open.data().clone())),
             (_, Err(error)) | (Err(error), _) => Err(error),
         }
     }
 
+    /// Only the version that has come to its end: another request may have given the session another one.
+    async fn remove_over(
+        &self,
+        session: &OpenSession,
+        data: SessionData,
+    ) -> Result<Written, SessionError> {
+        let key = session.key();
+        if self.remove(key, Some(session.version()), true).await? {
+            Event::Ended.emit(Some(key));
+            return Ok(Written::Ended);
+        }
+        Ok(Written::Overtaken(self.fetch(key).await?, data))
+    }
+
     async fn saved(
         &self,
         id: SessionId,
-        session: OpenSession,
-        outcome: Outcome,
+        written: Written,
         changes: &Changes,
         now: u64,
     ) -> Result<Commit, SessionError> {
+        if !changes.others.is_empty() {
+            Box::pin(self.end_all(&changes.others)).await?;
+        }
+        let Written::Done(session, outcome) = written else {
+            return Ok(Commit::Ended);
+        };
         match changes.id {
             IdChange::Login => Event::LoggedIn.emit(Some(session.key())),
             _ if outcome.new_id.is_some() => Event::Renewed.emit(Some(session.key())),
             _ => Event::Saved.emit(None),
-        }
-        if !changes.others.is_empty() {
-            Box::pin(self.end_all(&changes.others)).await?;
         }
         Ok(self.committed(id, session, outcome, now))
     }
@@ -225,30 +237,25 @@ impl<S: SessionStore> StoreEngine<S> {
         forced: bool,
     ) -> Commit {
         let now = self.clock.now();
-        let noted = async {
-            let data = session.data().clone();
-            let write = Write {
-                id,
-                change: IdChange::Keep,
-                forced,
-                visitor: None,
-            };
-            let next = self.next(write, session, data, now)?;
-            let outcome = next.outcome();
-            match self.replace(session, next).await? {
-                Written::Done(written) => Ok(Some((written, outcome))),
-                Written::Overtaken(..) => Ok::<_, SessionError>(None),
-            }
+        if self.lifetimes.end(session.header(), session.expires()) <= now {
+            return Commit::Unchanged; // its end has come while the request ran
+        }
+        let write = Write {
+            id,
+            change: IdChange::Keep,
+            forced,
+            visitor: None,
         };
-        match noted.await {
-            Ok(Some((written, outcome))) => {
+        let data = session.data().clone();
+        match self.replace(write, session, data, now).await {
+            Ok(Written::Done(written, outcome)) => {
                 match outcome.new_id {
                     Some(_) => Event::Renewed.emit(Some(written.key())),
                     None => Event::Touched.emit(None),
                 }
                 self.committed(id, written, outcome, now)
             }
-            Ok(None) => Commit::Unchanged,
+            Ok(Written::Overtaken(..) | Written::Ended) => Commit::Unchanged,
             Err(error) => {
                 tracing::warn!(target: "duck_session", %error, "a visit could not be noted");
                 Commit::Unchanged
@@ -270,7 +277,7 @@ impl<S: SessionStore> StoreEngine<S> {
             Box::pin(self.prepare(&mut data, None, visitor)).await?;
         }
         let data = data.into_shared();
-        loop {
+        for _ in 0..MOST_TRIES {
             let now = self.clock.now();
             let (id, draft) = self.first(data.clone(), visitor, now);
             let is_login = draft.header.login.is_some();
@@ -290,6 +297,7 @@ impl<S: SessionStore> StoreEngine<S> {
                 return Ok(self.committed(id, open, outcome, now));
             }
         }
+        Err(SessionError::store("each new key is said to be taken"))
     }
 
     /// Whether this version is stored: a driver may have sent the write twice.

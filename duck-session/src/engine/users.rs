@@ -2,14 +2,15 @@
 
 use duck::session::{Record, Revoked, SessionError, UserSession};
 
+use super::save::MOST_TRIES;
 use super::{Operation, StoreEngine, seen};
 use crate::clock;
 use crate::events::Event;
 use crate::seal::name_of;
 use crate::settings::OnLimit;
-use crate::store::{OpenSession, SessionKey, SessionStore};
+use crate::store::{OpenSession, SessionKey, SessionStore, UserKey};
 
-/// How many sessions of a user are looked at together, where `SESSION_MAX_SESSIONS_PER_USER` is not more.
+/// How many sessions of a user are looked at together, at least.
 const AT_ONCE: usize = 1000;
 
 impl<S: SessionStore> StoreEngine<S> {
@@ -78,13 +79,9 @@ impl<S: SessionStore> StoreEngine<S> {
         };
         let mut count = 0;
         loop {
+            let live = self.live(user).await?;
             let mut revoked = 0;
-            for session in self
-                .live(user)
-                .await?
-                .iter()
-                .filter(|session| is_meant(session))
-            {
+            for session in live.iter().filter(|session| is_meant(session)) {
                 if self.revoke(user, session).await? {
                     Event::Revoked.emit(Some(session.key()));
                     revoked += 1;
@@ -92,7 +89,7 @@ impl<S: SessionStore> StoreEngine<S> {
             }
             count += revoked;
             // Of a user with very many sessions, not all were looked at together.
-            if revoked < AT_ONCE / 2 {
+            if revoked == 0 || live.len() < self.most_at_once() {
                 return Ok(count);
             }
         }
@@ -101,7 +98,7 @@ impl<S: SessionStore> StoreEngine<S> {
     /// Ends a session as long as it is this user's, whatever is saved to it at the same time.
     async fn revoke(&self, user: &str, session: &OpenSession) -> Result<bool, SessionError> {
         let mut seen = session.clone();
-        loop {
+        for _ in 0..MOST_TRIES {
             if self.remove(seen.key(), Some(seen.version()), true).await? {
                 return Ok(true);
             }
@@ -110,27 +107,46 @@ impl<S: SessionStore> StoreEngine<S> {
                 _ => return Ok(false),
             }
         }
+        Err(SessionError::Conflict)
     }
 
-    /// The sessions of a user that live.
+    /// The sessions of a user that live; [so many](Self::most_at_once) at least, where there are more.
     pub(super) async fn live(&self, user: &str) -> Result<Vec<OpenSession>, SessionError> {
-        let limit = AT_ONCE.max(self.most_per_user.saturating_add(1));
         let mut live: Vec<OpenSession> = Vec::new();
         for key in self.sealer.user_keys(user) {
-            let finding = self.store.of_user(&key, limit);
-            for stored in self.within(Operation::Read, finding).await? {
-                let Some(session) = self.sealer.open(&stored) else {
-                    continue;
-                };
-                // After a change of the key it may be found under both.
-                let is_new = live.iter().all(|other| other.key() != session.key());
-                let is_theirs = session.data().user().as_deref() == Some(user);
-                if is_new && is_theirs && !self.is_over(&session) {
-                    live.push(session);
-                }
+            let mut theirs = self.live_under(&key).await?;
+            // After a change of the key they may be found under both.
+            theirs.retain(|session| live.iter().all(|other| other.key() != session.key()));
+            live.append(&mut theirs);
+        }
+        live.retain(|session| session.data().user().as_deref() == Some(user));
+        Ok(live)
+    }
+
+    /// The sessions in the store's index of a user that live. Expired ones that take up the room of others there are
+    /// removed.
+    async fn live_under(&self, user: &UserKey) -> Result<Vec<OpenSession>, SessionError> {
+        loop {
+            let finding = self.store.of_user(user, self.most_at_once());
+            let found = self.within(Operation::Read, finding).await?;
+            let is_cut = found.len() >= self.most_at_once();
+            let opened = found.iter().filter_map(|stored| self.sealer.open(stored));
+            let (over, live): (Vec<_>, Vec<_>) = opened.partition(|session| self.is_over(session));
+            let mut removed = false;
+            for session in over.iter().filter(|_| is_cut) {
+                removed |= self
+                    .remove(session.key(), Some(session.version()), false)
+                    .await?;
+            }
+            if !removed {
+                return Ok(live);
             }
         }
-        Ok(live)
+    }
+
+    /// How many sessions of a user are looked at together.
+    fn most_at_once(&self) -> usize {
+        AT_ONCE.max(self.most_per_user.saturating_add(1))
     }
 }
 

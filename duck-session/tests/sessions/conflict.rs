@@ -65,3 +65,37 @@ async fn whoever_wins_a_logout_is_not_undone() {
         assert_eq!(cache.len(), 0, "{mode}");
     }
 }
+
+/// A visit that is noted, or a renewal, is no change that a visitor could lose.
+#[tokio::test]
+async fn where_the_others_changed_no_data_nothing_fails() {
+    let cache = ScriptedStore::default();
+    let settings = with("fail").with("SESSION_SAVE_EVERY_REQUEST", true);
+    let client = visit_store(settings, &cache, []).await;
+    read(&client, "/set/a/1").await;
+    let late = with_id(&client, &id(&client));
+    let gate = cache.hold(Op::Replace, When::Before);
+    let (response, ()) = tokio::join!(late.get("/set/b/2"), async {
+        gate.reached().await;
+        read(&client, "/get/a").await;
+        gate.open();
+    });
+    assert_eq!(response.status(), 200);
+    assert_eq!(read(&client, "/get/b").await, "\"2\"");
+}
+
+#[tokio::test]
+async fn a_login_succeeds_whatever_others_saved() {
+    let cache = ScriptedStore::default();
+    let client = visit_store(with("fail"), &cache, []).await;
+    read(&client, "/set/a/1").await;
+    let late = with_id(&client, &id(&client));
+    let gate = cache.hold(Op::Replace, When::Before);
+    tokio::join!(read(&late, "/login/7"), async {
+        gate.reached().await;
+        read(&client, "/set/c/3").await;
+        gate.open();
+    });
+    assert_eq!(read(&late, "/user").await, "7");
+    assert_eq!(read(&late, "/get/c").await, "\"3\"");
+}

@@ -230,3 +230,11 @@ async fn a_storage_that_keeps_failing_is_left_alone_and_comes_back_by_itself() {
     assert_eq!(read(&client, "/get/a").await, "\"1\"");
     assert_eq!(read(&client, "/add/n").await, "1");
 }
+
+#[tokio::test]
+async fn a_storage_that_refuses_every_new_session_is_not_asked_for_ever() {
+    let (client, store) = scripted([]).await;
+    store.refuse_creating(usize::MAX);
+    is_503(&client.get("/set/a/1").await);
+    assert!(store.calls().len() < 100);
+}

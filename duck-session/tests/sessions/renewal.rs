@@ -7,7 +7,8 @@ use duck::{Settings, text};
 use duck_session::Clock;
 
 use crate::support::{
-    Kind, Op, ScriptedStore, When, id, on_every_storage, over, page, read, settings, visit, with_id,
+    Gate, Kind, Op, ScriptedStore, When, id, on_every_storage, over, page, read, settings, visit,
+    with_id,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -323,4 +324,63 @@ fn an_interval_shorter_than_the_grace_is_refused() {
         error.to_string().contains("SESSION_RENEWAL_INTERVAL"),
         "{error}"
     );
+}
+
+/// However soon the next renewal is due when the new id first comes back: after a lunch break, say.
+#[tokio::test]
+async fn a_grace_that_has_begun_lasts() {
+    let clock = Clock::manual();
+    for Kind { name, client, .. } in everywhere(&renewing(), &clock).await {
+        read(&client, "/login/7").await;
+        let old = id(&client);
+        clock.advance(HOUR);
+        read(&client, "/user").await;
+        let new = id(&client);
+        clock.advance(2 * HOUR);
+        for path in ["/user", "/add/n", "/user"] {
+            read(&client, path).await;
+            assert_eq!(id(&client), new, "{name}: nothing renews in the grace");
+        }
+        clock.advance(GRACE / 2);
+        assert_eq!(read(&with_id(&client, &old), "/user").await, "7", "{name}");
+        clock.advance(GRACE / 2);
+        assert_eq!(read(&client, "/user").await, "7", "{name}");
+        assert_ne!(id(&client), new, "{name}: then the next renewal is due");
+    }
+}
+
+/// A slow upload, say. Another request has noticed by then that the grace is over.
+#[tokio::test]
+async fn a_request_that_arrived_in_the_grace_is_served_however_late_it_asks() {
+    let clock = Clock::manual();
+    let gate = Gate::new();
+    let slow = || {
+        let gate = gate.clone();
+        vec![page("/slow", move |request| {
+            let gate = gate.clone();
+            async move {
+                gate.pass().await;
+                let user = request.session.user().await?;
+                request.session.set("slow", 1).await?;
+                Ok(text(user.unwrap_or_else(|| "nobody".to_owned())))
+            }
+        })]
+    };
+    for Kind { name, client, .. } in on_every_storage(&renewing(), &clock, slow).await {
+        read(&client, "/login/7").await;
+        let old = id(&client);
+        clock.advance(HOUR);
+        read(&client, "/user").await;
+        read(&client, "/user").await;
+        let upload = with_id(&client, &old);
+        let (user, ()) = tokio::join!(read(&upload, "/slow"), async {
+            gate.reached().await;
+            clock.advance(2 * GRACE);
+            read(&client, "/add/n").await;
+            gate.open();
+        });
+        assert_eq!(user, "7", "{name}");
+        assert_eq!(id(&upload), old, "{name}: it gets no cookie");
+        assert_eq!(read(&client, "/get/slow").await, "1", "{name}");
+    }
 }

@@ -1,12 +1,14 @@
 //! Idle and absolute timeouts, and visits that move the end of a session.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use duck::testing::TestClient;
-use duck::{App, Request, Result, Settings, path};
+use duck::{App, Request, Result, Settings, path, text};
 use duck_session::{Clock, SessionMiddleware};
 
-use crate::support::{Kind, Op, ScriptedStore, on_every_storage, over, read, settings, urls};
+use crate::support::{
+    Gate, Kind, Op, ScriptedStore, on_every_storage, over, page, read, settings, urls,
+};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -234,4 +236,83 @@ async fn what_was_seen_expired_does_not_come_back_with_the_clock() {
             assert_eq!(read(&client, "/user").await, "nobody", "{name} {limit}");
         }
     }
+}
+
+/// A request that has seen the old end does not end the session that another one has prolonged.
+#[tokio::test]
+async fn an_end_that_was_moved_meanwhile_ends_nothing() {
+    let store = ScriptedStore::default();
+    let clock = Clock::manual();
+    let expire_in = async |request: Request, seconds: u64| -> Result<&'static str> {
+        let session = &request.session;
+        session.set_expiry(Duration::from_secs(seconds)).await?;
+        Ok("")
+    };
+    let settings = settings().with("SESSION_STORAGE", "TestStore");
+    let gate = Gate::new();
+    let slow = {
+        let gate = gate.clone();
+        page("/slow", move |request| {
+            let gate = gate.clone();
+            async move {
+                request.session.set("slow", 1).await?;
+                gate.pass().await;
+                Ok(text("slow"))
+            }
+        })
+    };
+    let fixed = {
+        let clock = clock.clone();
+        page("/until-in-a-minute", move |request| {
+            let end = SystemTime::UNIX_EPOCH + Duration::from_millis(clock.now()) + MINUTE;
+            async move {
+                request.session.set_expiry(end).await?;
+                Ok(text("fixed"))
+            }
+        })
+    };
+    let app = App::new(settings)
+        .with(over(&store).clock(clock.clone()))
+        .urls(urls())
+        .urls([path("/expire-in/<seconds>", expire_in), slow, fixed]);
+    let site = TestClient::start(app).await;
+    read(&site, "/set/key/1").await;
+    read(&site, "/until-in-a-minute").await;
+    tokio::join!(site.get("/slow"), async {
+        gate.reached().await;
+        read(&site, "/expire-in/3600").await;
+        clock.advance(2 * MINUTE);
+        gate.open();
+    });
+    assert_eq!(read(&site, "/get/slow").await, "1");
+}
+
+/// What a save would not do either.
+#[tokio::test]
+async fn a_visit_does_not_bring_back_a_session_whose_end_has_come() {
+    let gate = Gate::new();
+    let clock = Clock::manual();
+    let sessions = SessionMiddleware::new().clock(clock.clone());
+    let slow = {
+        let gate = gate.clone();
+        page("/slow", move |request| {
+            let gate = gate.clone();
+            async move {
+                let user = request.session.user().await?;
+                gate.pass().await;
+                Ok(text(user.unwrap_or_default()))
+            }
+        })
+    };
+    let settings = settings().with("SESSION_IDLE_TIMEOUT", 600);
+    let site = TestClient::start(App::new(settings).with(sessions).urls(urls()).urls([slow])).await;
+    read(&site, "/login/7").await;
+    clock.advance(9 * MINUTE);
+    let (page, ()) = tokio::join!(site.get("/slow"), async {
+        gate.reached().await;
+        clock.advance(2 * MINUTE);
+        gate.open();
+    });
+    assert_eq!((page.text(), page.set_cookies().len()), ("7", 0));
+    assert_eq!(read(&site, "/user").await, "nobody");
 }

@@ -391,3 +391,34 @@ async fn the_cookie_engine_says_that_it_cannot() {
     }
     assert_eq!(read(&client, "/user").await, "ada");
 }
+
+/// Sessions that are over take the room of others in what a store gives at once.
+#[tokio::test]
+async fn revoking_reaches_the_sessions_behind_a_thousand_expired_ones() {
+    let clock = Clock::manual();
+    let settings = settings()
+        .with("SESSION_MAX_SESSIONS_PER_USER", 0)
+        .with("SESSION_SWEEP_INTERVAL", 0)
+        .with("SESSION_COOKIE_AGE", 600);
+    let sessions = SessionMiddleware::new().clock(clock.clone());
+    let client = visit(settings, sessions, pages()).await;
+    let log_in = async |count: usize| {
+        let mut last = client.another();
+        for _ in 0..count {
+            last = client.another();
+            read(&last, "/login/ada").await;
+        }
+        last
+    };
+    let alive = [log_in(600).await, log_in(600).await];
+    clock.advance(Duration::from_secs(500));
+    for client in &alive {
+        read(client, "/set/a/1").await;
+    }
+    log_in(600).await;
+    clock.advance(Duration::from_secs(200));
+    assert_eq!(read(&client, "/revoke-user/ada").await, "602");
+    for client in &alive {
+        assert_eq!(read(client, "/user").await, "nobody");
+    }
+}
