@@ -7,7 +7,7 @@ use anstyle::AnsiColor;
 use clap::builder::Styles;
 use clap::{Parser, Subcommand};
 
-use crate::template::Database;
+use crate::template::{Database, Sessions};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -70,6 +70,9 @@ pub(crate) struct New {
     /// Where the site of --full keeps its data [default: sqlite]
     #[arg(long, value_name = "KIND", requires = "full")]
     pub(crate) database: Option<Database>,
+    /// Where the site keeps its sessions
+    #[arg(long, value_name = "PLACE", value_enum, default_value_t)]
+    pub(crate) sessions: Sessions,
     /// Depend on the checkout of Duck in DIR, rather than on a copy in the site
     #[arg(long, value_name = "DIR")]
     pub(crate) path: Option<PathBuf>,

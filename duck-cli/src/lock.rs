@@ -1,20 +1,21 @@
 //! The lock file of a new site: the versions that the framework is tested with. `.ci/lock` writes the
 //! templates of it, so that `cargo build --locked` works in a site from the first second.
 
-/// Those of all shapes.
-const TEMPLATES: [&str; 4] = [
-    include_str!("../template/mini/Cargo.lock.template"),
-    include_str!("../template/normal/Cargo.lock.template"),
-    include_str!("../template/sqlite/Cargo.lock.template"),
-    include_str!("../template/postgres/Cargo.lock.template"),
-];
+use crate::embedded;
+
+/// What it is called in a folder of `template/`.
+const TEMPLATE: &str = "Cargo.lock.template";
 
 /// Is a site built with a crate of that name? Then it cannot have the name itself: its lock file would
 /// hold two packages of one name.
 pub(crate) fn names(package: &str) -> bool {
     let line = format!("name = \"{package}\"");
-    let mut lines = TEMPLATES.iter().flat_map(|lock| lock.lines());
-    lines.any(|other| other == line)
+    let files = embedded::files(&embedded::TEMPLATES).into_iter();
+    let mut locks = files.filter(|file| file.path().ends_with(TEMPLATE));
+    locks.any(|lock| {
+        let lock = lock.contents_utf8().unwrap_or_default();
+        lock.lines().any(|other| other == line)
+    })
 }
 
 /// Puts the packages in order, as cargo does: only the site's name decides where the site belongs.

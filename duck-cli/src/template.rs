@@ -2,21 +2,21 @@
 //!
 //! What is put in stands between `@`s, as nothing else does in Rust, TOML or the templates of pages.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-use include_dir::{Dir, include_dir};
 
 use crate::embedded;
 use crate::lock;
 use crate::site_name::SiteName;
 
-static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/template");
-
 /// Keeps a file of `template/` from meaning something there (`Cargo.toml`, `.gitignore`).
 const SUFFIX: &str = ".template";
 
-/// A file of `template/` that goes to the end of the file that it is named after.
+/// A file of `template/` that goes to the end of the file that it is named after, in a site that has such a file.
 const APPENDED: &str = ".append";
+
+/// The file that says what a site depends on.
+const MANIFEST: &str = "Cargo.toml";
 
 /// The file with the exact versions that a site is built with.
 const LOCK: &str = "Cargo.lock";
@@ -50,7 +50,7 @@ impl Shape {
         }
     }
 
-    /// The folders of `template/` that it is made of. A later one stands over an earlier.
+    /// The folders of `template/` for it. A later one stands over an earlier.
     fn layers(self) -> &'static [&'static str] {
         match self {
             Shape::Mini => &["base", "mini"],
@@ -59,6 +59,40 @@ impl Shape {
             Shape::Full(Database::Postgres) => &["base", "normal", "full", "postgres"],
         }
     }
+}
+
+/// Where a new site keeps its sessions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Sessions {
+    #[default]
+    Files,
+    Redis,
+    Postgres,
+}
+
+impl Sessions {
+    /// What there is of it beside `files`: the end of the names of folders of `template/`, and the feature of
+    /// duck-session.
+    fn server(self) -> Option<&'static str> {
+        match self {
+            Sessions::Files => None,
+            Sessions::Redis => Some("redis"),
+            Sessions::Postgres => Some("postgres"),
+        }
+    }
+}
+
+/// The folders of `template/` that a site is made of. A later one stands over an earlier.
+fn layers(shape: Shape, sessions: Sessions) -> Vec<String> {
+    let mut layers: Vec<String> = shape.layers().iter().map(ToString::to_string).collect();
+    if let Some(server) = sessions.server() {
+        let kind = layers.last().map_or("", String::as_str);
+        let lock = format!("lock-{}-{server}", kind.replace("session", "normal"));
+        layers.extend([format!("sessions-in-{server}"), lock]);
+    } else {
+        layers.push("sessions-in-files".to_owned());
+    }
+    layers
 }
 
 /// What stands in a template as `@…@`.
@@ -86,29 +120,46 @@ fn toml_string(path: &Path) -> String {
 }
 
 /// The files of a site of that shape: where each goes, and its text.
-pub(crate) fn files(shape: Shape, values: &Values<'_>) -> Vec<(PathBuf, String)> {
-    let mut files: Vec<(PathBuf, String)> = Vec::new();
-    for file in shape.layers().iter().flat_map(|layer| layer_files(layer)) {
+pub(crate) fn files(
+    shape: Shape,
+    sessions: Sessions,
+    values: &Values<'_>,
+) -> Vec<(PathBuf, String)> {
+    let mut files: BTreeMap<PathBuf, String> = BTreeMap::new();
+    let layers = layers(shape, sessions);
+    for file in layers.iter().flat_map(|layer| layer_files(layer)) {
         let path = destination(file.path(), values);
-        let mut text = values.fill(file.contents_utf8().unwrap_or_default());
-        let earlier = files.iter().position(|(earlier, _)| *earlier == path);
-        let earlier = earlier.map(|index| files.remove(index).1);
-        if file.path().to_string_lossy().ends_with(APPENDED) {
-            text.insert_str(0, &earlier.unwrap_or_default());
+        let text = values.fill(file.contents_utf8().unwrap_or_default());
+        if !file.path().to_string_lossy().ends_with(APPENDED) {
+            files.insert(path, text);
+        } else if let Some(earlier) = files.get_mut(&path) {
+            earlier.push_str(&text);
         }
-        let text = if path == Path::new(LOCK) {
-            lock::in_order(&text)
-        } else {
-            text
-        };
-        files.push((path, text));
     }
-    files.sort();
-    files
+    if let Some(lock) = files.get_mut(Path::new(LOCK)) {
+        *lock = lock::in_order(lock);
+    }
+    if let (Some(manifest), Some(feature)) = (files.get_mut(Path::new(MANIFEST)), sessions.server())
+    {
+        *manifest = with_session_feature(manifest, feature);
+    }
+    files.into_iter().collect()
+}
+
+/// The manifest, in which the dependency on duck-session has one more feature.
+fn with_session_feature(manifest: &str, feature: &str) -> String {
+    let line = |line: &str| match line.strip_suffix(" }") {
+        Some(start) if line.starts_with("duck-session = ") => match start.strip_suffix(']') {
+            Some(start) => format!("{start}, {feature:?}] }}\n"),
+            None => format!("{start}, features = [{feature:?}] }}\n"),
+        },
+        _ => format!("{line}\n"),
+    };
+    manifest.lines().map(line).collect()
 }
 
 fn layer_files(layer: &str) -> Vec<&'static include_dir::File<'static>> {
-    TEMPLATES
+    embedded::TEMPLATES
         .get_dir(layer)
         .map(embedded::files)
         .unwrap_or_default()
@@ -137,19 +188,31 @@ mod tests {
         Shape::Full(Database::Postgres),
     ];
 
+    const SESSIONS: [Sessions; 3] = [Sessions::Files, Sessions::Redis, Sessions::Postgres];
+
     fn site(shape: Shape) -> Vec<(PathBuf, String)> {
+        site_with(shape, Sessions::Files)
+    }
+
+    fn site_with(shape: Shape, sessions: Sessions) -> Vec<(PathBuf, String)> {
         let values = Values {
             name: &SiteName::parse("my-site").unwrap(),
             duck_core: Path::new("vendor/duck/duck-core"),
             duck_session: Path::new("odd \"folder\"/duck-session"),
         };
-        files(shape, &values)
+        files(shape, sessions, &values)
+    }
+
+    /// Every site there is.
+    fn sites() -> impl Iterator<Item = (Shape, Sessions, Vec<(PathBuf, String)>)> {
+        let both = |shape| SESSIONS.map(|sessions| (shape, sessions, site_with(shape, sessions)));
+        SHAPES.into_iter().flat_map(both)
     }
 
     #[test]
     fn every_placeholder_is_filled_in() {
-        for shape in SHAPES {
-            for (path, text) in site(shape) {
+        for (.., site) in sites() {
+            for (path, text) in site {
                 assert!(!text.is_empty(), "{} is empty", path.display());
                 for placeholder in ["@NAME", "@CRATE", "@DUCK", "NAME@", "CORE@", "SESSION@"] {
                     assert!(!text.contains(placeholder), "{}", path.display());
@@ -198,8 +261,8 @@ mod tests {
 
     #[test]
     fn toml_files_are_valid_and_the_manifest_names_the_site() {
-        for shape in SHAPES {
-            for (path, text) in site(shape)
+        for (.., site) in sites() {
+            for (path, text) in site
                 .iter()
                 .filter(|(path, _)| path.extension().is_some_and(|e| e == "toml"))
             {
@@ -215,19 +278,68 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_site_names_where_its_sessions_are_and_has_the_feature_for_it() {
+        for (shape, sessions, files) in sites() {
+            let read = |name: &str| {
+                let file = files.iter().find(|(path, _)| path == Path::new(name));
+                file.map(|(_, text)| text.as_str())
+            };
+            let settings: toml::Table = read("settings.toml").unwrap().parse().unwrap();
+            let (storage, place) = match sessions {
+                Sessions::Files => ("KeyAsFolderCache", "SESSION_DIR"),
+                Sessions::Redis => ("RedisCache", "SESSION_REDIS_URL"),
+                Sessions::Postgres => ("DatabaseCache", "SESSION_DATABASE_URL"),
+            };
+            assert_eq!(settings["SESSION_STORAGE"].as_str(), Some(storage));
+            for key in ["SESSION_DIR", "SESSION_REDIS_URL", "SESSION_DATABASE_URL"] {
+                assert_eq!(settings.contains_key(key), key == place, "{shape:?}: {key}");
+            }
+            let manifest: toml::Table = read("Cargo.toml").unwrap().parse().unwrap();
+            let features = manifest["dependencies"]["duck-session"].get("features");
+            let features = features
+                .and_then(toml::Value::as_array)
+                .into_iter()
+                .flatten();
+            let features: Vec<_> = features.filter_map(toml::Value::as_str).collect();
+            assert_eq!(features.contains(&"commands"), shape == Shape::Mini);
+            for server in ["redis", "postgres"] {
+                let is_there = sessions.server() == Some(server);
+                assert_eq!(
+                    features.contains(&server),
+                    is_there,
+                    "{shape:?}: {features:?}"
+                );
+            }
+            assert_eq!(read("compose.yaml").is_some(), sessions != Sessions::Files);
+            for file in ["README.md", "Dockerfile"] {
+                assert_eq!(read(file).is_none(), shape == Shape::Mini, "{file}");
+            }
+        }
+    }
+
     /// `.ci/lock` writes them: run it when this fails.
     #[test]
     fn lock_files_name_the_versions_that_the_framework_is_tested_with() {
         let tested = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock"));
         let tested = tested.unwrap();
-        for shape in SHAPES {
-            let files = site(shape);
+        for (shape, sessions, files) in sites() {
             let (_, text) = files
                 .iter()
                 .find(|(path, _)| path == Path::new(LOCK))
                 .unwrap();
             let has = |name: &str| text.contains(&format!("\nname = \"{name}\"\n"));
             assert!(has("hyper") && has("my-site"));
+            for (server, name) in [
+                (Sessions::Redis, "redis"),
+                (Sessions::Postgres, "tokio-postgres"),
+            ] {
+                assert_eq!(
+                    has(name),
+                    server == sessions,
+                    "{shape:?} {sessions:?}: {name}"
+                );
+            }
             assert!(!has("trybuild") && !has("duck-cli"));
             for package in text
                 .split("\n\n")

@@ -7,7 +7,8 @@ use duck::session::{AuthHash, SessionData, SessionError, Visitor};
 use sha2::{Digest, Sha256};
 
 use crate::engine::breaker::store_error;
-use crate::events::Event;
+use crate::events::Warning;
+use crate::log::Log;
 use crate::opening::Opening;
 use crate::settings::Bind;
 
@@ -19,6 +20,7 @@ const AUTH: &str = "_duck.auth";
 pub(crate) struct Binding {
     bind: Bind,
     auth_hash: AuthHash,
+    log: Log,
 }
 
 impl Binding {
@@ -26,6 +28,7 @@ impl Binding {
         Self {
             bind: opening.own.session_bind,
             auth_hash: opening.auth_hash.clone(),
+            log: Log::default(),
         }
     }
 
@@ -59,7 +62,7 @@ impl Binding {
         visitor: &Visitor,
     ) -> Result<bool, SessionError> {
         if self.bind == Bind::Ua && data.get(AGENT).is_some_and(|bound| bound != agent(visitor)) {
-            Event::OtherBrowser.emit(None);
+            Warning::OtherBrowser.emit(None, &self.log);
             return Ok(false);
         }
         let Some(user) = self.bound_user(data) else {
@@ -68,7 +71,7 @@ impl Binding {
         let now = self.auth_hash.of(user).await.map_err(store_error)?;
         let holds = now.is_some_and(|hash| data.get(AUTH) == Some(&*hashed(&hash)));
         if !holds {
-            Event::AuthChanged.emit(None);
+            Warning::AuthChanged.emit(None, &self.log);
         }
         Ok(holds)
     }

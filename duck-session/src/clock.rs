@@ -30,6 +30,14 @@ impl Clock {
         }
     }
 
+    /// The same as a time of the system's.
+    pub(crate) fn time(&self) -> SystemTime {
+        match &self.0 {
+            None => SystemTime::now(),
+            Some(_) => time(self.now()),
+        }
+    }
+
     /// Moves a manual clock forward; the system's clock stays as it is.
     pub fn advance(&self, by: Duration) {
         if let Some(time) = &self.0 {

@@ -125,13 +125,10 @@ impl SessionCookie {
     /// The different well-formed ids among them.
     pub(crate) fn candidates(&self, visitor: &Visitor) -> Candidates {
         let mut candidates = Candidates::default();
-        let name = self.name(visitor).as_bytes();
-        for header in visitor.cookies() {
-            for value in pairs(header).filter_map(|pair| value_of(name, pair)) {
-                match SessionId::parse(value) {
-                    Some(id) => candidates.add(id),
-                    None => candidates.malformed = true,
-                }
+        for value in self.values(visitor) {
+            match SessionId::parse(value) {
+                Some(id) => candidates.add(id),
+                None => candidates.malformed = true,
             }
         }
         candidates

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::log::Log;
 use crate::seal::name_of;
 use crate::store::SessionKey;
 
@@ -33,6 +34,11 @@ pub(crate) enum Event {
     MadeRoom,
     Expired,
     WriteAfterDelete,
+}
+
+/// A session that was not given to whoever came for it. A visitor can cause that as often as they like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Warning {
     /// The site says something else of its user than at the login.
     AuthChanged,
     Unreadable,
@@ -47,7 +53,6 @@ enum Line {
     None,
     Debug(&'static str),
     Info(&'static str),
-    Warn(&'static str),
 }
 
 impl Event {
@@ -64,9 +69,6 @@ impl Event {
             }
             Line::Info(text) => {
                 tracing::info!(target: "duck_session", event = name, session, "{text}");
-            }
-            Line::Warn(text) => {
-                tracing::warn!(target: "duck_session", event = name, session, "{text}");
             }
         }
     }
@@ -98,25 +100,39 @@ impl Event {
                 "write_after_delete",
                 Line::Info("a session ended while a request was changing it"),
             ),
-            Self::AuthChanged => (
-                "auth_changed",
-                Line::Info("a session does not fit its user any more"),
-            ),
+        }
+    }
+}
+
+impl Warning {
+    /// Counts it, and writes it to the log unless there are too many of its kind.
+    pub(crate) fn emit(self, session: Option<&SessionKey>, log: &Log) {
+        let (name, text) = self.facts();
+        count(name, 1);
+        if log.admits(text) {
+            let session = session.map(|key| tracing::field::display(ShortName(key)));
+            tracing::warn!(target: "duck_session", event = name, session, "{text}");
+        }
+    }
+
+    fn facts(self) -> (&'static str, &'static str) {
+        match self {
+            Self::AuthChanged => ("auth_changed", "a session does not fit its user any more"),
             Self::Unreadable => (
                 "undecryptable",
-                Line::Warn("a session cannot be opened: another SECRET_KEY, or damage"),
+                "a session cannot be opened: another SECRET_KEY, or damage",
             ),
             Self::ReplayedOldId => (
                 "suspicious.replayed_old_id",
-                Line::Warn("an id came that its session has given up"),
+                "an id came that its session has given up",
             ),
             Self::DuplicateCookie => (
                 "suspicious.duplicate_cookie",
-                Line::Warn("two live sessions in one request: neither is used"),
+                "two live sessions in one request: neither is used",
             ),
             Self::OtherBrowser => (
                 "suspicious.other_browser",
-                Line::Warn("a session came from another browser than it began in"),
+                "a session came from another browser than it began in",
             ),
         }
     }

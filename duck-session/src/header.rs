@@ -1,6 +1,7 @@
 //! What a session's record holds beside its data.
 
-use crate::reader::Reader;
+use crate::reader::{Reader, RecordBytes};
+use crate::store::UserKey;
 use crate::verifier::{Digest, Verifiers};
 
 /// What the engine keeps of a session. Times are UTC milliseconds.
@@ -21,6 +22,8 @@ pub(crate) struct Header {
 /// That somebody is logged in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Login {
+    /// What a store knows the user by, where it knows them. It stands beside the sealed header, not in it.
+    pub(crate) user: Option<UserKey>,
     /// Since when.
     pub(crate) at: u64,
     /// What the browser said it was.
@@ -44,13 +47,26 @@ impl Header {
         }
     }
 
+    /// The memory it takes besides itself.
+    pub(crate) fn heap_size(&self) -> usize {
+        let login = self.login.as_ref().map_or(0, |login| {
+            size_of::<Login>() + login.agent.as_ref().map_or(0, |agent| agent.len())
+        });
+        login + self.verifiers.heap_size()
+    }
+
     /// When somebody logged in; 0 where nobody has.
     pub(crate) fn logged_in(&self) -> u64 {
         self.login.as_ref().map_or(0, |login| login.at)
     }
 
+    /// What a store knows the user by.
+    pub(crate) fn user(&self) -> Option<&UserKey> {
+        self.login.as_ref()?.user.as_ref()
+    }
+
     /// Appends the header.
-    pub(crate) fn write(&self, bytes: &mut Vec<u8>) {
+    pub(crate) fn write(&self, bytes: &mut RecordBytes) {
         let agent = self.login.as_ref().and_then(|login| login.agent.as_deref());
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
         bytes.push(
@@ -73,7 +89,7 @@ impl Header {
     }
 
     /// Reads a header off the front; `None` where there is something else.
-    pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+    pub(crate) fn read(reader: &mut Reader<'_>, user: Option<UserKey>) -> Option<Self> {
         let [flags] = reader.take()?;
         let mut header = Self {
             persistent: flags & PERSISTENT != 0,
@@ -92,7 +108,7 @@ impl Header {
                 let agent = reader.slice(length.into())?;
                 Some(std::str::from_utf8(agent).ok()?.into())
             };
-            header.login = Some(Box::new(Login { at, agent }));
+            header.login = Some(Box::new(Login { user, at, agent }));
         }
         Some(header)
     }
@@ -102,9 +118,12 @@ impl Header {
 mod tests {
     use super::*;
 
+    const USER: UserKey = UserKey::from_bytes([5; 16]);
+
     fn header() -> Header {
         let mut header = Header::new(Digest::new([7; 16]), 1000);
         header.login = Some(Box::new(Login {
+            user: Some(USER),
             at: 3,
             agent: Some("Firefox".into()),
         }));
@@ -117,20 +136,45 @@ mod tests {
     }
 
     #[test]
+    fn the_memory_it_takes_is_counted() {
+        let mut header = Header::new(Digest::new([7; 16]), 1000);
+        assert_eq!(header.heap_size(), 0);
+        let login = |agent: &str| {
+            Some(Box::new(Login {
+                user: None,
+                at: 3,
+                agent: Some(agent.into()),
+            }))
+        };
+        header.login = login("");
+        let least = header.heap_size();
+        header.login = login(&"x".repeat(200));
+        assert_eq!(
+            (least, header.heap_size()),
+            (size_of::<Login>(), least + 200)
+        );
+        header.verifiers.replace(Digest::new([8; 16]), 2000);
+        assert!(
+            header.heap_size() > least + 216,
+            "and one that was given up"
+        );
+    }
+
+    #[test]
     fn reads_what_it_writes() {
         let mut plain = header();
         plain.login = None;
         plain.verifiers = Verifiers::new(Digest::new([1; 16]), 5);
         for header in [header(), plain] {
-            let mut bytes = Vec::new();
+            let mut bytes = RecordBytes::new();
             header.write(&mut bytes);
             bytes.extend_from_slice(b"data");
             let mut reader = Reader(&bytes);
-            assert_eq!(Header::read(&mut reader), Some(header));
+            assert_eq!(Header::read(&mut reader, Some(USER)), Some(header));
             assert_eq!(reader.0, b"data");
             for end in 0..bytes.len() - 4 {
                 assert_eq!(
-                    Header::read(&mut Reader(&bytes[..end])),
+                    Header::read(&mut Reader(&bytes[..end]), Some(USER)),
                     None,
                     "cut at {end}"
                 );
@@ -143,10 +187,10 @@ mod tests {
         #[test]
         fn any_bytes_are_refused_or_read(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
             let mut reader = Reader(&bytes);
-            if let Some(header) = Header::read(&mut reader) {
-                let mut again = Vec::new();
+            if let Some(header) = Header::read(&mut reader, Some(USER)) {
+                let mut again = RecordBytes::new();
                 header.write(&mut again);
-                assert_eq!(Header::read(&mut Reader(&again)), Some(header));
+                assert_eq!(Header::read(&mut Reader(&again), Some(USER)), Some(header));
             }
         }
     }

@@ -37,6 +37,7 @@ mod events;
 mod header;
 mod lifetime;
 mod locks;
+mod log;
 mod maintenance;
 mod middleware;
 mod opening;
@@ -51,6 +52,6 @@ mod verifier;
 pub use clock::Clock;
 pub use middleware::SessionMiddleware;
 pub use settings::{
-    Bind, Conflict, Fsync, OnLimit, OnReplay, OnStoreError, Prefix, SameSite, Seconds, Secure,
-    SessionSettings,
+    Bind, Conflict, DatabaseUrl, Fsync, OnLimit, OnReplay, OnStoreError, Prefix, SameSite, Seconds,
+    Secure, SessionSettings,
 };

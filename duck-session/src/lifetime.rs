@@ -5,7 +5,7 @@ use duck::session::{Expiry, SessionData, SessionPolicy};
 use crate::clock::{self, Clock, millis};
 use crate::header::Header;
 use crate::settings::SessionSettings;
-use crate::store::Draft;
+use crate::store::Plain;
 
 /// The limits of the settings. Times are milliseconds.
 #[derive(Debug)]
@@ -72,8 +72,8 @@ impl Lifetimes {
     }
 
     /// Whether a visit alone moves the end of a session: rule 18.
-    pub(crate) fn is_touch_due(&self, header: &Header, now: u64) -> bool {
-        self.save_every_request || (self.idle.is_some() && self.is_stale(header, now))
+    pub(crate) fn is_touch_due(&self, header: &Header, clock: &Clock) -> bool {
+        self.save_every_request || (self.idle.is_some() && self.is_stale(header, clock.now()))
     }
 
     /// Whether the end of a session has not been moved for a while: for less long where the session's
@@ -88,24 +88,24 @@ impl Lifetimes {
     }
 
     /// Moves the end of a session, where that is due, and returns whether the cookie has to follow.
-    pub(crate) fn extend(&self, draft: &mut Draft, now: u64, forced: bool) -> bool {
-        let expiry = draft.data.expiry();
+    pub(crate) fn extend(&self, plain: &mut Plain, now: u64, forced: bool) -> bool {
+        let expiry = plain.data.expiry();
         let lifetime = expiry.lifetime(&self.policy, clock::time(now));
         let fixed = matches!(expiry, Expiry::At(_));
-        let header = &mut draft.header;
+        let header = &mut plain.header;
         let age = if fixed { 0 } else { millis(lifetime.age) };
         let changed = (header.age, header.persistent) != (age, lifetime.persistent);
         let is_stale = self.is_stale(header, now);
         let touched = std::mem::replace(&mut header.touched, now);
         let expires = self.end(header, now.saturating_add(millis(lifetime.age)));
-        let changed = changed || (fixed && draft.expires != expires);
+        let changed = changed || (fixed && plain.expires != expires);
         if !(changed || forced || is_stale) {
             header.touched = touched;
             return false;
         }
         (header.age, header.persistent) = (age, lifetime.persistent);
-        let follows = changed || (lifetime.persistent && draft.expires != expires);
-        draft.expires = expires;
+        let follows = changed || (lifetime.persistent && plain.expires != expires);
+        plain.expires = expires;
         follows
     }
 }

@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 
 use crate::clock::Clock;
 use crate::cookie::SessionCookie;
+use crate::log::{Log, limited};
 use crate::maintenance;
 use crate::opening::Opening;
 use crate::registry::Registry;
@@ -62,6 +63,7 @@ struct Started {
     clear_site_data: bool,
     save_on_error: bool,
     debug: bool,
+    log: Log,
 }
 
 impl SessionMiddleware {
@@ -179,6 +181,7 @@ impl Component for SessionMiddleware {
             settings: &settings,
             clock: &self.clock,
             auth_hash: &self.auth_hash,
+            is_serving: setup.is_serving(),
         };
         let opened = self.registry.open(&opening).await?;
         for note in opened.notes {
@@ -207,6 +210,7 @@ impl Component for SessionMiddleware {
             clear_site_data: own.session_clear_site_data,
             save_on_error: own.session_save_on_error,
             debug: settings.is_debug(),
+            log: Log::default(),
         })
     }
 }
@@ -214,7 +218,7 @@ impl Component for SessionMiddleware {
 impl Middleware for Started {
     async fn handle(&self, request: Request, next: Next<'_>) -> Result<Response> {
         let session = Session::new(self.engine.clone(), request.visitor());
-        let cut_off = CutOff(Some(session.clone()));
+        let mut cut_off = CutOff(Some(&session));
         let response = next
             .run(request.clone().with_session(session.clone()))
             .await;
@@ -226,21 +230,16 @@ impl Middleware for Started {
             }
             None => response,
         };
-        cut_off.did_not_happen();
-        Ok(self.finish(&request, &session, response).await)
+        let response = self.finish(&request, &session, response).await;
+        cut_off.0 = None;
+        Ok(response)
     }
 }
 
-/// Dropped with the view where the client goes away: see [`Session::cut_off`].
-struct CutOff(Option<Session>);
+/// Dropped with the request where the client goes away: see [`Session::cut_off`].
+struct CutOff<'a>(Option<&'a Session>);
 
-impl CutOff {
-    fn did_not_happen(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for CutOff {
+impl Drop for CutOff<'_> {
     fn drop(&mut self) {
         if let Some(session) = &self.0 {
             session.cut_off();
@@ -273,7 +272,14 @@ impl Started {
         if let Some(error) = response.error().filter(|_| is_too_large(&response)) {
             let (route, cause) = (request.route_path().unwrap_or_default(), error.chain());
             let place = error.place().map(tracing::field::display);
-            tracing::warn!(target: "duck_session", route, cause, place, "a session would not fit: what this request set is not kept");
+            limited!(
+                self.log,
+                warn,
+                "a session would not fit: what this request set is not kept",
+                route,
+                cause,
+                place
+            );
         }
         response
     }
@@ -304,7 +310,12 @@ impl Started {
         };
         if headers.get(header::CACHE_CONTROL).is_some_and(is_shared) {
             let route = request.route_path().unwrap_or_default();
-            tracing::warn!(target: "duck_session", route, "a page for shared caches set the session cookie: it is sent as private");
+            limited!(
+                self.log,
+                warn,
+                "a page for shared caches set the session cookie: it is sent as private",
+                route
+            );
         }
         for cookie in cookies {
             headers.append(header::SET_COOKIE, cookie);
@@ -341,7 +352,11 @@ impl Started {
                 "the site set a cookie named {name:?}, which is the session's"
             )));
         }
-        tracing::warn!(target: "duck_session", "the site set a cookie with the session's name: it is left out");
+        limited!(
+            self.log,
+            warn,
+            "the site set a cookie with the session's name: it is left out"
+        );
         response.headers_mut().remove(header::SET_COOKIE);
         for cookie in cookies.into_iter().filter(|cookie| !is_ours(cookie)) {
             response.headers_mut().append(header::SET_COOKIE, cookie);

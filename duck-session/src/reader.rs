@@ -1,4 +1,9 @@
-//! Reading what a record holds.
+//! Reading and writing what a record holds.
+
+use smallvec::SmallVec;
+
+/// What is written of a record. Most are small: they are put together on the stack, and copied once.
+pub(crate) type RecordBytes = SmallVec<[u8; 512]>;
 
 /// Reads bytes from the front.
 pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);

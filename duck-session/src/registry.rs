@@ -1,6 +1,7 @@
 //! Storages and engines by the names that the settings use.
 
 use std::collections::BTreeMap;
+use std::future::ready;
 use std::sync::Arc;
 
 use duck::session::SessionEngine;
@@ -13,10 +14,18 @@ use crate::engine::administration::Administration;
 use crate::maintenance::Maintenance;
 use crate::opening::Opening;
 use crate::sealed_cookie::CookieEngine;
+#[cfg(any(feature = "postgres", feature = "dynamic-file"))]
+use crate::settings::DatabaseUrl;
 use crate::settings::SessionSettings;
+#[cfg(feature = "postgres")]
+use crate::store::DatabaseCache;
 #[cfg(feature = "dynamic-file")]
 use crate::store::DynamicFileCache;
+#[cfg(feature = "dynamic-file")]
+use crate::store::SqliteFile;
 use crate::store::{Cache, InMemoryCache, KeyAsFolderCache, OverCache, SessionStore};
+#[cfg(feature = "redis")]
+use crate::store::{RedisCache, redis::RedisSettings};
 
 /// An engine, and what keeps its store in order.
 pub(crate) struct Opened {
@@ -94,6 +103,13 @@ impl Registry {
                 .open(&own.session_dir)
                 .await
         });
+        #[cfg(any(feature = "postgres", feature = "dynamic-file"))]
+        {
+            let database: Open = Box::new(|opening| Box::pin(open_database(opening)));
+            registry.storages.insert("DatabaseCache".into(), database);
+        }
+        #[cfg(feature = "redis")]
+        registry.add_redis();
         let cookie: Open = Box::new(|opening| {
             Box::pin(async move {
                 let (engine, notes) = CookieEngine::new(opening)?;
@@ -106,6 +122,18 @@ impl Registry {
         registry
     }
 
+    #[cfg(feature = "redis")]
+    fn add_redis(&mut self) {
+        let open: Open = Box::new(|opening| {
+            Box::pin(async move {
+                let (store, notes) = RedisCache::open_with_notes(opening.settings).await?;
+                let opened = Opened::over_store(store, opening)?;
+                Ok(Opened { notes, ..opened })
+            })
+        });
+        self.storages.insert("RedisCache".to_owned(), open);
+    }
+
     /// A storage of Duck's.
     fn add_own<S: SessionStore, F>(
         &mut self,
@@ -114,11 +142,7 @@ impl Registry {
     ) where
         F: Future<Output = Result<S>> + Send + 'static,
     {
-        let open: Open = Box::new(move |opening| {
-            let store = open(opening.own.clone());
-            Box::pin(async move { Opened::over_store(store.await?, opening) })
-        });
-        self.storages.insert(name.to_owned(), open);
+        self.add(name, move |opening| open(opening.own.clone()));
     }
 
     pub(crate) fn add_store<S: SessionStore, F>(
@@ -128,11 +152,7 @@ impl Registry {
     ) where
         F: Future<Output = Result<S>> + Send + 'static,
     {
-        let open: Open = Box::new(move |opening| {
-            let store = open(opening.settings.clone());
-            Box::pin(async move { Opened::over_store(store.await?, opening) })
-        });
-        self.storages.insert(name.to_owned(), open);
+        self.add(name, move |opening| open(opening.settings.clone()));
     }
 
     pub(crate) fn add_cache<C: Cache>(
@@ -140,12 +160,22 @@ impl Registry {
         name: &str,
         open: impl Fn(&SessionSettings) -> Result<C> + Send + Sync + 'static,
     ) {
+        self.add(name, move |opening| {
+            let store = open(opening.own).map(|cache| OverCache::new(cache, opening.clock.clone()));
+            ready(store)
+        });
+    }
+
+    fn add<S: SessionStore, F>(
+        &mut self,
+        name: &str,
+        open: impl Fn(&Opening<'_>) -> F + Send + Sync + 'static,
+    ) where
+        F: Future<Output = Result<S>> + Send + 'static,
+    {
         let open: Open = Box::new(move |opening| {
-            let cache = open(opening.own);
-            Box::pin(async move {
-                let store = OverCache::new(cache?, opening.clock.clone());
-                Opened::over_store(store, opening)
-            })
+            let store = open(opening);
+            Box::pin(async move { Opened::over_store(store.await?, opening) })
         });
         self.storages.insert(name.to_owned(), open);
     }
@@ -176,6 +206,9 @@ impl Registry {
 
     /// Opens what the settings name.
     pub(crate) async fn open(&self, opening: &Opening<'_>) -> Result<Opened> {
+        // They may be in the file of a site that keeps its sessions elsewhere.
+        #[cfg(feature = "redis")]
+        RedisSettings::read(opening.settings)?;
         let (storage, engine) = (&*opening.own.session_storage, &*opening.own.session_engine);
         let open = if last_segment(engine) == CACHE {
             find(&self.storages, storage).ok_or_else(|| {
@@ -200,7 +233,46 @@ const CACHE: &str = "cache";
 const LEFT_OUT: &[(&str, &str)] = &[
     #[cfg(not(feature = "dynamic-file"))]
     ("DynamicFileCache", "dynamic-file"),
+    #[cfg(not(any(feature = "postgres", feature = "dynamic-file")))]
+    ("DatabaseCache", "postgres"),
+    #[cfg(not(feature = "redis"))]
+    ("RedisCache", "redis"),
 ];
+
+/// The database of `SESSION_DATABASE_URL`, whichever it is.
+#[cfg(any(feature = "postgres", feature = "dynamic-file"))]
+async fn open_database(opening: &Opening<'_>) -> Result<Opened> {
+    let (own, key) = (opening.own, "SESSION_DATABASE_URL");
+    let refused = |why: &str| opening.settings.error(key, why);
+    let url = own.session_database_url.as_ref();
+    let right = "names the database of the sessions: \"postgres://user:password@host/database\", or \"sqlite:sessions.db\"";
+    match url.map(DatabaseUrl::as_str) {
+        Some(url) if url.starts_with("sqlite:") => {
+            #[cfg(feature = "dynamic-file")]
+            return Opened::over_store(SqliteFile::start(own, opening.settings).await?, opening);
+            #[cfg(not(feature = "dynamic-file"))]
+            Err(refused(&format!(
+                "is an SQLite file, which {}",
+                needs("dynamic-file")
+            ))
+            .into())
+        }
+        Some(url) if url.starts_with("postgres:") || url.starts_with("postgresql:") => {
+            #[cfg(feature = "postgres")]
+            {
+                let store = DatabaseCache::start(own, opening.settings, opening.is_serving);
+                Opened::over_store(store.await?, opening)
+            }
+            #[cfg(not(feature = "postgres"))]
+            Err(refused(&format!(
+                "is a server of PostgreSQL, which {}",
+                needs("postgres")
+            ))
+            .into())
+        }
+        _ => Err(refused(right).into()),
+    }
+}
 
 /// Why there is no such storage, and what to do about it. With the names of the engines, it says
 /// where one of them was written into the wrong setting.
@@ -213,9 +285,13 @@ pub(crate) fn no_storage(name: &str, storages: &[&str], engines: Option<&[&str]>
 fn left_out(storage: &str) -> Option<String> {
     let named = |(name, _): &&(&str, &str)| *name == last_segment(storage);
     let (_, feature) = LEFT_OUT.iter().find(named)?;
-    Some(format!(
+    Some(needs(feature))
+}
+
+fn needs(feature: &str) -> String {
+    format!(
         "needs the feature {feature:?} of duck-session, and this site is built without it: run `cargo add duck-session --features {feature}`, or write into Cargo.toml `duck-session = {{ …, features = [{feature:?}] }}`"
-    ))
+    )
 }
 
 /// The original writes `duck.utils.caching.KeyAsFolderCache`.
@@ -231,7 +307,8 @@ fn find<'a>(known: &'a BTreeMap<String, Open>, name: &str) -> Option<&'a Open> {
 fn not_one_of(name: &str, known: &[&str], others: Option<(&str, &[&str])>) -> String {
     let name = last_segment(name);
     let unbuilt = LEFT_OUT.iter().map(|(name, _)| *name);
-    let like = nearest(name, known.iter().copied().chain(unbuilt));
+    let all: Vec<&str> = known.iter().copied().chain(unbuilt).collect();
+    let like = nearest(name, all.iter().copied());
     let elsewhere = || {
         let (key, names) = others?;
         Some((key, nearest(name, names.iter().copied())?))
@@ -239,7 +316,7 @@ fn not_one_of(name: &str, known: &[&str], others: Option<(&str, &[&str])>) -> St
     let meant = match (like, elsewhere()) {
         (Some(meant), _) => format!("; did you mean {meant:?}?"),
         (None, Some((key, meant))) => format!("; did you mean {key} = {meant:?}?"),
-        (None, None) => partly(name, known)
+        (None, None) => partly(name, &all)
             .map_or_else(String::new, |meant| format!("; did you mean {meant:?}?")),
     };
     format!("is not one of {known:?}{meant}")

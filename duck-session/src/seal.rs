@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use bytes::{BufMut, Bytes};
+use chacha20::ChaCha20;
+use chacha20::cipher::{KeyIvInit, StreamCipher};
+use chacha20poly1305::aead::{Aead, AeadInOut, KeyInit};
+use chacha20poly1305::{Key, Tag, XChaCha20Poly1305, XNonce};
 use duck::session::{SessionData, SessionError, SessionId};
 use duck::settings::SecretKey;
 use duck::{Error, Result};
@@ -13,8 +16,8 @@ use rand::Rng;
 use sha2::{Digest as _, Sha256};
 
 use crate::header::Header;
-use crate::reader::Reader;
-use crate::store::{Draft, OpenSession, SessionKey, StoredSession, UserKey, Version};
+use crate::reader::{Reader, RecordBytes};
+use crate::store::{OpenSession, Plain, SessionKey, StoredSession, UserKey, Version};
 use crate::verifier::Digest;
 
 const NONCE: usize = 24;
@@ -89,16 +92,23 @@ impl Sealer {
     pub(crate) fn key(&self, id: &SessionId) -> SessionKey {
         SessionKey::from_bytes(match self {
             Self::InProcess(_) => *id.selector(),
-            Self::Sealed { .. } => hash(b"duck session key", &[id.selector()]),
+            Self::Sealed { .. } => hash(b"duck session key", id.selector()),
         })
     }
 
-    /// What is stored of an id's verifier.
+    /// What is stored of an id's verifier: the beginning of `ChaCha20`'s keystream under it, which nobody can
+    /// turn back. (The keystream is a pseudorandom function of its key: RFC 8439, 2.6, relies on that too. It
+    /// takes a fraction of what a SHA-256 does, and there is one of those already for the key.)
     pub(crate) fn digest(&self, id: &SessionId) -> Digest {
-        Digest::new(match self {
-            Self::InProcess(_) => *id.verifier(),
-            Self::Sealed { .. } => hash(b"duck verifier", &[id.selector(), id.verifier()]),
-        })
+        if matches!(self, Self::InProcess(_)) {
+            return Digest::new(*id.verifier());
+        }
+        let mut key = Key::default();
+        key[..16].copy_from_slice(id.selector());
+        key[16..].copy_from_slice(id.verifier());
+        let mut digest = [0; 16];
+        ChaCha20::new(&key, b"duck session".into()).apply_keystream(&mut digest);
+        Digest::new(digest)
     }
 
     /// What a store knows a user by. A user's name can be guessed, so a secret goes into it.
@@ -151,45 +161,34 @@ impl Sealer {
         verifier.ok()?.try_into().ok()
     }
 
-    /// The session as a store takes it, and as it is before the seal. What stands beside the seal is part of it: under another key, in
+    /// The session as a store takes it. What stands beside the seal is part of it: under another key, in
     /// another version, for another user or with another end, it does not open.
-    pub(crate) fn seal(&self, draft: Draft) -> Result<(StoredSession, OpenSession), SessionError> {
+    pub(crate) fn seal(&self, session: &OpenSession) -> Result<StoredSession, SessionError> {
         let Self::Sealed { keys, encrypt } = self else {
-            let open = OpenSession::new(draft);
-            return Ok((open.stored().clone(), open));
+            return Ok(session.unsealed());
         };
-        let mut clear = Vec::with_capacity(128 + draft.data.as_bytes().len());
-        draft.header.write(&mut clear);
-        clear.extend_from_slice(draft.data.as_bytes());
-        let nonce = random::<NONCE>();
-        let mut bytes = Vec::with_capacity(PREFIX + NONCE + clear.len() + TAG);
+        let (header, data) = (session.header(), session.data().as_bytes());
+        let mut bytes = RecordBytes::with_capacity(PREFIX + NONCE + 128 + data.len() + TAG);
         bytes.extend_from_slice(&MAGIC);
         bytes.push(u8::from(!encrypt));
         bytes.extend_from_slice(&keys[0].id);
-        let (hidden, shown) = if *encrypt {
-            (&clear[..], &[][..])
-        } else {
-            (&[][..], &clear[..])
-        };
-        let aad = beside(
-            &draft.key,
-            draft.version,
-            draft.user.as_ref(),
-            draft.expires,
-            &bytes,
-            shown,
-        );
-        let payload = Payload {
-            msg: hidden,
-            aad: &aad,
-        };
-        let sealed = keys[0].cipher.encrypt(&XNonce::from(nonce), payload);
-        let sealed = sealed.map_err(|_| SessionError::store("a session could not be sealed"))?;
+        let nonce = random::<NONCE>();
         bytes.extend_from_slice(&nonce);
-        bytes.extend_from_slice(shown);
-        bytes.extend_from_slice(&sealed);
-        let stored = StoredSession::new(draft.key, draft.version, draft.user, draft.expires, bytes);
-        Ok((stored, OpenSession::new(draft)))
+        header.write(&mut bytes);
+        bytes.extend_from_slice(data);
+        let (key, version, expires) = (session.key(), session.version(), session.expires());
+        let user = header.user().copied();
+        let (prefix, rest) = bytes.split_first_chunk_mut().ok_or_else(not_sealed)?;
+        let content = &mut rest[NONCE..];
+        let shown = if *encrypt { 0 } else { content.len() };
+        let (shown, hidden) = content.split_at_mut(shown);
+        let aad = beside(key, version, user, expires, prefix, shown);
+        let cipher = &keys[0].cipher;
+        let tag = cipher.encrypt_inout_detached(&XNonce::from(nonce), &aad, hidden.into());
+        let tag = tag.map_err(|_| not_sealed())?;
+        bytes.extend_from_slice(&tag);
+        let bytes = Bytes::copy_from_slice(&bytes);
+        Ok(StoredSession::new(*key, version, user, expires, bytes))
     }
 
     /// A stored session with what is in it; `None` where it was not sealed by us as it is now.
@@ -197,37 +196,29 @@ impl Sealer {
         let Self::Sealed { keys, .. } = self else {
             return OpenSession::of(stored);
         };
-        let (prefix, rest) = stored.bytes().split_at_checked(PREFIX)?;
+        let (prefix, rest) = stored.bytes().split_first_chunk::<PREFIX>()?;
         let keys = keys.iter().find(|keys| keys.id == prefix[5..])?;
         if prefix[..4] != MAGIC {
             return None;
         }
         let (nonce, rest) = rest.split_first_chunk::<NONCE>()?;
-        let shown = match prefix[4] {
-            0 => 0,
-            _ => rest.len().checked_sub(TAG)?,
-        };
-        let (shown, sealed) = rest.split_at(shown);
-        let aad = beside(
-            stored.key(),
-            stored.version(),
-            stored.user(),
-            stored.expires(),
-            prefix,
-            shown,
-        );
-        let payload = Payload {
-            msg: sealed,
-            aad: &aad,
-        };
-        let hidden = keys.cipher.decrypt(&XNonce::from(*nonce), payload).ok()?;
-        let mut reader = Reader(if prefix[4] == 0 { &hidden } else { shown });
-        Some(OpenSession::new(Draft {
-            key: *stored.key(),
-            version: stored.version(),
-            user: stored.user().copied(),
+        let (content, tag) = rest.split_last_chunk::<TAG>()?;
+        let mut content = RecordBytes::from_slice(content);
+        let shown = if prefix[4] == 0 { 0 } else { content.len() };
+        let (shown, hidden) = content.split_at_mut(shown);
+        let (key, version, user) = (stored.key(), stored.version(), stored.user().copied());
+        let aad = beside(key, version, user, stored.expires(), prefix, shown);
+        let (nonce, tag) = (XNonce::from(*nonce), Tag::from(*tag));
+        let opened = keys
+            .cipher
+            .decrypt_inout_detached(&nonce, &aad, hidden.into(), &tag);
+        opened.ok()?;
+        let mut reader = Reader(&content);
+        Some(OpenSession::new(Plain {
+            key: *key,
+            version,
             expires: stored.expires(),
-            header: Header::read(&mut reader)?,
+            header: Header::read(&mut reader, user)?,
             data: SessionData::read(reader.0)?,
         }))
     }
@@ -254,6 +245,10 @@ impl Sealer {
     }
 }
 
+fn not_sealed() -> SessionError {
+    SessionError::store("a session could not be sealed")
+}
+
 /// Which key something was sealed with; `None` where it is of no format that is known.
 #[cfg(feature = "commands")]
 pub(crate) fn key_id(bytes: &[u8]) -> Option<&[u8]> {
@@ -268,7 +263,7 @@ pub(crate) fn cookie_key(cookie: &str) -> SessionKey {
 
 /// What a session's name is to its user and in the log: it stays the same over logins, and opens nothing.
 pub(crate) fn name_of(key: &SessionKey) -> SessionName {
-    SessionName(hash(b"duck session name", &[key.as_bytes()]))
+    SessionName(hash(b"duck session name", key.as_bytes()))
 }
 
 /// The name of a session, as its user and the log know it.
@@ -285,19 +280,21 @@ impl fmt::Display for SessionName {
 fn beside(
     key: &SessionKey,
     version: Version,
-    user: Option<&UserKey>,
+    user: Option<UserKey>,
     expires: u64,
-    prefix: &[u8],
+    prefix: &[u8; PREFIX],
     shown: &[u8],
-) -> Vec<u8> {
-    let mut aad = Vec::with_capacity(64 + PREFIX + shown.len());
-    aad.extend_from_slice(key.as_bytes());
-    aad.extend_from_slice(&version.count.to_le_bytes());
-    aad.extend_from_slice(&version.random.to_le_bytes());
-    aad.push(u8::from(user.is_some()));
-    aad.extend_from_slice(user.map_or(&[0; 16], |user| user.as_bytes()));
-    aad.extend_from_slice(&expires.to_le_bytes());
-    aad.extend_from_slice(prefix);
+) -> RecordBytes {
+    let mut clear = [0; 57 + PREFIX];
+    let mut rest = &mut clear[..];
+    rest.put_slice(key.as_bytes());
+    rest.put_u64_le(version.count);
+    rest.put_u64_le(version.random);
+    rest.put_u8(u8::from(user.is_some()));
+    rest.put_slice(&user.map_or([0; 16], |user| *user.as_bytes()));
+    rest.put_u64_le(expires);
+    rest.put_slice(prefix);
+    let mut aad = RecordBytes::from_slice(&clear);
     aad.extend_from_slice(shown);
     aad
 }
@@ -313,11 +310,8 @@ fn wrapping_cipher(old: &SessionId) -> Option<XChaCha20Poly1305> {
 }
 
 /// The first 128 bits of a SHA-256, which is that of nothing made for another purpose.
-fn hash(purpose: &[u8], parts: &[&[u8; 16]]) -> [u8; 16] {
-    let mut hash = Sha256::new_with_prefix(purpose);
-    for part in parts {
-        hash.update(part);
-    }
+fn hash(purpose: &[u8], text: &[u8; 16]) -> [u8; 16] {
+    let hash = Sha256::new_with_prefix(purpose).chain_update(text);
     first_half(&hash.finalize())
 }
 
@@ -343,10 +337,10 @@ impl fmt::Debug for Sealer {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use duck::Settings;
 
     use super::*;
+    use crate::header::Login;
 
     const ONE: &str = "SECRET_KEY = 'one key of more than thirty-two bytes'";
     const TWO: &str = "SECRET_KEY = 'two key of more than thirty-two bytes'\nSECRET_KEY_FALLBACKS = ['one key of more than thirty-two bytes']";
@@ -367,47 +361,43 @@ mod tests {
         data
     }
 
-    fn draft() -> Draft {
-        Draft {
+    fn session() -> Plain {
+        let mut header = Header::new(Digest::new([6; 16]), 7);
+        header.login = Some(Box::new(login(Some(UserKey::from_bytes([4; 16])))));
+        Plain {
             key: SessionKey::from_bytes([1; 16]),
             version: Version {
                 count: 2,
                 random: 3,
             },
-            user: Some(UserKey::from_bytes([4; 16])),
             expires: 5,
-            header: Header::new(Digest::new([6; 16]), 7),
+            header,
             data: data(),
         }
     }
 
+    fn login(user: Option<UserKey>) -> Login {
+        let (at, agent) = (7, None);
+        Login { user, at, agent }
+    }
+
     fn seal(sealer: &Sealer) -> StoredSession {
-        sealer.seal(draft()).unwrap().0
+        sealer.seal(&OpenSession::new(session())).unwrap()
     }
 
     /// The same bytes beside something else.
-    fn moved(stored: &StoredSession, change: impl FnOnce(&mut Draft)) -> StoredSession {
-        let mut beside = draft();
+    fn moved(stored: &StoredSession, change: impl FnOnce(&mut Plain)) -> StoredSession {
+        let mut beside = session();
         change(&mut beside);
-        let Draft {
-            key,
-            version,
-            user,
-            expires,
-            ..
-        } = beside;
-        StoredSession::new(key, version, user, expires, stored.bytes().clone())
+        let user = beside.header.user().copied();
+        let bytes = stored.bytes().clone();
+        StoredSession::new(beside.key, beside.version, user, beside.expires, bytes)
     }
 
     fn with_bytes(bytes: impl Into<Bytes>) -> StoredSession {
-        let Draft {
-            key,
-            version,
-            user,
-            expires,
-            ..
-        } = draft();
-        StoredSession::new(key, version, user, expires, bytes)
+        let beside = session();
+        let user = beside.header.user().copied();
+        StoredSession::new(beside.key, beside.version, user, beside.expires, bytes)
     }
 
     fn shows_data(stored: &StoredSession) -> bool {
@@ -420,7 +410,10 @@ mod tests {
             let sealer = make(ONE, encrypt);
             let stored = seal(&sealer);
             let opened = sealer.open(&stored).unwrap();
-            assert_eq!((opened.header(), opened.data()), (&draft().header, &data()));
+            assert_eq!(
+                (opened.header(), opened.data()),
+                (&session().header, &data())
+            );
             assert_eq!(shows_data(&stored), !encrypt);
         }
     }
@@ -449,10 +442,16 @@ mod tests {
                 (
                     "the user",
                     moved(&stored, |beside| {
-                        beside.user = Some(UserKey::from_bytes([9; 16]));
+                        beside.header.login =
+                            Some(Box::new(login(Some(UserKey::from_bytes([9; 16])))));
                     }),
                 ),
-                ("no user", moved(&stored, |beside| beside.user = None)),
+                (
+                    "no user",
+                    moved(&stored, |beside| {
+                        beside.header.login = Some(Box::new(login(None)));
+                    }),
+                ),
                 ("the end", moved(&stored, |beside| beside.expires = 9)),
             ] {
                 assert!(sealer.open(&forged).is_none(), "{what}");
@@ -526,10 +525,10 @@ mod tests {
             more in proptest::collection::vec(proptest::num::u8::ANY, 1..9),
         ) {
             let sealer = make(ONE, encrypt);
-            let mut draft = draft();
-            draft.data.set("key", &serde_json::to_vec(&value).unwrap());
-            let data = draft.data.clone();
-            let (stored, _) = sealer.seal(draft).unwrap();
+            let mut session = session();
+            session.data.set("key", &serde_json::to_vec(&value).unwrap());
+            let data = session.data.clone();
+            let stored = sealer.seal(&OpenSession::new(session)).unwrap();
             assert_eq!(sealer.open(&stored).unwrap().data(), &data);
             let bytes = stored.bytes();
             let place = place.index(bytes.len());

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use data_encoding::BASE64URL_NOPAD;
 use duck::http::HeaderValue;
 use duck::session::{
-    Changes, Commit, CookieValue, IdChange, Loaded, NewCookie, Record, SessionData, SessionEngine,
-    SessionError, SessionPolicy, Visitor,
+    Changes, Commit, CookieValue, IdChange, Loaded, NewCookie, NowOrLater, Record, SessionData,
+    SessionEngine, SessionError, SessionPolicy, Visitor,
 };
 use duck::settings::SecretKey;
 use duck::{BoxFuture, Result};
@@ -15,12 +15,13 @@ use duck::{BoxFuture, Result};
 use crate::binding::Binding;
 use crate::clock::{self, Clock};
 use crate::cookie::{self, SessionCookie};
-use crate::events::Event;
+use crate::events::Warning;
 use crate::header::{Header, Login};
 use crate::lifetime::Lifetimes;
+use crate::log::Log;
 use crate::opening::Opening;
 use crate::seal::{Sealer, cookie_key};
-use crate::store::{Draft, OpenSession, StoredSession, Version};
+use crate::store::{OpenSession, Plain, StoredSession, Version};
 use crate::verifier::Digest;
 
 mod settings;
@@ -35,6 +36,7 @@ pub(crate) struct CookieEngine {
     lifetimes: Lifetimes,
     clock: Clock,
     binding: Binding,
+    log: Log,
 }
 
 /// The cookie is all there is: nobody counts its versions.
@@ -57,6 +59,7 @@ impl CookieEngine {
             lifetimes,
             clock: opening.clock.clone(),
             binding: Binding::new(opening),
+            log: Log::default(),
         };
         Ok((engine, notes))
     }
@@ -73,7 +76,7 @@ impl CookieEngine {
             };
             match &found {
                 Some((known, _)) if *known != value => {
-                    Event::DuplicateCookie.emit(None);
+                    Warning::DuplicateCookie.emit(None, &self.log);
                     return loaded;
                 }
                 _ => found = Some((value, session)),
@@ -116,12 +119,12 @@ impl CookieEngine {
         Ok(if holds { found } else { Loaded::nothing(true) })
     }
 
-    async fn write(&self, mut changes: Changes, visitor: &Visitor) -> Result<Commit, SessionError> {
+    async fn write(&self, changes: Changes, visitor: &Visitor) -> Result<Commit, SessionError> {
         let ends = changes.id == IdChange::End;
         let before = changes.record.as_ref().filter(|_| !ends);
         let before = before.and_then(|record| OpenSession::from_seen(&record.seen));
-        let mut data = if let Some(data) = changes.take_data() {
-            data
+        let mut data = if let Some(data) = changes.data() {
+            data.clone()
         } else {
             let before = before.as_ref().map(|before| before.data().clone());
             let mut data = before.unwrap_or_default();
@@ -156,22 +159,23 @@ impl CookieEngine {
         }
         let now = self.clock.now();
         let fresh = || Header::new(Digest::new([0; 16]), now);
-        let mut draft = Draft {
+        let mut plain = Plain {
             key: cookie_key(&self.cookie.name_and_place(visitor)),
             version: VERSION,
-            user: None,
             expires: before.map_or(0, OpenSession::expires),
             header: before.map_or_else(fresh, |before| before.header().clone()),
             data,
         };
-        if changes.id == IdChange::Login || (before.is_none() && draft.data.user().is_some()) {
-            draft.header.login = Some(Box::new(Login {
+        if changes.id == IdChange::Login || (before.is_none() && plain.data.user().is_some()) {
+            plain.header.login = Some(Box::new(Login {
+                user: None,
                 at: now,
                 agent: None,
             }));
         }
-        self.lifetimes.extend(&mut draft, now, true);
-        let (stored, session) = self.sealer.seal(draft)?;
+        self.lifetimes.extend(&mut plain, now, true);
+        let session = OpenSession::new(plain);
+        let stored = self.sealer.seal(&session)?;
         let value = [&session.expires().to_le_bytes(), &stored.bytes()[..]].concat();
         let value = BASE64URL_NOPAD.encode(&value);
         let value = HeaderValue::try_from(value).map_err(SessionError::store)?;
@@ -190,11 +194,11 @@ impl SessionEngine for CookieEngine {
     }
 
     fn now(&self) -> SystemTime {
-        clock::time(self.clock.now())
+        self.clock.time()
     }
 
-    fn load<'a>(&'a self, visitor: &'a Visitor) -> BoxFuture<'a, Result<Loaded, SessionError>> {
-        Box::pin(self.bound(self.find(visitor), visitor))
+    fn load<'a>(&'a self, visitor: &'a Visitor) -> NowOrLater<'a, Result<Loaded, SessionError>> {
+        NowOrLater::later(self.bound(self.find(visitor), visitor))
     }
 
     fn reload<'a>(
@@ -213,8 +217,8 @@ impl SessionEngine for CookieEngine {
         self: Arc<Self>,
         visitor: &Visitor,
         changes: Changes,
-    ) -> BoxFuture<'static, Result<Commit, SessionError>> {
+    ) -> NowOrLater<'static, Result<Commit, SessionError>> {
         let visitor = visitor.clone();
-        Box::pin(async move { self.write(changes, &visitor).await })
+        NowOrLater::later(async move { self.write(changes, &visitor).await })
     }
 }

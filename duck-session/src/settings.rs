@@ -9,10 +9,12 @@ use serde::Deserialize;
 pub use self::choices::{
     Bind, Conflict, Fsync, OnLimit, OnReplay, OnStoreError, Prefix, SameSite, Secure,
 };
+pub use self::database_url::DatabaseUrl;
 pub use duck::settings::Seconds;
 
 mod choices;
 mod cookie_text;
+mod database_url;
 
 /// The settings of sessions, as `settings.toml` has them.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,12 +25,16 @@ mod cookie_text;
     reason = "each is a setting that is on or off"
 )]
 pub struct SessionSettings {
-    /// Which storage: `KeyAsFolderCache`, `DynamicFileCache`, `InMemoryCache`, or a registered name.
+    /// Which storage: `KeyAsFolderCache`, `DynamicFileCache`, `DatabaseCache`, `InMemoryCache`, or a registered name.
     pub session_storage: String,
     /// Which engine: `cache` (over the storage), `cookie`, or a registered name.
     pub session_engine: String,
     /// The folder of the file storages, counted from the folder of the settings.
     pub session_dir: PathBuf,
+    /// The database of `DatabaseCache`.
+    pub session_database_url: Option<DatabaseUrl>,
+    /// How many connections each process has to it.
+    pub session_database_pool: usize,
     /// The cookie's name.
     pub session_cookie_name: String,
     /// How long a session lives after its last save.
@@ -109,6 +115,8 @@ impl Default for SessionSettings {
             session_storage: "KeyAsFolderCache".into(),
             session_engine: "cache".into(),
             session_dir: "sessions".into(),
+            session_database_url: None,
+            session_database_pool: 4,
             session_cookie_name: "session_id".into(),
             session_cookie_age: Seconds(Duration::from_hours(7 * 24)),
             session_idle_timeout: None,
@@ -196,20 +204,13 @@ impl SessionSettings {
         refuse_removed(settings)?;
         let mut own: Self = settings.part()?;
         own.session_dir = settings.resolve(&own.session_dir);
-        own.check()
-            .map_err(|(key, message)| settings.error(key, message))?;
+        if let Some(url) = &mut own.session_database_url {
+            url.resolve(|file| settings.resolve(file));
+        }
         own.check_cookie()
             .map_err(|(key, message)| settings.error(key, message))?;
-        own.check_combinations()
-            .map_err(|(key, message)| settings.error(key, message))?;
-        if own
-            .session_cookie_domain
-            .as_deref()
-            .is_some_and(cookie_text::is_like_a_suffix)
-        {
-            let what = "looks like a public suffix, for which browsers keep no cookie: name your own domain";
-            let warning = settings.error("SESSION_COOKIE_DOMAIN", what);
-            tracing::warn!(target: "duck_session", "{warning}");
+        if let Some((_, key, why)) = own.faults().into_iter().find(|(is_so, ..)| *is_so) {
+            return Err(settings.error(key, why).into());
         }
         if own.session_cookie_age.0 > LONGEST_AGE {
             let what = "browsers keep no cookie for more than 400 days; taken as that";
@@ -219,65 +220,6 @@ impl SessionSettings {
         }
         own.refuse_served_folder(settings)?;
         Ok(own)
-    }
-
-    /// Values with which no session works.
-    fn check(&self) -> Result<(), (&'static str, &'static str)> {
-        if self.session_cookie_age.0 < Duration::from_secs(1) {
-            return Err((
-                "SESSION_COOKIE_AGE",
-                "a session lives for at least one second",
-            ));
-        }
-        for (key, limit) in [
-            ("SESSION_IDLE_TIMEOUT", self.session_idle_timeout),
-            ("SESSION_ABSOLUTE_TIMEOUT", self.session_absolute_timeout),
-        ] {
-            if limit.is_some_and(|limit| limit.0 < Duration::from_secs(1)) {
-                return Err((
-                    key,
-                    "a session lives for at least one second; leave it out for no limit",
-                ));
-            }
-        }
-        if self.session_store_timeout.0.is_zero() {
-            return Err((
-                "SESSION_STORE_TIMEOUT",
-                "the storage needs some time to answer",
-            ));
-        }
-        if self.session_min_free > 90 {
-            return Err((
-                "SESSION_MIN_FREE",
-                "is a percentage of the disk that is left to others: 90 at most",
-            ));
-        }
-        if self
-            .session_renewal_interval
-            .is_some_and(|interval| interval.0 <= self.session_renewal_grace.0)
-        {
-            return Err((
-                "SESSION_RENEWAL_INTERVAL",
-                "must be longer than SESSION_RENEWAL_GRACE, or ids are renewed faster than they are given up",
-            ));
-        }
-        for (key, number, why) in [
-            (
-                "SESSION_MAX_BYTES",
-                self.session_max_bytes,
-                "no session could hold anything",
-            ),
-            (
-                "SESSION_SWEEP_BATCH",
-                self.session_sweep_batch,
-                "no expired session would be removed; SESSION_SWEEP_INTERVAL = 0 turns that off",
-            ),
-        ] {
-            if number == 0 {
-                return Err((key, why));
-            }
-        }
-        Ok(())
     }
 
     /// Texts with which no browser keeps the cookie. The domain is brought into the form that browsers
@@ -292,31 +234,82 @@ impl SessionSettings {
         cookie_text::cache_control(&self.session_cache_control).map_err(of("SESSION_CACHE_CONTROL"))
     }
 
-    /// Cookies that browsers refuse though each of their settings is good.
-    fn check_combinations(&self) -> Result<(), (&'static str, &'static str)> {
+    /// Values with which no session works, and cookies that browsers refuse though each of their settings is
+    /// good: whether it is so, the key, and what is wrong.
+    fn faults(&self) -> [(bool, &'static str, &'static str); 13] {
+        const NO_LIMIT: &str = "a session lives for at least one second; leave it out for no limit";
         const NEEDS_SECURE: &str =
             "needs SESSION_COOKIE_SECURE = true: browsers refuse the cookie otherwise";
-        let is_secure = self.is_always_secure();
-        if self.session_cookie_samesite == SameSite::None && !is_secure {
-            return Err(("SESSION_COOKIE_SAMESITE", NEEDS_SECURE));
-        }
-        if self.session_cookie_partitioned && !is_secure {
-            return Err(("SESSION_COOKIE_PARTITIONED", NEEDS_SECURE));
-        }
-        let prefix = self.session_cookie_prefix;
-        if prefix == Prefix::Host && !self.is_for_own_host() {
-            return Err((
+        let is_short = |limit: Seconds| limit.0 < Duration::from_secs(1);
+        let (prefix, is_secure) = (self.session_cookie_prefix, self.is_always_secure());
+        [
+            (
+                is_short(self.session_cookie_age),
+                "SESSION_COOKIE_AGE",
+                "a session lives for at least one second",
+            ),
+            (
+                self.session_idle_timeout.is_some_and(is_short),
+                "SESSION_IDLE_TIMEOUT",
+                NO_LIMIT,
+            ),
+            (
+                self.session_absolute_timeout.is_some_and(is_short),
+                "SESSION_ABSOLUTE_TIMEOUT",
+                NO_LIMIT,
+            ),
+            (
+                self.session_store_timeout.0.is_zero(),
+                "SESSION_STORE_TIMEOUT",
+                "the storage needs some time to answer",
+            ),
+            (
+                self.session_min_free > 90,
+                "SESSION_MIN_FREE",
+                "is a percentage of the disk that is left to others: 90 at most",
+            ),
+            (
+                self.session_renewal_interval
+                    .is_some_and(|interval| interval.0 <= self.session_renewal_grace.0),
+                "SESSION_RENEWAL_INTERVAL",
+                "must be longer than SESSION_RENEWAL_GRACE, or ids are renewed faster than they are given up",
+            ),
+            (
+                self.session_max_bytes == 0,
+                "SESSION_MAX_BYTES",
+                "no session could hold anything",
+            ),
+            (
+                self.session_sweep_batch == 0,
+                "SESSION_SWEEP_BATCH",
+                "no expired session would be removed; SESSION_SWEEP_INTERVAL = 0 turns that off",
+            ),
+            (
+                self.session_database_pool == 0,
+                "SESSION_DATABASE_POOL",
+                "no session could be loaded without a connection",
+            ),
+            (
+                self.session_cookie_samesite == SameSite::None && !is_secure,
+                "SESSION_COOKIE_SAMESITE",
+                NEEDS_SECURE,
+            ),
+            (
+                self.session_cookie_partitioned && !is_secure,
+                "SESSION_COOKIE_PARTITIONED",
+                NEEDS_SECURE,
+            ),
+            (
+                prefix == Prefix::Host && !self.is_for_own_host(),
                 "SESSION_COOKIE_PREFIX",
                 "\"host\" needs SESSION_COOKIE_PATH = \"/\" and no SESSION_COOKIE_DOMAIN; \"secure\" does not",
-            ));
-        }
-        if prefix.is_chosen() && self.session_cookie_secure == Secure::Never {
-            return Err((
+            ),
+            (
+                prefix.is_chosen() && self.session_cookie_secure == Secure::Never,
                 "SESSION_COOKIE_PREFIX",
                 "needs SESSION_COOKIE_SECURE to be true or \"auto\": browsers refuse the cookie otherwise",
-            ));
-        }
-        Ok(())
+            ),
+        ]
     }
 
     /// Whether the cookie is `Secure` whatever the scheme. A chosen prefix is good with that only.
@@ -361,15 +354,26 @@ impl SessionSettings {
         .collect()
     }
 
-    /// The same for every folder of the site, and whatever the path looks like. A storage of the site's own may
-    /// use the folder too.
+    /// The same for every folder of the site, and whatever the path looks like.
     pub(crate) fn keep_private(&self, settings: &Settings) -> Result<(), SettingsError> {
-        let is_kept_in_files =
-            self.session_engine != "cookie" && self.session_storage != "InMemoryCache";
-        if is_kept_in_files {
-            settings.keep_private("SESSION_DIR", &self.session_dir)?;
+        if self.session_engine == "cookie" || self.session_storage == "InMemoryCache" {
+            return Ok(());
         }
-        Ok(())
+        let key = self.place_key();
+        let file = self.session_database_url.as_ref();
+        match file.and_then(DatabaseUrl::sqlite_file) {
+            _ if key == "SESSION_DIR" => settings.keep_private(key, &self.session_dir),
+            Some(file) => settings.keep_private(key, file),
+            None => Ok(()),
+        }
+    }
+
+    /// The setting that says where the storage keeps its sessions.
+    pub(crate) fn place_key(&self) -> &'static str {
+        match self.session_storage.rsplit('.').next() {
+            Some("DatabaseCache") => "SESSION_DATABASE_URL",
+            _ => "SESSION_DIR", // a storage of the site's own may use the folder too
+        }
     }
 
     /// What `request.session` has to know of the settings.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::reader::Reader;
+use crate::reader::{Reader, RecordBytes};
 
 /// How long it is remembered that a login or `cycle_id` replaced a verifier: whoever was under way with it
 /// is not to begin another session in its place.
@@ -11,7 +11,7 @@ const REMEMBERED: u64 = 10_000;
 /// How many verifiers given up are remembered, of either kind.
 const MOST: usize = 8;
 
-/// What is stored of a verifier: 128 bits of its SHA-256, or in memory the verifier itself.
+/// What is stored of a verifier: 128 bits that it cannot be found from, or in memory the verifier itself.
 #[derive(Clone, Copy)]
 pub(crate) struct Digest([u8; 16]);
 
@@ -69,13 +69,22 @@ struct GivenUp {
 }
 
 /// The verifier before the current one, after a renewal in time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Previous {
     digest: Digest,
     /// The current verifier, sealed with this one: it is sent again to whoever comes with this one.
     current: Vec<u8>,
     /// When its grace is over. `None` while nobody has come with the current one.
     until: Option<u64>,
+}
+
+/// Not the current verifier: in memory it is as it is.
+impl fmt::Debug for Previous {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Previous")
+            .field("until", &self.until)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a verifier is worth.
@@ -120,13 +129,30 @@ impl Verifiers {
         self.given_up.is_some()
     }
 
+    /// The memory they take besides themselves.
+    pub(crate) fn heap_size(&self) -> usize {
+        self.given_up.as_ref().map_or(0, |given_up| {
+            let lists = given_up.in_time.capacity() + given_up.replaced.capacity();
+            let sealed = given_up
+                .previous
+                .as_ref()
+                .map_or(0, |it| it.current.capacity());
+            size_of::<GivenUp>() + lists * size_of::<(u64, u64)>() + sealed
+        })
+    }
+
     /// Whether this is the current verifier.
     pub(crate) fn is_current(&self, presented: &Digest) -> bool {
         self.current == *presented
     }
 
     /// What a verifier is worth that came with a request whose head arrived then.
-    pub(crate) fn standing(&self, presented: &Digest, arrived: u64) -> Standing {
+    pub(crate) fn standing(
+        &self,
+        presented: &Digest,
+        arrived: u64,
+        now: impl FnOnce() -> u64,
+    ) -> Standing {
         if self.is_current(presented) {
             return Standing::Current;
         }
@@ -143,8 +169,9 @@ impl Verifiers {
         let find = |list: &[(u64, u64)]| list.iter().find(|(known, _)| *known == short).copied();
         match (find(&given_up.in_time), find(&given_up.replaced)) {
             (Some((_, until)), _) if arrived >= until => Standing::Replayed,
-            // It arrived in its grace, which has ended for others since.
-            (Some(_), _) => Standing::Previous,
+            // It arrived in its grace, which has ended for others since. (Or the clock was set back.)
+            (Some((_, until)), _) if now() >= until => Standing::Previous,
+            (Some(_), _) => Standing::Replaced,
             (None, Some((_, at))) if arrived < at.saturating_add(REMEMBERED) => Standing::Replaced,
             _ => Standing::Unknown,
         }
@@ -272,7 +299,7 @@ fn keep_last(list: &mut Vec<(u64, u64)>) {
 const PENDING: u64 = 0;
 
 impl Verifiers {
-    pub(crate) fn write(&self, bytes: &mut Vec<u8>) {
+    pub(crate) fn write(&self, bytes: &mut RecordBytes) {
         bytes.extend_from_slice(self.current.as_bytes());
         bytes.extend_from_slice(&self.generation.to_le_bytes());
         bytes.extend_from_slice(&self.issued.to_le_bytes());
@@ -297,7 +324,7 @@ impl Verifiers {
 }
 
 impl GivenUp {
-    fn write(&self, bytes: &mut Vec<u8>) {
+    fn write(&self, bytes: &mut RecordBytes) {
         let length = |length: usize| u8::try_from(length).expect("each list is bounded");
         bytes.push(u8::from(self.previous.is_some()));
         if let Some(previous) = &self.previous {
@@ -351,12 +378,24 @@ mod tests {
         let mut verifiers = Verifiers::new(digest(1), 0);
         verifiers.renew(digest(2), vec![0], 100);
         assert!(verifiers.is_renewal_pending());
-        assert_eq!(verifiers.standing(&digest(1), u64::MAX), Standing::Previous);
+        assert_eq!(
+            verifiers.standing(&digest(1), u64::MAX, || u64::MAX),
+            Standing::Previous
+        );
         verifiers.start_grace(200);
         assert!(!verifiers.is_renewal_pending());
-        assert_eq!(verifiers.standing(&digest(1), 199), Standing::Previous);
-        assert_eq!(verifiers.standing(&digest(1), 200), Standing::Replayed);
-        assert_eq!(verifiers.standing(&digest(2), 300), Standing::Current);
+        assert_eq!(
+            verifiers.standing(&digest(1), 199, || 1_000_000),
+            Standing::Previous
+        );
+        assert_eq!(
+            verifiers.standing(&digest(1), 200, || 1_000_000),
+            Standing::Replayed
+        );
+        assert_eq!(
+            verifiers.standing(&digest(2), 300, || 1_000_000),
+            Standing::Current
+        );
     }
 
     #[test]
@@ -369,20 +408,26 @@ mod tests {
         verifiers.forget_outdated(1000);
         assert_eq!(verifiers.sealed(), None);
         assert_eq!(
-            verifiers.standing(&digest(0), 1000),
+            verifiers.standing(&digest(0), 1000, || 1_000_000),
             Standing::Unknown,
             "eight are kept"
         );
         for old in 1..9 {
-            assert_eq!(verifiers.standing(&digest(old), 1000), Standing::Replayed);
             assert_eq!(
-                verifiers.standing(&digest(old), 10),
-                Standing::Replaced,
+                verifiers.standing(&digest(old), 1000, || 1_000_000),
+                Standing::Replayed
+            );
+            assert_eq!(
+                verifiers.standing(&digest(old), 10, || 1_000_000),
+                Standing::Previous,
                 "it came in time"
             );
         }
         verifiers.replace(digest(20), 1000);
-        assert_eq!(verifiers.standing(&digest(5), 2000), Standing::Unknown);
+        assert_eq!(
+            verifiers.standing(&digest(5), 2000, || 1_000_000),
+            Standing::Unknown
+        );
         assert_eq!(verifiers.generation, 1);
     }
 
@@ -392,11 +437,20 @@ mod tests {
         verifiers.renew(digest(2), vec![0], 100);
         verifiers.replace(digest(3), 1000);
         for old in [1, 2] {
-            assert_eq!(verifiers.standing(&digest(old), 10_999), Standing::Replaced);
-            assert_eq!(verifiers.standing(&digest(old), 11_000), Standing::Unknown);
+            assert_eq!(
+                verifiers.standing(&digest(old), 10_999, || 1_000_000),
+                Standing::Replaced
+            );
+            assert_eq!(
+                verifiers.standing(&digest(old), 11_000, || 1_000_000),
+                Standing::Unknown
+            );
         }
         verifiers.forget_outdated(11_000);
         assert_eq!(verifiers.given_up, None);
-        assert_eq!(verifiers.standing(&digest(4), 0), Standing::Unknown);
+        assert_eq!(
+            verifiers.standing(&digest(4), 0, || 1_000_000),
+            Standing::Unknown
+        );
     }
 }

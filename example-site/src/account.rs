@@ -1,15 +1,22 @@
-//! Signing up, and the page of one's own account. Logging in, logging out and another password are Duck's
-//! own views, in `urls.rs`.
+//! Who has an account, signing up, and the page of one's own account. Logging in, logging out and another password
+//! are Duck's own views, in `urls.rs`.
 
 use duck::auth;
 use duck::forms::is_picture;
 use duck::prelude::*;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
+use sqlx::SqlitePool;
 
-use crate::database::Pool;
 use crate::media::Media;
-use crate::users::{self, User};
+
+/// An account, as views and templates see it. The hash of the password stays in the table.
+#[derive(Clone, Serialize, sqlx::FromRow)]
+pub(crate) struct User {
+    pub(crate) id: i64,
+    pub(crate) name: String,
+    picture: Option<String>,
+}
 
 /// What the form to sign up asks for.
 #[derive(Deserialize, Validate)]
@@ -32,9 +39,7 @@ pub(crate) async fn sign_up(request: Request) -> Result<Response> {
     let form = request.form::<SignUp>().await?;
     if let Some(new) = form.valid() {
         let name = new.name.trim();
-        let hash = auth::hash(&new.password).await?;
-        if users::add(request.state::<Pool>()?, name, &hash).await? {
-            auth::login_as(&request, name).await?;
+        if auth::sign_up(&request, name, &new.password).await? {
             let welcome = format!("Welcome, {name}.");
             request.session.flash(FlashLevel::Success, welcome).await?;
             return auth::redirect_next(&request, "home").await;
@@ -66,7 +71,11 @@ pub(crate) async fn account(request: Request) -> Result<Response> {
     if let Some(NewPicture { picture }) = form.valid() {
         let media = request.state::<Media>()?;
         let picture = media.keep(&picture).await?;
-        users::set_picture(request.state::<Pool>()?, &user.name, &picture).await?;
+        sqlx::query("UPDATE users SET picture = $2 WHERE id = $1")
+            .bind(user.id)
+            .bind(&picture)
+            .execute(request.state::<SqlitePool>()?)
+            .await?;
         if let Some(old) = user.picture {
             media.remove(&old).await?;
         }

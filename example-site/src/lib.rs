@@ -3,20 +3,17 @@
 //! Start reading in `urls.rs`: it says which view answers which path. The pages are in `templates/`.
 
 mod account;
-mod database;
 mod media;
 mod notes;
 mod shop;
 mod urls;
-mod users;
 mod views;
 
 use duck::auth::Auth;
 use duck::prelude::*;
 use duck_session::SessionMiddleware;
 
-use crate::database::Pool;
-use crate::users::Users;
+use crate::account::User;
 
 /// The site: its settings, its parts in the order in which they start, and its URLs.
 pub fn app() -> App {
@@ -24,9 +21,9 @@ pub fn app() -> App {
         .with(duck::templates!())
         .with(StaticFiles::new())
         .with(media::media)
-        .with(database::database)
+        .with(duck::database::sqlite(sqlx::migrate!()))
         .with(SessionMiddleware::new())
-        .with(Auth::new(|setup| Ok(Users(setup.get::<Pool>()?.clone()))))
+        .with(Auth::sqlite::<User>("users"))
         .with(shop::shop)
         .urls(urls::urlpatterns())
         .urls(notes::blueprint())
@@ -57,6 +54,8 @@ mod guide {
     mod logins {}
     #[doc = include_str!("../../docs/storages.md")]
     mod storages {}
+    #[doc = include_str!("../../docs/from-one-machine-to-many.md")]
+    mod from_one_machine_to_many {}
     #[doc = include_str!("../../docs/writing-a-cache.md")]
     mod writing_a_cache {}
     #[doc = include_str!("../../docs/database.md")]

@@ -4,6 +4,8 @@ use duck::prelude::*;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 
+use crate::account::User;
+
 /// Counts this visitor's visits. Two at the same moment count as two.
 pub(crate) async fn home(request: Request) -> Result<Response> {
     let count = |visits: &mut u64| *visits += 1;
@@ -49,7 +51,7 @@ pub(crate) async fn guestbook(request: Request) -> Result<Response> {
     render(&request, "guestbook.html", context! { form, entries }).await
 }
 
-/// What the session knows of its visitor.
+/// What the site knows of its visitor.
 #[derive(Serialize)]
 struct Me {
     user: Option<String>,
@@ -59,8 +61,9 @@ struct Me {
 
 /// The same as JSON.
 pub(crate) async fn me(request: Request) -> Result<Response> {
+    let user: Option<User> = request.user().await?;
     Ok(json(&Me {
-        user: request.session.user().await?,
+        user: user.map(|user| user.name),
         visits: request.session.get_or_default("visits").await?,
         keys: request.session.keys().await?,
     }))

@@ -1,6 +1,8 @@
 //! Notes, in a database of each test's own.
 
 use duck::testing::TestClient;
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteConnectOptions;
 use tempfile::TempDir;
 
 struct Database(TempDir);
@@ -12,14 +14,18 @@ impl Database {
 
     /// A visitor of a process of its own, who is logged in.
     async fn visitor(&self, name: &str) -> TestClient {
+        let site = self.site().await;
+        log_in(&site, name).await;
+        site
+    }
+
+    async fn site(&self) -> TestClient {
         let file = self.0.path().join("test.db");
         let app = example_site::app()
             .setting("DATABASE_URL", format!("sqlite:{}", file.display()))
             .setting("MEDIA_DIR", self.0.path().join("media"))
             .setting("SESSION_STORAGE", "InMemoryCache");
-        let site = TestClient::start(app).await;
-        log_in(&site, name).await;
-        site
+        TestClient::start(app).await
     }
 }
 
@@ -100,6 +106,46 @@ async fn whoever_is_not_logged_in_is_led_to_the_login() {
         let answer = nobody.get(path).await;
         let login = format!("/login?next={path}");
         assert_eq!(answer.header("location"), Some(&*login), "{path}");
+    }
+}
+
+/// Of a database that was made when a user was known by their name: nobody loses an account or a note.
+#[tokio::test]
+async fn accounts_and_notes_of_an_older_release_are_still_there() {
+    let database = Database::new();
+    let file = database.0.path().join("test.db");
+    let old = [
+        include_str!("../migrations/0001_notes.sql"),
+        include_str!("../migrations/0002_users.sql"),
+    ];
+    let migrations = database.0.path().join("migrations");
+    std::fs::create_dir(&migrations).unwrap();
+    for (name, text) in ["0001_notes.sql", "0002_users.sql"].iter().zip(old) {
+        std::fs::write(migrations.join(name), text).unwrap();
+    }
+    let options = SqliteConnectOptions::new().filename(&file);
+    let pool = SqlitePool::connect_with(options.create_if_missing(true)).await;
+    let pool = pool.unwrap();
+    let migrator = sqlx::migrate::Migrator::new(migrations).await.unwrap();
+    migrator.run(&pool).await.unwrap();
+    let hash = duck::auth::hash("quack, quack").await.unwrap();
+    for name in ["Bob", "Ada"] {
+        let add = "INSERT INTO users (name, hash) VALUES ($1, $2)";
+        let add = sqlx::query(add).bind(name).bind(&hash);
+        add.execute(&pool).await.unwrap();
+        let add = "INSERT INTO notes (owner, title, body) VALUES ($1, 'The note of ' || $1, '')";
+        sqlx::query(add).bind(name).execute(&pool).await.unwrap();
+    }
+    pool.close().await;
+
+    let site = database.site().await;
+    for (name, other) in [("Ada", "Bob"), ("Bob", "Ada")] {
+        let visitor = site.another();
+        let form = [("name", name), ("password", "quack, quack")];
+        assert_eq!(visitor.post("/login").form(&form).await.status(), 303);
+        let page = visitor.get("/notes/").await;
+        assert!(page.text().contains(&format!("The note of {name}")));
+        assert!(!page.text().contains(&format!("The note of {other}")));
     }
 }
 

@@ -7,16 +7,23 @@ use duck::auth::{Accounts, Auth, Credentials};
 use duck::files::StaticFiles;
 use duck::{App, Result, Settings};
 use duck_session::{SessionMiddleware, SessionSettings};
+use sqlx::migrate::Migrator;
 use toml::Value;
 
 /// Keys whose default is not one value.
-const OTHER_DEFAULT: [(&str, &str); 9] = [
+const OTHER_DEFAULT: [(&str, &str); 15] = [
     ("ACCESS_LOG", "as `DEBUG`"),
+    ("DATABASE_URL", "unset"),
     ("MAX_NEW_CONNECTIONS_PER_ADDRESS", "unset"),
     ("SECRET_KEY", "unset"),
     ("SESSION_ABSOLUTE_TIMEOUT", "unset"),
     ("SESSION_COOKIE_DOMAIN", "unset"),
+    ("SESSION_DATABASE_URL", "unset"),
     ("SESSION_IDLE_TIMEOUT", "unset"),
+    ("SESSION_REDIS_PREFIX", "unset"),
+    ("SESSION_REDIS_SENTINEL", "unset"),
+    ("SESSION_REDIS_SENTINEL_PASSWORD", "unset"),
+    ("SESSION_REDIS_URL", "unset"),
     ("SESSION_RENEWAL_INTERVAL", "unset"),
     ("SESSION_TOUCH_INTERVAL", "unset"),
     ("WORKERS", "unset"),
@@ -85,8 +92,14 @@ impl Accounts for Nobody {
 
 /// A site with everything that reads settings.
 async fn site(settings: Settings) -> duck::Site {
-    let app = App::new(settings.with("SESSION_STORAGE", "InMemoryCache"));
-    app.with(StaticFiles::new())
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = settings
+        .in_folder(folder.path())
+        .with("DATABASE_URL", "sqlite:test.db")
+        .with("SESSION_STORAGE", "InMemoryCache");
+    App::new(settings)
+        .with(StaticFiles::new())
+        .with(duck::database::sqlite(Migrator::DEFAULT))
         .with(SessionMiddleware::new())
         .with(Auth::new(|_| Ok(Nobody)))
         .start()

@@ -8,7 +8,7 @@ use crate::report;
 use crate::scaffold::{self, NewFile};
 use crate::secret;
 use crate::site_name::SiteName;
-use crate::template::{self, Shape, Values};
+use crate::template::{self, Sessions, Shape, Values};
 use crate::vendor;
 
 /// Makes a site in a folder of its name.
@@ -18,7 +18,7 @@ pub(crate) fn run(args: &New) -> Result {
     let checkout = args.path.as_deref().map(checkout).transpose()?;
     let framework = checkout.as_deref().unwrap_or(Path::new(vendor::FOLDER));
 
-    let own = own_files(&name, shape, framework)?;
+    let own = own_files(&name, shape, args.sessions, framework)?;
     let count = own.len();
     let copied = if checkout.is_none() {
         vendored_files()
@@ -30,6 +30,7 @@ pub(crate) fn run(args: &New) -> Result {
 
     let place = checkout.unwrap_or_else(|| Path::new(name.as_str()).join(vendor::FOLDER));
     tell(&name, shape, count, &place);
+    tell_next(&name, args.sessions);
     Ok(())
 }
 
@@ -55,13 +56,18 @@ fn checkout(folder: &Path) -> Result<PathBuf> {
 }
 
 /// The files that the site's author will edit, the lock file, and the secret.
-fn own_files(name: &SiteName, shape: Shape, framework: &Path) -> Result<Vec<NewFile>> {
+fn own_files(
+    name: &SiteName,
+    shape: Shape,
+    sessions: Sessions,
+    framework: &Path,
+) -> Result<Vec<NewFile>> {
     let values = Values {
         name,
         duck_core: &framework.join("duck-core"),
         duck_session: &framework.join("duck-session"),
     };
-    let mut files: Vec<NewFile> = template::files(shape, &values)
+    let mut files: Vec<NewFile> = template::files(shape, sessions, &values)
         .into_iter()
         .map(NewFile::from)
         .collect();
@@ -92,5 +98,13 @@ fn tell(name: &SiteName, shape: Shape, count: usize, framework: &Path) {
         "Secret",
         format_args!("written to {name}/.env  (not committed: .gitignore has it)"),
     );
-    report::note("Next", format_args!("cd {name} && duck run"));
+}
+
+fn tell_next(name: &SiteName, sessions: Sessions) {
+    let start = match sessions {
+        Sessions::Files => "",
+        Sessions::Redis | Sessions::Postgres => "docker compose up --detach --wait && ",
+    };
+    let name = name.as_str();
+    report::note("Next", format_args!("cd {name} && {start}duck run"));
 }

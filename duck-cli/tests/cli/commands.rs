@@ -80,6 +80,57 @@ fn a_full_site_keeps_its_data_in_sqlite_or_in_postgresql() {
 }
 
 #[test]
+fn a_new_site_keeps_its_sessions_in_files_or_on_a_server() {
+    let environment = Environment::new();
+    for (name, shape) in [
+        ("mini", &["--mini"][..]),
+        ("normal", &[]),
+        ("full", &["--full"]),
+        ("both", &["--full", "--database", "postgres"]),
+    ] {
+        for (server, key) in [
+            (
+                "redis",
+                "SESSION_REDIS_URL = \"redis://127.0.0.1:6379/0\"\n",
+            ),
+            (
+                "postgres",
+                "SESSION_DATABASE_URL = \"postgres://postgres@127.0.0.1:5432/",
+            ),
+        ] {
+            let site = format!("{name}-{server}");
+            let command = [&["new", &site, "--sessions", server], shape].concat();
+            let said = environment.duck(&command).done().err;
+            let next = format!("cd {site} && docker compose up --detach --wait && duck run\n");
+            assert!(said.ends_with(&next), "{said}");
+            let read = |file: &str| fs::read_to_string(environment.path(&site).join(file)).unwrap();
+            assert!(read("settings.toml").contains(key), "{site}");
+            assert!(read("Cargo.toml").contains(&format!("{server:?}] }}\n")));
+            let compose = read("compose.yaml");
+            for part in [
+                "image: ",
+                "healthcheck:",
+                "      - \"127.0.0.1:",
+                "      - sessions:/",
+            ] {
+                assert!(compose.contains(part), "{site}: {part}");
+            }
+            let is_redis = compose.contains("--appendonly yes");
+            assert!(is_redis == compose.contains("--maxmemory-policy noeviction"));
+            assert_eq!(is_redis, server == "redis");
+        }
+    }
+    environment
+        .duck(&["new", "x", "--sessions", "mysql"])
+        .refused(2, "possible values: files, redis, postgres");
+    environment.duck(&["new", "plain"]).done();
+    environment
+        .duck(&["new", "said", "--sessions", "files"])
+        .done();
+    assert_eq!(environment.list("plain"), environment.list("said"));
+}
+
+#[test]
 fn a_new_site_carries_the_framework() {
     let environment = Environment::new();
     environment.duck(&["new", "mysite"]).done();
@@ -115,6 +166,20 @@ fn the_lock_file_of_a_new_site_is_complete() {
         ("my-site", &["--mini"]),
         ("zz_9", &["--full"]),
         ("sqlx-0", &["--full", "--database", "postgres"]),
+        ("redi", &["--mini", "--sessions", "redis"]),
+        ("tokio-p", &["--mini", "--sessions", "postgres"]),
+        ("b", &["--sessions", "redis"]),
+        ("c", &["--sessions", "postgres"]),
+        ("d", &["--full", "--sessions", "redis"]),
+        ("e", &["--full", "--sessions", "postgres"]),
+        (
+            "f",
+            &["--full", "--database", "postgres", "--sessions", "redis"],
+        ),
+        (
+            "g",
+            &["--full", "--database", "postgres", "--sessions", "postgres"],
+        ),
     ] {
         environment.duck(&[&["new", name], shape].concat()).done();
         let before = fs::read(environment.path(name).join("Cargo.lock")).unwrap();

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -6,21 +7,40 @@ use smallvec::SmallVec;
 
 use super::data::{CSRF_SECRET, SessionData, USER};
 use super::record::Record;
+use super::value::Json;
 use crate::session::error::SessionError;
 
 /// A change that can be made again on newer data, when another request saved first.
-type Replay = Box<dyn Fn(&str, Option<&[u8]>) -> Result<Bytes, SessionError> + Send + Sync>;
+pub(crate) type Replay =
+    Box<dyn Fn(&str, Option<&[u8]>) -> Result<Json, SessionError> + Send + Sync>;
+
+/// The key of a value; most are so short that they need no memory of their own.
+pub(crate) struct Key(SmallVec<[u8; 24]>);
+
+impl From<&str> for Key {
+    fn from(key: &str) -> Self {
+        Self(SmallVec::from_slice(key.as_bytes()))
+    }
+}
+
+impl Deref for Key {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("it was made of a `str`")
+    }
+}
 
 /// The changes of one request: mostly there is one.
 pub(crate) type Writes = SmallVec<[Write; 1]>;
 
 /// One thing that a request did to its session.
 pub(crate) enum Write {
-    Set(Box<str>, Bytes),
-    Update(Box<str>, Replay),
-    Remove(Box<str>),
+    Set(Key, Box<[u8]>),
+    Update(Key, Replay),
+    Remove(Key),
     /// The same, for a request that has to know what was there in the end.
-    Take(Box<str>, Taken),
+    Take(Key, Taken),
     Clear,
     /// Everything goes, the framework's own keys too: another user logs in.
     Reset,
@@ -135,10 +155,10 @@ impl Changes {
         }
     }
 
-    /// The data to write, if the record did not change since it was loaded. `None` after the
-    /// first call, or where the engine has to [`apply`](Self::apply) the changes itself.
-    pub fn take_data(&mut self) -> Option<SessionData> {
-        self.data.take()
+    /// The data to write, if the record did not change since it was loaded. `None` where the engine has to
+    /// [`apply`](Self::apply) the changes itself.
+    pub fn data(&self) -> Option<&SessionData> {
+        self.data.as_ref()
     }
 
     /// Makes the changes again on newer data: values set stand over what is there, and updates

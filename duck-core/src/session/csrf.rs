@@ -21,7 +21,7 @@ impl Session {
         }
         let secret = generate()?;
         let json = encode(CSRF_SECRET, &BASE64URL_NOPAD.encode(&secret))?;
-        state.set(CSRF_SECRET, json, inner.engine.policy())?;
+        state.set(CSRF_SECRET, &json, inner.engine.policy())?;
         Ok(secret)
     }
 

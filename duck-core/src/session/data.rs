@@ -3,7 +3,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 
 /// Keys that begin with this are the framework's own.
 const RESERVED: &str = "_duck";
@@ -21,23 +21,11 @@ pub(super) const EXPIRY: &str = "_duck.expiry";
 ///
 /// It is one text of bytes, as it is stored: for each key, in order, its length and the length of its value
 /// (seven bits a byte, the lowest first), the key and the value. So a request that reads one key of thirty
-/// parses one value, and what nobody changes is never copied.
+/// parses one value. Clones share the bytes: a change makes new ones, and what nobody changes is never copied.
 #[derive(Clone, Default)]
 pub struct SessionData {
-    encoded: Encoded,
-}
-
-#[derive(Clone)]
-enum Encoded {
-    /// As it was read: clones share it.
-    Shared(Arc<[u8]>),
-    Own(Vec<u8>),
-}
-
-impl Default for Encoded {
-    fn default() -> Self {
-        Self::Own(Vec::new())
-    }
+    /// `None` where there is nothing.
+    encoded: Option<Arc<[u8]>>,
 }
 
 /// Where a key is in a [`SessionData`], or where it belongs, as long as that does not change.
@@ -71,26 +59,16 @@ impl SessionData {
             }
             last = Some(key);
         }
-        let encoded = Encoded::Shared(stored.into());
-        Some(Self { encoded })
+        Some(Self::of(stored))
     }
 
     /// The session as it is stored.
     pub fn as_bytes(&self) -> &[u8] {
-        match &self.encoded {
-            Encoded::Shared(bytes) => bytes,
-            Encoded::Own(bytes) => bytes,
-        }
+        self.encoded.as_deref().unwrap_or_default()
     }
 
-    /// The same data in memory that all its clones share: for a store that keeps it.
-    #[must_use]
-    pub fn into_shared(self) -> Self {
-        let bytes: Arc<[u8]> = match self.encoded {
-            Encoded::Shared(bytes) => bytes,
-            Encoded::Own(bytes) => bytes.into(),
-        };
-        let encoded = Encoded::Shared(bytes);
+    fn of(bytes: &[u8]) -> Self {
+        let encoded = (!bytes.is_empty()).then(|| bytes.into());
         Self { encoded }
     }
 
@@ -228,16 +206,26 @@ impl SessionData {
             .iter()
             .map(|(key, json)| key.len() + json.len() + 10)
             .sum();
-        let mut bytes = Vec::with_capacity(before.len() - part.len() + more);
-        bytes.extend_from_slice(&before[..part.start]);
+        let most = before.len() - part.len() + more;
+        // Most sessions are small: put together on the stack, they are copied once.
+        let (mut few, mut many) = ([0; 512], Vec::new());
+        let bytes = if most <= few.len() {
+            &mut few[..]
+        } else {
+            many.resize(most, 0);
+            &mut many[..]
+        };
+        let mut rest = &mut *bytes;
+        rest.put_slice(&before[..part.start]);
         for (key, json) in entries {
-            write_length(key.len(), &mut bytes);
-            write_length(json.len(), &mut bytes);
-            bytes.extend_from_slice(key.as_bytes());
-            bytes.extend_from_slice(json);
+            write_length(key.len(), &mut rest);
+            write_length(json.len(), &mut rest);
+            rest.put_slice(key.as_bytes());
+            rest.put_slice(json);
         }
-        bytes.extend_from_slice(&before[part.end..]);
-        self.encoded = Encoded::Own(bytes);
+        rest.put_slice(&before[part.end..]);
+        let left = rest.len();
+        *self = Self::of(&bytes[..bytes.len() - left]);
     }
 
     fn raw(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
@@ -281,12 +269,12 @@ fn length(rest: &mut &[u8]) -> Option<usize> {
     None
 }
 
-fn write_length(mut length: usize, stored: &mut Vec<u8>) {
+fn write_length(mut length: usize, rest: &mut impl BufMut) {
     while length > 0x7f {
-        stored.push(length.to_le_bytes()[0] | 0x80);
+        rest.put_u8(length.to_le_bytes()[0] | 0x80);
         length >>= 7;
     }
-    stored.push(length.to_le_bytes()[0]);
+    rest.put_u8(length.to_le_bytes()[0]);
 }
 
 impl PartialEq for SessionData {
@@ -371,7 +359,6 @@ mod tests {
     fn what_one_clone_changes_the_other_does_not_see() {
         let mut data = SessionData::default();
         data.set("a", b"1");
-        let data = data.into_shared();
         let mut other = data.clone();
         other.set("a", b"2");
         assert_eq!(

@@ -31,7 +31,7 @@ pub trait SessionEngine: Send + Sync + 'static {
 
     /// Finds the session of a visitor. No session, or a dead one, is a [`Loaded`] without a
     /// record: an id that is not known is never taken on.
-    fn load<'a>(&'a self, visitor: &'a Visitor) -> BoxFuture<'a, Result<Loaded, SessionError>>;
+    fn load<'a>(&'a self, visitor: &'a Visitor) -> NowOrLater<'a, Result<Loaded, SessionError>>;
 
     /// Reads a session again that this visitor has loaded or saved: as it is now, or without a record
     /// where it is over. It is over too for whoever has an id that a login took from it. For
@@ -57,13 +57,13 @@ pub trait SessionEngine: Send + Sync + 'static {
         None
     }
 
-    /// Writes what a request of this visitor changed. The future runs to its end even if the client
-    /// is gone.
+    /// Writes what a request of this visitor changed. What it does later it does even if the client is
+    /// gone.
     fn commit(
         self: Arc<Self>,
         visitor: &Visitor,
         changes: Changes,
-    ) -> BoxFuture<'static, Result<Commit, SessionError>>;
+    ) -> NowOrLater<'static, Result<Commit, SessionError>>;
 
     /// The live sessions of a user, the newest first; `current` is the one that asks.
     fn sessions_of<'a>(
@@ -83,6 +83,38 @@ pub trait SessionEngine: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<usize, SessionError>> {
         let _ = (user, which);
         Box::pin(ready(Err(NO_INDEX)))
+    }
+}
+
+/// What an engine answers: most do it later, one that need not wait for anything may do it now.
+pub enum NowOrLater<'a, T> {
+    /// This is it.
+    Now(T),
+    /// This will give it.
+    Later(BoxFuture<'a, T>),
+}
+
+impl<'a, T> NowOrLater<'a, T> {
+    /// What this gives.
+    pub fn later(answer: impl Future<Output = T> + Send + 'a) -> Self {
+        Self::Later(Box::pin(answer))
+    }
+
+    /// Waits for it.
+    pub async fn get(self) -> T {
+        match self {
+            Self::Now(answer) => answer,
+            Self::Later(answer) => answer.await,
+        }
+    }
+}
+
+impl<T> fmt::Debug for NowOrLater<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Now(_) => "Now",
+            Self::Later(_) => "Later",
+        })
     }
 }
 
@@ -246,7 +278,7 @@ impl CookieValue {
     /// Appends the value to a header, and to nothing else.
     pub fn write(&self, header: &mut Vec<u8>) {
         match self {
-            Self::Id(id) => header.extend_from_slice(id.reveal().as_bytes()),
+            Self::Id(id) => header.extend_from_slice(&id.text()),
             Self::Text(text) => header.extend_from_slice(text.as_bytes()),
         }
     }

@@ -1,6 +1,5 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::data::{EXPIRY, SessionData};
@@ -66,7 +65,7 @@ impl Expiry {
         }
     }
 
-    pub(super) fn to_json(self) -> Option<Bytes> {
+    pub(super) fn to_json(self) -> Option<Vec<u8>> {
         let stored = match self {
             Self::Default => return None,
             Self::After(age) => Stored::After(millis(age)),
@@ -75,7 +74,7 @@ impl Expiry {
             }
             Self::BrowserClose => Stored::BrowserClose,
         };
-        serde_json::to_vec(&stored).ok().map(Bytes::from)
+        serde_json::to_vec(&stored).ok()
     }
 }
 

@@ -129,11 +129,16 @@ impl Session {
 
 impl Inner {
     async fn take_flashes(self: Arc<Self>) -> Result<Vec<Flash>, SessionError> {
-        let _turn = self.turn().await;
+        let _turn = self.turn.lock().await;
         let taken = Taken::default();
         let changes = self.state().take_out(FLASHES, &taken)?;
         if let Some(changes) = changes {
-            let commit = self.engine.clone().commit(&self.visitor, changes).await;
+            let commit = self
+                .engine
+                .clone()
+                .commit(&self.visitor, changes)
+                .get()
+                .await;
             let is_ours = matches!(commit, Ok(Commit::Saved { .. }));
             self.state().note(commit)?;
             if !is_ours {

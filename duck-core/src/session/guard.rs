@@ -1,10 +1,10 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use bytes::Bytes;
 use serde::Serialize;
 
 use super::Session;
+use super::value::Json;
 
 /// A value of the session, lent for changing: [`Session::get_mut`].
 ///
@@ -13,12 +13,12 @@ use super::Session;
 pub struct SessionGuard<T: Serialize> {
     session: Session,
     key: Box<str>,
-    before: Bytes,
+    before: Json,
     value: T,
 }
 
 impl<T: Serialize> SessionGuard<T> {
-    pub(super) fn new(session: Session, key: &str, before: Bytes, value: T) -> Self {
+    pub(super) fn new(session: Session, key: &str, before: Json, value: T) -> Self {
         Self {
             session,
             key: key.into(),

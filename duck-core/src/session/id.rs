@@ -27,6 +27,12 @@ impl SessionId {
         Self { selector, verifier }
     }
 
+    /// The id made of the halves one after the other.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        let [selector, verifier] = [0, 16].map(|from| std::array::from_fn(|at| bytes[from + at]));
+        Self::new(selector, verifier)
+    }
+
     /// The half that finds the session.
     pub const fn selector(&self) -> &[u8; 16] {
         &self.selector
@@ -56,19 +62,22 @@ impl SessionId {
         let text: &[u8; LENGTH] = text.try_into().ok()?;
         let mut bytes = [0; 32];
         BASE64URL_NOPAD.decode_mut(text, &mut bytes).ok()?;
-        let (selector, verifier) = bytes.split_first_chunk()?;
-        Some(Self::new(*selector, verifier.try_into().ok()?))
+        Some(Self::from_bytes(bytes))
     }
 
     /// The text, for the cookie and for nothing else.
     pub fn reveal(&self) -> ArrayString<LENGTH> {
+        // Base64url is ASCII, and as long as there is room.
+        ArrayString::from_byte_string(&self.text()).unwrap_or_default()
+    }
+
+    pub(super) fn text(&self) -> [u8; LENGTH] {
         let mut bytes = [0; 32];
         bytes[..16].copy_from_slice(&self.selector);
         bytes[16..].copy_from_slice(&self.verifier);
         let mut text = [0; LENGTH];
         BASE64URL_NOPAD.encode_mut(&bytes, &mut text);
-        // Base64url is ASCII, and as long as there is room.
-        ArrayString::from_byte_string(&text).unwrap_or_default()
+        text
     }
 }
 

@@ -32,7 +32,7 @@ impl Session {
             if before.is_some_and(|before| before != user) {
                 state.reset();
             }
-            state.set_user(encode(USER, &user)?, inner.engine.policy())?;
+            state.set_user(&encode(USER, &user)?, inner.engine.policy())?;
         }
         self.rotate_csrf_secret().await
     }
@@ -59,7 +59,7 @@ impl Session {
         let inner = self.access().await?;
         let mut state = inner.state();
         match expiry.into().to_json() {
-            Some(json) => state.set(data::EXPIRY, json, inner.engine.policy()),
+            Some(json) => state.set(data::EXPIRY, &json, inner.engine.policy()),
             None => state.remove(data::EXPIRY).map(drop),
         }
     }

@@ -26,9 +26,8 @@ mod write;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use serde::Serialize;
 
 pub use self::auth_hash::AuthHash;
@@ -36,7 +35,8 @@ pub use self::changes::{Changes, IdChange};
 pub use self::data::SessionData;
 use self::data::USER;
 pub use self::engine::{
-    Commit, CookieValue, Loaded, NewCookie, Revoked, SessionEngine, SessionPolicy, Writable,
+    Commit, CookieValue, Loaded, NewCookie, NowOrLater, Revoked, SessionEngine, SessionPolicy,
+    Writable,
 };
 pub use self::error::SessionError;
 pub use self::expiry::{Expiry, Lifetime};
@@ -47,10 +47,9 @@ pub use self::record::Record;
 pub use self::state::CookieChange;
 use self::state::{State, Writing};
 pub use self::user_session::UserSession;
-use self::value::encode;
+use self::value::{Json, encode};
 pub(crate) use self::visitor::Appearance;
 pub use self::visitor::Visitor;
-use crate::BoxFuture;
 
 /// The session of a request's visitor.
 ///
@@ -79,11 +78,12 @@ struct Inner {
     engine: Arc<dyn SessionEngine>,
     visitor: Visitor,
     accessed: AtomicBool,
-    /// Whether the session could be loaded, once that was tried.
-    loaded: OnceLock<bool>,
+    loaded: AtomicBool,
+    /// Whether it was tried and could not be.
+    failed: AtomicBool,
     /// Held while the session is loaded or saved: one at a time, and each save begins where the
     /// last one ended.
-    turn: tokio::sync::Mutex<()>,
+    turn: futures_util::lock::Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -92,26 +92,32 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until nobody else loads or saves the session.
-    async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        match self.turn.try_lock() {
-            Ok(turn) => turn,
-            Err(_) => self.turn.lock().await,
-        }
+    fn is_loaded(&self) -> bool {
+        self.loaded.load(Ordering::Acquire)
     }
 
     /// Loads the session once, whether that succeeds or not: on a page of ten parts, a storage
     /// that does not answer is waited for once.
     async fn load(&self) -> Result<(), SessionError> {
-        let _turn = self.turn().await;
-        match self.loaded.get() {
-            Some(true) => return Ok(()),
-            Some(false) => return Err(SessionError::store("the session could not be loaded")),
-            None => {}
+        let _turn = self.turn.lock().await;
+        if self.is_loaded() {
+            return Ok(());
         }
-        let loaded = self.engine.load(&self.visitor).await;
-        self.loaded.get_or_init(|| loaded.is_ok());
+        if self.failed.load(Ordering::Relaxed) {
+            return Err(SessionError::store("the session could not be loaded"));
+        }
+        // Only what is waited for is kept meanwhile, so that the future of a view stays small.
+        let later = match self.engine.load(&self.visitor) {
+            NowOrLater::Now(loaded) => return self.fill(loaded),
+            NowOrLater::Later(later) => later,
+        };
+        self.fill(later.await)
+    }
+
+    fn fill(&self, loaded: Result<Loaded, SessionError>) -> Result<(), SessionError> {
+        self.failed.store(loaded.is_err(), Ordering::Relaxed);
         self.state().fill(loaded?);
+        self.loaded.store(true, Ordering::Release);
         Ok(())
     }
 
@@ -124,33 +130,49 @@ impl Inner {
         state.forced
     }
 
-    /// What the end of a request has to write: its changes, or that it was there.
+    /// Writes what the end of a request has to write: its changes, or that it was there.
     fn last_commit(
         &self,
-        changes: Option<Changes>,
         keep_data: bool,
-    ) -> Option<BoxFuture<'static, Result<Commit, SessionError>>> {
-        if let Some(changes) = changes {
-            return Some(self.engine.clone().commit(&self.visitor, changes));
+    ) -> Result<NowOrLater<'static, Result<Commit, SessionError>>, SessionError> {
+        let mut state = self.state();
+        state.take_failure(keep_data)?;
+        if let Some(changes) = state.take_changes(keep_data) {
+            drop(state);
+            return Ok(self.engine.clone().commit(&self.visitor, changes));
         }
-        let state = self.state();
-        self.engine
-            .clone()
-            .touch(state.visited().filter(|_| keep_data)?)
+        let visited = state.visited().filter(|_| keep_data);
+        let touch = visited.and_then(|record| self.engine.clone().touch(record));
+        Ok(touch.map_or(NowOrLater::Now(Ok(Commit::Unchanged)), NowOrLater::Later))
+    }
+
+    /// Notes what became of that, and gives the cookie that the response needs.
+    fn end(
+        &self,
+        commit: Result<Commit, SessionError>,
+    ) -> Result<Option<CookieChange>, SessionError> {
+        let mut state = self.state();
+        state.note(commit)?;
+        Ok(state.take_cookie_change())
     }
 
     /// Saves in the middle of a request.
     async fn save(self: Arc<Self>) -> Result<(), SessionError> {
-        let _turn = self.turn().await;
+        let _turn = self.turn.lock().await;
         let changes = {
             let mut state = self.state();
             state.take_failure(true)?;
-            state.take_changes(true, false)
+            state.take_changes(true)
         };
         let Some(changes) = changes else {
             return Ok(());
         };
-        let commit = self.engine.clone().commit(&self.visitor, changes).await;
+        let commit = self
+            .engine
+            .clone()
+            .commit(&self.visitor, changes)
+            .get()
+            .await;
         self.state().note(commit)
     }
 }
@@ -164,8 +186,9 @@ impl Session {
             engine,
             visitor,
             accessed: AtomicBool::new(false),
-            loaded: OnceLock::new(),
-            turn: tokio::sync::Mutex::default(),
+            loaded: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+            turn: futures_util::lock::Mutex::default(),
             state: Mutex::new(State::default()),
         })))
     }
@@ -188,8 +211,7 @@ impl Session {
     /// assert!(!duck::Session::default().has_user());
     /// ```
     pub fn has_user(&self) -> bool {
-        let loaded = |inner: &&Arc<Inner>| inner.loaded.get() == Some(&true);
-        let inner = self.0.as_ref().filter(loaded);
+        let inner = self.0.as_ref().filter(|inner| inner.is_loaded());
         inner.is_some_and(|inner| inner.state().data.get(USER).is_some())
     }
 
@@ -210,7 +232,7 @@ impl Session {
     async fn access(&self) -> Result<&Inner, SessionError> {
         let inner = self.0.as_ref().ok_or(SessionError::Missing)?;
         inner.accessed.store(true, Ordering::Relaxed);
-        if inner.loaded.get() != Some(&true) {
+        if !inner.is_loaded() {
             inner.load().await?;
         }
         Ok(inner)
@@ -225,11 +247,11 @@ impl Session {
     }
 
     /// Takes back what a guard was lent.
-    fn store_guarded<T: Serialize>(&self, key: &str, before: &Bytes, value: &T) {
+    fn store_guarded<T: Serialize>(&self, key: &str, before: &Json, value: &T) {
         let Some(inner) = &self.0 else { return };
         let stored = match encode(key, value) {
             Ok(json) if json == *before => return,
-            Ok(json) => inner.state().set(key, json, inner.engine.policy()),
+            Ok(json) => inner.state().set(key, &json, inner.engine.policy()),
             Err(error) => Err(error),
         };
         match stored {
@@ -248,7 +270,7 @@ impl fmt::Debug for Session {
             None => f.write_str("Session(none)"),
             Some(inner) => f
                 .debug_struct("Session")
-                .field("loaded", &inner.loaded.get())
+                .field("loaded", &inner.is_loaded())
                 .field("modified", &inner.state().is_dirty())
                 .finish_non_exhaustive(),
         }

@@ -14,14 +14,13 @@ impl Session {
     /// asked for the session so far. It is not loaded for this.
     pub(crate) fn sizes_if_loaded(&self) -> Option<Vec<(String, usize)>> {
         let inner = self.0.as_ref()?;
-        inner.loaded.get().filter(|is_loaded| **is_loaded)?;
-        let state = inner.state();
-        let sizes = state.data.entries();
-        Some(
+        inner.is_loaded().then(|| {
+            let state = inner.state();
+            let sizes = state.data.entries();
             sizes
                 .map(|(key, json)| (key.into_owned(), json.len()))
-                .collect(),
-        )
+                .collect()
+        })
     }
 
     /// The value under `key`; `None` if there is none. A stored null is a value: read an

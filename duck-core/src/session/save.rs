@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::finish::Finish;
 use super::state::Writing;
-use super::{Commit, CookieChange, Session};
+use super::{CookieChange, NowOrLater, Session};
 use crate::session::error::SessionError;
 
 /// Saving. The middleware does this by itself.
@@ -54,7 +54,7 @@ impl Session {
         let Some(inner) = &self.0 else {
             return Err(SessionError::Missing);
         };
-        if inner.state().is_quiet() && inner.turn.try_lock().is_ok() {
+        if inner.state().is_quiet() && inner.turn.try_lock().is_some() {
             return Ok(());
         }
         Finish::new(Box::pin(inner.clone().save())).await
@@ -74,25 +74,12 @@ impl Session {
         if forced {
             inner.load().await?;
         }
-        // Whoever else has a handle may be saving, or reading.
-        let is_alone = !self.is_held_elsewhere();
-        let _turn = if is_alone {
-            None
-        } else {
-            Some(inner.turn().await)
+        let _turn = inner.turn.lock().await;
+        let later = match inner.last_commit(keep_data)? {
+            NowOrLater::Now(commit) => return inner.end(commit),
+            NowOrLater::Later(later) => later,
         };
-        let changes = {
-            let mut state = inner.state();
-            state.take_failure(keep_data)?;
-            state.take_changes(keep_data, is_alone)
-        };
-        let commit = match inner.last_commit(changes, keep_data) {
-            Some(commit) => Finish::new(commit).await,
-            None => Ok(Commit::Unchanged),
-        };
-        let mut state = inner.state();
-        state.note(commit)?;
-        Ok(state.take_cookie_change())
+        inner.end(Finish::new(later).await)
     }
 
     /// Has a logout of a view that was cut off hold: the client has gone, so the view goes on no more

@@ -1,8 +1,8 @@
 //! What one request knows of its session, and what it did to it.
 
-use bytes::Bytes;
+use std::mem;
 
-use super::changes::{Changes, IdChange, Taken, Write, Writes};
+use super::changes::{Changes, IdChange, Replay, Taken, Write, Writes};
 use super::data::{self, SessionData, USER};
 use super::engine::{Commit, Loaded, NewCookie, SessionPolicy, Writable};
 use super::flash::Flashes;
@@ -108,11 +108,11 @@ impl State {
     pub(super) fn set(
         &mut self,
         key: &str,
-        json: Bytes,
+        json: &[u8],
         policy: &SessionPolicy,
     ) -> Result<(), SessionError> {
-        if self.put(key, &json, policy)? {
-            self.writes.push(Write::Set(key.into(), json));
+        if self.put(key, json, policy)? {
+            self.writes.push(Write::Set(key.into(), json.into()));
         }
         Ok(())
     }
@@ -121,11 +121,11 @@ impl State {
     /// has ended meanwhile, the login begins another.
     pub(super) fn set_user(
         &mut self,
-        json: Bytes,
+        json: &[u8],
         policy: &SessionPolicy,
     ) -> Result<(), SessionError> {
-        self.put(USER, &json, policy)?;
-        self.writes.push(Write::Set(USER.into(), json));
+        self.put(USER, json, policy)?;
+        self.writes.push(Write::Set(USER.into(), json.into()));
         Ok(())
     }
 
@@ -134,10 +134,10 @@ impl State {
         key: &str,
         json: &[u8],
         policy: &SessionPolicy,
-        again: impl FnOnce(Box<str>) -> Write,
+        again: impl FnOnce() -> Replay,
     ) -> Result<(), SessionError> {
         if self.put(key, json, policy)? {
-            self.writes.push(again(key.into()));
+            self.writes.push(Write::Update(key.into(), again()));
         }
         Ok(())
     }
@@ -222,7 +222,7 @@ impl State {
     ) -> Result<Option<Changes>, SessionError> {
         self.check_open()?;
         let is_stored = self.is_stored(key);
-        let (mut its, others): (Writes, Writes) = std::mem::take(&mut self.writes)
+        let (mut its, others): (Writes, Writes) = mem::take(&mut self.writes)
             .into_iter()
             .partition(|write| write.key() == Some(key));
         self.writes = others;
@@ -313,41 +313,32 @@ impl State {
         }
     }
 
-    /// What is to be written, if anything. Without `keep_data` only what concerns the id is; the
-    /// `last` time the data itself goes along, else a copy.
-    pub(super) fn take_changes(&mut self, keep_data: bool, last: bool) -> Option<Changes> {
-        self.drop_idle_writes();
-        if !last {
-            self.saved = self.data.clone();
+    /// What is to be written, if anything. Without `keep_data` only what concerns the id is.
+    pub(super) fn take_changes(&mut self, keep_data: bool) -> Option<Changes> {
+        if self.writes.is_empty() && !self.forced && self.id == IdChange::Keep {
+            return None;
         }
-        let mut writes = std::mem::take(&mut self.writes);
-        let mut forced = std::mem::take(&mut self.forced);
+        self.drop_idle_writes();
+        self.saved = self.data.clone();
+        let mut writes = mem::take(&mut self.writes);
+        let mut forced = mem::take(&mut self.forced);
         if !keep_data {
-            let is_login = self.id == IdChange::Login;
+            let is_login = writes.iter().any(Write::is_login);
             writes.retain(|write| write.is_login() || (is_login && write.is_csrf_secret()));
             forced = false;
         }
-        let id = std::mem::take(&mut self.id);
+        let id = mem::take(&mut self.id);
         let asks_for_id = matches!(id, IdChange::Login | IdChange::End);
         if (writes.is_empty() && !forced && id == IdChange::Keep) || (self.dropped && !asks_for_id)
         {
             return None;
         }
-        let others = std::mem::take(&mut self.others);
+        let others = mem::take(&mut self.others);
         if self.fate == Fate::Gone {
             return self.changes_of_gone(id, writes, others);
         }
-        let record = if last {
-            self.record.take()
-        } else {
-            self.record.clone()
-        };
-        let data = match (keep_data, last) {
-            (false, _) => None,
-            (true, true) => Some(std::mem::take(&mut self.data)),
-            (true, false) => Some(self.data.clone()),
-        };
-        let mut changes = Changes::new(record, id, forced, data, writes);
+        let data = keep_data.then(|| self.data.clone());
+        let mut changes = Changes::new(self.record.clone(), id, forced, data, writes);
         if asks_for_id {
             changes.others = others;
         } else {
@@ -482,7 +473,7 @@ mod tests {
     fn what_stands_in_for_an_unreadable_session_takes_no_changes() {
         let mut state = State::default();
         state.fill(Loaded::unavailable());
-        let set = state.set("key", "1".into(), &SessionPolicy::default());
+        let set = state.set("key", b"1", &SessionPolicy::default());
         assert!(matches!(set, Err(SessionError::Store(_))), "{set:?}");
         assert!(matches!(state.flush(), Err(SessionError::Store(_))));
         assert!(!state.is_dirty());
@@ -494,13 +485,11 @@ mod tests {
         loaded.writes = Writable::Dropped;
         let mut state = State::default();
         state.fill(loaded);
-        state
-            .set("key", "1".into(), &SessionPolicy::default())
-            .unwrap();
+        state.set("key", b"1", &SessionPolicy::default()).unwrap();
         state.renew(IdChange::Renew).unwrap();
-        assert!(state.take_changes(true, false).is_none());
+        assert!(state.take_changes(true).is_none());
         state.renew(IdChange::Login).unwrap();
-        let changes = state.take_changes(true, true).unwrap();
+        let changes = state.take_changes(true).unwrap();
         assert_eq!(changes.id, IdChange::Login);
     }
 }

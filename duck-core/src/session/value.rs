@@ -2,17 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::io::Cursor;
 
-use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde::ser::{
     Error, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
+use smallvec::SmallVec;
 
 use crate::session::error::SessionError;
+
+/// A value as JSON. Most are short: they stay on the stack.
+pub(super) type Json = SmallVec<[u8; 128]>;
 
 /// Why a value is refused: read again, it would be another one, or none.
 const NOT_FINITE: &str = "cannot be stored: NaN and infinity are no numbers in JSON";
@@ -22,24 +24,13 @@ const TOO_DEEP: &str =
     "cannot be stored: it is nested more than 127 deep, and could not be read again";
 const TWICE: &str = "cannot be stored: a map or a flattened struct has one key twice";
 
-/// A value as JSON. Most are short: they are written on the stack first, and copied once.
-pub(super) fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Bytes, SessionError> {
-    let value = Exact::new(value);
-    let mut short = Cursor::new([0; 128]);
-    if serde_json::to_writer(&mut short, &value).is_ok() {
-        let (text, length) = (short.get_ref(), short.position());
-        return Ok(Bytes::copy_from_slice(
-            &text[..usize::try_from(length).unwrap_or_default()],
-        ));
-    }
-    let json = serde_json::to_vec(&value).map_err(|error| SessionError::value(key, &error))?;
-    if is_too_deep(&json) {
-        return Err(SessionError::value(
-            key,
-            &serde_json::Error::custom(TOO_DEEP),
-        ));
-    }
-    Ok(json.into())
+/// A value as JSON.
+pub(super) fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Json, SessionError> {
+    let mut json = Json::new();
+    let written = serde_json::to_writer(&mut json, &Exact::new(value));
+    let checked = written.and_then(|()| refuse_if(json.spilled() && is_too_deep(&json), TOO_DEEP));
+    checked.map_err(|error| SessionError::value(key, &error))?;
+    Ok(json)
 }
 
 /// Whether a JSON text is nested deeper than `serde_json` reads. Few texts have so many brackets at all.
@@ -339,6 +330,10 @@ mod tests {
         Named { value: T },
     }
 
+    fn text<T: Serialize>(value: &T) -> String {
+        String::from_utf8(encode("key", value).unwrap().to_vec()).unwrap()
+    }
+
     fn refused<T: Serialize>(value: T, why: &str) {
         let error = encode("key", &value).unwrap_err();
         let said = format!("{error}: {}", error.source().unwrap());
@@ -357,7 +352,7 @@ mod tests {
         refused(Shape::Of(f64::NAN), NOT_FINITE);
         refused(Shape::Pair(1.0, f64::NAN), NOT_FINITE);
         refused(Shape::Named { value: f64::NAN }, NOT_FINITE);
-        assert_eq!(encode("key", &[1.5, -0.0]).unwrap(), "[1.5,-0.0]");
+        assert_eq!(text(&[1.5, -0.0]), "[1.5,-0.0]");
     }
 
     #[test]
@@ -369,13 +364,10 @@ mod tests {
         refused(Some(Wrapped(None::<u8>)), NOTHING_IN_SOME);
         refused(Some(Value::Null), NOTHING_IN_SOME);
         refused(BTreeMap::from([("a", Some(None::<u8>))]), NOTHING_IN_SOME);
-        assert_eq!(encode("key", &Some(Some(7))).unwrap(), "7");
-        assert_eq!(encode("key", &None::<Option<u8>>).unwrap(), "null");
-        assert_eq!(encode("key", &Some(vec![None::<u8>])).unwrap(), "[null]");
-        assert_eq!(
-            encode("key", &Some(Shape::Of(None::<u8>))).unwrap(),
-            r#"{"Of":null}"#
-        );
+        assert_eq!(text(&Some(Some(7))), "7");
+        assert_eq!(text(&None::<Option<u8>>), "null");
+        assert_eq!(text(&Some(vec![None::<u8>])), "[null]");
+        assert_eq!(text(&Some(Shape::Of(None::<u8>))), r#"{"Of":null}"#);
     }
 
     #[test]
@@ -421,7 +413,7 @@ mod tests {
     #[test]
     fn a_text_of_json_is_taken_as_it_is() {
         let raw = serde_json::value::RawValue::from_string("[1e400]".into()).unwrap();
-        assert_eq!(encode("key", &raw).unwrap(), "[1e400]");
+        assert_eq!(text(&raw), "[1e400]");
         let long = "x".repeat(500);
         assert_eq!(
             decode::<String>("key", &encode("key", &long).unwrap()).unwrap(),

@@ -24,12 +24,12 @@ impl Session {
     /// When the storage fails; the request's changes are still there then.
     pub async fn reload(&self) -> Result<(), SessionError> {
         let inner = self.0.as_ref().ok_or(SessionError::Missing)?;
-        let is_first = inner.loaded.get().is_none();
+        let is_first = !inner.is_loaded();
         self.access().await?;
         if is_first {
             return Ok(()); // it was read this moment
         }
-        let _turn = inner.turn().await;
+        let _turn = inner.turn.lock().await;
         let record = inner.state().record.clone();
         let loaded = match &record {
             Some(record) => inner.engine.reload(&inner.visitor, record).await?,
@@ -84,7 +84,7 @@ impl Inner {
 
     /// Whether this request itself has seen the session end, or has begun none.
     async fn is_known_to_be_over(&self) -> bool {
-        let _turn = self.turn().await;
+        let _turn = self.turn.lock().await;
         let state = self.state();
         state.is_gone() || (state.record.is_none() && state.writing != Writing::Open)
     }

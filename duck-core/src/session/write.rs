@@ -6,7 +6,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::changes::Write;
 use super::value::{decode, encode};
 use super::{Inner, Session, SessionGuard};
 use crate::session::error::SessionError;
@@ -23,7 +22,7 @@ impl Session {
     pub async fn set<T: Serialize>(&self, key: &str, value: T) -> Result<(), SessionError> {
         let json = encode(key, &value)?;
         let inner = self.open(key).await?;
-        inner.state().set(key, json, inner.engine.policy())
+        inner.state().set(key, &json, inner.engine.policy())
     }
 
     /// Changes the value under `key`, or the type's default if there is none, and gives it back
@@ -169,15 +168,12 @@ impl Inner {
             if state.edits != seen {
                 continue;
             }
-            let again = |key| {
-                let again = move |key: &str, json: Option<&[u8]>| {
-                    let mut value = current(key, json)?;
-                    change(&mut value);
-                    encode(key, &value)
-                };
-                Write::Update(key, Box::new(again))
+            let again = move |key: &str, json: Option<&[u8]>| {
+                let mut value = current(key, json)?;
+                change(&mut value);
+                encode(key, &value)
             };
-            state.update(key, &json, self.engine.policy(), again)?;
+            state.update(key, &json, self.engine.policy(), || Box::new(again))?;
             return Ok(value);
         }
     }

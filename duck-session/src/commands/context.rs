@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use duck::{ExitCode, Result, Settings};
 
+use super::format;
 use crate::clock::Clock;
 use crate::engine::administration::Administration;
 use crate::registry::{self, Registry};
-use crate::settings::SessionSettings;
+use crate::settings::{DatabaseUrl, SessionSettings};
 
 /// The sessions of a site, as its settings say.
 pub(crate) struct Sessions {
@@ -44,6 +45,18 @@ impl Context<'_> {
         Ok(())
     }
 
+    /// Answers with counts by their names, and with `more` for whoever reads the lines.
+    pub(super) fn answer_counts(&mut self, counts: &[(&str, usize)], more: &str) -> Result<()> {
+        let named = counts.iter();
+        let json = named.map(|(name, count)| (name.replace(' ', "_"), (*count).into()));
+        let json = serde_json::Value::Object(json.collect());
+        let lines: Vec<_> = counts
+            .iter()
+            .map(|(name, count)| (*name, count.to_string()))
+            .collect();
+        self.answer(&json, &(format::table(&lines) + more))
+    }
+
     /// Says what a request of this moment may undo, where the storage is not made for several processes.
     pub(super) fn warn_unless_shared(&self) {
         if !self.administration.is_shared() {
@@ -65,7 +78,11 @@ pub(super) fn folder(own: &SessionSettings) -> Option<&Path> {
 
 /// Has the disk confirm everything that was written to the storage's files.
 pub(super) async fn sync(own: &SessionSettings) -> Result<()> {
-    let Some(folder) = folder(own).map(PathBuf::from) else {
+    let file = own.session_database_url.as_ref();
+    let file = file.and_then(DatabaseUrl::sqlite_file).map(Path::new);
+    let beside = file.filter(|_| own.place_key() == "SESSION_DATABASE_URL");
+    let folder = folder(own).or_else(|| beside.and_then(Path::parent));
+    let Some(folder) = folder.map(PathBuf::from) else {
         return Ok(());
     };
     Ok(tokio::task::spawn_blocking(move || sync_file_system(&folder)).await??)

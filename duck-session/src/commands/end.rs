@@ -143,16 +143,14 @@ async fn remove_all(
 ) -> Result<usize> {
     let mut removed = 0;
     let mut scan = Scan::new(administration);
-    while let Some(sessions) = scan.next().await? {
-        for session in sessions {
-            let mut seen = Some(session);
-            while let Some(session) = seen.filter(&is_meant) {
-                if administration.discard(&session.stored).await? {
-                    removed += 1;
-                    break;
-                }
-                seen = administration.find(session.stored.key()).await?;
+    while let Some(session) = scan.next().await? {
+        let mut seen = Some(session);
+        while let Some(session) = seen.filter(&is_meant) {
+            if administration.discard(&session.stored).await? {
+                removed += 1;
+                break;
             }
+            seen = administration.find(session.stored.key()).await?;
         }
     }
     Ok(removed)

@@ -1,3 +1,5 @@
+use std::slice;
+
 use duck::{ExitCode, Result};
 use serde_json::json;
 
@@ -36,14 +38,10 @@ pub(super) async fn run(args: Args, context: Context<'_>) -> Result<ExitCode> {
         return list.end();
     }
     let mut scan = Scan::new(administration);
-    while let Some(sessions) = scan.next().await? {
-        let live = sessions
-            .into_iter()
-            .filter_map(|session| match session.state {
-                SessionState::Live(session) => Some(session),
-                _ => None,
-            });
-        if !list.add(&live.collect::<Vec<_>>())? {
+    while let Some(session) = scan.next().await? {
+        if let SessionState::Live(session) = &session.state
+            && !list.add(slice::from_ref(session))?
+        {
             break;
         }
     }

@@ -3,10 +3,8 @@ use std::sync::Arc;
 
 use duck::session::{AuthHash, SessionError};
 use duck::{Error, ExitCode, Result};
-use serde_json::json;
 
 use super::context::{Context, Sessions, failure_if, misuse, note, sync};
-use super::format;
 use super::scan::Scan;
 use crate::engine::administration::{Administration, SessionState};
 use crate::opening::Opening;
@@ -84,6 +82,7 @@ impl Sessions {
             clock: &self.clock,
             // No visitor is asked for.
             auth_hash: &AuthHash::default(),
+            is_serving: false,
         };
         let opened = self.registry.open(&opening).await?;
         opened.administration.map_err(Error::internal)
@@ -92,8 +91,9 @@ impl Sessions {
 
 fn is_same(one: &SessionSettings, other: &SessionSettings) -> bool {
     let place = |dir: &Path| dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    let in_database = one.place_key() == "SESSION_DATABASE_URL";
     registry::last_segment(&one.session_storage) == registry::last_segment(&other.session_storage)
-        && place(&one.session_dir) == place(&other.session_dir)
+        && (in_database || place(&one.session_dir) == place(&other.session_dir))
 }
 
 async fn copy(
@@ -102,16 +102,14 @@ async fn copy(
     counts: &mut Counts,
 ) -> Result<()> {
     let mut scan = Scan::new(from);
-    while let Some(sessions) = scan.next().await? {
-        for session in sessions {
-            if matches!(session.state, SessionState::Expired) {
-                continue;
-            }
-            if to.adopt(&session.stored).await? {
-                counts.copied += 1;
-            } else {
-                counts.there += 1;
-            }
+    while let Some(session) = scan.next().await? {
+        if matches!(session.state, SessionState::Expired) {
+            continue;
+        }
+        if to.adopt(&session.stored).await? {
+            counts.copied += 1;
+        } else {
+            counts.there += 1;
         }
     }
     counts.unreadable += scan.unreadable;
@@ -126,18 +124,16 @@ async fn compare(
     counts: &mut Counts,
 ) -> Result<()> {
     let mut scan = Scan::new(to);
-    while let Some(sessions) = scan.next().await? {
-        for session in sessions {
-            if matches!(session.state, SessionState::Expired)
-                || from.find(session.stored.key()).await?.is_some()
-            {
-                continue;
-            }
-            if prune && to.discard(&session.stored).await? {
-                counts.pruned += 1;
-            } else {
-                counts.only_there += 1;
-            }
+    while let Some(session) = scan.next().await? {
+        if matches!(session.state, SessionState::Expired)
+            || from.find(session.stored.key()).await?.is_some()
+        {
+            continue;
+        }
+        if prune && to.discard(&session.stored).await? {
+            counts.pruned += 1;
+        } else {
+            counts.only_there += 1;
         }
     }
     Ok(())
@@ -148,28 +144,31 @@ fn is_unsupported(error: &Error) -> bool {
 }
 
 fn report(counts: &Counts, own: &SessionSettings, mut context: Context<'_>) -> Result<ExitCode> {
-    let json = json!({
-        "copied": counts.copied, "there": counts.there, "unreadable": counts.unreadable,
-        "only_there": counts.only_there, "pruned": counts.pruned,
-    });
-    let there = format!("{} (as they are here, or newer)", counts.there);
-    let mut lines = format::table(&[
-        ("copied", counts.copied.to_string()),
-        ("there", there),
-        ("unreadable", counts.unreadable.to_string()),
-        ("only there", counts.only_there.to_string()),
-        ("pruned", counts.pruned.to_string()),
-    ]);
+    let mut more = String::new();
     let mut prune = "";
     if counts.only_there > 0 {
         prune = ", with --prune";
-        lines += "\n  What is only there began there, or ended here since it was copied: `--prune` ends it there\n  too. Once the site uses the new storage, do not.\n";
+        more += "\n  What is only there began there, or ended here since it was copied: `--prune` ends it there\n  too. Once the site uses the new storage, do not.\n";
     }
-    lines += &format!(
-        "\n  To finish:\n    1. stop the site, so that no session changes\n    2. run this once more: it copies what has changed since{prune}\n    3. set SESSION_STORAGE = {:?} and SESSION_DIR = {:?}\n    4. start the site: nobody has to log in again\n",
+    let place = match own.place_key() {
+        "SESSION_DIR" => {
+            let dir = own.session_dir.display().to_string();
+            format!(" and SESSION_DIR = {dir:?}")
+        }
+        // It is set already, and may have a password in it.
+        key => format!(", and leave {key} as it is"),
+    };
+    more += &format!(
+        "\n  To finish:\n    1. stop the site, so that no session changes\n    2. run this once more: it copies what has changed since{prune}\n    3. set SESSION_STORAGE = {:?}{place}\n    4. start the site: nobody has to log in again\n",
         own.session_storage,
-        own.session_dir.display().to_string(),
     );
-    context.answer(&json, &lines)?;
+    let named = [
+        ("copied", counts.copied),
+        ("there", counts.there),
+        ("unreadable", counts.unreadable),
+        ("only there", counts.only_there),
+        ("pruned", counts.pruned),
+    ];
+    context.answer_counts(&named, &more)?;
     Ok(failure_if(counts.unreadable > 0))
 }

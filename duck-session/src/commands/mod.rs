@@ -63,6 +63,9 @@ enum Command {
     Rekey,
     /// Copy all sessions into another storage
     Migrate(migrate::Args),
+    /// Print the statements that make the table of PostgreSQL, where the site may not make it itself
+    #[cfg(feature = "postgres")]
+    Schema,
 }
 
 /// Adds the commands to the site's binary.
@@ -116,6 +119,11 @@ fn is_broken_pipe(error: &Error) -> bool {
 
 impl Sessions {
     async fn answer(&self, args: Args, out: Out<'_>) -> Result<ExitCode> {
+        #[cfg(feature = "postgres")]
+        if matches!(args.command, Some(Command::Schema)) {
+            out.write_all(crate::store::SCHEMA.as_bytes())?;
+            return Ok(ExitCode::SUCCESS);
+        }
         let administration = self
             .opened
             .as_deref()
@@ -137,6 +145,8 @@ impl Sessions {
             Command::Verify(args) => verify::run(args, context).await,
             Command::Rekey => rekey::run(context).await,
             Command::Migrate(args) => migrate::run(args, context).await,
+            #[cfg(feature = "postgres")]
+            Command::Schema => Ok(ExitCode::SUCCESS), // answered before: it asks nothing of the storage
         }
     }
 }

@@ -39,18 +39,16 @@ impl Prefix {
     ) -> Result<(String, Inspected)> {
         let mut found: Option<(String, Inspected)> = None;
         let mut scan = Scan::new(administration);
-        while let Some(sessions) = scan.next().await? {
-            for session in sessions {
-                let name = name_of(session.stored.key()).to_string();
-                let is_over = matches!(session.state, SessionState::Expired);
-                if is_over || !name.starts_with(&self.0) {
-                    continue;
-                }
-                if let Some((other, _)) = &found {
-                    return Err(self.fits_both(other, &name));
-                }
-                found = Some((name, session));
+        while let Some(session) = scan.next().await? {
+            let name = name_of(session.stored.key()).to_string();
+            let is_over = matches!(session.state, SessionState::Expired);
+            if is_over || !name.starts_with(&self.0) {
+                continue;
             }
+            if let Some((other, _)) = &found {
+                return Err(self.fits_both(other, &name));
+            }
+            found = Some((name, session));
         }
         found.ok_or_else(|| Error::internal(format!("no session's name begins with {}", self.0)))
     }

@@ -1,8 +1,6 @@
 use duck::{ExitCode, Result};
-use serde_json::json;
 
 use super::context::{Context, failure_if, sync};
-use super::format;
 use super::scan::Scan;
 use crate::engine::administration::{Resealed, SessionState};
 
@@ -17,36 +15,29 @@ struct Counts {
 pub(super) async fn run(mut context: Context<'_>) -> Result<ExitCode> {
     let mut counts = Counts::default();
     let mut scan = Scan::new(context.administration);
-    while let Some(sessions) = scan.next().await? {
-        for session in sessions {
-            if matches!(session.state, SessionState::Expired) {
-                continue;
-            }
-            match context.administration.reseal(&session.stored).await? {
-                Resealed::Yes => counts.resealed += 1,
-                Resealed::NotNeeded => counts.current += 1,
-                Resealed::Unreadable => counts.unreadable += 1,
-                Resealed::Gone => {}
-            }
+    while let Some(session) = scan.next().await? {
+        if matches!(session.state, SessionState::Expired) {
+            continue;
+        }
+        match context.administration.reseal(&session.stored).await? {
+            Resealed::Yes => counts.resealed += 1,
+            Resealed::NotNeeded => counts.current += 1,
+            Resealed::Unreadable => counts.unreadable += 1,
+            Resealed::Gone => {}
         }
     }
     counts.unreadable += scan.unreadable;
     // Before anybody gives the old key up.
     sync(&context.sessions.own).await?;
-    let Counts {
-        resealed,
-        current,
-        unreadable,
-    } = counts;
-    let json = json!({ "resealed": resealed, "current": current, "unreadable": unreadable });
-    let mut lines = format::table(&[
-        ("resealed", resealed.to_string()),
-        ("current", current.to_string()),
-        ("unreadable", unreadable.to_string()),
-    ]);
-    if unreadable == 0 {
-        lines += "\n  Once every server of the site was started with the new key, and this was run after that,\n  SECRET_KEY_FALLBACKS can be emptied.\n";
+    let mut more = "";
+    if counts.unreadable == 0 {
+        more = "\n  Once every server of the site was started with the new key, and this was run after that,\n  SECRET_KEY_FALLBACKS can be emptied.\n";
     }
-    context.answer(&json, &lines)?;
-    Ok(failure_if(unreadable > 0))
+    let named = [
+        ("resealed", counts.resealed),
+        ("current", counts.current),
+        ("unreadable", counts.unreadable),
+    ];
+    context.answer_counts(&named, more)?;
+    Ok(failure_if(counts.unreadable > 0))
 }

@@ -1,4 +1,5 @@
 use std::io::{IsTerminal, Write};
+use std::vec;
 
 use duck::Result;
 
@@ -7,6 +8,7 @@ use crate::engine::administration::{Administration, Inspected};
 /// Reads all that is stored, a page at a time: a million sessions are never held at once.
 pub(super) struct Scan<'a> {
     administration: &'a dyn Administration,
+    page: vec::IntoIter<Inspected>,
     next: Option<String>,
     is_over: bool,
     looked_at: usize,
@@ -19,6 +21,7 @@ impl<'a> Scan<'a> {
     pub(super) fn new(administration: &'a dyn Administration) -> Self {
         Self {
             administration,
+            page: Vec::new().into_iter(),
             next: None,
             is_over: false,
             looked_at: 0,
@@ -27,11 +30,20 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// The next sessions, perhaps none of them; `None` after the last.
-    pub(super) async fn next(&mut self) -> Result<Option<Vec<Inspected>>> {
-        if self.is_over {
-            return Ok(None);
+    /// The next session; `None` after the last.
+    pub(super) async fn next(&mut self) -> Result<Option<Inspected>> {
+        loop {
+            if let Some(session) = self.page.next() {
+                return Ok(Some(session));
+            }
+            if self.is_over {
+                return Ok(None);
+            }
+            self.turn().await?;
         }
+    }
+
+    async fn turn(&mut self) -> Result<()> {
         let page = self.administration.page(self.next.take()).await?;
         self.is_over = page.next.is_none();
         self.next = page.next;
@@ -42,7 +54,8 @@ impl<'a> Scan<'a> {
         } else {
             self.progress.show(self.looked_at);
         }
-        Ok(Some(page.sessions))
+        self.page = page.sessions.into_iter();
+        Ok(())
     }
 }
 

@@ -39,10 +39,8 @@ impl Counts {
 pub(super) async fn run(mut context: Context<'_>) -> Result<ExitCode> {
     let mut counts = Counts::default();
     let mut scan = Scan::new(context.administration);
-    while let Some(sessions) = scan.next().await? {
-        for session in &sessions {
-            counts.add(session);
-        }
+    while let Some(session) = scan.next().await? {
+        counts.add(&session);
     }
     counts.unreadable += scan.unreadable;
     let own = &context.sessions.own;

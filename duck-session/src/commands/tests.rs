@@ -130,6 +130,7 @@ impl Shared {
             settings: &settings,
             clock: &clock,
             auth_hash: &AuthHash::default(),
+            is_serving: false,
         };
         let opened = registry.open(&opening).await.unwrap().administration;
         let sessions = Sessions {
@@ -177,6 +178,44 @@ async fn come(request: Request) -> Result<String> {
         .await?;
     let user = request.session.user().await?.unwrap_or_default();
     Ok(format!("{user} {visits}"))
+}
+
+/// Nothing is asked of the database, which is not there.
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn schema_prints_the_table_while_the_database_is_down() {
+    let settings = Shared::settings(&[KEY])
+        .with("SESSION_STORAGE", "DatabaseCache")
+        .with(
+            "SESSION_DATABASE_URL",
+            "postgres://me:s3cret@127.0.0.1:1/site",
+        );
+    let own = SessionSettings::from_settings(&settings).unwrap();
+    let (registry, clock) = (Registry::new(), Clock::default());
+    let opening = Opening {
+        own: &own,
+        settings: &settings,
+        clock: &clock,
+        auth_hash: &AuthHash::default(),
+        is_serving: false,
+    };
+    let opened = registry.open(&opening).await.unwrap().administration;
+    let sessions = Sessions {
+        opened,
+        registry,
+        settings,
+        own,
+        clock,
+    };
+    let command = |line: &str| parse(vec![OsString::from(line)]).unwrap();
+    let mut out = Vec::new();
+    let done = sessions.answer(command("schema"), &mut out).await;
+    assert_eq!(done.unwrap(), ExitCode::SUCCESS);
+    let text = String::from_utf8(out).unwrap();
+    assert!(text.contains("CREATE TABLE duck_sessions"), "{text}");
+    let failed = sessions.answer(command("stats"), &mut Vec::new()).await;
+    let why = failed.unwrap_err().chain();
+    assert!(why.contains("connect") && !why.contains("s3cret"), "{why}");
 }
 
 #[tokio::test]

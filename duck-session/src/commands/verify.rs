@@ -62,17 +62,15 @@ struct Report {
 impl Report {
     async fn open_sessions(&mut self, administration: &dyn Administration) -> Result<()> {
         let mut scan = Scan::new(administration);
-        while let Some(sessions) = scan.next().await? {
-            for session in sessions {
-                match session.state {
-                    SessionState::Live(_) => self.good += 1,
-                    SessionState::Expired => self.expired += 1,
-                    SessionState::Unreadable(obstacle) => {
-                        self.closed_count += 1;
-                        if self.closed.len() < MOST {
-                            let name = name_of(session.stored.key()).to_string();
-                            self.closed.push((name, obstacle));
-                        }
+        while let Some(session) = scan.next().await? {
+            match session.state {
+                SessionState::Live(_) => self.good += 1,
+                SessionState::Expired => self.expired += 1,
+                SessionState::Unreadable(obstacle) => {
+                    self.closed_count += 1;
+                    if self.closed.len() < MOST {
+                        let name = name_of(session.stored.key()).to_string();
+                        self.closed.push((name, obstacle));
                     }
                 }
             }

@@ -5,10 +5,11 @@
 //! that: three lines in the tests of a storage are enough.
 //!
 //! * [`store`]: for a [`SessionStore`](crate::store::SessionStore).
-//! * [`cache`]: for a [`Cache`](crate::store::Cache), which has five methods.
+//! * [`cache`]: for a [`Cache`](crate::store::Cache), which has five methods. Besides a few promises of its own,
+//!   it is held to those of the store that Duck makes of it.
 //!
-//! Each has a `run`, which panics when a promise is broken, and a `suite`, which can be told more about the
-//! storage and gives a [`Report`]. Where all promises of the storage are kept, sessions over it are tried
+//! Each has a `suite`, which can be told more about the storage. It panics when a promise is broken, or gives a
+//! [`Report`]. Where all promises of the storage are kept, sessions over it are tried
 //! too, through the middleware.
 //!
 //! Each check opens the storage anew and uses keys of its own, so that all may open the same storage. It has
@@ -19,7 +20,6 @@
 pub mod cache;
 mod promise;
 mod report;
-mod sessions;
 pub mod store;
 mod suite;
 mod threads;

@@ -6,17 +6,17 @@ use super::report::{Check, Outcome};
 use super::verdict::Verdict;
 
 /// Opens the storage on trial.
-pub(super) type Open<T> = Arc<dyn Fn() -> BoxFuture<'static, T> + Send + Sync>;
+pub(super) type Open<S> = Arc<dyn Fn() -> BoxFuture<'static, S> + Send + Sync>;
 
 /// One thing that a storage promises, and how to see whether it does.
-pub(super) struct Promise<T> {
+pub(super) struct Promise {
     pub(super) name: &'static str,
     pub(super) text: &'static str,
     pub(super) asked_of: AskedOf,
-    pub(super) check: fn(Open<T>) -> BoxFuture<'static, Verdict>,
+    pub(super) check: Box<dyn Fn() -> BoxFuture<'static, Verdict> + Send + Sync>,
 }
 
-impl<T> Promise<T> {
+impl Promise {
     pub(super) fn came_to(&self, outcome: Outcome) -> Check {
         Check {
             name: self.name,
@@ -37,14 +37,20 @@ pub(super) enum AskedOf {
 }
 
 /// Promises, each with the function that checks it: the function's name is the promise's. Each check gets
-/// a trial of its own: the trait `Trial` has to be in scope.
+/// a trial of its own.
 macro_rules! promises {
-    ($trial:ty: $($asked_of:ident: $module:ident::$check:ident $text:literal,)*) => {
+    ($open:ident, $trial:ty: $($asked_of:ident: $module:ident::$check:ident $text:literal,)*) => {
         vec![$(Promise {
             name: stringify!($check),
             text: $text,
             asked_of: AskedOf::$asked_of,
-            check: |open| Box::pin(async move { $module::$check(<$trial>::begin(open).await).await }),
+            check: {
+                let open = $open.clone();
+                Box::new(move || {
+                    let open = open.clone();
+                    Box::pin(async move { $module::$check(<$trial>::begin(open).await).await })
+                })
+            },
         },)*]
     };
 }

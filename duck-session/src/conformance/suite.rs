@@ -1,11 +1,9 @@
 use std::fmt;
-use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::promise::{AskedOf, Open, Promise};
+use super::promise::{AskedOf, Promise};
 use super::report::{Check, Outcome, Report};
 use super::verdict::{Broken, Verdict};
 
@@ -32,27 +30,18 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// assert!(report.is_kept(), "{report}");
 /// # }
 /// ```
-pub struct Suite<T> {
-    open: Open<T>,
-    promises: Vec<Promise<T>>,
+pub struct Suite {
+    promises: Vec<Promise>,
     /// What sessions over the storage promise.
-    of_sessions: Vec<Promise<T>>,
+    of_sessions: Vec<Promise>,
     outlives_a_restart: bool,
     is_shared: bool,
     only: Option<String>,
 }
 
-impl<T: Send + 'static> Suite<T> {
-    pub(super) fn of<F>(
-        open: impl Fn() -> F + Send + Sync + 'static,
-        promises: Vec<Promise<T>>,
-        of_sessions: Vec<Promise<T>>,
-    ) -> Self
-    where
-        F: Future<Output = T> + Send + 'static,
-    {
+impl Suite {
+    pub(super) fn new(promises: Vec<Promise>, of_sessions: Vec<Promise>) -> Self {
         Self {
-            open: Arc::new(move || Box::pin(open())),
             promises,
             of_sessions,
             outlives_a_restart: false,
@@ -111,7 +100,7 @@ impl<T: Send + 'static> Suite<T> {
         Report::new(checks)
     }
 
-    async fn check(&self, promise: &Promise<T>) -> Check {
+    async fn check(&self, promise: &Promise) -> Check {
         let is_chosen = self.only.as_ref().is_none_or(|only| only == promise.name);
         promise.came_to(match promise.asked_of {
             _ if !is_chosen => Outcome::Skipped("another check was asked for"),
@@ -121,32 +110,30 @@ impl<T: Send + 'static> Suite<T> {
             AskedOf::Shared if !self.is_shared => {
                 Outcome::Skipped("the suite was not told that it is shared")
             }
-            _ => match self.verdict(promise).await {
+            _ => match verdict(promise).await {
                 Ok(()) => Outcome::Kept,
                 Err(broken) => Outcome::Broken(broken.into_text()),
             },
         })
     }
+}
 
-    /// Runs a check in a task of its own: neither a panic nor a storage that hangs ends the suite.
-    async fn verdict(&self, promise: &Promise<T>) -> Verdict {
-        let (open, check) = (self.open.clone(), promise.check);
-        let task = tokio::spawn(async move { check(open).await });
-        match timeout(DEADLINE, task).await {
-            Ok(Ok(verdict)) => verdict,
-            Ok(Err(ended)) => Err(match ended.try_into_panic() {
-                Ok(panic) => Broken::panicked(&*panic),
-                Err(ended) => Broken::because(ended.to_string()),
-            }),
-            Err(_) => Err(Broken::because(format!(
-                "it was not done after {} seconds",
-                DEADLINE.as_secs()
-            ))),
-        }
+/// Runs a check in a task of its own: neither a panic nor a storage that hangs ends the suite.
+async fn verdict(promise: &Promise) -> Verdict {
+    match timeout(DEADLINE, tokio::spawn((promise.check)())).await {
+        Ok(Ok(verdict)) => verdict,
+        Ok(Err(ended)) => Err(match ended.try_into_panic() {
+            Ok(panic) => Broken::panicked(&*panic),
+            Err(ended) => Broken::because(ended.to_string()),
+        }),
+        Err(_) => Err(Broken::because(format!(
+            "it was not done after {} seconds",
+            DEADLINE.as_secs()
+        ))),
     }
 }
 
-impl<T> fmt::Debug for Suite<T> {
+impl fmt::Debug for Suite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Suite")
             .field("outlives_a_restart", &self.outlives_a_restart)

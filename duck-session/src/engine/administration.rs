@@ -223,16 +223,13 @@ impl<S: SessionStore> StoreEngine<S> {
             if self.is_over(&session) {
                 return Ok(Resealed::Gone);
             }
-            let mut draft = session.next(session.data().clone());
-            if stored.user().is_some() {
-                let user = draft.data.user();
-                draft.user = user.map(|user| self.sealer.user_key(&user));
-            }
+            let mut next = session.next(session.data().clone());
+            self.name_user_again(next.change());
             // A save seals with the current key, and leaves the user's key as it was.
-            if self.sealer.is_current(stored.bytes()) && draft.user.as_ref() == stored.user() {
+            if self.sealer.is_current(stored.bytes()) && next.header().user() == stored.user() {
                 return Ok(Resealed::NotNeeded);
             }
-            let (sealed, _) = self.sealer.seal(draft)?;
+            let sealed = self.sealer.seal(&next)?;
             let replacing = self
                 .store
                 .replace(stored.version(), &sealed, Durability::Crash);

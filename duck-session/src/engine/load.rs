@@ -1,16 +1,20 @@
-use duck::session::{Loaded, NewCookie, Record, SessionError, SessionId, Visitor, Writable};
+use duck::Error;
+use duck::session::{
+    Loaded, NewCookie, Record, SessionData, SessionError, SessionId, Visitor, Writable,
+};
 
 use super::{Fetched, StoreEngine, new_cookie, seen};
 use crate::clock::since_1970;
-use crate::events::Event;
-use crate::settings::OnReplay;
+use crate::events::{Event, Warning};
+use crate::log::limited;
+use crate::settings::{OnReplay, OnStoreError};
 use crate::store::{OpenSession, SessionKey, SessionStore};
 use crate::verifier::Standing;
 
 /// What the ids of one selector lead to.
 enum Found {
-    /// A live session, and the cookie for a visitor who came with the verifier before.
-    Live(SessionId, OpenSession, Option<Box<NewCookie>>),
+    /// A live session, and the id that was good for it.
+    Live(SessionId, OpenSession),
     /// One that has just got another id.
     Replaced,
     Nothing,
@@ -25,7 +29,6 @@ impl<S: SessionStore> StoreEngine<S> {
         if candidates.malformed {
             Event::Malformed.emit(None);
         }
-        let mut live: Option<(Record, OpenSession, Option<Box<NewCookie>>)> = None;
         let mut loaded = Loaded::nothing(candidates.malformed);
         let ids = candidates.ids();
         for (at, id) in ids.iter().enumerate() {
@@ -36,30 +39,38 @@ impl<S: SessionStore> StoreEngine<S> {
             {
                 continue; // it was looked at with that one
             }
-            match self.look_up(&ids[at..], visitor).await? {
-                Found::Live(id, session, cookie) => {
-                    let record = self.record(id, session.clone());
-                    if let Some((other, ..)) = live.replace((record, session, cookie)) {
-                        loaded.others.push(other);
-                    }
+            match self.look_up(&ids[at..], visitor).await {
+                Ok(Found::Live(id, session)) => self.add(&mut loaded, id, session),
+                Ok(Found::Replaced) => loaded.writes = Writable::Dropped,
+                Ok(Found::Nothing) => {}
+                Err(error) if self.on_store_error == OnStoreError::Open => {
+                    let cause = Error::from(error).chain();
+                    limited!(self.log, error, "serving an empty session", cause);
+                    return Ok(Loaded::unavailable());
                 }
-                Found::Replaced => loaded.writes = Writable::Dropped,
-                Found::Nothing => {}
+                Err(error) => return Err(error),
             }
         }
-        let Some((record, session, cookie)) = live else {
-            return Ok(loaded);
-        };
-        loaded.writes = Writable::Yes;
-        if loaded.others.is_empty() {
-            loaded.data = session.data().clone();
-            loaded.record = Some(record);
-            loaded.cookie = cookie;
-        } else {
-            Event::DuplicateCookie.emit(None);
-            loaded.others.push(record);
+        if loaded.record.is_some() || !loaded.others.is_empty() {
+            loaded.writes = Writable::Yes;
+        }
+        if !loaded.others.is_empty() {
+            Warning::DuplicateCookie.emit(None, &self.log);
         }
         Ok(loaded)
+    }
+
+    /// Adds a session that is alive; the first one is used only as long as there is no second.
+    fn add(&self, loaded: &mut Loaded, id: SessionId, session: OpenSession) {
+        let (data, cookie) = (session.data().clone(), self.newer_cookie(id, &session));
+        let record = self.record(id, session);
+        if loaded.record.is_none() && loaded.others.is_empty() {
+            (loaded.record, loaded.data, loaded.cookie) = (Some(record), data, cookie);
+            return;
+        }
+        loaded.others.extend(loaded.record.take());
+        loaded.others.push(record);
+        (loaded.data, loaded.cookie) = (SessionData::default(), None);
     }
 
     /// What the first of these ids leads to, and all others with its selector: one good verifier is enough.
@@ -76,7 +87,7 @@ impl<S: SessionStore> StoreEngine<S> {
             match session
                 .header()
                 .verifiers
-                .standing(&self.sealer.digest(id), arrived)
+                .standing(&self.sealer.digest(id), arrived, || self.clock.now())
             {
                 Standing::Current | Standing::Previous => {
                     return self.admit(*id, session, visitor).await;
@@ -98,15 +109,14 @@ impl<S: SessionStore> StoreEngine<S> {
         if self.binding.exists() && !Box::pin(self.binding.holds(session.data(), visitor)).await? {
             return Ok(Found::Nothing);
         }
-        let cookie = if session.header().verifiers.has_given_up() {
-            let current = self
-                .current_id(id, &session)
-                .filter(|current| *current != id);
-            current.map(|current| Box::new(new_cookie(current, &session, self.clock.now())))
-        } else {
-            None
-        };
-        Ok(Found::Live(id, session, cookie))
+        Ok(Found::Live(id, session))
+    }
+
+    /// The cookie for a visitor who came with the verifier before.
+    fn newer_cookie(&self, id: SessionId, session: &OpenSession) -> Option<Box<NewCookie>> {
+        let current = self.current_id(id, session);
+        let current = current.filter(|current| *current != id)?;
+        Some(Box::new(new_cookie(current, session, self.clock.now())))
     }
 
     /// Nothing that lives and opens is under the key.
@@ -119,7 +129,7 @@ impl<S: SessionStore> StoreEngine<S> {
                     tracing::debug!(target: "duck_session", %error, "an expired session is left for the sweep");
                 }
             }
-            Fetched::Unreadable => Event::Unreadable.emit(Some(key)),
+            Fetched::Unreadable => Warning::Unreadable.emit(Some(key), &self.log),
             Fetched::Nothing | Fetched::Live(_) => Event::Unknown.emit(None),
         }
         Found::Nothing
@@ -131,13 +141,19 @@ impl<S: SessionStore> StoreEngine<S> {
         match standing {
             Standing::Replaced => return Found::Replaced,
             Standing::Replayed => {
-                Event::ReplayedOldId.emit(Some(key));
+                Warning::ReplayedOldId.emit(Some(key), &self.log);
                 if self.on_replay == OnReplay::End {
                     match self.remove(key, None, true).await {
                         Ok(true) => Event::Ended.emit(Some(key)),
                         Ok(false) => {} // somebody else has ended it
                         Err(error) => {
-                            tracing::error!(target: "duck_session", %error, "a session whose old id was replayed could not be ended");
+                            let cause = Error::from(error).chain();
+                            limited!(
+                                self.log,
+                                error,
+                                "a session whose old id was replayed could not be ended",
+                                cause
+                            );
                         }
                     }
                 }
@@ -164,12 +180,7 @@ impl<S: SessionStore> StoreEngine<S> {
         {
             return Ok(Loaded::nothing(true));
         }
-        let data = session.data().clone();
-        let current = self
-            .current_id(id, &session)
-            .filter(|current| *current != id);
-        let cookie =
-            current.map(|current| Box::new(new_cookie(current, &session, self.clock.now())));
+        let (data, cookie) = (session.data().clone(), self.newer_cookie(id, &session));
         let mut loaded = Loaded::live(self.record(id, session), data);
         loaded.cookie = cookie;
         Ok(loaded)

@@ -14,12 +14,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use duck::session::{
-    Changes, Commit, CookieValue, IdChange, Loaded, NewCookie, Record, Revoked, SessionData,
-    SessionEngine, SessionError, SessionId, SessionPolicy, UserSession, Visitor,
+    Changes, Commit, CookieValue, Loaded, NewCookie, NowOrLater, Record, Revoked, SessionEngine,
+    SessionError, SessionId, SessionPolicy, UserSession, Visitor,
 };
 use duck::settings::SecretKey;
 use duck::{BoxFuture, Result};
-use futures_util::TryFutureExt;
+use futures_util::FutureExt;
 use futures_util::future::Either;
 use tokio::time::{Instant, timeout};
 
@@ -30,6 +30,7 @@ use crate::cookie::{self, SessionCookie};
 use crate::events;
 use crate::lifetime::Lifetimes;
 use crate::locks::KeyedLocks;
+use crate::log::Log;
 use crate::opening::Opening;
 use crate::seal::Sealer;
 use crate::settings::{Conflict, Fsync, OnLimit, OnReplay, OnStoreError};
@@ -45,6 +46,7 @@ pub(crate) struct StoreEngine<S> {
     locks: KeyedLocks,
     conflict: Conflict,
     binding: Binding,
+    log: Log,
     breaker: Breaker,
     most_per_user: usize,
     on_limit: OnLimit,
@@ -72,6 +74,7 @@ impl<S: SessionStore> StoreEngine<S> {
             locks: KeyedLocks::new(),
             conflict: own.session_conflict,
             binding: Binding::new(opening),
+            log: Log::default(),
             breaker: Breaker::default(),
             most_per_user: own.session_max_sessions_per_user,
             on_limit: own.session_on_limit,
@@ -94,14 +97,17 @@ impl<S: SessionStore> StoreEngine<S> {
     }
 
     /// Waits for the store, but not for ever, and not while it keeps failing.
-    fn within<T>(
+    fn within<T: Send>(
         &self,
         operation: Operation,
         answer: impl Future<Output = Result<T>> + Send,
     ) -> impl Future<Output = Result<T, SessionError>> + Send {
-        // What is in memory answers at once or never: no timer is needed.
+        // What is in memory answers at once: no timer is needed.
         if S::IN_PROCESS {
-            return Either::Left(answer.map_err(store_error));
+            let answer = answer
+                .now_or_never()
+                .unwrap_or_else(|| Err(NOT_AT_ONCE.into()));
+            return Either::Left(ready(answer.map_err(store_error)));
         }
         // Boxed, so that what waits for memory is not as large as what waits for a disk.
         let timed = timeout(self.store_timeout, answer);
@@ -125,6 +131,15 @@ impl<S: SessionStore> StoreEngine<S> {
             }
             answer
         }))
+    }
+
+    /// What the work gives, where it does not wait for anything: then it needs no memory of its own. What
+    /// waits for others who write the same session has written nothing so far, and begins again.
+    fn at_once<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        if S::IN_PROCESS && !self.binding.exists() {
+            return work.now_or_never();
+        }
+        None
     }
 
     /// The session under a key, opened.
@@ -192,6 +207,10 @@ fn new_cookie(id: SessionId, session: &OpenSession, now: u64) -> NewCookie {
     NewCookie::new(CookieValue::Id(id), max_age)
 }
 
+/// A store in the memory of this process that waits for something.
+const NOT_AT_ONCE: SessionError =
+    SessionError::Unsupported("a store in the memory of this process has to answer at once");
+
 /// What is asked of a store.
 #[derive(Clone, Copy)]
 enum Operation {
@@ -219,35 +238,20 @@ fn seen(record: &Record) -> Result<(SessionId, OpenSession), SessionError> {
     record.id.zip(session).ok_or(foreign)
 }
 
-/// The changes on top of what was loaded.
-fn replay(
-    session: Option<&(SessionId, OpenSession)>,
-    changes: &Changes,
-) -> Result<SessionData, SessionError> {
-    let mut data = session.map_or_else(SessionData::default, |(_, session)| session.data().clone());
-    changes.apply(&mut data)?;
-    Ok(data)
-}
-
 impl<S: SessionStore> SessionEngine for StoreEngine<S> {
     fn policy(&self) -> &SessionPolicy {
         &self.lifetimes.policy
     }
 
     fn now(&self) -> SystemTime {
-        clock::time(self.clock.now())
+        self.clock.time()
     }
 
-    fn load<'a>(&'a self, visitor: &'a Visitor) -> BoxFuture<'a, Result<Loaded, SessionError>> {
-        Box::pin(async move {
-            match (self.find(visitor).await, self.on_store_error) {
-                (Err(error), OnStoreError::Open) => {
-                    tracing::error!(target: "duck_session", %error, "serving an empty session");
-                    Ok(Loaded::unavailable())
-                }
-                (found, _) => found,
-            }
-        })
+    fn load<'a>(&'a self, visitor: &'a Visitor) -> NowOrLater<'a, Result<Loaded, SessionError>> {
+        match self.at_once(self.find(visitor)) {
+            Some(found) => NowOrLater::Now(found),
+            None => NowOrLater::later(self.find(visitor)),
+        }
     }
 
     fn reload<'a>(
@@ -272,38 +276,13 @@ impl<S: SessionStore> SessionEngine for StoreEngine<S> {
     fn commit(
         self: Arc<Self>,
         visitor: &Visitor,
-        mut changes: Changes,
-    ) -> BoxFuture<'static, Result<Commit, SessionError>> {
-        let prepared = changes
-            .record
-            .as_ref()
-            .map(seen)
-            .transpose()
-            .and_then(|session| {
-                let data = match changes.take_data() {
-                    Some(data) => data,
-                    None => replay(
-                        session.as_ref().filter(|_| changes.id != IdChange::End),
-                        &changes,
-                    )?,
-                };
-                Ok((session, data))
-            });
-        let visitor = visitor.clone();
-        // The two that most requests do have futures of their own: the smaller they are, the less is moved about.
-        match prepared {
-            Ok((None, data)) if changes.id == IdChange::Keep => {
-                Box::pin(async move { self.begin(data, &visitor).await })
-            }
-            Ok((Some((id, session)), data)) if changes.id != IdChange::End => {
-                Box::pin(async move { self.save(id, session, data, &changes, &visitor).await })
-            }
-            Ok((session, data)) => Box::pin(async move {
-                let session = session.as_ref().map(|(_, session)| session);
-                self.end_or_begin(session, data, &changes, &visitor).await
-            }),
-            Err(error) => Box::pin(ready(Err(error))),
+        changes: Changes,
+    ) -> NowOrLater<'static, Result<Commit, SessionError>> {
+        if let Some(written) = self.at_once(self.write(&changes, visitor)) {
+            return NowOrLater::Now(written);
         }
+        let visitor = visitor.clone();
+        NowOrLater::later(async move { self.write(&changes, &visitor).await })
     }
 
     fn sessions_of<'a>(

@@ -5,7 +5,7 @@ use duck::session::{IdChange, SessionData, SessionError, SessionId, Visitor};
 use super::StoreEngine;
 use crate::header::{Header, Login};
 use crate::seal::random;
-use crate::store::{Draft, OpenSession, SessionStore, Version};
+use crate::store::{OpenSession, Plain, SessionStore, Version};
 
 /// How much of what a browser says of itself is kept.
 const AGENT_CHARS: usize = 200;
@@ -21,9 +21,9 @@ pub(super) struct Write<'a> {
     pub(super) visitor: Option<&'a Visitor>,
 }
 
-/// The next version of a session.
+/// What the next version of a session changes for its visitor.
+#[derive(Clone, Copy)]
 pub(super) struct Next {
-    pub(super) draft: Draft,
     /// The id that the visitor has from then on, where it is another one.
     pub(super) new_id: Option<SessionId>,
     /// Whether the cookie has to follow.
@@ -40,32 +40,36 @@ impl<S: SessionStore> StoreEngine<S> {
         session: &OpenSession,
         data: SessionData,
         now: u64,
-    ) -> Result<Next, SessionError> {
-        let mut draft = session.next(data);
-        if draft.user.is_some() && self.sealer.has_fallbacks() {
+    ) -> Result<(OpenSession, Next), SessionError> {
+        let mut next = session.next(data);
+        let plain = next.change();
+        if self.sealer.has_fallbacks() {
             // What is sealed with the new key is found by it too, when the old one is given up.
-            draft.user = draft.data.user().map(|user| self.sealer.user_key(&user));
+            self.name_user_again(plain);
         }
         let asks_for_id = write.change != IdChange::Keep;
         if write.change == IdChange::Login {
-            self.log_in(&mut draft, write.visitor, now);
+            self.log_in(plain, write.visitor, now);
         }
         let (new_id, secures) = if asks_for_id {
             let new = write.id.with_verifier(random());
             let digest = self.sealer.digest(&new);
-            draft.header.verifiers.replace(digest, now);
+            plain.header.verifiers.replace(digest, now);
             (Some(new), true)
         } else {
-            self.renew_in_time(write.id, &mut draft, now)?
+            self.renew_in_time(write.id, plain, now)?
         };
         let forced = write.forced || asks_for_id;
-        let follows = self.lifetimes.extend(&mut draft, now, forced);
-        Ok(Next {
-            draft,
-            new_id,
-            send_cookie: follows || new_id.is_some(),
-            secures,
-        })
+        let follows = self.lifetimes.extend(plain, now, forced);
+        let send_cookie = follows || new_id.is_some();
+        Ok((
+            next,
+            Next {
+                new_id,
+                send_cookie,
+                secures,
+            },
+        ))
     }
 
     /// The first version of a session, under an id of its own.
@@ -74,33 +78,39 @@ impl<S: SessionStore> StoreEngine<S> {
         data: SessionData,
         visitor: &Visitor,
         now: u64,
-    ) -> (SessionId, Draft) {
-        let id = SessionId::new(random(), random());
-        let mut draft = Draft {
+    ) -> (SessionId, OpenSession) {
+        let id = SessionId::from_bytes(random());
+        let mut session = OpenSession::new(Plain {
             key: self.sealer.key(&id),
             version: Version::first(),
-            user: None,
             expires: 0,
             header: Header::new(self.sealer.digest(&id), now),
             data,
-        };
-        if draft.data.user().is_some() {
-            self.log_in(&mut draft, Some(visitor), now);
+        });
+        let plain = session.change();
+        self.log_in(plain, Some(visitor), now);
+        self.lifetimes.extend(plain, now, true);
+        (id, session)
+    }
+
+    /// Names the user as the current key does.
+    pub(super) fn name_user_again(&self, plain: &mut Plain) {
+        let user = plain.data.user();
+        if let Some(login) = &mut plain.header.login {
+            login.user = user.map(|user| self.sealer.user_key(&user));
         }
-        self.lifetimes.extend(&mut draft, now, true);
-        (id, draft)
     }
 
     /// Notes who is logged in from now on.
-    fn log_in(&self, draft: &mut Draft, visitor: Option<&Visitor>, now: u64) {
-        draft.user = draft.data.user().map(|user| self.sealer.user_key(&user));
-        let agent = visitor
-            .and_then(Visitor::agent)
-            .map(|agent| cut(agent).into());
-        draft.header.login = draft
-            .user
-            .is_some()
-            .then(|| Box::new(Login { at: now, agent }));
+    fn log_in(&self, plain: &mut Plain, visitor: Option<&Visitor>, now: u64) {
+        plain.header.login = plain.data.user().map(|user| {
+            let agent = visitor.and_then(Visitor::agent);
+            Box::new(Login {
+                user: Some(self.sealer.user_key(&user)),
+                at: now,
+                agent: agent.map(|agent| cut(agent).into()),
+            })
+        });
     }
 
     /// Gives a session another verifier where it has had this one for long enough, or lets the grace of the one
@@ -108,11 +118,11 @@ impl<S: SessionStore> StoreEngine<S> {
     fn renew_in_time(
         &self,
         id: SessionId,
-        draft: &mut Draft,
+        plain: &mut Plain,
         now: u64,
     ) -> Result<(Option<SessionId>, bool), SessionError> {
-        let is_due = self.lifetimes.is_renewal_due(&draft.header, now);
-        let verifiers = &mut draft.header.verifiers;
+        let is_due = self.lifetimes.is_renewal_due(&plain.header, now);
+        let verifiers = &mut plain.header.verifiers;
         if !(is_due || verifiers.has_given_up()) {
             return Ok((None, false));
         }
@@ -137,18 +147,23 @@ impl<S: SessionStore> StoreEngine<S> {
     /// Whether a visit that changed nothing has to be noted, and if so, whether it moves the end.
     pub(super) fn visit_due(&self, id: SessionId, session: &OpenSession) -> Option<bool> {
         let header = session.header();
-        let now = self.clock.now();
-        if self.lifetimes.is_touch_due(header, now) {
+        if self.lifetimes.is_touch_due(header, &self.clock) {
             return Some(true);
         }
         let verifiers = &header.verifiers;
         // A full store gives up first those whose cookie never came back: this one's has.
-        let is_first_return = S::TRACKS_RETURN && session.version().count == 0;
+        if S::TRACKS_RETURN && session.version().count == 0 {
+            return Some(false);
+        }
+        // Most sessions need not ask what time it is.
+        if header.login.is_none() && !verifiers.has_given_up() {
+            return None;
+        }
+        let now = self.clock.now();
         let starts_grace =
             || verifiers.is_renewal_pending() && verifiers.is_current(&self.sealer.digest(&id));
         let is_renewed = self.lifetimes.is_renewal_due(header, now) && !verifiers.has_previous();
-        (is_first_return || is_renewed || verifiers.has_outdated(now) || starts_grace())
-            .then_some(false)
+        (is_renewed || verifiers.has_outdated(now) || starts_grace()).then_some(false)
     }
 }
 

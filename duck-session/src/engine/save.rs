@@ -1,11 +1,13 @@
 use std::time::Duration;
 
+use duck::Error;
 use duck::session::{Changes, Commit, IdChange, SessionData, SessionError, SessionId, Visitor};
 use tokio::sync::MutexGuard;
 
 use super::next::{Next, Write};
-use super::{Fetched, Operation, StoreEngine, new_cookie, replay};
+use super::{Fetched, Operation, StoreEngine, new_cookie, seen};
 use crate::events::Event;
+use crate::log::limited;
 use crate::settings::Conflict;
 use crate::store::{OpenSession, SessionStore};
 
@@ -17,23 +19,42 @@ pub(super) const MOST_TRIES: u32 = 32;
 /// How a write went.
 enum Written {
     /// The session is so now.
-    Done(OpenSession, Outcome),
+    Done(OpenSession, Next),
     /// The session had an end of its own, which has come.
     Ended,
     /// Somebody else was faster: this is there now, and this was to be there.
     Overtaken(Fetched, SessionData),
 }
 
-/// What became of a version that was written.
-#[derive(Clone, Copy)]
-struct Outcome {
-    new_id: Option<SessionId>,
-    send_cookie: bool,
-}
-
 impl<S: SessionStore> StoreEngine<S> {
+    /// Writes what a request changed.
+    pub(super) async fn write(
+        &self,
+        changes: &Changes,
+        visitor: &Visitor,
+    ) -> Result<Commit, SessionError> {
+        let session = changes.record.as_ref().map(seen).transpose()?;
+        let data = match (changes.data(), &session) {
+            (Some(data), _) => data.clone(),
+            (None, Some((_, session))) if changes.id != IdChange::End => {
+                replay(session.data().clone(), changes)?
+            }
+            (None, _) => replay(SessionData::default(), changes)?,
+        };
+        match session {
+            None if changes.id == IdChange::Keep => self.begin(data, visitor).await,
+            Some((id, session)) if changes.id != IdChange::End => {
+                self.save(id, session, data, changes, visitor).await
+            }
+            session => {
+                let session = session.as_ref().map(|(_, session)| session);
+                Box::pin(self.end_or_begin(session, data, changes, visitor)).await
+            }
+        }
+    }
+
     /// Writes changes over the session they were made on, or over a newer version of it.
-    pub(super) async fn save(
+    async fn save(
         &self,
         id: SessionId,
         session: OpenSession,
@@ -89,12 +110,14 @@ impl<S: SessionStore> StoreEngine<S> {
             // Where the others changed no data (a visit was noted, say), there is nothing to settle.
             if newer.data() != session.data() {
                 match self.conflict {
-                    // A login always succeeds.
-                    Conflict::Fail if changes.id != IdChange::Login => break,
-                    Conflict::LastWriteWins => {}
-                    Conflict::Fail | Conflict::Merge => {
-                        data = newer.data().clone();
-                        changes.apply(&mut data)?;
+                    // A login always succeeds, and whoever changed no value has nothing to lose.
+                    Conflict::Fail if changes.has_writes() && changes.id != IdChange::Login => {
+                        break;
+                    }
+                    Conflict::LastWriteWins if changes.has_writes() && changes.data().is_some() => {
+                    }
+                    _ => {
+                        data = replay(newer.data().clone(), changes)?;
                         Event::Merged.emit(None);
                     }
                 }
@@ -120,7 +143,7 @@ impl<S: SessionStore> StoreEngine<S> {
             Event::WriteAfterDelete.emit(None);
             return Ok(Commit::Gone);
         }
-        let data = replay(None, changes)?;
+        let data = replay(SessionData::default(), changes)?;
         self.end_all(&changes.others).await?;
         self.begin(data, visitor).await
     }
@@ -160,20 +183,19 @@ impl<S: SessionStore> StoreEngine<S> {
             return Box::pin(self.remove_over(session, data)).await;
         }
         self.check_size(&data)?;
-        let next = self.next(write, session, data, now)?;
-        let outcome = next.outcome();
-        let durability = self.durability(next.secures);
-        let (stored, open) = self.sealer.seal(next.draft)?;
+        let (next, outcome) = self.next(write, session, data, now)?;
+        let stored = self.sealer.seal(&next)?;
+        let durability = self.durability(outcome.secures);
         let replacing = self.store.replace(session.version(), &stored, durability);
         let replaced = self.within(Operation::Write, replacing).await;
         if matches!(replaced, Ok(true)) {
-            return Ok(Written::Done(open, outcome));
+            return Ok(Written::Done(next, outcome));
         }
-        match (Box::pin(self.fetch(session.key())).await, replaced) {
-            (Ok(Fetched::Live(found)), _) if found.version() == open.version() => {
-                Ok(Written::Done(open, outcome))
+        match (Box::pin(self.fetch(next.key())).await, replaced) {
+            (Ok(Fetched::Live(found)), _) if found.version() == next.version() => {
+                Ok(Written::Done(next, outcome))
             }
-            (Ok(found), Ok(_)) => Ok(Written::Overtaken(found, open.data().clone())),
+            (Ok(found), Ok(_)) => Ok(Written::Overtaken(found, next.data().clone())),
             (_, Err(error)) | (Err(error), _) => Err(error),
         }
     }
@@ -213,7 +235,7 @@ impl<S: SessionStore> StoreEngine<S> {
         Ok(self.committed(id, session, outcome, now))
     }
 
-    fn committed(&self, id: SessionId, session: OpenSession, outcome: Outcome, now: u64) -> Commit {
+    fn committed(&self, id: SessionId, session: OpenSession, outcome: Next, now: u64) -> Commit {
         let new = outcome.new_id.unwrap_or(id);
         // Somebody else may have renewed it meanwhile: then the visitor gets the cookie of that renewal.
         let current = self.current_id(new, &session);
@@ -257,7 +279,8 @@ impl<S: SessionStore> StoreEngine<S> {
             }
             Ok(Written::Overtaken(..) | Written::Ended) => Commit::Unchanged,
             Err(error) => {
-                tracing::warn!(target: "duck_session", %error, "a visit could not be noted");
+                let cause = Error::from(error).chain();
+                limited!(self.log, warn, "a visit could not be noted", cause);
                 Commit::Unchanged
             }
         }
@@ -276,12 +299,11 @@ impl<S: SessionStore> StoreEngine<S> {
         if self.binding.exists() || data.user().is_some() {
             Box::pin(self.prepare(&mut data, None, visitor)).await?;
         }
-        let data = data.into_shared();
         for _ in 0..MOST_TRIES {
             let now = self.clock.now();
-            let (id, draft) = self.first(data.clone(), visitor, now);
-            let is_login = draft.header.login.is_some();
-            let (stored, open) = self.sealer.seal(draft)?;
+            let (id, open) = self.first(data.clone(), visitor, now);
+            let is_login = open.header().login.is_some();
+            let stored = self.sealer.seal(&open)?;
             let creating = self.store.create(&stored, self.durability(is_login));
             if self.within(Operation::Write, creating).await? || self.is_there(&open).await? {
                 let event = if is_login {
@@ -290,9 +312,10 @@ impl<S: SessionStore> StoreEngine<S> {
                     Event::Created
                 };
                 event.emit(Some(stored.key()));
-                let outcome = Outcome {
+                let outcome = Next {
                     new_id: Some(id),
                     send_cookie: true,
+                    secures: is_login,
                 };
                 return Ok(self.committed(id, open, outcome, now));
             }
@@ -315,6 +338,7 @@ impl<S: SessionStore> StoreEngine<S> {
     ) -> Result<(), SessionError> {
         if self.binding.exists() {
             Box::pin(self.binding.sign(data, visitor)).await?;
+            self.check_size(data)?; // before anybody else's session gives way
         }
         match data.user() {
             Some(user) => Box::pin(self.make_room(&user, session)).await,
@@ -332,11 +356,8 @@ impl<S: SessionStore> StoreEngine<S> {
     }
 }
 
-impl Next {
-    fn outcome(&self) -> Outcome {
-        Outcome {
-            new_id: self.new_id,
-            send_cookie: self.send_cookie,
-        }
-    }
+/// The changes on top of data that they were not made on.
+fn replay(mut data: SessionData, changes: &Changes) -> Result<SessionData, SessionError> {
+    changes.apply(&mut data)?;
+    Ok(data)
 }

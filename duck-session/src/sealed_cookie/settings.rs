@@ -53,8 +53,10 @@ fn promises(own: &SessionSettings) -> [(bool, &'static str, &'static str); 7] {
     ]
 }
 
-/// What says how a storage is used. `SESSION_STORAGE` and `SESSION_DIR` only say which.
-const OF_A_STORAGE: [&str; 11] = [
+/// What says how a storage is used. `SESSION_STORAGE` and where a storage is
+/// (`SESSION_DIR`, `SESSION_DATABASE_URL`, `SESSION_REDIS_…`) only say which.
+const OF_A_STORAGE: [&str; 12] = [
+    "SESSION_DATABASE_POOL",
     "SESSION_RENEWAL_GRACE",
     "SESSION_ON_LIMIT",
     "SESSION_STORE_TIMEOUT",
@@ -101,7 +103,12 @@ mod tests {
     use super::*;
 
     /// What a session in the cookie keeps as one in a storage does.
-    const KEPT: [&str; 20] = [
+    const KEPT: [&str; 25] = [
+        "SESSION_DATABASE_URL",
+        "SESSION_REDIS_URL",
+        "SESSION_REDIS_PREFIX",
+        "SESSION_REDIS_SENTINEL",
+        "SESSION_REDIS_SENTINEL_PASSWORD",
         "SESSION_STORAGE",
         "SESSION_ENGINE",
         "SESSION_DIR",

@@ -106,15 +106,6 @@ fn no_domain(host: &str) -> Option<&'static str> {
     None
 }
 
-/// Whether a domain looks like one under which others have theirs: `co.uk`. Browsers, which know all of
-/// these, keep no cookie for it.
-pub(super) fn is_like_a_suffix(domain: &str) -> bool {
-    const KINDS: [&str; 9] = ["ac", "co", "com", "edu", "gov", "ne", "net", "or", "org"];
-    domain
-        .split_once('.')
-        .is_some_and(|(kind, country)| KINDS.contains(&kind) && country.len() == 2)
-}
-
 /// A path as browsers compare it with that of a request: RFC 6265bis, 5.1.4.
 pub(super) fn path(text: &str) -> Result<(), String> {
     if is_path(text) {

@@ -12,7 +12,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW,
+    AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, Stat, StatVfs, Timespec, Timestamps,
+    UTIME_NOW,
 };
 use rustix::io::Errno;
 
@@ -113,15 +114,9 @@ impl Directory {
         Ok(links.checked_sub(2))
     }
 
-    /// The space and the inodes that are left here for this user, each in percent.
-    pub(crate) fn free_percent(&self) -> io::Result<[u64; 2]> {
-        let stat = rustix::fs::fstatvfs(&self.fd)?;
-        let percent =
-            |free: u64, all: u64| free.saturating_mul(100).checked_div(all).unwrap_or(100);
-        Ok([
-            percent(stat.f_bavail, stat.f_blocks),
-            percent(stat.f_favail, stat.f_files),
-        ])
+    /// How much space and how many inodes there are, and are left.
+    pub(crate) fn disk(&self) -> io::Result<StatVfs> {
+        Ok(rustix::fs::fstatvfs(&self.fd)?)
     }
 
     /// Waits until nobody adds or removes names in here under this lock. Closing the directory gives it

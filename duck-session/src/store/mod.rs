@@ -1,6 +1,9 @@
 //! Where sessions are kept: the [`SessionStore`] port, and the stores that come with Duck.
 
+mod bounds;
 mod cache;
+#[cfg(feature = "postgres")]
+mod database;
 pub(crate) mod directory;
 #[cfg(feature = "dynamic-file")]
 mod dynamic_file;
@@ -10,6 +13,8 @@ mod leftover;
 mod memory;
 mod over_cache;
 mod page;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 mod session;
 
 use std::future::{Future, ready};
@@ -18,15 +23,24 @@ use std::sync::Arc;
 use duck::Result;
 
 pub use self::cache::Cache;
+#[cfg(feature = "postgres")]
+pub use self::database::DatabaseCache;
+#[cfg(all(feature = "postgres", feature = "commands"))]
+pub(crate) use self::database::SCHEMA;
 #[cfg(feature = "dynamic-file")]
-pub use self::dynamic_file::{DynamicFileCache, DynamicFileOptions};
+pub use self::dynamic_file::{DynamicFileCache, DynamicFileOptions, SqliteFile};
 pub use self::folder::KeyAsFolderCache;
 pub use self::key::{SessionKey, UserKey};
 pub use self::memory::InMemoryCache;
 pub use self::over_cache::OverCache;
 pub use self::page::Page;
-pub(crate) use self::session::{Draft, OpenSession};
+#[cfg(feature = "redis")]
+pub use self::redis::RedisCache;
 pub use self::session::{Durability, StoredSession, Version};
+pub(crate) use self::session::{OpenSession, Plain};
+/// The crate whose pools [`DatabaseCache::from_pool`] takes.
+#[cfg(feature = "postgres")]
+pub use deadpool_postgres;
 
 /// Keeps sessions. What a session holds is sealed before it comes here; what a store needs to know
 /// stands beside it: see [`StoredSession`].
@@ -59,7 +73,7 @@ pub use self::session::{Durability, StoredSession, Version};
 /// is promised here.
 pub trait SessionStore: Send + Sync + 'static {
     /// Whether sessions never leave the memory of this process. They are then neither sealed nor encoded,
-    /// and their keys are not hashed.
+    /// and their keys are not hashed. Every method has to be ready when it is first polled.
     const IN_PROCESS: bool = false;
 
     /// Whether other processes may use the store at the same time: whether `create`, `replace` and

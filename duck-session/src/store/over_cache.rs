@@ -8,6 +8,7 @@ use self::record::{decode, encode};
 use super::{Cache, Durability, Page, SessionKey, SessionStore, StoredSession, UserKey, Version};
 use crate::Clock;
 use crate::locks::KeyedLocks;
+use crate::log::{Log, limited};
 
 mod list;
 mod record;
@@ -26,45 +27,14 @@ const SLACK: Duration = Duration::from_mins(5);
 /// nothing, since a cache forgets by itself.
 ///
 /// ```
-/// use std::collections::HashMap;
-/// use std::sync::Mutex;
-/// use std::time::Duration;
-///
-/// use duck::{Bytes, Result};
 /// use duck_session::Clock;
 /// use duck_session::store::{
-///     Cache, Durability, OverCache, SessionKey, SessionStore, StoredSession, Version,
+///     Durability, InMemoryCache, OverCache, SessionKey, SessionStore, StoredSession, Version,
 /// };
 ///
-/// /// A cache that keeps everything for ever.
-/// #[derive(Default)]
-/// struct MapCache(Mutex<HashMap<String, Bytes>>);
-///
-/// impl Cache for MapCache {
-///     async fn set(&self, key: &str, value: &[u8], _: Option<Duration>) -> Result<()> {
-///         let value = Bytes::copy_from_slice(value);
-///         self.0.lock().unwrap().insert(key.to_owned(), value);
-///         Ok(())
-///     }
-///
-///     async fn get(&self, key: &str) -> Result<Option<Bytes>> {
-///         Ok(self.0.lock().unwrap().get(key).cloned())
-///     }
-///
-///     async fn delete(&self, key: &str) -> Result<()> {
-///         self.0.lock().unwrap().remove(key);
-///         Ok(())
-///     }
-///
-///     async fn clear(&self) -> Result<()> {
-///         self.0.lock().unwrap().clear();
-///         Ok(())
-///     }
-/// }
-///
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<()> {
-/// let store = OverCache::new(MapCache::default(), Clock::default());
+/// # async fn main() -> duck::Result<()> {
+/// let store = OverCache::new(InMemoryCache::default(), Clock::default());
 /// let key = SessionKey::from_bytes([7; 16]);
 /// let session = StoredSession::new(key, Version::first(), None, 1_900_000_000_000, "sealed");
 /// assert!(store.create(&session, Durability::Crash).await?);
@@ -80,6 +50,7 @@ pub struct OverCache<C> {
     sessions: KeyedLocks,
     /// Taken while a lock of `sessions` is held, never the other way round.
     users: KeyedLocks,
+    log: Log,
 }
 
 impl<C: Cache> OverCache<C> {
@@ -90,6 +61,7 @@ impl<C: Cache> OverCache<C> {
             clock,
             sessions: KeyedLocks::new(),
             users: KeyedLocks::new(),
+            log: Log::default(),
         }
     }
 
@@ -98,9 +70,13 @@ impl<C: Cache> OverCache<C> {
         let Some(value) = self.cache.get(name).await? else {
             return Ok(None);
         };
-        let session = decode(*key, value);
+        let session = decode(*key, &value);
         if session.is_none() {
-            tracing::warn!("the cache holds something else in the place of a session");
+            limited!(
+                self.log,
+                warn,
+                "the cache holds something else in the place of a session"
+            );
         }
         Ok(session)
     }

@@ -19,27 +19,24 @@ use crate::header::Header;
 /// assert_eq!(session.bytes(), "sealed");
 /// ```
 #[derive(Clone)]
-pub struct StoredSession(Arc<Inner>);
+pub struct StoredSession(Form);
 
-struct Inner {
+#[derive(Clone)]
+enum Form {
+    Sealed(Arc<Sealed>),
+    /// As it is: it has not left this process.
+    Open(OpenSession),
+}
+
+struct Sealed {
     key: SessionKey,
     version: Version,
     user: Option<UserKey>,
     expires: u64,
-    content: Content,
+    bytes: Bytes,
 }
 
-/// What the engine keeps in a session.
-enum Content {
-    Sealed(Bytes),
-    /// As it is: it has not left this process, or it was opened.
-    Open {
-        header: Header,
-        data: SessionData,
-    },
-}
-
-/// What a sealed session shows of itself.
+/// What a session that is not sealed shows of its seal.
 static NO_BYTES: Bytes = Bytes::new();
 
 impl StoredSession {
@@ -52,149 +49,146 @@ impl StoredSession {
         expires: u64,
         bytes: impl Into<Bytes>,
     ) -> Self {
-        Self(Arc::new(Inner {
+        Self(Form::Sealed(Arc::new(Sealed {
             key,
             version,
             user,
             expires,
-            content: Content::Sealed(bytes.into()),
-        }))
+            bytes: bytes.into(),
+        })))
     }
 
     /// What the session is stored under.
     pub fn key(&self) -> &SessionKey {
-        &self.0.key
+        match &self.0 {
+            Form::Sealed(sealed) => &sealed.key,
+            Form::Open(open) => open.key(),
+        }
     }
 
     /// Which of its versions this is.
     pub fn version(&self) -> Version {
-        self.0.version
+        match &self.0 {
+            Form::Sealed(sealed) => sealed.version,
+            Form::Open(open) => open.version(),
+        }
     }
 
     /// Whose it is; `None` where nobody is logged in.
     pub fn user(&self) -> Option<&UserKey> {
-        self.0.user.as_ref()
+        match &self.0 {
+            Form::Sealed(sealed) => sealed.user.as_ref(),
+            Form::Open(open) => open.header().user(),
+        }
     }
 
     /// When it ends, in milliseconds since 1970, UTC. It comes back from a store exactly.
     pub fn expires(&self) -> u64 {
-        self.0.expires
+        match &self.0 {
+            Form::Sealed(sealed) => sealed.expires,
+            Form::Open(open) => open.expires(),
+        }
     }
 
     /// What the engine keeps in it: sealed, and of no concern to a store. Empty in a store that is
     /// [in this process](super::SessionStore::IN_PROCESS), which keeps the `StoredSession` itself.
     pub fn bytes(&self) -> &Bytes {
-        match &self.0.content {
-            Content::Sealed(bytes) => bytes,
-            Content::Open { .. } => &NO_BYTES,
+        match &self.0 {
+            Form::Sealed(sealed) => &sealed.bytes,
+            Form::Open(_) => &NO_BYTES,
         }
     }
 
     /// The memory it takes: what is behind the handle, with the counts of its users, and the bytes.
     pub(super) fn size(&self) -> usize {
-        let content = match &self.0.content {
-            Content::Sealed(bytes) => bytes.len(),
-            Content::Open { data, .. } => data.as_bytes().len(),
-        };
-        size_of::<Inner>() + 2 * size_of::<usize>() + content
+        2 * size_of::<usize>()
+            + match &self.0 {
+                Form::Sealed(sealed) => size_of::<Sealed>() + sealed.bytes.len(),
+                Form::Open(open) => {
+                    size_of::<Plain>() + open.header().heap_size() + open.data().as_bytes().len()
+                }
+            }
     }
 }
 
 /// A session that is not sealed: what the engine works with. Cloning one copies nothing.
 #[derive(Debug, Clone)]
-pub(crate) struct OpenSession(StoredSession);
+pub(crate) struct OpenSession(Arc<Plain>);
+
+/// What is in a session.
+#[derive(Debug, Clone)]
+pub(crate) struct Plain {
+    pub(crate) key: SessionKey,
+    pub(crate) version: Version,
+    pub(crate) expires: u64,
+    pub(crate) header: Header,
+    pub(crate) data: SessionData,
+}
 
 impl OpenSession {
-    pub(crate) fn new(draft: Draft) -> Self {
-        let Draft {
-            key,
-            version,
-            user,
-            expires,
-            header,
-            data,
-        } = draft;
-        let data = data.into_shared();
-        Self(StoredSession(Arc::new(Inner {
-            key,
-            version,
-            user,
-            expires,
-            content: Content::Open { header, data },
-        })))
+    pub(crate) fn new(plain: Plain) -> Self {
+        Self(Arc::new(plain))
     }
 
     /// A session that a store in this process kept as it is; `None` where it is sealed.
     pub(crate) fn of(stored: &StoredSession) -> Option<Self> {
-        let is_open = matches!(stored.0.content, Content::Open { .. });
-        is_open.then(|| Self(stored.clone()))
+        match &stored.0 {
+            Form::Sealed(_) => None,
+            Form::Open(open) => Some(open.clone()),
+        }
+    }
+
+    /// The session as a store in this process keeps it.
+    pub(crate) fn unsealed(&self) -> StoredSession {
+        StoredSession(Form::Open(self.clone()))
     }
 
     /// The session as `request.session` keeps it for the engine.
     pub(crate) fn into_seen(self) -> Arc<dyn Any + Send + Sync> {
-        self.0.0
+        self.0
     }
 
     /// What [`into_seen`](Self::into_seen) gave.
     pub(crate) fn from_seen(seen: &Arc<dyn Any + Send + Sync>) -> Option<Self> {
-        let inner = Arc::clone(seen).downcast().ok()?;
-        Self::of(&StoredSession(inner))
-    }
-
-    /// The session as a store in this process keeps it.
-    pub(crate) fn stored(&self) -> &StoredSession {
-        &self.0
+        Arc::clone(seen).downcast().ok().map(Self)
     }
 
     pub(crate) fn key(&self) -> &SessionKey {
-        self.0.key()
+        &self.0.key
     }
 
     pub(crate) fn version(&self) -> Version {
-        self.0.version()
+        self.0.version
     }
 
     pub(crate) fn expires(&self) -> u64 {
-        self.0.expires()
+        self.0.expires
     }
 
     pub(crate) fn header(&self) -> &Header {
-        self.content().0
+        &self.0.header
     }
 
     pub(crate) fn data(&self) -> &SessionData {
-        self.content().1
+        &self.0.data
     }
 
-    /// The next version of it, to be changed and stored.
-    pub(crate) fn next(&self, data: SessionData) -> Draft {
-        Draft {
-            key: *self.key(),
+    /// The next version of it, with this data: to be changed and stored.
+    pub(crate) fn next(&self, data: SessionData) -> Self {
+        let (key, expires, header) = (*self.key(), self.expires(), self.header().clone());
+        Self::new(Plain {
+            key,
             version: self.version().next(),
-            user: self.0.user().copied(),
-            expires: self.expires(),
-            header: self.header().clone(),
+            expires,
+            header,
             data,
-        }
+        })
     }
 
-    fn content(&self) -> (&Header, &SessionData) {
-        match &self.0.0.content {
-            Content::Open { header, data } => (header, data),
-            Content::Sealed(_) => unreachable!("it is made of open ones only"),
-        }
+    /// What is in it, to be changed: in a copy, where somebody else has it too.
+    pub(crate) fn change(&mut self) -> &mut Plain {
+        Arc::make_mut(&mut self.0)
     }
-}
-
-/// A session that is to be stored.
-#[derive(Debug, Clone)]
-pub(crate) struct Draft {
-    pub(crate) key: SessionKey,
-    pub(crate) version: Version,
-    pub(crate) user: Option<UserKey>,
-    pub(crate) expires: u64,
-    pub(crate) header: Header,
-    pub(crate) data: SessionData,
 }
 
 /// Neither the keys nor the bytes: in memory they may be half of an id and a visitor's data.

@@ -14,7 +14,7 @@ use duck_session::store::{
 use futures_util::FutureExt;
 
 use super::each_is_found;
-use super::guide::check_guide;
+use super::guide::{checks, table};
 
 /// Between two steps that should be one: enough for others to get in between.
 const MOMENT: Duration = Duration::from_micros(100);
@@ -388,7 +388,7 @@ fn now() -> u64 {
     duck_session::Clock::default().now()
 }
 
-fn suite(mistake: Mistake) -> Suite<BrokenStore> {
+fn suite(mistake: Mistake) -> Suite {
     let broken = BrokenStore::new(mistake);
     let suite = store::suite(move || std::future::ready(broken.again()));
     match mistake {
@@ -495,16 +495,15 @@ async fn each_mistake_is_found_by_the_check_meant_for_it() {
 #[tokio::test]
 async fn the_guide_lists_every_check_of_a_store() {
     let report = suite(Mistake::None).only("none of them").report().await;
-    check_guide(
-        "What is asked of a store",
-        &report,
-        &FOUND_BY.map(|(_, name)| name),
-    );
+    let listed = table("What is asked of a store");
+    assert_eq!(listed, checks(&report));
+    let names: HashSet<_> = listed.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, FOUND_BY.map(|(_, name)| name).into());
 }
 
 #[tokio::test]
 async fn the_message_names_the_promise_and_what_was_seen() {
-    let running = store::run(|| async { BrokenStore::new(Mistake::RemovesNothing) });
+    let running = store::suite(|| async { BrokenStore::new(Mistake::RemovesNothing) }).run();
     let panic = AssertUnwindSafe(running).catch_unwind().await.unwrap_err();
     let text = panic.downcast_ref::<String>().unwrap();
     assert!(

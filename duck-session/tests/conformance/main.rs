@@ -14,10 +14,7 @@ use duck_session::conformance::Suite;
 use futures_util::future::join_all;
 
 /// Each mistake is found by the check that is named beside it, which runs alone.
-async fn each_is_found<M: Copy + Debug, T: Send + 'static>(
-    found_by: &[(M, &str)],
-    suite: impl Fn(M) -> Suite<T>,
-) {
+async fn each_is_found<M: Copy + Debug>(found_by: &[(M, &str)], suite: impl Fn(M) -> Suite) {
     let suites = found_by
         .iter()
         .map(|&(mistake, name)| suite(mistake).only(name).report());

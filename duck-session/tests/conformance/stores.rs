@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use duck::{Bytes, Result};
-use duck_session::Clock;
 use duck_session::conformance::{Outcome, Report, cache, store};
-use duck_session::store::{Cache, InMemoryCache, KeyAsFolderCache, OverCache};
+use duck_session::store::{Cache, InMemoryCache, KeyAsFolderCache};
 
 fn memory() -> InMemoryCache {
     InMemoryCache::new(1000, 64 << 20)
@@ -16,7 +15,7 @@ fn memory() -> InMemoryCache {
 
 #[tokio::test]
 async fn the_memory_store_conforms() {
-    store::run(|| async { memory() }).await;
+    store::suite(|| async { memory() }).run().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -28,7 +27,7 @@ async fn a_shared_memory_store_of_many_parts_conforms() {
 
 #[tokio::test]
 async fn the_cache_in_memory_conforms() {
-    cache::run(|| async { memory() }).await;
+    cache::suite(|| async { memory() }).run().await;
 }
 
 /// A folder for a storage, gone when the test is over.
@@ -77,7 +76,7 @@ async fn the_cache_in_a_folder_conforms() {
 #[cfg(feature = "dynamic-file")]
 mod dynamic_file {
     use super::*;
-    use duck_session::store::DynamicFileCache;
+    use duck_session::store::{DynamicFileCache, SqliteFile};
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn the_dynamic_file_store_conforms() {
@@ -100,6 +99,13 @@ mod dynamic_file {
         let dynamic = DynamicFileCache::open(dir).await.unwrap();
         let suite = store::suite(move || std::future::ready(dynamic.clone()));
         suite.is_shared().run().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn the_store_in_one_file_conforms() {
+        let temp = tempfile::tempdir().unwrap();
+        let suite = store::suite(opens(temp.path().join("sessions.db"), SqliteFile::open));
+        suite.outlives_a_restart().is_shared().run().await;
     }
 
     #[tokio::test]
@@ -148,13 +154,6 @@ impl Cache for TinyCache {
     }
 }
 
-#[tokio::test]
-async fn a_cache_of_five_methods_conforms() {
-    let tiny = TinyCache::default();
-    let suite = cache::suite(move || std::future::ready(tiny.clone()));
-    suite.outlives_a_restart().run().await;
-}
-
 /// The checks that a suite left out.
 fn skipped(report: &Report) -> Vec<&'static str> {
     let checks = report.checks().iter();
@@ -175,18 +174,8 @@ async fn a_cache_is_held_only_to_what_it_promises() {
 #[tokio::test]
 async fn a_store_over_a_cache_of_five_methods_conforms() {
     let tiny = TinyCache::default();
-    let open = move || std::future::ready(OverCache::new(tiny.clone(), Clock::default()));
-    let report = store::suite(open).outlives_a_restart().report().await;
+    let suite = cache::suite(move || std::future::ready(tiny.clone()));
+    let report = suite.outlives_a_restart().report().await;
     assert!(report.is_kept(), "{report}");
-    let left_out = [
-        "is_one_store",
-        "handles_race_as_threads_do",
-        "two_sites_share",
-    ];
-    assert_eq!(skipped(&report), left_out);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_store_over_the_cache_in_memory_conforms() {
-    store::run(|| async { OverCache::new(memory(), Clock::default()) }).await;
+    assert!(skipped(&report).is_empty());
 }

@@ -272,7 +272,7 @@ mod shards {
         drop(client);
         let [shard] = DynamicFile::records(&place.dir()).try_into().unwrap();
         let whole = fs::read(&shard).unwrap();
-        assert_eq!(fs::read_dir(place.dir()).unwrap().count(), 3);
+        assert_eq!(fs::read_dir(place.dir()).unwrap().count(), 2);
         (place, cookie, shard, whole)
     }
 

@@ -162,30 +162,51 @@ async fn over_https_only_the_prefixed_name_is_read() {
 /// TLS may end at a proxy that the settings do not name: requests then look like plain HTTP.
 #[tokio::test]
 async fn with_secure_or_a_chosen_prefix_the_name_is_the_same_over_plain_http() {
-    for (key, value) in [
-        ("SESSION_COOKIE_SECURE", "true"),
-        ("SESSION_COOKIE_PREFIX", "\"host\""),
+    let secure = "SESSION_COOKIE_SECURE = true";
+    for (chosen, name) in [
+        (secure.to_owned(), "__Host-session_id"),
+        (
+            format!("{secure}\nSESSION_COOKIE_PATH = '/a'"),
+            "__Secure-session_id",
+        ),
+        (
+            format!("{secure}\nSESSION_COOKIE_DOMAIN = 'a.org'"),
+            "__Secure-session_id",
+        ),
+        (
+            format!("{secure}\nSESSION_COOKIE_PREFIX = 'secure'"),
+            "__Secure-session_id",
+        ),
+        (
+            format!("{secure}\nSESSION_COOKIE_PREFIX = 'none'"),
+            "session_id",
+        ),
+        ("SESSION_COOKIE_PREFIX = 'host'".into(), "__Host-session_id"),
+        (
+            "SESSION_COOKIE_PREFIX = 'secure'\nSESSION_COOKIE_SAMESITE = 'None'".into(),
+            "__Secure-session_id",
+        ),
     ] {
-        let chosen = Settings::from_toml(&format!(
-            "{key} = {value}\nSESSION_STORAGE = 'InMemoryCache'"
-        ));
-        let client = visit(chosen.unwrap(), SessionMiddleware::new(), []).await;
+        let settings = Settings::from_toml(&format!("{chosen}\nSESSION_STORAGE = 'InMemoryCache'"));
+        let client = visit(settings.unwrap(), SessionMiddleware::new(), []).await;
         let login = client.another().get("/login/7").await;
-        let (name, rest) = login.set_cookies()[0].split_once('=').unwrap();
-        let id = rest.split(';').next().unwrap();
-        assert_eq!(name, "__Host-session_id", "{key}");
+        let (sent, rest) = login.set_cookies()[0].split_once('=').unwrap();
+        let (id, flags) = rest.split_once(';').unwrap();
+        assert_eq!(sent, name, "{chosen}");
+        assert!(flags.contains("; Secure"), "{chosen}: {flags}");
+        let bare = if name == "session_id" { "7" } else { "nobody" };
         for (cookie, user) in [
-            (format!("__Host-session_id={id}"), "7"),
-            (format!("session_id={id}"), "nobody"),
+            (format!("{name}={id}"), "7"),
+            (format!("session_id={id}"), bare),
         ] {
             let response = client
                 .another()
                 .get("/user")
                 .header("cookie", &cookie)
                 .await;
-            assert_eq!(response.text(), user, "{key}: {cookie}");
+            assert_eq!(response.text(), user, "{chosen}: {cookie}");
         }
-        let cookie = format!("__Host-session_id={id}");
+        let cookie = format!("{name}={id}");
         let logout = client
             .another()
             .get("/logout")
@@ -193,7 +214,7 @@ async fn with_secure_or_a_chosen_prefix_the_name_is_the_same_over_plain_http() {
             .await;
         let removal = logout.set_cookies()[0];
         assert!(
-            removal.starts_with("__Host-session_id=; Path=/; ") && removal.contains("; Secure"),
+            removal.starts_with(&format!("{name}=; Path=/")) && removal.contains("; Secure"),
             "{removal}"
         );
     }

@@ -5,7 +5,8 @@ use duck::text;
 use tokio::time::{Duration, Instant};
 
 use crate::support::{
-    Misreport, Op, SECRET_PATH, ScriptedStore, id, page, read, scripted, settings, visit_store,
+    Heard, Misreport, Op, SECRET_PATH, ScriptedStore, id, page, read, scripted, settings,
+    visit_store,
 };
 
 const ALL: [Op; 5] = [Op::Load, Op::List, Op::Create, Op::Replace, Op::Remove];
@@ -58,6 +59,52 @@ async fn an_open_site_serves_an_empty_session_that_cannot_be_written() {
     );
     cache.fail(&[]);
     assert_eq!(read(&client, "/get/a").await, "\"1\"");
+}
+
+/// A broken storage must not fill the disk with lines.
+#[tokio::test(start_paused = true)]
+async fn a_thousand_failures_are_a_handful_of_lines_and_the_first_has_the_whole_cause() {
+    let cache = ScriptedStore::default();
+    let open = settings().with("SESSION_ON_STORE_ERROR", "open");
+    let client = visit_store(open, &cache, []).await;
+    read(&client, "/set/a/1").await;
+    cache.fail(&ALL);
+    let heard = Heard::default();
+    let guard = tracing::subscriber::set_default(heard.clone());
+    for _ in 0..1000 {
+        assert_eq!(read(&client, "/get/a").await, "nothing");
+    }
+    tokio::time::sleep(LEFT_ALONE).await;
+    drop(guard);
+    let heard = heard.text();
+    let first = heard.split("serving an empty session").nth(1).unwrap();
+    assert!(first.contains(SECRET_PATH), "{first}");
+    let lines = heard.matches("serving an empty session").count();
+    assert!(lines < 15, "{heard}");
+    assert!(heard.contains("more=990 "), "{heard}");
+}
+
+/// Nor must a client that sends what it should not, over and over.
+#[tokio::test(start_paused = true)]
+async fn a_thousand_cookies_of_two_sessions_are_a_handful_of_lines() {
+    let (client, _) = scripted([]).await;
+    let ids = [client.another(), client.another()];
+    for visitor in &ids {
+        read(visitor, "/set/a/1").await;
+    }
+    let cookie = ids.map(|visitor| format!("session_id={}", id(&visitor)));
+    let heard = Heard::default();
+    let guard = tracing::subscriber::set_default(heard.clone());
+    for _ in 0..1000 {
+        let visitor = client.another();
+        let asked = visitor.get("/get/a");
+        asked.header("cookie", &cookie.join("; ")).await;
+    }
+    tokio::time::sleep(LEFT_ALONE).await;
+    drop(guard);
+    let heard = heard.text();
+    assert_eq!(heard.matches("duplicate_cookie").count(), 10, "{heard}");
+    assert!(heard.contains("more=990 "), "{heard}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,6 +15,7 @@ mod error_pages;
 mod failure;
 mod flash;
 mod identity;
+mod in_process;
 #[cfg(feature = "metrics")]
 mod journal;
 mod limits;

@@ -73,6 +73,7 @@ async fn a_misspelt_storage_or_engine_was_refused_without_the_right_word() {
             "\"DynamicFileCache\"",
         ),
         ("SESSION_STORAGE", "DynamicFile", "\"DynamicFileCache\""),
+        ("SESSION_STORAGE", "Redis", "\"RedisCache\""),
         ("SESSION_STORAGE", "KeyAsFolder", "\"KeyAsFolderCache\""),
         (
             "SESSION_STORAGE",
@@ -106,7 +107,7 @@ async fn a_misspelt_storage_or_engine_was_refused_without_the_right_word() {
         let ending = format!("; did you mean {meant}?");
         assert!(error.contains(key) && error.ends_with(&ending), "{error}");
     }
-    for name in ["Redis", "django.contrib.sessions.backends.db", "x", ""] {
+    for name in ["django.contrib.sessions.backends.db", "x", ""] {
         let error = refusal(settings().with("SESSION_STORAGE", name)).await;
         assert!(!error.contains("did you mean"), "{error}");
     }
@@ -230,4 +231,17 @@ async fn sessions_are_never_kept_where_the_site_serves_files() {
         start("InMemoryCache", "public/media").await.is_ok(),
         "it keeps no files"
     );
+}
+
+#[cfg(not(feature = "postgres"))]
+#[tokio::test]
+async fn a_database_that_the_site_is_built_without_is_said_with_the_feature_and_the_line() {
+    let text = "SECRET_KEY = 'a key for tests of more than thirty-two bytes'
+         SESSION_STORAGE = 'DatabaseCache'
+         SESSION_DATABASE_URL = 'postgres://me:s3cret@localhost/site'";
+    let error = refusal(duck::Settings::from_toml(text).unwrap()).await;
+    for part in ["line ", "cargo add duck-session --features postgres"] {
+        assert!(error.contains(part), "{error}");
+    }
+    assert!(!error.contains("s3cret"), "{error}");
 }

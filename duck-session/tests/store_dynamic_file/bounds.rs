@@ -81,7 +81,7 @@ async fn what_is_given_up_first_goes_first_in_whatever_shard_it_is() {
         .open(dir.path())
         .await
         .unwrap();
-    grow(&store, &dir, 4).await;
+    grow(&store, &dir, 2).await;
     for number in 0..300 {
         let new = sized(number, 1000);
         create(&store, &new).await;

@@ -12,6 +12,7 @@ mod data;
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../faults/disk.rs"]
 mod disk;
+mod one_file;
 mod power;
 mod processes;
 mod shards;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use duck_session::store::{Durability, SessionStore};
+use duck_session::store::{Durability, SessionStore, StoredSession, Version};
 use rusqlite::Connection;
 
 use super::{Dir, create, grow, has, key, left, next, remove, replace, session, sized};
@@ -169,4 +169,77 @@ async fn a_split_that_was_not_decided_did_not_happen() {
     grow(&store, &dir, 2).await;
     assert!(!has(&store, 7).await);
     assert_eq!(left(&store, 0..200).await.len(), 139);
+}
+
+/// Bytes in the folder, but for the space that is set aside.
+fn bytes(dir: &Dir) -> u64 {
+    let names = dir.names().into_iter().filter(|it| it != "shards.reserve");
+    let sizes = names.map(|name| fs::metadata(dir.path().join(name)).map_or(0, |it| it.len()));
+    sizes.sum()
+}
+
+/// What was removed from a shard, in whatever way, gives its space back when it is swept; other processes go on.
+#[tokio::test]
+async fn a_shard_that_was_emptied_gives_its_space_back_to_the_disk() {
+    for kept in [0, 100] {
+        let dir = Dir::new();
+        let (store, other) = (dir.open().await, dir.open().await);
+        for number in 0..4000 {
+            let expires = if number < 2000 { 1 } else { 1_900_000_000_000 };
+            create(&store, &of_size(number, expires)).await;
+        }
+        assert!(has(&other, 0).await);
+        store.flush().await.unwrap();
+        let full = bytes(&dir);
+        for number in 2000..4000 - kept {
+            assert!(remove(&store, &key(number)).await);
+        }
+        assert_eq!(store.remove_expired(2, 10_000).await.unwrap(), 2000);
+        let mut waits = 0;
+        while bytes(&dir) > full / 10 {
+            assert!(
+                waits < 500,
+                "{} of {full} bytes: {:?}",
+                bytes(&dir),
+                dir.names()
+            );
+            waits += 1;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let expected: Vec<_> = (4000 - kept..4000).collect();
+        for store in [&store, &other] {
+            assert_eq!(left(store, 0..4000).await, expected);
+        }
+        create(&other, &session(5000)).await;
+        assert!(has(&store, 5000).await);
+        assert_eq!(dir.shards().len(), 1);
+    }
+}
+
+fn of_size(number: u64, expires: u64) -> StoredSession {
+    StoredSession::new(key(number), Version::first(), None, expires, vec![7; 1000])
+}
+
+/// A process died after a copy took the place of a shard, and before that shard was removed. The drafts of the next
+/// copy would be taken for those of this one, decided or not.
+#[tokio::test]
+async fn a_shard_that_is_over_goes_before_the_next_copy_is_begun() {
+    let dir = Dir::new();
+    let store = dir.open_tiny().await;
+    for number in 0..10 {
+        create(&store, &sized(number, 1000)).await;
+    }
+    let over = dir.path().join("shard-all-00000001.sqlite");
+    let elsewhere = Dir::new();
+    drop(elsewhere.open().await);
+    fs::copy(&elsewhere.shards()[0], &over).unwrap();
+    let split = i32::from_be_bytes(*b"splt");
+    let end = format!("PRAGMA user_version = {split}");
+    Connection::open(&over)
+        .unwrap()
+        .execute_batch(&end)
+        .unwrap();
+    grow(&store, &dir, 3).await;
+    assert!(!over.exists());
+    assert_eq!(left(&store, 0..10).await.len(), 10);
 }

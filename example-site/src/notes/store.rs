@@ -3,9 +3,7 @@
 //! A note that is not there, or not the owner's, is `sqlx::Error::RowNotFound`, which the site answers with 404.
 
 use serde::Serialize;
-use sqlx::FromRow;
-
-use crate::database::Pool;
+use sqlx::{FromRow, SqlitePool};
 
 /// As many as a page lists.
 const PAGE: i64 = 100;
@@ -19,7 +17,7 @@ pub(super) struct Note {
 }
 
 /// The owner's notes, the latest first.
-pub(super) async fn list(pool: &Pool, owner: &str) -> sqlx::Result<Vec<Note>> {
+pub(super) async fn list(pool: &SqlitePool, owner: i64) -> sqlx::Result<Vec<Note>> {
     sqlx::query_as("SELECT id, title, body FROM notes WHERE owner = $1 ORDER BY id DESC LIMIT $2")
         .bind(owner)
         .bind(PAGE)
@@ -28,7 +26,7 @@ pub(super) async fn list(pool: &Pool, owner: &str) -> sqlx::Result<Vec<Note>> {
 }
 
 /// One note.
-pub(super) async fn find(pool: &Pool, owner: &str, id: i64) -> sqlx::Result<Note> {
+pub(super) async fn find(pool: &SqlitePool, owner: i64, id: i64) -> sqlx::Result<Note> {
     sqlx::query_as("SELECT id, title, body FROM notes WHERE owner = $1 AND id = $2")
         .bind(owner)
         .bind(id)
@@ -37,7 +35,12 @@ pub(super) async fn find(pool: &Pool, owner: &str, id: i64) -> sqlx::Result<Note
 }
 
 /// Adds a note, and gives its number.
-pub(super) async fn add(pool: &Pool, owner: &str, title: &str, body: &str) -> sqlx::Result<i64> {
+pub(super) async fn add(
+    pool: &SqlitePool,
+    owner: i64,
+    title: &str,
+    body: &str,
+) -> sqlx::Result<i64> {
     sqlx::query_scalar("INSERT INTO notes (owner, title, body) VALUES ($1, $2, $3) RETURNING id")
         .bind(owner)
         .bind(title)
@@ -47,7 +50,7 @@ pub(super) async fn add(pool: &Pool, owner: &str, title: &str, body: &str) -> sq
 }
 
 /// Writes a note anew.
-pub(super) async fn update(pool: &Pool, owner: &str, note: &Note) -> sqlx::Result<()> {
+pub(super) async fn update(pool: &SqlitePool, owner: i64, note: &Note) -> sqlx::Result<()> {
     let done = sqlx::query("UPDATE notes SET title = $3, body = $4 WHERE owner = $1 AND id = $2")
         .bind(owner)
         .bind(note.id)
@@ -59,7 +62,7 @@ pub(super) async fn update(pool: &Pool, owner: &str, note: &Note) -> sqlx::Resul
 }
 
 /// Deletes a note.
-pub(super) async fn delete(pool: &Pool, owner: &str, id: i64) -> sqlx::Result<()> {
+pub(super) async fn delete(pool: &SqlitePool, owner: i64, id: i64) -> sqlx::Result<()> {
     let done = sqlx::query("DELETE FROM notes WHERE owner = $1 AND id = $2")
         .bind(owner)
         .bind(id)

@@ -3,9 +3,10 @@
 use duck::prelude::*;
 use garde::Validate;
 use serde::Deserialize;
+use sqlx::SqlitePool;
 
 use super::store::{self, Note};
-use crate::database::Pool;
+use crate::account::User;
 use crate::views::not_blank;
 
 /// What the form of a note sends.
@@ -19,19 +20,19 @@ struct NoteForm {
 }
 
 /// Whose notes they are: the user who is logged in.
-async fn owner(request: &Request) -> Result<String> {
-    request.session.user().await?.or_404()
+async fn owner(request: &Request) -> Result<i64> {
+    Ok(request.require_user::<User>().await?.id)
 }
 
 /// The visitor's notes.
 pub(super) async fn index(request: Request) -> Result<Response> {
-    let notes = store::list(request.state::<Pool>()?, &owner(&request).await?).await?;
+    let notes = store::list(request.state::<SqlitePool>()?, owner(&request).await?).await?;
     render(&request, "notes/index.html", context! { notes }).await
 }
 
 /// One note. What is no number, or not a note of the visitor, is a 404.
 pub(super) async fn show(request: Request, id: i64) -> Result<Response> {
-    let note = store::find(request.state::<Pool>()?, &owner(&request).await?, id).await?;
+    let note = store::find(request.state::<SqlitePool>()?, owner(&request).await?, id).await?;
     render(&request, "notes/show.html", context! { note }).await
 }
 
@@ -40,7 +41,7 @@ pub(super) async fn create(request: Request) -> Result<Response> {
     let form = request.form::<NoteForm>().await?;
     if let Some(NoteForm { title, body }) = form.valid() {
         let owner = owner(&request).await?;
-        let id = store::add(request.state::<Pool>()?, &owner, title.trim(), &body).await?;
+        let id = store::add(request.state::<SqlitePool>()?, owner, title.trim(), &body).await?;
         request
             .session
             .flash(FlashLevel::Success, "The note is kept.")
@@ -57,12 +58,12 @@ pub(super) async fn create(request: Request) -> Result<Response> {
 
 /// Shows the form with the note in it, or takes what it became.
 pub(super) async fn edit(request: Request, id: i64) -> Result<Response> {
-    let (pool, owner) = (request.state::<Pool>()?, owner(&request).await?);
-    let note = store::find(pool, &owner, id).await?;
+    let (pool, owner) = (request.state::<SqlitePool>()?, owner(&request).await?);
+    let note = store::find(pool, owner, id).await?;
     let form = request.form_from::<NoteForm>(&note).await?;
     if let Some(NoteForm { title, body }) = form.valid() {
         let title = title.trim().to_owned();
-        store::update(pool, &owner, &Note { id, title, body }).await?;
+        store::update(pool, owner, &Note { id, title, body }).await?;
         return redirect(&request, "notes.show", [id]);
     }
     render(
@@ -75,7 +76,7 @@ pub(super) async fn edit(request: Request, id: i64) -> Result<Response> {
 
 /// Deletes a note.
 pub(super) async fn delete(request: Request, id: i64) -> Result<Response> {
-    store::delete(request.state::<Pool>()?, &owner(&request).await?, id).await?;
+    store::delete(request.state::<SqlitePool>()?, owner(&request).await?, id).await?;
     request
         .session
         .flash(FlashLevel::Info, "The note is gone.")

@@ -139,7 +139,7 @@ fn connections_that_do_not_fit_are_told_at_the_start_and_by_check() {
     site.set_toml("MAX_CONNECTIONS", "769");
     let (_, text) = told(&site, "check");
     assert!(
-        text.contains("settings.toml, line 4: MAX_CONNECTIONS: 769 connections"),
+        text.contains("settings.toml, line 5: MAX_CONNECTIONS: 769 connections"),
         "{text}"
     );
     assert!(text.contains("LimitNOFILE=1026"), "{text}");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::site::{Site, Visitor};
+use crate::site::{Site, Visitor, id_of};
 
 const STORAGES: [&str; 2] = ["KeyAsFolderCache", "DynamicFileCache"];
 
@@ -15,7 +15,7 @@ fn a_revoked_visitor_is_a_stranger_with_the_next_request() {
         site.set("SESSION_STORAGE", storage);
         let server = site.serve();
         let (mut ada, mut bob) = (server.user("ada"), server.user("bob"));
-        let name = site.names(&["--user", "ada"]).pop().unwrap();
+        let name = site.names(&["--user", &id_of("ada")]).pop().unwrap();
         assert_eq!(site.json(&["revoke", &name]), json!({ "revoked": 1 }));
         let old = ada.clone();
         assert_eq!(ada.me(&server), (None, 0), "{storage}");
@@ -38,8 +38,14 @@ fn all_sessions_of_a_user_end_and_no_others() {
         let mut others = ["bob", "ada2", "ad"].map(|name| server.user(name));
         let mut nobody = Visitor::default();
         nobody.come(&server);
-        assert_eq!(site.json(&["revoke-user", "Ada"]), json!({ "revoked": 0 }));
-        assert_eq!(site.json(&["revoke-user", "ada"]), json!({ "revoked": 3 }));
+        assert_eq!(
+            site.json(&["revoke-user", &id_of("Ada")]),
+            json!({ "revoked": 0 })
+        );
+        assert_eq!(
+            site.json(&["revoke-user", &id_of("ada")]),
+            json!({ "revoked": 3 })
+        );
         for ada in &mut ada {
             assert_eq!(ada.me(&server).0, None, "{storage}");
         }
@@ -47,7 +53,10 @@ fn all_sessions_of_a_user_end_and_no_others() {
             assert_eq!(other.me(&server).0.as_deref(), Some(name), "{storage}");
         }
         assert_eq!(nobody.me(&server), (None, 1));
-        assert_eq!(site.json(&["revoke-user", "ada"]), json!({ "revoked": 0 }));
+        assert_eq!(
+            site.json(&["revoke-user", &id_of("ada")]),
+            json!({ "revoked": 0 })
+        );
         for odd in ["", "../../x", "%", "' OR 1=1 --", "\u{1b}[2J"] {
             assert_eq!(
                 site.json(&["revoke-user", odd]),

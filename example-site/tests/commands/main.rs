@@ -7,11 +7,16 @@ mod descriptors;
 mod disk;
 mod durability;
 mod ending;
+mod engine;
 mod failing_calls;
 mod keys;
 mod looking;
 mod migration;
 mod misspelt;
+mod nodes;
+#[expect(dead_code, reason = "the tests of the storage use the rest of it")]
+#[path = "../../../duck-session/tests/store_database/server.rs"]
+mod postgres;
 mod settings;
 mod signals;
 mod site;

@@ -1,8 +1,16 @@
 //! From one storage to another, with nobody logged out.
 
 use std::fs;
+use std::net::TcpListener;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
-use crate::site::{Site, Visitor};
+use rustix::process::Signal;
+
+use crate::engine::Engine;
+use crate::site::{Site, Visitor, id_of};
 
 const FOLDER: &str = "KeyAsFolderCache";
 const DYNAMIC: &str = "DynamicFileCache";
@@ -50,8 +58,84 @@ fn a_visitor_does_not_notice() {
         assert_eq!(thief.me(&server), (None, 0), "{from}: the logout stays");
         assert_eq!(site.sessions(&["verify"]).code, 0);
         // The index of users came with it.
-        assert_eq!(site.json(&["revoke-user", "bob"])["revoked"], 1, "{from}");
+        assert_eq!(
+            site.json(&["revoke-user", &id_of("bob")])["revoked"],
+            1,
+            "{from}"
+        );
         assert_eq!(bob.me(&server).0, None, "{from}");
+    }
+}
+
+/// From files to a server and back, while visitors come and log out all the time: each is known throughout, and every visit
+/// counts. Writes stop from the end of the site to the start of the next one; who comes then waits.
+#[test]
+fn a_site_moves_to_a_server_and_back_while_it_runs() {
+    for engine in Engine::all() {
+        let mut site = Site::new();
+        engine.tell(&mut site);
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let serve = |site: &Site| {
+            site.serve_on(
+                socket.try_clone().unwrap(),
+                r#"exec "$0" run"#,
+                Stdio::null(),
+            )
+        };
+        let mut server = serve(&site);
+        let address = server.address().to_owned();
+        let mut visitors = ["ada", "bob", "eve"].map(|name| server.user(name));
+        let mut totals = [("ada", 0), ("bob", 0), ("eve", 0)];
+        let mut thieves = Vec::new();
+        for storage in [engine.storage(), FOLDER] {
+            let stop = AtomicBool::new(false);
+            let visits = thread::scope(|scope| {
+                let visitors = visitors.clone().map(|mut visitor| {
+                    let (stop, address) = (&stop, &address);
+                    scope.spawn(move || {
+                        let mut visits = 0;
+                        while !stop.load(Ordering::Relaxed) {
+                            assert_eq!(visitor.try_at(address, "GET", "/", "").0, 200);
+                            visits += 1;
+                        }
+                        visits
+                    })
+                });
+                let migrate = ["migrate", "--to", storage];
+                let mut leaver = server.user("leaver");
+                for _ in 0..2 {
+                    site.json(&migrate);
+                    thread::sleep(Duration::from_millis(100));
+                }
+                thieves.push(leaver.clone());
+                leaver.log_out(&server);
+                server.signal(Signal::TERM);
+                server.ended();
+                let moved = site.json(&[&migrate[..], &["--prune"]].concat());
+                let [copied, _, only_there, pruned] = counts(&moved);
+                assert!(copied >= 3 && only_there == 0 && pruned == 1, "{moved}");
+                site.set("SESSION_STORAGE", storage);
+                server = serve(&site);
+                thread::sleep(Duration::from_millis(300));
+                stop.store(true, Ordering::Relaxed);
+                visitors.map(|visitor| visitor.join().unwrap())
+            });
+            for ((visitor, (name, total)), visits) in
+                visitors.iter_mut().zip(&mut totals).zip(visits)
+            {
+                assert!(visits > 20, "there was no load: {visits}");
+                *total += visits;
+                let expected = (Some((*name).to_owned()), *total);
+                assert_eq!(visitor.me(&server), expected, "{storage}");
+            }
+            for thief in &mut thieves {
+                assert_eq!(
+                    thief.clone().me(&server).0,
+                    None,
+                    "{storage}: a logout stays"
+                );
+            }
+        }
     }
 }
 
@@ -150,4 +234,32 @@ fn places_where_nothing_can_be_moved_are_refused() {
     }
     assert!(!site.path("static").exists(), "nothing is made there");
     assert_eq!(ada.me(&server).0.as_deref(), Some("ada"));
+}
+
+/// The URL of a database may have a password in it.
+#[test]
+fn the_way_to_a_database_and_back_shows_no_url() {
+    let mut site = Site::new();
+    let server = site.serve();
+    let mut ada = server.user("ada");
+    drop(server);
+    site.set("SESSION_DATABASE_URL", "sqlite:secret.db");
+    let said = site.sessions(&["migrate", "--to", "DatabaseCache"]).done();
+    let last = "set SESSION_STORAGE = \"DatabaseCache\", and leave SESSION_DATABASE_URL as it is";
+    assert!(said.contains(last), "{said}");
+    assert!(!said.contains("secret"), "{said}");
+    fs::remove_dir_all(site.path("sessions")).unwrap();
+    site.set("SESSION_STORAGE", "DatabaseCache");
+    let server = site.serve();
+    assert_eq!(ada.me(&server), (Some("ada".to_owned()), 0));
+    ada.come(&server);
+    drop(server);
+    assert!(!site.path("sessions").exists(), "no folder is made");
+    site.sessions(&["migrate", "--to", "DatabaseCache"])
+        .refused(2, "that is where the sessions are");
+    let [copied, ..] = counts(&site.json(&["migrate", "--to", FOLDER]));
+    assert!(copied >= 1, "{copied}");
+    site.set("SESSION_STORAGE", FOLDER);
+    let server = site.serve();
+    assert_eq!(ada.me(&server), (Some("ada".to_owned()), 1));
 }

@@ -5,7 +5,8 @@ use std::process::Command;
 #[test]
 fn a_command_that_there_is_not_is_told_what_is_meant() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("settings.toml"), "DEBUG = true\n").unwrap();
+    let settings = "DEBUG = true\nDATABASE_URL = \"sqlite:site.db\"\n";
+    std::fs::write(folder.path().join("settings.toml"), settings).unwrap();
     for (command, says) in [
         ("runserver", "`duck run` serves the site"),
         ("makeproject", "`duck new NAME` makes a site"),

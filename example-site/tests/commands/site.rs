@@ -29,6 +29,13 @@ static HASH: LazyLock<String> = LazyLock::new(|| {
     runtime.block_on(duck::auth::hash("quack")).unwrap()
 });
 
+/// The number that a user of this name gets, which is in nothing else by chance. A number is its own.
+pub(crate) fn id_of(name: &str) -> String {
+    let digit = |number: i64, byte: u8| number * 256 + i64::from(byte);
+    let number = name.parse().unwrap_or(name.bytes().fold(0, digit));
+    number.to_string()
+}
+
 /// The settings of a site and its folder, gone when the test is over.
 pub(crate) struct Site {
     temp: TempDir,
@@ -44,6 +51,7 @@ impl Site {
         site.set("ADDRESS", "127.0.0.1:0");
         site.set("SECRET_KEY", KEY);
         site.set("SESSION_DIR", "sessions");
+        site.set("DATABASE_URL", "sqlite:example-site.db");
         site
     }
 
@@ -194,7 +202,12 @@ impl Site {
     /// A server that a line of shell starts, as `exec "$0" run`, on a socket that is there already:
     /// whatever becomes of its standard error, its address is known.
     pub(crate) fn serve_from_shell(&self, line: &str, stderr: Stdio) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        self.serve_on(TcpListener::bind("127.0.0.1:0").unwrap(), line, stderr)
+    }
+
+    /// The same on a socket that somebody else keeps open too, as systemd does: while no server runs, whoever
+    /// connects has to wait.
+    pub(crate) fn serve_on(&self, listener: TcpListener, line: &str, stderr: Stdio) -> Server {
         let address = listener.local_addr().unwrap().to_string();
         let line = format!("exec 3<&0 </dev/null; export LISTEN_FDS=1; {line}");
         let child = self
@@ -341,11 +354,12 @@ impl Server {
 
     /// Gives somebody an account, if they have none yet: it is not the server that writes it.
     pub(crate) fn sign_up(&self, name: &str) {
-        let add = "INSERT OR IGNORE INTO users (name, hash) VALUES ($1, $2)";
+        let add = "INSERT OR IGNORE INTO users (id, name, hash) VALUES ($1, $2, $3)";
+        let id = id_of(name);
         // A server on a socket that was there already may still be making the table.
         wait_until(|| {
             let database = rusqlite::Connection::open(&self.database).unwrap();
-            database.execute(add, [name, &HASH]).is_ok()
+            database.execute(add, [&id, name, &HASH]).is_ok()
         });
     }
 
@@ -410,13 +424,24 @@ impl Visitor {
         path: &str,
         form: &str,
     ) -> (u16, String) {
+        self.try_at(&server.address, method, path, form)
+    }
+
+    /// The same at any address, such as that of a proxy.
+    pub(crate) fn try_at(
+        &mut self,
+        address: &str,
+        method: &str,
+        path: &str,
+        form: &str,
+    ) -> (u16, String) {
         let cookie = self.cookie.as_ref();
         let cookie = cookie.map_or_else(String::new, |id| format!("cookie: session_id={id}\r\n"));
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{cookie}content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
             form.len()
         );
-        let mut stream = TcpStream::connect(&server.address).unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
         stream
             .set_read_timeout(Some(Duration::from_secs(20)))
             .unwrap();

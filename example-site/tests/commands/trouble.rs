@@ -75,7 +75,7 @@ fn modes_that_are_too_wide_are_found_and_put_right() {
             wide.push(root.join("v2/by-user"));
             wide.push(root.join("v2/sweep.lock"));
         } else {
-            wide.extend([shard(&site), root.join("shards.lock")]);
+            wide.extend([shard(&site), root.join("shards.reserve")]);
         }
         wide.sort();
         wide.dedup();

@@ -1,13 +1,10 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use uuid::Uuid;
 
 use super::super::promise::Open;
-use super::super::sessions;
 use super::super::verdict::{Broken, Verdict, ensure};
-use crate::SessionMiddleware;
 use crate::store::Cache;
 
 /// Longer than any check takes.
@@ -15,55 +12,18 @@ pub(super) const HOUR: Option<Duration> = Some(Duration::from_secs(3600));
 
 /// A cache on trial: its methods, with errors that say which of them failed.
 pub(super) struct Trial<C> {
-    pub(super) cache: Arc<C>,
-    pub(super) open: Open<C>,
+    cache: C,
     /// Ends each key, so that no check meets what another one left.
-    mark: Arc<str>,
-}
-
-impl<C> Clone for Trial<C> {
-    fn clone(&self) -> Self {
-        Self {
-            cache: self.cache.clone(),
-            open: self.open.clone(),
-            mark: self.mark.clone(),
-        }
-    }
-}
-
-impl<C: Cache> sessions::Trial for Trial<C> {
-    type Storage = C;
-
-    async fn begin(open: Open<C>) -> Self {
-        Self {
-            cache: Arc::new(open().await),
-            mark: Uuid::new_v4().simple().to_string().into(),
-            open,
-        }
-    }
-
-    async fn opened_again(&self) -> Self {
-        let cache = Arc::new((self.open)().await);
-        Self {
-            cache,
-            ..self.clone()
-        }
-    }
-
-    async fn reopened(self) -> Self {
-        let Self { cache, open, mark } = self;
-        drop(cache);
-        let cache = Arc::new(open().await);
-        Self { cache, open, mark }
-    }
-
-    fn sessions(&self, name: &str) -> SessionMiddleware {
-        let cache = self.cache.clone();
-        SessionMiddleware::new().cache(name, move |_| Ok(cache.clone()))
-    }
+    mark: String,
 }
 
 impl<C: Cache> Trial<C> {
+    pub(super) async fn begin(open: Open<C>) -> Self {
+        let mark = Uuid::new_v4().simple().to_string();
+        let cache = open().await;
+        Self { cache, mark }
+    }
+
     /// A key that no other check uses.
     pub(super) fn key(&self, name: &str) -> String {
         format!("{name}-{}", self.mark)
@@ -71,59 +31,44 @@ impl<C: Cache> Trial<C> {
 
     pub(super) async fn set(&self, key: &str, value: &[u8], ttl: Option<Duration>) -> Verdict {
         let done = self.cache.set(key, value, ttl).await;
-        done.map_err(|error| Broken::failed(format_args!("`set` of {}", text(key)), &error))
+        done.map_err(|error| {
+            Broken::failed(format_args!("`set` of the key {}", shown(key)), &error)
+        })
     }
 
     pub(super) async fn get(&self, key: &str) -> Result<Option<Bytes>, Broken> {
         let found = self.cache.get(key).await;
-        found.map_err(|error| Broken::failed(format_args!("`get` of {}", text(key)), &error))
+        found.map_err(|error| {
+            Broken::failed(format_args!("`get` of the key {}", shown(key)), &error)
+        })
     }
 
     pub(super) async fn delete(&self, key: &str) -> Verdict {
         let done = self.cache.delete(key).await;
-        done.map_err(|error| Broken::failed(format_args!("`delete` of {}", text(key)), &error))
-    }
-
-    pub(super) async fn clear(&self) -> Verdict {
-        let done = self.cache.clear().await;
-        done.map_err(|error| Broken::failed("`clear`", &error))
-    }
-
-    pub(super) async fn save(&self) -> Verdict {
-        let done = self.cache.save().await;
-        done.map_err(|error| Broken::failed("`save`", &error))
+        done.map_err(|error| {
+            Broken::failed(format_args!("`delete` of the key {}", shown(key)), &error)
+        })
     }
 
     /// Reads a key: it has to hold this, at this point of the check.
     pub(super) async fn expect(&self, key: &str, value: Option<&[u8]>, when: &str) -> Verdict {
         let found = self.get(key).await?;
         ensure(found.as_deref() == value, || {
-            let (found, value) = (shown(found.as_deref()), shown(value));
-            format!("{when}, {} held {found} in place of {value}", text(key))
+            let [found, value] = [found.as_deref(), value]
+                .map(|value| value.map_or_else(|| "nothing".to_owned(), shown));
+            format!(
+                "{when}, the key {} held {found} in place of {value}",
+                shown(key)
+            )
         })
     }
 }
 
-/// A value for a message, cut short.
-pub(super) fn shown(value: Option<&[u8]>) -> String {
+/// A key or a value for a message, cut short.
+fn shown(bytes: impl AsRef<[u8]>) -> String {
     const MOST: usize = 40;
-    match value {
-        None => "nothing".to_owned(),
-        Some(bytes) if bytes.len() <= MOST => format!("b\"{}\"", bytes.escape_ascii()),
-        Some(bytes) => format!(
-            "b\"{}…\" ({} bytes)",
-            bytes[..MOST].escape_ascii(),
-            bytes.len()
-        ),
-    }
-}
-
-/// A key for a message, cut short.
-fn text(key: &str) -> String {
-    let short: String = key.chars().take(20).collect();
-    if short.len() < key.len() {
-        format!("the key {:?}", short + "…")
-    } else {
-        format!("the key {short:?}")
-    }
+    let bytes = bytes.as_ref();
+    let first = bytes[..bytes.len().min(MOST)].escape_ascii();
+    let dots = if bytes.len() > MOST { "…" } else { "" };
+    format!("\"{first}{dots}\"")
 }

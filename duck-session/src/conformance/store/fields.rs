@@ -1,7 +1,7 @@
 //! Sessions of any shape, one at a time.
 
 use super::super::verdict::Verdict;
-use super::trial::{Trial, any_key, any_user, later, new, new_of, next};
+use super::trial::{Trial, any_key, any_user, later, new, next};
 use crate::store::{SessionKey, SessionStore, StoredSession, UserKey, Version};
 
 pub(super) async fn loads_what_was_stored<S: SessionStore>(trial: Trial<S>) -> Verdict {
@@ -114,18 +114,7 @@ pub(super) async fn keeps_keys_apart<S: SessionStore>(trial: Trial<S>) -> Verdic
 
 pub(super) async fn clears<S: SessionStore>(trial: Trial<S>) -> Verdict {
     let user = any_user();
-    let sessions: Vec<_> = (0..50)
-        .map(|number| {
-            if number % 2 == 0 {
-                new("1")
-            } else {
-                new_of(user)
-            }
-        })
-        .collect();
-    for session in &sessions {
-        trial.begin_session(session, "among others").await?;
-    }
+    let sessions = trial.begin_sessions(50, user).await?;
     trial.clear().await?;
     trial.clear().await?;
     for session in &sessions {

@@ -3,25 +3,14 @@
 use duck::session::SessionError;
 
 use super::super::verdict::{Broken, Verdict, ensure};
-use super::trial::{Trial, any_user, later, new, new_of, same};
+use super::trial::{Trial, any_user, later, new, same};
 use crate::store::{SessionKey, SessionStore, StoredSession, Version};
 
 /// A store may do without `page`: then there is nothing to check.
 pub(super) async fn lists_each_session_once<S: SessionStore>(trial: Trial<S>) -> Verdict {
     trial.clear().await?;
     let user = any_user();
-    let sessions: Vec<_> = (0..25)
-        .map(|number| {
-            if number % 2 == 0 {
-                new("1")
-            } else {
-                new_of(user)
-            }
-        })
-        .collect();
-    for session in &sessions {
-        trial.begin_session(session, "among others").await?;
-    }
+    let sessions = trial.begin_sessions(25, user).await?;
     let (mut after, mut listed) = (None, Vec::new());
     for turn in 0..10_000 {
         let page = match trial.store.page(after.as_deref(), 4).await {

@@ -30,45 +30,45 @@ mod fields;
 mod listing;
 mod race;
 mod reopening;
+mod sessions;
 mod trial;
 mod users;
 mod versions;
 
+use std::sync::Arc;
+
 use self::trial::Trial;
-use super::promise::{AskedOf, Promise, promises};
-use super::sessions;
-use super::sessions::Trial as _;
+use super::promise::{AskedOf, Open, Promise, promises};
 use super::suite::Suite;
 use crate::store::SessionStore;
 
-/// Runs every check on a store that `open` opens.
-///
-/// # Panics
-///
-/// When the store breaks a promise. The message names every promise it broke and what was seen.
-pub async fn run<S, F>(open: impl Fn() -> F + Send + Sync + 'static)
-where
-    S: SessionStore,
-    F: Future<Output = S> + Send + 'static,
-{
-    suite(open).run().await;
-}
-
 /// The suite for a store that `open` opens. Where `open` opens the same store each time, say
 /// [`is_shared`](Suite::is_shared): what is asked of several handles is checked only then.
-pub fn suite<S, F>(open: impl Fn() -> F + Send + Sync + 'static) -> Suite<S>
+pub fn suite<S, F>(open: impl Fn() -> F + Send + Sync + 'static) -> Suite
 where
     S: SessionStore,
     F: Future<Output = S> + Send + 'static,
 {
-    let mut of_sessions = sessions::over_any::<Trial<S>>();
-    of_sessions.extend(sessions::over_shared::<Trial<S>>());
-    Suite::of(open, of_the_store(), of_sessions)
+    let open: Open<S> = Arc::new(move || Box::pin(open()));
+    Suite::new(of_the_store(&open), of_sessions(&open))
+}
+
+/// What sessions over the store promise.
+pub(super) fn of_sessions<S: SessionStore>(open: &Open<S>) -> Vec<Promise> {
+    promises! { open, Trial<S>:
+        All: sessions::knows_a_visitor_again "a session is found again, and gone after a logout",
+        All: sessions::counts_parallel_updates "of 200 updates of one session at once, all count",
+        All: sessions::keeps_both_keys "two requests keep each other's values",
+        All: sessions::keeps_a_logout "a slow save does not undo a logout",
+        All: sessions::gives_up_the_old_id "after a login or a new id, the old id reads and changes nothing",
+        Outliving: sessions::outlive_the_site "sessions outlive the site, logouts too",
+        Shared: sessions::two_sites_share "two sites over one storage count together",
+    }
 }
 
 /// First one after the other, then at once, then over several handles.
-fn of_the_store<S: SessionStore>() -> Vec<Promise<S>> {
-    promises! { Trial<S>:
+pub(super) fn of_the_store<S: SessionStore>(open: &Open<S>) -> Vec<Promise> {
+    promises! { open, Trial<S>:
         All: fields::loads_what_was_stored "what was stored last is what is loaded",
         All: fields::keeps_every_field "version, user and end come back exactly",
         All: fields::keeps_any_bytes "a session holds any bytes: NUL, line ends, no bytes at all",

@@ -1,6 +1,5 @@
 //! A store that is closed and opened again, and one that is open several times.
 
-use super::super::sessions::Trial as _;
 use super::super::threads::{RUNNERS, side_by_side};
 use super::super::verdict::{Verdict, ensure};
 use super::trial::{Trial, any_user, belongs, new, new_of, next};

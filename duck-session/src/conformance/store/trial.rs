@@ -1,10 +1,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use uuid::Uuid;
 
 use super::super::promise::Open;
-use super::super::sessions;
 use super::super::verdict::{Broken, Verdict, ensure};
 use crate::clock::millis;
 use crate::store::{Durability, SessionKey, SessionStore, StoredSession, UserKey, Version};
@@ -16,7 +16,7 @@ pub(super) const HOUR: Duration = Duration::from_secs(3600);
 /// A store on trial: its methods, with errors that say which of them failed.
 pub(super) struct Trial<S> {
     pub(super) store: Arc<S>,
-    pub(super) open: Open<S>,
+    open: Open<S>,
 }
 
 impl<S> Clone for Trial<S> {
@@ -28,34 +28,33 @@ impl<S> Clone for Trial<S> {
     }
 }
 
-impl<S: SessionStore> sessions::Trial for Trial<S> {
-    type Storage = S;
-
-    async fn begin(open: Open<S>) -> Self {
+impl<S: SessionStore> Trial<S> {
+    pub(super) async fn begin(open: Open<S>) -> Self {
         let store = Arc::new(open().await);
         Self { store, open }
     }
 
-    async fn opened_again(&self) -> Self {
+    /// The same trial, with the store opened again beside the one that is open.
+    pub(super) async fn opened_again(&self) -> Self {
         Self::begin(self.open.clone()).await
     }
 
-    async fn reopened(self) -> Self {
+    /// The same trial, with the store closed and opened again.
+    pub(super) async fn reopened(self) -> Self {
         let Self { store, open } = self;
         drop(store);
         Self::begin(open).await
     }
 
-    fn sessions(&self, name: &str) -> SessionMiddleware {
+    /// Sessions over the store, which is registered under this name.
+    pub(super) fn sessions(&self, name: &str) -> SessionMiddleware {
         let store = self.store.clone();
         SessionMiddleware::new().store(name, move |_| {
             let store = store.clone();
             async { Ok(store) }
         })
     }
-}
 
-impl<S: SessionStore> Trial<S> {
     pub(super) async fn load(&self, key: &SessionKey) -> Result<Option<StoredSession>, Broken> {
         let loaded = self.store.load(key).await;
         loaded.map_err(|error| Broken::failed("`load`", &error))
@@ -130,6 +129,25 @@ impl<S: SessionStore> Trial<S> {
         ensure(self.create(session).await?, || {
             format!("{when}, `create` under a free key gave false")
         })
+    }
+
+    /// Creates so many sessions, of nobody and of this user by turns.
+    pub(super) async fn begin_sessions(
+        &self,
+        count: usize,
+        user: UserKey,
+    ) -> Result<Vec<StoredSession>, Broken> {
+        let mut sessions = Vec::new();
+        for number in 0..count {
+            let session = if number % 2 == 0 {
+                new("1")
+            } else {
+                new_of(user)
+            };
+            self.begin_session(&session, "among others").await?;
+            sessions.push(session);
+        }
+        Ok(sessions)
     }
 
     /// Replaces `old`: it has to be what is there.
@@ -227,34 +245,29 @@ pub(super) fn new_of(user: UserKey) -> StoredSession {
 
 /// The version after this one, with these bytes.
 pub(super) fn next(session: &StoredSession, bytes: impl AsRef<[u8]>) -> StoredSession {
-    let (key, version) = (*session.key(), session.version().next());
-    let bytes = bytes.as_ref().to_vec();
-    StoredSession::new(
-        key,
-        version,
-        session.user().copied(),
-        session.expires(),
-        bytes,
-    )
+    let (user, bytes) = (session.user().copied(), bytes.as_ref().to_vec());
+    after(session, user, session.expires(), bytes.into())
 }
 
 /// The version after this one, with this end.
 pub(super) fn ends(session: &StoredSession, expires: u64) -> StoredSession {
-    let (key, version) = (*session.key(), session.version().next());
-    let user = session.user().copied();
-    StoredSession::new(key, version, user, expires, session.bytes().clone())
+    let (user, bytes) = (session.user().copied(), session.bytes().clone());
+    after(session, user, expires, bytes)
 }
 
 /// The version after this one, with this user.
 pub(super) fn belongs(session: &StoredSession, user: Option<UserKey>) -> StoredSession {
+    after(session, user, session.expires(), session.bytes().clone())
+}
+
+fn after(
+    session: &StoredSession,
+    user: Option<UserKey>,
+    expires: u64,
+    bytes: Bytes,
+) -> StoredSession {
     let (key, version) = (*session.key(), session.version().next());
-    StoredSession::new(
-        key,
-        version,
-        user,
-        session.expires(),
-        session.bytes().clone(),
-    )
+    StoredSession::new(key, version, user, expires, bytes)
 }
 
 /// Whether two are one session in one version, as far as anybody can see.

@@ -1,6 +1,5 @@
 use duck::{Result, Settings};
 
-use super::is_like_a_suffix;
 use crate::settings::SessionSettings;
 
 fn read(toml: &str) -> Result<SessionSettings> {
@@ -246,20 +245,5 @@ fn a_cache_control_that_shares_the_cookie_is_refused() {
             read(&format!("SESSION_CACHE_CONTROL = '{right}'")).is_ok(),
             "{right}"
         );
-    }
-}
-
-#[test]
-fn what_looks_like_a_public_suffix_is_told_from_a_domain() {
-    for (domain, is_like) in [
-        ("co.uk", true),
-        ("com.au", true),
-        ("ac.jp", true),
-        ("example.org", false),
-        ("shop.co.uk", false),
-        ("co.example", false),
-        ("duck.uk", false),
-    ] {
-        assert_eq!(is_like_a_suffix(domain), is_like, "{domain}");
     }
 }

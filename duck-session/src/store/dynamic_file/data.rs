@@ -1,14 +1,14 @@
 //! Data of a site's own, in a database beside the shards.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use rusqlite::Connection;
 
 use super::connection;
+use super::draft::create;
 use super::failure::Failure;
 use super::lock::FolderLock;
-use super::shard::create;
 
 pub(super) const NAME: &str = "data.sqlite";
 
@@ -19,49 +19,35 @@ const SCHEMA: &str = "
 ";
 
 /// Opened at the first use: most sites keep no data of their own here.
-#[derive(Debug)]
-pub(super) struct Data {
-    folder: PathBuf,
-    connection: Mutex<Option<Connection>>,
-}
+#[derive(Debug, Default)]
+pub(super) struct Data(Mutex<Option<Connection>>);
 
 impl Data {
-    pub(super) fn in_folder(folder: &Path) -> Self {
-        Self {
-            folder: folder.to_owned(),
-            connection: Mutex::new(None),
-        }
-    }
-
     pub(super) fn with<T>(
         &self,
+        folder: &Path,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, Failure> {
-        let path = self.folder.join(NAME);
-        let mut held = self
-            .connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let connection = match &mut *held {
+        let path = folder.join(NAME);
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = match held.take() {
             Some(connection) => connection,
-            none => none.insert(self.open(&path)?),
+            None => open(folder, &path)?,
         };
-        let done = work(connection).map_err(Failure::at(&path, "used"));
-        if done.is_err() {
-            *held = None;
-        }
-        done
+        // After a failure the next one starts afresh, in case the trouble was with the connection.
+        let done = work(&connection).map_err(Failure::at(&path, "used"))?;
+        *held = Some(connection);
+        Ok(done)
     }
+}
 
-    fn open(&self, path: &Path) -> Result<Connection, Failure> {
-        let _lock = FolderLock::acquire(&self.folder)?;
-        if !path.exists() {
-            create(path)?;
-        }
-        let connection = connection::open_to_write(path)?;
-        connection
-            .execute_batch(SCHEMA)
-            .map_err(Failure::at(path, "opened"))?;
-        Ok(connection)
+fn open(folder: &Path, path: &Path) -> Result<Connection, Failure> {
+    let _lock = FolderLock::acquire(folder)?;
+    if !path.exists() {
+        create(path)?;
     }
+    let connection = connection::open_to_write(path)?;
+    let made = connection.execute_batch(SCHEMA);
+    made.map_err(Failure::at(path, "opened"))?;
+    Ok(connection)
 }

@@ -4,18 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rusqlite::Connection;
+use rustix::fs::{StatVfsMountFlags, statvfs};
 
+use super::draft::{self, Draft};
 use super::failure::Failure;
 use super::lock::FolderLock;
 use super::names::{DAMAGED, DRAFT, SHARD, log_of, prefix_of};
 use super::place::{Place, Prefix};
 use super::reserve::Reserve;
 use super::rows::{self, Fate};
-use super::shard::{self, Draft, FileId, Read, Shard};
+use super::shard::{FileId, Read, Shard};
 use crate::store::directory::Directory;
-
-/// How often shards may be replaced under a read before it is an error.
-const ATTEMPTS: usize = 20;
 
 /// The folder, and the shards known to be in it.
 ///
@@ -76,6 +75,12 @@ impl Folder {
             shards: RwLock::default(),
         };
         let lock = FolderLock::acquire(&folder.path)?;
+        if statvfs(&folder.path).is_ok_and(|it| it.f_flag.contains(StatVfsMountFlags::RDONLY)) {
+            let path = folder.path.display();
+            return Err(Failure::new(format!(
+                "the file system of {path} is read-only"
+            )));
+        }
         // What is wrong with a shard is said when it is used.
         let _ = folder.remove_leftovers(&lock);
         folder.list()?;
@@ -118,7 +123,7 @@ impl Folder {
         if shards.at(place).is_none() {
             shards = self.list()?;
         }
-        for _ in 0..ATTEMPTS {
+        loop {
             let Some(shard) = shards.from(place) else {
                 return Ok(None);
             };
@@ -136,12 +141,6 @@ impl Folder {
                 found,
             }));
         }
-        Err(self.restless())
-    }
-
-    pub(super) fn restless(&self) -> Failure {
-        let path = self.path.display();
-        Failure::new(format!("the shards in {path} are replaced again and again"))
     }
 
     /// The list without a shard that is over.
@@ -170,17 +169,26 @@ impl Folder {
         Ok(sessions)
     }
 
-    /// Does for a shard that is over what is left to be done: its halves get their names, and it goes.
+    /// Finishes the shards that are over and held these places: a draft for them that is begun now would be
+    /// taken for one of theirs.
+    pub(super) fn finish_around(&self, places: Prefix, lock: &FolderLock) -> Result<(), Failure> {
+        let shards = self.list()?;
+        let mut around = shards.all().iter().filter(|it| it.prefix().covers(places));
+        around.try_for_each(|shard| self.finish(shard, lock))
+    }
+
+    /// Does for a shard that is over what is left to be done: those that hold its sessions get their names, and
+    /// it goes.
     fn finish(&self, shard: &Shard, lock: &FolderLock) -> Result<(), Failure> {
         if !shard.is_current() {
             return Ok(());
         }
         match shard.with_reader(rows::fate)? {
             Fate::Live => return Ok(()),
-            Fate::Split => self.place_halves(shard.prefix(), lock)?,
+            Fate::Split => self.place_drafts(shard.prefix(), lock)?,
             Fate::Cleared => {}
         }
-        shard::remove(shard.path())
+        draft::remove(shard.path())
     }
 
     /// Puts a shard aside of which nothing can be read, so that new sessions find a place; gives whether it did.
@@ -193,7 +201,7 @@ impl Folder {
         }
         let aside = shard.path().with_extension(DAMAGED);
         fs::rename(shard.path(), &aside).map_err(Failure::at(shard.path(), "renamed"))?;
-        shard::remove(shard.path())?;
+        draft::remove(shard.path())?;
         self.make_shard(shard.prefix().first(), &lock)?;
         tracing::error!(
             target: "duck_session",
@@ -203,16 +211,10 @@ impl Folder {
         Ok(true)
     }
 
-    /// Gives the drafts of a shard's halves their names.
-    pub(super) fn place_halves(&self, whole: Prefix, _lock: &FolderLock) -> Result<(), Failure> {
-        let is_half = |prefix| {
-            whole
-                .halves()
-                .is_some_and(|halves| halves.contains(&prefix))
-        };
-        for draft in self.drafts(is_half)? {
-            let placed = draft.with_extension(SHARD);
-            fs::rename(&draft, &placed).map_err(Failure::at(&placed, "made"))?;
+    /// Gives the drafts for these places their names.
+    pub(super) fn place_drafts(&self, places: Prefix, _lock: &FolderLock) -> Result<(), Failure> {
+        for draft in self.drafts(|prefix| places.covers(prefix))? {
+            give_name(&draft)?;
         }
         self.sync()
     }
@@ -231,7 +233,7 @@ impl Folder {
     ) -> Result<(), Failure> {
         self.drafts(wanted)?
             .iter()
-            .try_for_each(|draft| shard::remove(draft))
+            .try_for_each(|draft| draft::remove(draft))
     }
 
     /// A name for a new shard that no other ever had: a process that has a removed shard open removes its
@@ -256,11 +258,10 @@ impl Folder {
         let prefix = Prefix::free(place, taken);
         self.remove_drafts(|other| other == prefix, lock)?;
         let draft = self.draft(prefix);
-        Draft::write(draft.clone(), |_| Ok(()))
+        Draft::empty(draft.clone())
             .and_then(Draft::finish)
-            .inspect_err(|_| drop(shard::remove(&draft)))?;
-        let placed = draft.with_extension(SHARD);
-        fs::rename(&draft, &placed).map_err(Failure::at(&placed, "made"))?;
+            .inspect_err(|_| drop(draft::remove(&draft)))?;
+        give_name(&draft)?;
         self.sync()?;
         self.list()
     }
@@ -292,7 +293,7 @@ impl Folder {
     }
 
     pub(super) fn sync(&self) -> Result<(), Failure> {
-        shard::sync(&self.path)
+        draft::sync(&self.path)
     }
 
     /// Removes drafts, and the logs of shards that are gone: who made or removed one was killed.
@@ -303,9 +304,15 @@ impl Folder {
         self.remove_drafts(|_| true, lock)?;
         for path in self.files()? {
             if log_of(&path).is_some_and(|of| !of.exists()) {
-                shard::remove_file(&path).map_err(Failure::at(&path, "removed"))?;
+                draft::remove_file(&path).map_err(Failure::at(&path, "removed"))?;
             }
         }
         Ok(())
     }
+}
+
+/// Gives a draft the name of a shard.
+fn give_name(draft: &Path) -> Result<(), Failure> {
+    let placed = draft.with_extension(SHARD);
+    fs::rename(draft, &placed).map_err(Failure::at(&placed, "made"))
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::draft;
 use super::failure::Failure;
 use super::lock::FolderLock;
 use super::place::Place;
-use super::request::Slice;
-use super::rows::{self, Fate};
-use super::shard::{self, Shard};
+use super::rows::{self, Fate, Pages};
+use super::shard::Shard;
 use super::transaction::{Aborted, ShardWriter};
 use super::writer::Writer;
 use crate::store::Durability;
@@ -20,50 +20,85 @@ const SLICE: Duration = Duration::from_micros(2500);
 /// Sessions that are looked at between two looks at the clock.
 const STEP: usize = 32;
 
+/// What was swept in one go.
+#[derive(Debug, Default)]
+pub(super) struct Slice {
+    pub(super) removed: usize,
+    pub(super) looked: usize,
+    /// Where the next slice begins; `None` after the last.
+    pub(super) next: Option<Place>,
+}
+
 impl Writer {
-    /// Removes expired sessions of a shard until the slice is over.
-    pub(super) fn sweep(&mut self, from: Place, now: u64, most: usize) -> Result<Slice, Failure> {
-        let mut slice = Slice {
-            removed: 0,
-            looked: 0,
-            next: None,
-            failure: None,
-        };
+    /// Removes expired sessions of a shard until the slice is over. A shard that cannot be swept keeps no other
+    /// from being swept.
+    pub(super) fn sweep(&mut self, from: Place, now: u64, most: usize) -> Slice {
+        if from == Place(0) {
+            // It may have been used up since.
+            self.reserve.keep();
+        }
         let shards = self.folder.shards();
         let Some(shard) = shards.from(from) else {
-            return Ok(slice);
+            return Slice::default();
         };
-        let deadline = Instant::now() + SLICE;
-        slice.next = shard.prefix().after();
+        let after = shard.prefix().after();
+        let swept = self.sweep_shard(shard, now, most);
+        let failure = match swept {
+            Ok((slice, None)) => {
+                return Slice {
+                    next: Some(from),
+                    ..slice
+                };
+            }
+            Ok((slice, Some(pages))) => {
+                self.shrink_if_sparse(shard, pages);
+                return Slice {
+                    next: after,
+                    ..slice
+                };
+            }
+            Err(Aborted::Replaced) => self.list_again(shard).err(),
+            Err(Aborted::Failed(failure)) => Some(failure),
+        };
+        let next = match failure {
+            None => Some(from),
+            Some(failure) => {
+                shard.warn(&failure);
+                after
+            }
+        };
+        Slice {
+            next,
+            ..Slice::default()
+        }
+    }
+
+    /// Gives the pages of the shard once nothing in it is left to be looked at.
+    fn sweep_shard(
+        &mut self,
+        shard: &Arc<Shard>,
+        now: u64,
+        most: usize,
+    ) -> Result<(Slice, Option<Pages>), Aborted> {
         let swept = self.transaction(shard, Durability::Crash, |connection| {
+            let (mut slice, deadline) = (Slice::default(), Instant::now() + SLICE);
             loop {
                 let step = STEP.min(most - slice.removed);
                 if step == 0 || Instant::now() >= deadline {
-                    slice.next = Some(from);
-                    return Ok(());
+                    return Ok((slice, None));
                 }
-                let swept = rows::sweep(connection, now, step);
-                let swept = swept.map_err(Failure::at(shard.path(), "written"))?;
+                let failed = || Failure::at(shard.path(), "written");
+                let swept = rows::sweep(connection, now, step).map_err(failed())?;
                 slice.removed += swept.removed;
                 slice.looked += swept.removed + swept.postponed;
                 if swept.removed + swept.postponed < step {
-                    return Ok(());
+                    let pages = rows::pages(connection).map_err(failed())?;
+                    return Ok((slice, Some(pages)));
                 }
             }
-        });
-        if swept.is_err() {
-            (slice.removed, slice.looked) = (0, 0);
-        }
-        match swept {
-            Ok(()) => self.bounds.removed(slice.removed),
-            Err(Aborted::Failed(failure)) => slice.failure = Some(failure),
-            Err(Aborted::Replaced) => {
-                self.folder.replaced(shard)?;
-                self.forget_replaced();
-                slice.next = Some(from);
-            }
-        }
-        Ok(slice)
+        })?;
+        self.count.removed(swept.0.removed);
+        Ok(swept)
     }
 
     /// Empties every shard for good and removes it, a damaged one too, and begins with a new one.
@@ -77,13 +112,13 @@ impl Writer {
             });
             match ended {
                 Err(Aborted::Failed(failure)) if !failure.is_corruption() => return Err(failure),
-                _ => shard::remove(shard.path())?,
+                _ => draft::remove(shard.path())?,
             }
         }
         self.folder.sync()?;
         self.folder.make_shard(Place(0), &lock)?;
         self.forget_replaced();
-        self.bounds.forget();
+        self.count.forget();
         Ok(())
     }
 

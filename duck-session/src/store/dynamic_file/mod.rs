@@ -1,14 +1,16 @@
 //! [`DynamicFileCache`]: sessions in SQLite files whose number grows with them.
 
-mod bounds;
 mod cache;
 mod connection;
+mod count;
 mod data;
+mod draft;
 mod failure;
 mod folder;
 mod lock;
 mod maintenance;
 mod names;
+mod one_file;
 mod options;
 mod page;
 mod place;
@@ -32,15 +34,15 @@ use duck::session::SessionError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
-use self::bounds::Bounds;
 use self::data::Data;
 use self::failure::Failure;
 use self::folder::Folder;
+pub use self::one_file::SqliteFile;
 pub use self::options::DynamicFileOptions;
 use self::place::Place;
-use self::request::{Answer, Asked, Change, Reply, Request, Slice};
+use self::request::{Answer, Asked, Change, Reply};
 use self::shard::Read;
-use self::writer::Writer;
+use self::writer::{Request, Writer};
 use super::{Durability, Page, SessionKey, SessionStore, StoredSession, UserKey, Version};
 use crate::store::directory::Directory;
 use crate::store::page::WRONG_CURSOR;
@@ -116,7 +118,7 @@ impl DynamicFileCache {
 
     fn new(folder: Arc<Folder>, queue: mpsc::Sender<Request>, thread: JoinHandle<()>) -> Self {
         Self(Arc::new(Inner {
-            data: Arc::new(Data::in_folder(folder.path())),
+            data: Arc::default(),
             folder,
             queue: Some(queue),
             thread: Some(thread),
@@ -129,7 +131,6 @@ impl DynamicFileCache {
                 change,
                 durability,
                 reply,
-                attempts: 0,
             })
         };
         match self.ask(request).await? {
@@ -137,6 +138,20 @@ impl DynamicFileCache {
             Answer::Refused => Ok(false),
             Answer::Full => Err(SessionError::Full.into()),
         }
+    }
+
+    /// Has the writer do something, in its turn.
+    async fn with_writer<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T> {
+        self.ask(|reply| {
+            Request::Work(Box::new(move |writer| {
+                // Nobody may have waited: what was done stands.
+                let _ = reply.send(work(writer));
+            }))
+        })
+        .await
     }
 
     /// Queues a request and waits for its answer. Once it is queued it is carried out, whether or not
@@ -175,8 +190,7 @@ impl DynamicFileOptions {
         Directory::open(dir)?;
         let dir: PathBuf = dir.canonicalize()?;
         let folder = Arc::new(Folder::open(dir)?);
-        let bounds = Bounds::new(self.max_sessions, self.min_free);
-        let writer = Writer::new(Arc::clone(&folder), self.shard_bytes, bounds);
+        let writer = Writer::new(Arc::clone(&folder), self.shard_bytes, self.bounds);
         let (sender, queue) = tokio::sync::mpsc::channel(FILLED);
         Ok(DynamicFileCache::new(folder, sender, writer.start(queue)?))
     }
@@ -230,27 +244,25 @@ impl SessionStore for DynamicFileCache {
         self.read(move |folder| folder.of_user(&user, limit)).await
     }
 
-    /// Sweeps in slices, between which others write.
+    /// Sweeps in slices, between which others write. What cannot be swept is logged.
     async fn remove_expired(&self, now: u64, limit: usize) -> Result<usize> {
         let (mut removed, mut looks_left) = (0, limit.saturating_mul(LOOKS_PER_REMOVAL));
-        let (mut from, mut failure) = (Some(Place(0)), None);
+        let mut from = Some(Place(0));
         while let Some(place) = from
             && removed < limit
             && looks_left > 0
         {
             let wanted = limit - removed;
-            let slice: Slice = self
-                .ask(|reply| Request::Sweep(place, now, wanted, reply))
-                .await?;
+            let sweep = move |writer: &mut Writer| Ok(writer.sweep(place, now, wanted));
+            let slice = self.with_writer(sweep).await?;
             removed += slice.removed;
             looks_left = looks_left.saturating_sub(slice.looked);
-            failure = failure.or(slice.failure);
             from = slice.next;
             if from.is_some() {
                 tokio::time::sleep(PAUSE).await;
             }
         }
-        Ok(failure.map_or(Ok(removed), Err)?)
+        Ok(removed)
     }
 
     async fn page(&self, after: Option<&str>, limit: usize) -> Result<Page> {
@@ -264,12 +276,12 @@ impl SessionStore for DynamicFileCache {
     /// Removes the shards, which gives their room back to the disk, and begins with a new one. Damaged ones
     /// go too.
     async fn clear(&self) -> Result<()> {
-        self.ask(Request::Clear).await
+        self.with_writer(Writer::clear).await
     }
 
     /// Copies SQLite's logs into the shards and syncs them.
     async fn flush(&self) -> Result<()> {
-        self.ask(Request::Checkpoint).await
+        self.with_writer(Writer::flush).await
     }
 }
 

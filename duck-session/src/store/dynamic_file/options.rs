@@ -1,28 +1,24 @@
+use crate::store::bounds::Bounds;
+
 /// How large a shard grows where nothing else is said.
 const SHARD_BYTES: u64 = 64 << 20;
 
 /// A smaller one has hardly any session.
 const LEAST_SHARD_BYTES: u64 = 64 << 10;
 
-const MAX_SESSIONS: u64 = 1_000_000;
-
-const MIN_FREE: u8 = 5;
-
 /// Options of a [`DynamicFileCache`](super::DynamicFileCache);
 /// [`options`](super::DynamicFileCache::options) gives the usual ones.
 #[derive(Debug, Clone)]
 pub struct DynamicFileOptions {
     pub(super) shard_bytes: u64,
-    pub(super) max_sessions: u64,
-    pub(super) min_free: u8,
+    pub(super) bounds: Bounds,
 }
 
 impl Default for DynamicFileOptions {
     fn default() -> Self {
         Self {
             shard_bytes: SHARD_BYTES,
-            max_sessions: MAX_SESSIONS,
-            min_free: MIN_FREE,
+            bounds: Bounds::default(),
         }
     }
 }
@@ -45,11 +41,9 @@ impl DynamicFileOptions {
     /// # }
     /// ```
     #[must_use]
-    pub fn shard_bytes(self, shard_bytes: u64) -> Self {
-        Self {
-            shard_bytes: shard_bytes.max(LEAST_SHARD_BYTES),
-            ..self
-        }
+    pub fn shard_bytes(mut self, shard_bytes: u64) -> Self {
+        self.shard_bytes = shard_bytes.max(LEAST_SHARD_BYTES);
+        self
     }
 
     /// How many sessions there may be; 1,000,000 where nothing is said.
@@ -63,24 +57,20 @@ impl DynamicFileOptions {
     /// One process keeps the bound exactly. Each of several counts its own changes, and all sessions again
     /// whenever it has created a hundredth of the bound: together they may exceed it by a hundredth each.
     #[must_use]
-    pub fn max_sessions(self, max_sessions: u64) -> Self {
-        Self {
-            max_sessions,
-            ..self
-        }
+    pub fn max_sessions(mut self, max_sessions: u64) -> Self {
+        self.bounds.max_sessions = max_sessions;
+        self
     }
 
     /// How many percent of the disk's bytes and inodes are left to others; 5 where nothing is said, 0 for
     /// no such bound.
     ///
     /// Below that, a new session takes the place of old ones as at [`max_sessions`](Self::max_sessions), but
-    /// of those in its own shard: what is removed from a shard gives its room to sessions in the same shard,
-    /// and only [`clear`](crate::store::SessionStore::clear) gives it back to the disk.
+    /// of those in its own shard: what is removed from a shard gives its room to sessions in the same shard. The
+    /// disk gets it back when a shard that is mostly empty is swept.
     #[must_use]
-    pub fn min_free(self, percent: u8) -> Self {
-        Self {
-            min_free: percent.min(100),
-            ..self
-        }
+    pub fn min_free(mut self, percent: u8) -> Self {
+        self.bounds.min_free = percent.min(100);
+        self
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn parse(cursor: &str) -> Option<Place> {
     Some(Place(u64::from_be_bytes(bytes.try_into().ok()?)))
 }
 
-fn cursor(place: Place) -> String {
+pub(super) fn cursor(place: Place) -> String {
     HEXLOWER.encode(&place.0.to_be_bytes())
 }
 
@@ -107,6 +107,6 @@ impl Folder {
     }
 }
 
-fn after(key: &SessionKey) -> Option<Place> {
+pub(super) fn after(key: &SessionKey) -> Option<Place> {
     Place::of(key).0.checked_add(1).map(Place)
 }

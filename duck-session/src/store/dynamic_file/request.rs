@@ -9,25 +9,12 @@ use crate::store::{Durability, SessionKey, StoredSession, Version};
 /// Where the writer answers. Who asked may have gone by now; what was done stands all the same.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Failure>>;
 
-/// What the writer is asked.
-#[derive(Debug)]
-pub(super) enum Request {
-    Change(Asked),
-    /// To remove up to so many sessions that expired before this time, as far as a slice of the sweep gets,
-    /// from a place on.
-    Sweep(Place, u64, usize, Reply<Slice>),
-    Clear(Reply<()>),
-    Checkpoint(Reply<()>),
-}
-
 /// A change that somebody waits for.
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) change: Change,
     pub(super) durability: Durability,
     pub(super) reply: Reply<Answer>,
-    /// How often its shard was replaced meanwhile.
-    pub(super) attempts: usize,
 }
 
 /// A change of one session.
@@ -45,16 +32,6 @@ pub(super) enum Answer {
     Refused,
     /// There is no room for another session, and nothing that could be given up.
     Full,
-}
-
-/// What was swept in one go.
-#[derive(Debug)]
-pub(super) struct Slice {
-    pub(super) removed: usize,
-    pub(super) looked: usize,
-    /// Where the next slice begins; `None` after the last.
-    pub(super) next: Option<Place>,
-    pub(super) failure: Option<Failure>,
 }
 
 impl Change {

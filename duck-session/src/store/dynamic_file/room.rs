@@ -4,21 +4,31 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::statvfs;
+
 use super::connection::PAGE;
 use super::failure::Failure;
-use super::rows::{self, Rank};
+use super::place::Prefix;
+use super::rows::{self, Pages};
 use super::shard::Shard;
 use super::split::split_or_warn;
 use super::transaction::Aborted;
 use super::writer::Writer;
+use crate::store::bounds::Rank;
 use crate::store::{Durability, StoredSession};
+
+/// How many sessions are given up at once at least, where there may be so many that it does not matter.
+const BATCH: u64 = 64;
 
 /// When a shard is looked at again after it could not be split: it holds more than it should, which only costs
 /// time.
 const SPLIT_AGAIN: Duration = Duration::from_secs(60);
 
-/// How many sessions are given up at once at least, where there may be so many that it does not matter.
-const BATCH: u64 = 64;
+/// A shard with fewer free pages (256 KiB) is not copied to give them back to the disk.
+const FEW_PAGES: u64 = 64;
+
+/// Two shards with two files beside each, and as many for others.
+const COPY_FILES: u64 = 12;
 
 impl Writer {
     /// Gives sessions up where `new` ones would exceed a bound. Gives how many without a user there is room
@@ -36,16 +46,22 @@ impl Writer {
         if sessions == 0 {
             return Ok(0);
         }
-        let folder = Arc::clone(&self.folder);
-        let mut free = self.bounds.free_sessions(|| folder.count())?;
+        let folder = &self.folder;
+        let mut free = self
+            .count
+            .free(self.bounds.max_sessions, || folder.count())?;
         if free < sessions {
             let batch = BATCH.min(self.bounds.max_sessions / 100);
             free += self.give_up(shard, sessions - free + batch)?;
         }
-        if self.bounds.is_disk_low(folder.path()) {
+        if self.is_disk_low() {
             free = free.min(self.make_room_in(shard, sessions, pages)?);
         }
         Ok(free)
+    }
+
+    fn is_disk_low(&self) -> bool {
+        self.bounds.is_disk_low(self.folder.path())
     }
 
     /// Gives up so many sessions: in all shards those that were never written again, then those of others
@@ -77,12 +93,12 @@ impl Writer {
             let evicted = rows::evict(connection, rank, most);
             Ok(evicted.map_err(Failure::at(shard.path(), "written"))?)
         })?;
-        self.bounds.removed(evicted);
+        self.count.removed(evicted);
         Ok(evicted as u64)
     }
 
     /// Makes room for so many sessions with so many pages of their own inside a shard, so that it takes no
-    /// more of the disk: what is removed is free for others in the same shard alone. Gives for how many.
+    /// more of the disk: what is removed is free for others in the same shard. Gives for how many.
     fn make_room_in(
         &mut self,
         shard: &Arc<Shard>,
@@ -92,13 +108,10 @@ impl Writer {
         let mut given_up = 0;
         for rank in [Rank::Unconfirmed, Rank::Anonymous] {
             loop {
-                let free = self.free_pages(shard)?;
+                let free = self.pages(shard)?.free;
                 // A session may take three pages that are only half full then: in the trees of sessions, of
-                // users and of expiry.
-                if free >= pages + 3 * sessions {
-                    return Ok(sessions);
-                }
-                if free >= pages && given_up >= 2 * sessions {
+                // users and of expiry. Or it takes the place of others in theirs.
+                if free >= pages + 3 * sessions || (free >= pages && given_up >= 2 * sessions) {
                     return Ok(sessions);
                 }
                 let evicted = self.evict(shard, rank, BATCH.max(2 * sessions))?;
@@ -108,41 +121,57 @@ impl Writer {
                 given_up += evicted;
             }
         }
-        let has_pages = self.free_pages(shard)? >= pages;
+        let has_pages = self.pages(shard)?.free >= pages;
         Ok(if has_pages { sessions.min(given_up) } else { 0 })
     }
 
-    fn free_pages(&mut self, shard: &Arc<Shard>) -> Result<u64, Aborted> {
-        let free = rows::free_pages(self.writer(shard)?.connection());
-        Ok(free.map_err(Failure::at(shard.path(), "read"))?)
+    fn pages(&mut self, shard: &Arc<Shard>) -> Result<Pages, Aborted> {
+        let pages = rows::pages(self.writer(shard)?.connection());
+        Ok(pages.map_err(Failure::at(shard.path(), "read"))?)
     }
 
-    /// Has a shard that is full split, by a thread of its own and one at a time. Where that fails, it stays.
-    pub(super) fn split_if_full(&mut self, shard: &Arc<Shard>) {
+    /// Has a shard that is full split into two.
+    pub(super) fn split_if_full(&mut self, shard: &Arc<Shard>, pages: Pages) {
+        if pages.used * PAGE >= self.shard_bytes
+            && let Some(halves) = shard.prefix().halves()
+            && !self.is_disk_low()
+        {
+            self.copy(shard, pages, Vec::from(halves));
+        }
+    }
+
+    /// Has a shard that is mostly empty copied into a file of its own size.
+    pub(super) fn shrink_if_sparse(&mut self, shard: &Arc<Shard>, pages: Pages) {
+        if pages.free >= FEW_PAGES.max(pages.used) {
+            self.copy(shard, pages, vec![shard.prefix()]);
+        }
+    }
+
+    /// Has new shards take the place of one: by a thread of its own, one shard at a time. Where that fails, it
+    /// stays.
+    fn copy(&mut self, shard: &Arc<Shard>, pages: Pages, parts: Vec<Prefix>) {
         if let Some(splitting) = self.splitting.take_if(|it| it.is_finished())
             && !splitting.join().unwrap_or_default()
         {
             self.no_split_before = Some(Instant::now() + SPLIT_AGAIN);
         }
         let is_waiting = self.no_split_before.is_some_and(|at| Instant::now() < at);
-        if is_waiting || self.splitting.is_some() {
+        if is_waiting || self.splitting.is_some() || !self.has_room_for_copy(pages.used * PAGE) {
             return;
         }
-        // What is wrong with it is said when it is used.
-        if self.is_full(shard).unwrap_or_default() {
-            let (folder, shard) = (Arc::clone(&self.folder), Arc::clone(shard));
-            let thread = thread::Builder::new().name("duck-sessions-split".to_owned());
-            self.splitting = thread.spawn(move || split_or_warn(&folder, &shard)).ok();
-        }
+        let (folder, shard) = (Arc::clone(&self.folder), Arc::clone(shard));
+        let thread = thread::Builder::new().name("duck-sessions-split".to_owned());
+        self.splitting = thread
+            .spawn(move || split_or_warn(&folder, &shard, &parts))
+            .ok();
     }
 
-    fn is_full(&mut self, shard: &Arc<Shard>) -> Result<bool, Aborted> {
-        let used = rows::used_pages(self.writer(shard)?.connection());
-        let used = used.map_err(Failure::at(shard.path(), "read"))?;
-        Ok(used * PAGE >= self.shard_bytes
-            && shard.prefix().halves().is_some()
-            && self
-                .bounds
-                .has_room_for_copy(self.folder.path(), used * PAGE))
+    /// Whether the disk has room for a copy of so many bytes, and for the logs beside it.
+    fn has_room_for_copy(&self, bytes: u64) -> bool {
+        statvfs(self.folder.path()).is_ok_and(|disk| {
+            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+            let has_files = disk.f_files == 0 || disk.f_favail >= COPY_FILES;
+            free / 2 >= bytes && has_files
+        })
     }
 }

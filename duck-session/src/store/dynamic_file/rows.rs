@@ -4,6 +4,7 @@ use bytes::Bytes;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ffi, params, params_from_iter};
 
+use super::super::bounds::Rank;
 use super::super::{SessionKey, StoredSession, UserKey, Version};
 use super::place::{Place, Prefix};
 
@@ -50,29 +51,6 @@ const DELETE_ROW: &str = "DELETE FROM sessions WHERE id = ?1";
 const POSTPONE: &str = "UPDATE sessions SET due = ?2 WHERE id = ?1";
 const EVICT: &str = "DELETE FROM sessions WHERE id IN \
      (SELECT id FROM sessions WHERE rank = ?1 ORDER BY due LIMIT ?2)";
-
-/// Which sessions are given up first when there is no more room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rank {
-    /// Nobody is logged in, and it was never written again: its cookie may never have come back.
-    Unconfirmed,
-    /// Nobody is logged in.
-    Anonymous,
-    /// Never given up.
-    User,
-}
-
-impl Rank {
-    const ALL: [Self; 3] = [Self::Unconfirmed, Self::Anonymous, Self::User];
-
-    fn of(session: &StoredSession) -> Self {
-        match (session.user(), session.version().count) {
-            (Some(_), _) => Self::User,
-            (None, 0) => Self::Unconfirmed,
-            (None, _) => Self::Anonymous,
-        }
-    }
-}
 
 /// SQLite's numbers have a sign: this one's order is kept, for indexes.
 fn due(expires: u64) -> i64 {
@@ -246,59 +224,29 @@ pub(super) fn count(connection: &Connection) -> rusqlite::Result<u64> {
     number(connection, "SELECT count(*) FROM sessions")
 }
 
-const COPY: &str = "SELECT * FROM sessions WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
-const PASTE: &str = "INSERT OR REPLACE INTO sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-const VERSIONS: &str =
-    "SELECT id, count, random FROM sessions WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
+/// Copies sessions from another shard, attached as `old`.
+const COPY: &str =
+    "INSERT INTO main.sessions SELECT * FROM old.sessions WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
 
-/// Copies the sessions of these places.
-pub(super) fn copy(from: &Connection, to: &Connection, places: Prefix) -> rusqlite::Result<()> {
-    copy_rows(from, to, places.first().row(), places.last().row())
-}
+/// Removes what was removed there since, or changed.
+const FORGET: &str = "DELETE FROM main.sessions AS copy WHERE NOT EXISTS (SELECT 1 FROM old.sessions AS it \
+     WHERE it.id = copy.id AND it.count = copy.count AND it.random = copy.random)";
 
-fn copy_rows(from: &Connection, to: &Connection, first: i64, last: i64) -> rusqlite::Result<()> {
-    let mut select = from.prepare_cached(COPY)?;
-    let mut insert = to.prepare_cached(PASTE)?;
-    let mut rows = select.query([first, last])?;
-    while let Some(row) = rows.next()? {
-        for column in 0..9 {
-            let value = ToSqlOutput::Borrowed(row.get_ref(column)?);
-            insert.raw_bind_parameter(column + 1, value)?;
-        }
-        insert.raw_execute()?;
-    }
-    Ok(())
+/// Copies what is not there yet.
+const COMPLETE: &str = "INSERT INTO main.sessions SELECT * FROM old.sessions AS it \
+     WHERE id BETWEEN ?1 AND ?2 AND NOT EXISTS (SELECT 1 FROM main.sessions AS copy WHERE copy.id = it.id)";
+
+/// Copies the sessions of these places from the shard attached as `old`.
+pub(super) fn copy(connection: &Connection, places: Prefix) -> rusqlite::Result<()> {
+    let range = [places.first().row(), places.last().row()];
+    connection.execute(COPY, range).map(drop)
 }
 
 /// Brings a copy of these places up to date.
-pub(super) fn copy_changes(
-    from: &Connection,
-    to: &Connection,
-    places: Prefix,
-) -> rusqlite::Result<()> {
-    let mut copied = versions(to, places)?.into_iter().peekable();
-    for (row, version) in versions(from, places)? {
-        while let Some((gone, _)) = copied.next_if(|(copied, _)| *copied < row) {
-            to.prepare_cached(DELETE_ROW)?.execute([gone])?;
-        }
-        if copied.next_if_eq(&(row, version)).is_none() {
-            copied.next_if(|(copied, _)| *copied == row);
-            copy_rows(from, to, row, row)?;
-        }
-    }
-    for (gone, _) in copied {
-        to.prepare_cached(DELETE_ROW)?.execute([gone])?;
-    }
-    Ok(())
-}
-
-fn versions(connection: &Connection, places: Prefix) -> rusqlite::Result<Vec<(i64, (i64, i64))>> {
-    connection
-        .prepare_cached(VERSIONS)?
-        .query_map([places.first().row(), places.last().row()], |row| {
-            Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
-        })?
-        .collect()
+pub(super) fn copy_changes(connection: &Connection, places: Prefix) -> rusqlite::Result<()> {
+    let range = [places.first().row(), places.last().row()];
+    connection.execute(FORGET, [])?;
+    connection.execute(COMPLETE, range).map(drop)
 }
 
 /// What became of a shard, in its `user_version`. A shard that is over holds no session any more. No flipped bits
@@ -306,7 +254,7 @@ fn versions(connection: &Connection, places: Prefix) -> rusqlite::Result<Vec<(i6
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     Live = 0,
-    /// Its sessions are in its two halves.
+    /// Its sessions are in newer ones.
     Split = i32::from_be_bytes(*b"splt") as isize,
     /// Its sessions were removed.
     Cleared = i32::from_be_bytes(*b"clrd") as isize,
@@ -330,15 +278,19 @@ pub(super) fn end(connection: &Connection, fate: Fate) -> rusqlite::Result<()> {
     ))
 }
 
-/// How many pages are in use; what was deleted is free for others.
-pub(super) fn used_pages(connection: &Connection) -> rusqlite::Result<u64> {
-    let pages = number(connection, "PRAGMA page_count")?;
-    Ok(pages.saturating_sub(free_pages(connection)?))
+/// The pages of a shard's file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pages {
+    pub(super) used: u64,
+    /// What was deleted is free for others.
+    pub(super) free: u64,
 }
 
-/// How many pages of the file are free for others.
-pub(super) fn free_pages(connection: &Connection) -> rusqlite::Result<u64> {
-    number(connection, "PRAGMA freelist_count")
+pub(super) fn pages(connection: &Connection) -> rusqlite::Result<Pages> {
+    let all = number(connection, "PRAGMA page_count")?;
+    let free = number(connection, "PRAGMA freelist_count")?;
+    let used = all.saturating_sub(free);
+    Ok(Pages { used, free })
 }
 
 fn number(connection: &Connection, query: &str) -> rusqlite::Result<u64> {
@@ -373,43 +325,40 @@ mod tests {
 
     #[test]
     fn a_copy_is_brought_up_to_date() {
-        let databases = [(), ()].map(|()| Connection::open_in_memory().unwrap());
-        for database in &databases {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("old");
+        let [old, copied] =
+            [Connection::open(&path), Connection::open_in_memory()].map(Result::unwrap);
+        for database in [&old, &copied] {
             database.execute_batch(TABLE).unwrap();
         }
-        let [from, to] = &databases;
+        copied
+            .execute("ATTACH ?1 AS old", [path.to_str().unwrap()])
+            .unwrap();
         let session = |number: u128| {
             let key = SessionKey::from_bytes(number.to_be_bytes());
             StoredSession::new(key, Version::first(), None, 1, "")
         };
-        let old: Vec<_> = (0..100).map(session).collect();
-        for session in &old {
-            assert!(create(from, session).unwrap());
+        let before: Vec<_> = (0..100).map(session).collect();
+        for session in &before {
+            assert!(create(&old, session).unwrap());
         }
-        copy(from, to, Prefix::ALL).unwrap();
-        for (number, session) in old.iter().enumerate() {
+        copy(&copied, Prefix::ALL).unwrap();
+        for (number, session) in before.iter().enumerate() {
             let new = StoredSession::new(*session.key(), session.version().next(), None, 2, "new");
             match number % 7 {
-                0 => assert!(remove(from, session.key(), None).unwrap()),
-                1 => assert!(replace(from, session.version(), &new).unwrap()),
+                0 => assert!(remove(&old, session.key(), None).unwrap()),
+                1 => assert!(replace(&old, session.version(), &new).unwrap()),
                 _ => {}
             }
         }
         for number in 100..120 {
-            assert!(create(from, &session(number)).unwrap());
+            assert!(create(&old, &session(number)).unwrap());
         }
-        copy_changes(from, to, Prefix::ALL).unwrap();
-        let [all, copied] = [from, to].map(|it| page(it, Place(0), 1000).unwrap());
-        let text = |sessions: &[StoredSession]| format!("{sessions:?}");
-        assert_eq!(text(&all), text(&copied));
-        assert!(
-            all.iter()
-                .map(StoredSession::key)
-                .eq(copied.iter().map(StoredSession::key))
-        );
-        assert_eq!(
-            versions(from, Prefix::ALL).unwrap(),
-            versions(to, Prefix::ALL).unwrap()
-        );
+        copy_changes(&copied, Prefix::ALL).unwrap();
+        let [all, copied] = [&old, &copied].map(|it| page(it, Place(0), 1000).unwrap());
+        let fields =
+            |it: &StoredSession| (*it.key(), it.version(), it.expires(), it.bytes().clone());
+        assert!(all.iter().map(fields).eq(copied.iter().map(fields)));
     }
 }

@@ -103,16 +103,14 @@ impl ShardWriter {
 
 #[cfg(test)]
 mod tests {
+    use super::super::draft::Draft;
     use super::super::place::Prefix;
-    use super::super::shard::{Draft, FileId};
+    use super::super::shard::FileId;
     use super::*;
 
     fn shard(folder: &tempfile::TempDir) -> Shard {
         let path = folder.path().join("shard");
-        Draft::write(path.clone(), |_| Ok(()))
-            .unwrap()
-            .finish()
-            .unwrap();
+        Draft::empty(path.clone()).unwrap().finish().unwrap();
         let file = FileId::at(&path).unwrap();
         Shard::new(Prefix::ALL, path, file)
     }

@@ -4,22 +4,28 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
-use super::bounds::Bounds;
+use super::count::Count;
 use super::failure::Failure;
 use super::folder::Folder;
 use super::lock::FolderLock;
 use super::place::Place;
-use super::request::{Answer, Asked, Change, Request};
+use super::request::{Answer, Asked, Change};
 use super::reserve::Reserve;
+use super::rows;
 use super::shard::Shard;
 use super::transaction::{Aborted, ShardWriter};
 use crate::store::Durability;
+use crate::store::bounds::Bounds;
 
 /// How many requests are taken at once: few enough that nobody waits long for the commit.
 const MOST: usize = 256;
 
-/// How often shards may be replaced under a change before it is an error.
-const ATTEMPTS: usize = 20;
+/// What the writer is asked.
+pub(super) enum Request {
+    Change(Asked),
+    /// Anything else, which takes its turn among the changes.
+    Work(Box<dyn FnOnce(&mut Writer) + Send>),
+}
 
 /// The one thread of the process that changes the shards. It commits all that waits for a shard in one
 /// transaction.
@@ -28,6 +34,7 @@ pub(super) struct Writer {
     pub(super) folder: Arc<Folder>,
     pub(super) shard_bytes: u64,
     pub(super) bounds: Bounds,
+    pub(super) count: Count,
     pub(super) reserve: Reserve,
     pub(super) writers: Vec<(Arc<Shard>, ShardWriter)>,
     pub(super) no_split_before: Option<Instant>,
@@ -43,6 +50,7 @@ impl Writer {
             folder,
             shard_bytes,
             bounds,
+            count: Count::default(),
             writers: Vec::new(),
             no_split_before: None,
             splitting: None,
@@ -70,20 +78,11 @@ impl Writer {
     fn serve(&mut self, requests: impl Iterator<Item = Request>) {
         let mut changes = Vec::new();
         for request in requests {
-            // Nobody may have waited: what was done stands.
             match request {
                 Request::Change(asked) => changes.push(asked),
-                Request::Sweep(from, now, most, reply) => {
+                Request::Work(work) => {
                     self.make(std::mem::take(&mut changes));
-                    let _ = reply.send(self.sweep(from, now, most));
-                }
-                Request::Clear(reply) => {
-                    self.make(std::mem::take(&mut changes));
-                    let _ = reply.send(self.clear());
-                }
-                Request::Checkpoint(reply) => {
-                    self.make(std::mem::take(&mut changes));
-                    let _ = reply.send(self.flush());
+                    work(self);
                 }
             }
         }
@@ -116,63 +115,59 @@ impl Writer {
             let lock = FolderLock::acquire(self.folder.path())?;
             shards = self.folder.make_shard(place, &lock)?;
         }
-        shards
-            .at(place)
-            .cloned()
-            .ok_or_else(|| self.folder.restless())
+        let shard = shards.at(place).cloned();
+        shard.ok_or_else(|| Failure::new("the shard that was made is gone"))
     }
 
     /// Makes changes in a shard; gives those that belong elsewhere by now. Where they fail together, each is
     /// tried by itself.
-    fn make_in(&mut self, shard: &Arc<Shard>, mut group: Vec<Asked>) -> Vec<Asked> {
-        match self.try_in(shard, &group) {
+    fn make_in(&mut self, shard: &Arc<Shard>, group: Vec<Asked>) -> Vec<Asked> {
+        let failure = match self.try_in(shard, &group) {
             Ok(answers) => {
                 for (asked, made) in group.into_iter().zip(answers) {
                     answer(asked, Ok(made));
                 }
-                Vec::new()
+                return Vec::new();
             }
-            Err(Aborted::Replaced) => self.route_again(shard, group),
             Err(Aborted::Failed(_)) if group.len() > 1 => {
-                let each = group.drain(..);
-                each.flat_map(|asked| self.make_in(shard, vec![asked]))
-                    .collect()
+                let each = group.into_iter();
+                return each
+                    .flat_map(|asked| self.make_in(shard, vec![asked]))
+                    .collect();
             }
-            Err(Aborted::Failed(failure)) => self.give_up_on(shard, group, &failure),
-        }
-    }
-
-    fn give_up_on(&mut self, shard: &Shard, group: Vec<Asked>, failure: &Failure) -> Vec<Asked> {
-        if failure.is_corruption() {
-            shard.warn(failure);
-            let creates = group.iter().any(|asked| asked.change.created().is_some());
-            if creates && self.folder.set_aside(shard).unwrap_or_default() {
-                self.forget_replaced();
-                return group;
+            Err(Aborted::Replaced) => match self.list_again(shard) {
+                Ok(()) => return group,
+                Err(failure) => failure,
+            },
+            Err(Aborted::Failed(failure)) => {
+                let creates = group.iter().any(|asked| asked.change.created().is_some());
+                if failure.is_corruption() && self.is_set_aside(shard, &failure, creates) {
+                    return group;
+                }
+                failure
             }
-        }
+        };
         for asked in group {
             answer(asked, Err(failure.clone()));
         }
         Vec::new()
     }
 
-    fn route_again(&mut self, shard: &Shard, mut group: Vec<Asked>) -> Vec<Asked> {
-        let replaced = self.folder.replaced(shard).map(drop);
+    /// Does what is to be done about a damaged shard, and returns whether there is another one in its place.
+    fn is_set_aside(&mut self, shard: &Shard, failure: &Failure, creates: bool) -> bool {
+        shard.warn(failure);
+        let is_set_aside = creates && self.folder.set_aside(shard).unwrap_or_default();
+        if is_set_aside {
+            self.forget_replaced();
+        }
+        is_set_aside
+    }
+
+    /// Goes on with the shards that there are now, without one that is over.
+    pub(super) fn list_again(&mut self, shard: &Shard) -> Result<(), Failure> {
+        let listed = self.folder.replaced(shard).map(drop);
         self.forget_replaced();
-        for asked in &mut group {
-            asked.attempts += 1;
-        }
-        let may_go_on = |asked: &mut Asked| replaced.is_ok() && asked.attempts < ATTEMPTS;
-        let again = group.extract_if(.., may_go_on).collect();
-        for asked in group {
-            let failure = replaced.clone().err();
-            answer(
-                asked,
-                Err(failure.unwrap_or_else(|| self.folder.restless())),
-            );
-        }
-        again
+        listed
     }
 
     fn try_in(&mut self, shard: &Arc<Shard>, group: &[Asked]) -> Result<Vec<Answer>, Aborted> {
@@ -194,26 +189,27 @@ impl Writer {
         let mut room = self.make_room(shard, group.iter().filter_map(|it| it.change.created()))?;
         let durability = group.iter().map(|asked| asked.durability).max();
         let durability = durability.unwrap_or(Durability::Crash);
-        let answers = self.transaction(shard, durability, |connection| {
-            let mut make = |asked: &Asked| asked.change.make(connection, &mut room);
-            let answers = group.iter().map(&mut make).collect::<Result<Vec<_>, _>>();
-            Ok(answers.map_err(Failure::at(shard.path(), "written"))?)
+        let creates = group.iter().any(|asked| asked.change.created().is_some());
+        let (answers, pages) = self.transaction(shard, durability, |connection| {
+            let answers = group
+                .iter()
+                .map(|asked| asked.change.make(connection, &mut room))
+                .collect::<Result<Vec<_>, _>>();
+            let pages = || creates.then(|| rows::pages(connection)).transpose();
+            let done = answers.and_then(|answers| Ok((answers, pages()?)));
+            Ok(done.map_err(Failure::at(shard.path(), "written"))?)
         })?;
-        self.count(group.iter().map(|it| &it.change).zip(&answers));
-        if group.iter().any(|asked| asked.change.created().is_some()) {
-            self.split_if_full(shard);
-        }
-        Ok(answers)
-    }
-
-    fn count<'a>(&mut self, made: impl Iterator<Item = (&'a Change, &'a Answer)>) {
-        for (change, answer) in made {
-            match (change, answer) {
-                (Change::Create(_), Answer::Made) => self.bounds.created(1),
-                (Change::Remove(..), Answer::Made) => self.bounds.removed(1),
+        for (asked, answer) in group.iter().zip(&answers) {
+            match (&asked.change, answer) {
+                (Change::Create(_), Answer::Made) => self.count.created(),
+                (Change::Remove(..), Answer::Made) => self.count.removed(1),
                 _ => {}
             }
         }
+        if let Some(pages) = pages {
+            self.split_if_full(shard, pages);
+        }
+        Ok(answers)
     }
 
     pub(super) fn transaction<T>(

@@ -119,7 +119,10 @@ impl KeyAsFolderCache {
     #[must_use]
     pub fn max_sessions(mut self, sessions: usize) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
-            inner.store.room.max_sessions = sessions;
+            inner.store.room.bounds.max_sessions = match sessions {
+                usize::MAX => u64::MAX,
+                sessions => sessions as u64,
+            };
         }
         self
     }
@@ -131,7 +134,7 @@ impl KeyAsFolderCache {
     #[must_use]
     pub fn min_free(mut self, percent: u8) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
-            inner.store.room.min_free = percent;
+            inner.store.room.bounds.min_free = percent;
         }
         self
     }

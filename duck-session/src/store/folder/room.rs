@@ -14,14 +14,12 @@ use std::time::{Duration, Instant};
 
 use super::name::{self, Name};
 use super::record::{self, Found, NAME, Wait, present};
+use crate::store::bounds::{Bounds, Rank};
 use crate::store::directory::Directory;
 use crate::store::{SessionKey, StoredSession, Version};
 
-const MAX_SESSIONS: usize = 1_000_000;
-const MIN_FREE: u8 = 5;
-
 /// How many sessions one `create` removes at most: after a bound was lowered the store shrinks little by little.
-const MOST_REMOVED: usize = 16;
+const MOST_REMOVED: u64 = 16;
 
 /// How many records a search looks at; the bucket that is begun is finished.
 const LOOKS: usize = 8192;
@@ -36,9 +34,7 @@ const WORTHWHILE: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Room {
-    pub(super) max_sessions: usize,
-    /// In percent.
-    pub(super) min_free: u8,
+    pub(super) bounds: Bounds,
     counts: [AtomicUsize; 256],
     candidates: Mutex<Candidates>,
 }
@@ -47,8 +43,7 @@ impl Room {
     /// Counts what is stored.
     pub(super) fn counted(root: &Directory) -> io::Result<Self> {
         let counted = Self {
-            max_sessions: MAX_SESSIONS,
-            min_free: MIN_FREE,
+            bounds: Bounds::default(),
             counts: [const { AtomicUsize::new(0) }; 256],
             candidates: Mutex::default(),
         };
@@ -70,23 +65,28 @@ impl Room {
         bucket: &Directory,
         name: &Name,
     ) -> io::Result<bool> {
-        if self.max_sessions < usize::MAX {
+        let Bounds {
+            max_sessions,
+            min_free,
+        } = self.bounds;
+        if max_sessions < u64::MAX {
             if let Some(folders) = bucket.folders()? {
                 let folders = usize::try_from(folders).unwrap_or(usize::MAX);
                 self.note_counted(name.key(), folders);
             }
-            if self.stored() >= self.max_sessions {
+            if self.stored() >= max_sessions {
                 return Ok(true);
             }
         }
-        let min_free = u64::from(self.min_free);
-        Ok(min_free > 0 && root.free_percent()?.iter().any(|free| *free < min_free))
+        Ok(min_free > 0 && self.bounds.is_low(&root.disk()?))
     }
 
     /// How many sessions there are.
-    fn stored(&self) -> usize {
+    fn stored(&self) -> u64 {
         let counts = self.counts.iter();
-        counts.map(|count| count.load(Ordering::Relaxed)).sum()
+        counts
+            .map(|count| count.load(Ordering::Relaxed) as u64)
+            .sum()
     }
 
     /// A bucket with this key in it was counted.
@@ -120,7 +120,7 @@ impl Room {
         root: &Directory,
         remove: impl Fn(&SessionKey, Version) -> io::Result<bool>,
     ) -> io::Result<bool> {
-        let excess = (self.stored() + 1).saturating_sub(self.max_sessions);
+        let excess = (self.stored() + 1).saturating_sub(self.bounds.max_sessions);
         let wanted = excess.clamp(1, MOST_REMOVED);
         let mut removed = 0;
         while removed < wanted {
@@ -128,7 +128,7 @@ impl Room {
                 break;
             };
             // Otherwise it was written or removed meanwhile.
-            removed += usize::from(remove(&key, version)?);
+            removed += u64::from(remove(&key, version)?);
         }
         Ok(removed > 0)
     }
@@ -193,13 +193,13 @@ impl Candidates {
                 break;
             }
         }
-        found.sort_unstable_by_key(|(modified, _)| *modified);
-        let kind = |came_back: bool| {
-            let found = found.iter().map(|(_, candidate)| *candidate);
-            let kind = found.filter(|(_, version)| (version.count > 0) == came_back);
-            kind.take(REMEMBERED).collect()
+        found.sort_unstable_by_key(|(modified, ..)| *modified);
+        let of_rank = |rank| {
+            let oldest = found.iter().filter(|(_, it, _)| *it == rank);
+            oldest.take(REMEMBERED).map(|(.., it)| *it).collect()
         };
-        (self.never_back, self.back) = (kind(false), kind(true));
+        self.never_back = of_rank(Rank::Unconfirmed);
+        self.back = of_rank(Rank::Anonymous);
         self.last_search = Some(Search {
             ended: Instant::now(),
             took: started.elapsed(),
@@ -217,7 +217,11 @@ impl fmt::Debug for Candidates {
 }
 
 /// Finds the sessions of a bucket that have no user, and returns how many records were read.
-fn look(root: &Directory, bucket: &str, found: &mut Vec<(i128, Candidate)>) -> io::Result<usize> {
+fn look(
+    root: &Directory,
+    bucket: &str,
+    found: &mut Vec<(i128, Rank, Candidate)>,
+) -> io::Result<usize> {
     let Some(folder) = present(root.folder(bucket))? else {
         return Ok(0);
     };
@@ -228,7 +232,8 @@ fn look(root: &Directory, bucket: &str, found: &mut Vec<(i128, Candidate)>) -> i
             record::find(root, name.key(), &name.path(NAME), Wait::Yes)
             && session.user().is_none()
         {
-            found.push((stat.modified, (*session.key(), session.version())));
+            let candidate = (*session.key(), session.version());
+            found.push((stat.modified, Rank::of(&session), candidate));
         }
     }
     Ok(names.len())

@@ -16,6 +16,7 @@ use super::record::{self, BESIDE, Found, NAME, Record, TRIES, Wait, kept_changin
 use super::room::Room;
 use super::slot;
 use super::users::Users;
+use crate::log::{Log, limited};
 use crate::store::directory::Directory;
 use crate::store::{SessionKey, StoredSession, Version};
 
@@ -41,6 +42,7 @@ pub(super) struct Store {
     pub(super) next_bucket: AtomicU8,
     /// The users whose entries the next sweep looks at.
     pub(super) next_users: Mutex<Option<Dir>>,
+    log: Log,
 }
 
 impl Store {
@@ -69,6 +71,7 @@ impl Store {
             users: Users { folder: users },
             next_bucket: AtomicU8::new(0),
             next_users: Mutex::default(),
+            log: Log::default(),
         })
     }
 
@@ -77,7 +80,7 @@ impl Store {
             Found::Nothing => Ok(None),
             Found::Session(session, _) => Ok(Some(session)),
             Found::Garbage => {
-                tracing::warn!(target: "duck_session", "a session file holds no readable record");
+                limited!(self.log, warn, "a session file holds no readable record");
                 Ok(None)
             }
         }
@@ -104,7 +107,7 @@ impl Store {
             }
         }
         if let Some(user) = session.user() {
-            self.users.add(user, session.key(), durable)?;
+            self.users.add(user, session.key(), durable, wait)?;
         }
         let created = self.create_in(&bucket, &name, session, durable, wait);
         match &created {
@@ -201,7 +204,7 @@ impl Store {
         if let Some(user) = session.user()
             && slots.user() != Some(*user)
         {
-            self.users.add(user, session.key(), durable)?;
+            self.users.add(user, session.key(), durable, wait)?;
         }
         if record.has_room(&slots, slot::needed(session)?) {
             record.write(&mut slots, session, durable, || self.sync_path(&name))?;

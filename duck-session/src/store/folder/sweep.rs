@@ -139,7 +139,7 @@ impl Sweep<'_> {
         if users.has(user, key)? {
             return Ok(());
         }
-        users.add(user, key, false)
+        users.add(user, key, false, Wait::Yes)
     }
 
     /// Removes entries of users whose sessions are gone, going on where the last sweep ended.

@@ -5,12 +5,12 @@
 //! longer: the record that it was made for may still be on its way. Whoever reads the entries of a user
 //! loads the sessions, and leaves out those that are somebody else's by now.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::FlockOperation;
 
-use super::record::{TRIES, kept_changing, present};
+use super::record::{TRIES, Wait, kept_changing, present};
 use crate::store::directory::Directory;
 use crate::store::{SessionKey, UserKey};
 
@@ -24,7 +24,16 @@ pub(super) struct Users {
 
 impl Users {
     /// Notes that a session is, or is about to be, a user's.
-    pub(super) fn add(&self, user: &UserKey, key: &SessionKey, durable: bool) -> io::Result<()> {
+    pub(super) fn add(
+        &self,
+        user: &UserKey,
+        key: &SessionKey,
+        durable: bool,
+        wait: Wait,
+    ) -> io::Result<()> {
+        if wait == Wait::No {
+            return Err(ErrorKind::WouldBlock.into()); // for the sweep, which has the lock
+        }
         let user = user.to_hex();
         for _ in 0..TRIES {
             self.folder.make_folder(&user)?;

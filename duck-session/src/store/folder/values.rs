@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::record::Wait;
 use super::store::{Created, Store};
 use crate::clock::Clock;
+use crate::store::bounds::Bounds;
 use crate::store::{SessionKey, StoredSession, Version};
 
 const FORMAT: &str = "values-v2";
@@ -33,8 +34,7 @@ impl Values {
             return Ok(store);
         }
         let mut store = Store::open(&self.dir, FORMAT)?;
-        store.room.max_sessions = usize::MAX;
-        store.room.min_free = 0;
+        store.room.bounds = Bounds::NONE;
         Ok(self.store.get_or_init(|| store))
     }
 

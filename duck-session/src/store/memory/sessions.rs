@@ -18,6 +18,9 @@ impl InMemoryCache {
     }
 }
 
+/// How often a new session is put in when it is the one that has to give way: parts take turns at that.
+const MOST_TRIES: u32 = 3;
+
 /// Every method is ready at once, and keeps the handle that it is given: nothing is copied.
 impl SessionStore for InMemoryCache {
     const IN_PROCESS: bool = true;
@@ -34,21 +37,23 @@ impl SessionStore for InMemoryCache {
     }
 
     async fn create(&self, session: &StoredSession, _: Durability) -> Result<bool> {
-        let held = Held::Session(session.clone());
-        self.check_size(&held)?;
         let hash = self.hash(session.key());
-        let mut shard = self.lock(hash);
-        if shard.session(hash, session.key()).is_some() {
-            return Ok(false);
+        for _ in 0..MOST_TRIES {
+            let held = Held::Session(session.clone());
+            self.check_size(&held)?;
+            let mut shard = self.lock(hash);
+            if shard.session(hash, session.key()).is_some() {
+                return Ok(false);
+            }
+            self.count(&held);
+            shard.insert(hash, held);
+            drop(shard);
+            if !self.make_room() || self.has(session.key()) {
+                return Ok(true);
+            }
+            // It was given up itself: its part had no other, though the next part may.
         }
-        self.count(&held);
-        shard.insert(hash, held);
-        drop(shard);
-        // Where there was nothing else to give up, that was the new session.
-        if self.make_room() && !self.has(session.key()) {
-            return Err(SessionError::Full.into());
-        }
-        Ok(true)
+        Err(SessionError::Full.into())
     }
 
     async fn replace(

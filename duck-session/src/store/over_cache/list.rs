@@ -40,6 +40,7 @@ impl List {
         self.0.retain(|(_, end)| *end > now);
         true
     }
+
     pub(super) fn remove(&mut self, key: &SessionKey) {
         self.0.retain(|(listed, _)| listed != key);
     }

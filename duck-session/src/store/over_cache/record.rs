@@ -1,5 +1,6 @@
 use bytes::Bytes;
 
+use crate::reader::Reader;
 use crate::store::{SessionKey, StoredSession, UserKey, Version};
 
 /// What stands before the bytes of a session: the version's count and random bits, the end, and whether a
@@ -16,24 +17,16 @@ pub(super) fn encode(session: &StoredSession) -> Vec<u8> {
     value
 }
 
-pub(super) fn decode(key: SessionKey, mut value: Bytes) -> Option<StoredSession> {
-    let (count, random) = (number(&mut value)?, number(&mut value)?);
-    let expires = number(&mut value)?;
-    let user = match take::<1>(&mut value)? {
+pub(super) fn decode(key: SessionKey, value: &Bytes) -> Option<StoredSession> {
+    let mut reader = Reader(value);
+    let (count, random) = (reader.number()?, reader.number()?);
+    let expires = reader.number()?;
+    let user = match reader.take()? {
         [0] => None,
-        [1] => Some(UserKey::from_bytes(take(&mut value)?)),
+        [1] => Some(UserKey::from_bytes(reader.take()?)),
         _ => return None,
     };
     let version = Version { count, random };
-    Some(StoredSession::new(key, version, user, expires, value))
-}
-
-fn number(value: &mut Bytes) -> Option<u64> {
-    take(value).map(u64::from_le_bytes)
-}
-
-fn take<const N: usize>(value: &mut Bytes) -> Option<[u8; N]> {
-    let taken = value.first_chunk().copied()?;
-    _ = value.split_to(N);
-    Some(taken)
+    let bytes = value.slice_ref(reader.0);
+    Some(StoredSession::new(key, version, user, expires, bytes))
 }

@@ -104,20 +104,6 @@ async fn each_write_is_saved_and_listed_before_the_session_is_there() {
 }
 
 #[tokio::test]
-async fn a_refused_write_writes_nothing() {
-    let (store, clock) = store();
-    let one = session(KEY, Some(USER), clock.now() + HOUR);
-    assert!(
-        !store
-            .replace(one.version(), &one, Durability::Crash)
-            .await
-            .unwrap()
-    );
-    assert!(!store.remove(&KEY, None, Durability::Crash).await.unwrap());
-    assert_eq!(calls(&store), "get session, get session");
-}
-
-#[tokio::test]
 async fn the_cache_keeps_a_session_longer_than_its_end() {
     let (store, clock) = store();
     let name = session_name(&KEY);

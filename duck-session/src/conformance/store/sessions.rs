@@ -10,45 +10,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 
-use super::promise::{AskedOf, Open, Promise, promises};
-use super::threads::{RUNNERS, side_by_side};
-use super::verdict::{Broken, Verdict, ensure};
-use crate::SessionMiddleware;
-
-/// A storage on trial, and how the middleware uses it.
-pub(super) trait Trial: Send + Sync + Sized {
-    type Storage: 'static;
-
-    fn begin(open: Open<Self::Storage>) -> impl Future<Output = Self> + Send;
-
-    /// The same trial, with the storage opened again beside the one that is open.
-    fn opened_again(&self) -> impl Future<Output = Self> + Send;
-
-    /// The same trial, with the storage closed and opened again.
-    fn reopened(self) -> impl Future<Output = Self> + Send;
-
-    /// Sessions over the storage, which is registered under this name.
-    fn sessions(&self, name: &str) -> SessionMiddleware;
-}
-
-/// What sessions promise over every storage.
-pub(super) fn over_any<T: Trial>() -> Vec<Promise<T::Storage>> {
-    promises! { T:
-        All: self::knows_a_visitor_again "a session is found again, and gone after a logout",
-        All: self::counts_parallel_updates "of 200 updates of one session at once, all count",
-        All: self::keeps_both_keys "two requests keep each other's values",
-        All: self::keeps_a_logout "a slow save does not undo a logout",
-        All: self::gives_up_the_old_id "after a login or a new id, the old id reads and changes nothing",
-        Outliving: self::outlive_the_site "sessions outlive the site, logouts too",
-    }
-}
-
-/// What they promise besides over a storage that several processes may use.
-pub(super) fn over_shared<T: Trial>() -> Vec<Promise<T::Storage>> {
-    promises! { T:
-        Shared: self::two_sites_share "two sites over one storage count together",
-    }
-}
+use super::super::threads::{RUNNERS, side_by_side};
+use super::super::verdict::{Broken, Verdict, ensure};
+use super::trial::Trial;
+use crate::store::SessionStore;
 
 const COOKIE: &str = "session_id";
 
@@ -96,7 +61,7 @@ struct Visitor {
 }
 
 impl Visitor {
-    async fn of(trial: &impl Trial) -> std::result::Result<Self, Broken> {
+    async fn of<S: SessionStore>(trial: &Trial<S>) -> std::result::Result<Self, Broken> {
         let settings = Settings::default()
             .with(
                 "SECRET_KEY",
@@ -206,7 +171,7 @@ async fn cycle(request: Request) -> Result<&'static str> {
     Ok("")
 }
 
-async fn knows_a_visitor_again<T: Trial>(trial: T) -> Verdict {
+pub(super) async fn knows_a_visitor_again<S: SessionStore>(trial: Trial<S>) -> Verdict {
     let visitor = Visitor::of(&trial).await?;
     visitor.expect("/get/a", "nothing", "at first").await?;
     visitor.ask("/set/a").await?;
@@ -223,7 +188,7 @@ async fn knows_a_visitor_again<T: Trial>(trial: T) -> Verdict {
     stolen.expect("/get/a", "nothing", "after a logout").await
 }
 
-async fn counts_parallel_updates<T: Trial>(trial: T) -> Verdict {
+pub(super) async fn counts_parallel_updates<S: SessionStore>(trial: Trial<S>) -> Verdict {
     const EACH: usize = 200 / RUNNERS;
     let visitor = Visitor::of(&trial).await?;
     visitor.ask("/login").await?;
@@ -239,7 +204,7 @@ async fn counts_parallel_updates<T: Trial>(trial: T) -> Verdict {
     visitor.expect("/user", "ada", "after 200 updates").await
 }
 
-async fn keeps_both_keys<T: Trial>(trial: T) -> Verdict {
+pub(super) async fn keeps_both_keys<S: SessionStore>(trial: Trial<S>) -> Verdict {
     let visitor = Visitor::of(&trial).await?;
     visitor.ask("/set/begun").await?;
     let (slow, fast) = (visitor.ask("/slow"), visitor.ask("/set/fast"));
@@ -250,7 +215,7 @@ async fn keeps_both_keys<T: Trial>(trial: T) -> Verdict {
     visitor.expect("/get/slow", "\"1\"", when).await
 }
 
-async fn keeps_a_logout<T: Trial>(trial: T) -> Verdict {
+pub(super) async fn keeps_a_logout<S: SessionStore>(trial: Trial<S>) -> Verdict {
     let visitor = Visitor::of(&trial).await?;
     visitor.ask("/login").await?;
     let tab = visitor.tab();
@@ -270,7 +235,7 @@ async fn keeps_a_logout<T: Trial>(trial: T) -> Verdict {
     tab.expect("/get/slow", "nothing", when).await
 }
 
-async fn gives_up_the_old_id<T: Trial>(trial: T) -> Verdict {
+pub(super) async fn gives_up_the_old_id<S: SessionStore>(trial: Trial<S>) -> Verdict {
     let visitor = Visitor::of(&trial).await?;
     visitor.ask("/set/a").await?;
     for renews in ["/cycle", "/login"] {
@@ -288,7 +253,7 @@ async fn gives_up_the_old_id<T: Trial>(trial: T) -> Verdict {
     visitor.expect("/user", "ada", "after a login").await
 }
 
-async fn outlive_the_site<T: Trial>(trial: T) -> Verdict {
+pub(super) async fn outlive_the_site<S: SessionStore>(trial: Trial<S>) -> Verdict {
     let first = Visitor::of(&trial).await?;
     first.ask("/login").await?;
     first.client.site().stop().await;
@@ -308,7 +273,7 @@ async fn outlive_the_site<T: Trial>(trial: T) -> Verdict {
         .await
 }
 
-async fn two_sites_share<T: Trial>(trial: T) -> Verdict {
+pub(super) async fn two_sites_share<S: SessionStore>(trial: Trial<S>) -> Verdict {
     let here = Visitor::of(&trial).await?;
     let there = Visitor::of(&trial.opened_again().await).await?;
     here.ask("/set/a").await?;

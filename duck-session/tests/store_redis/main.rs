@@ -1,0 +1,50 @@
+//! `RedisCache` on real servers, which the tests start themselves: alone, as a Cluster, under Sentinels, with other
+//! processes and in trouble.
+//!
+//! What takes long is behind `--ignored`.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod cluster;
+mod conformance;
+mod log;
+mod processes;
+mod proxy;
+mod records;
+mod secrecy;
+mod sentinel;
+mod server;
+mod site;
+mod start;
+mod trouble;
+
+use duck_session::store::{
+    Durability, RedisCache, SessionKey, SessionStore, StoredSession, UserKey, Version,
+};
+
+/// An end that no test lives to see.
+const LATER: u64 = 4_000_000_000_000;
+
+fn key(number: u64) -> SessionKey {
+    let mut bytes = [7; 16];
+    bytes[..8].copy_from_slice(&number.to_be_bytes());
+    SessionKey::from_bytes(bytes)
+}
+
+fn session(number: u64, user: Option<UserKey>, expires: u64) -> StoredSession {
+    StoredSession::new(key(number), Version::first(), user, expires, "sealed")
+}
+
+/// The version after this one, with these bytes.
+fn next(old: &StoredSession, bytes: impl Into<Vec<u8>>) -> StoredSession {
+    let (version, user) = (old.version().next(), old.user().copied());
+    StoredSession::new(*old.key(), version, user, old.expires(), bytes.into())
+}
+
+async fn create(store: &RedisCache, session: &StoredSession) {
+    assert!(store.create(session, Durability::Crash).await.unwrap());
+}
+
+async fn replace(store: &RedisCache, old: &StoredSession, new: &StoredSession) -> bool {
+    let replaced = store.replace(old.version(), new, Durability::Crash);
+    replaced.await.unwrap()
+}
