@@ -423,6 +423,11 @@ mod tests {
                 "it came in time"
             );
         }
+        assert_eq!(
+            verifiers.standing(&digest(5), 10, || 10),
+            Standing::Replaced,
+            "the clock was set back"
+        );
         verifiers.replace(digest(20), 1000);
         assert_eq!(
             verifiers.standing(&digest(5), 2000, || 1_000_000),

@@ -87,6 +87,16 @@ pub trait SessionEngine: Send + Sync + 'static {
 }
 
 /// What an engine answers: most do it later, one that need not wait for anything may do it now.
+///
+/// ```
+/// use duck::session::NowOrLater;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// assert_eq!(NowOrLater::Now(7).get().await, 7);
+/// assert_eq!(NowOrLater::later(async { 7 }).get().await, 7);
+/// # }
+/// ```
 pub enum NowOrLater<'a, T> {
     /// This is it.
     Now(T),

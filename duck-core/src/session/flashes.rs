@@ -133,12 +133,7 @@ impl Inner {
         let taken = Taken::default();
         let changes = self.state().take_out(FLASHES, &taken)?;
         if let Some(changes) = changes {
-            let commit = self
-                .engine
-                .clone()
-                .commit(&self.visitor, changes)
-                .get()
-                .await;
+            let commit = self.commit(changes).get().await;
             let is_ours = matches!(commit, Ok(Commit::Saved { .. }));
             self.state().note(commit)?;
             if !is_ours {

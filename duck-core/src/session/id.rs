@@ -28,6 +28,13 @@ impl SessionId {
     }
 
     /// The id made of the halves one after the other.
+    ///
+    /// ```
+    /// use duck::session::SessionId;
+    ///
+    /// let id = SessionId::from_bytes([7; 32]);
+    /// assert_eq!((id.selector(), id.verifier()), (&[7; 16], &[7; 16]));
+    /// ```
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         let [selector, verifier] = [0, 16].map(|from| std::array::from_fn(|at| bytes[from + at]));
         Self::new(selector, verifier)

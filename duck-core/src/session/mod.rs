@@ -130,6 +130,10 @@ impl Inner {
         state.forced
     }
 
+    fn commit(&self, changes: Changes) -> NowOrLater<'static, Result<Commit, SessionError>> {
+        self.engine.clone().commit(&self.visitor, changes)
+    }
+
     /// Writes what the end of a request has to write: its changes, or that it was there.
     fn last_commit(
         &self,
@@ -139,7 +143,7 @@ impl Inner {
         state.take_failure(keep_data)?;
         if let Some(changes) = state.take_changes(keep_data) {
             drop(state);
-            return Ok(self.engine.clone().commit(&self.visitor, changes));
+            return Ok(self.commit(changes));
         }
         let visited = state.visited().filter(|_| keep_data);
         let touch = visited.and_then(|record| self.engine.clone().touch(record));
@@ -167,12 +171,7 @@ impl Inner {
         let Some(changes) = changes else {
             return Ok(());
         };
-        let commit = self
-            .engine
-            .clone()
-            .commit(&self.visitor, changes)
-            .get()
-            .await;
+        let commit = self.commit(changes).get().await;
         self.state().note(commit)
     }
 }

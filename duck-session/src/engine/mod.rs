@@ -133,8 +133,8 @@ impl<S: SessionStore> StoreEngine<S> {
         }))
     }
 
-    /// What the work gives, where it does not wait for anything: then it needs no memory of its own. What
-    /// waits for others who write the same session has written nothing so far, and begins again.
+    /// What the work gives, where it does not wait for anything: then it needs no memory of its own. Only writes
+    /// that others were faster than wait. Such a write has not changed its session so far, and begins again.
     fn at_once<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         if S::IN_PROCESS && !self.binding.exists() {
             return work.now_or_never();

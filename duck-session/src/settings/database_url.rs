@@ -4,6 +4,17 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 /// `SESSION_DATABASE_URL`. There may be a password in it, so it is shown nowhere.
+///
+/// ```
+/// use duck::Settings;
+/// use duck_session::SessionSettings;
+///
+/// let settings = Settings::from_toml("SESSION_DATABASE_URL = 'postgres://me:secret@host/site'")?;
+/// let url = SessionSettings::from_settings(&settings)?.session_database_url.unwrap();
+/// assert_eq!(url.as_str(), "postgres://me:secret@host/site");
+/// assert_eq!(format!("{url:?}"), "[redacted]");
+/// # Ok::<(), duck::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct DatabaseUrl(String);

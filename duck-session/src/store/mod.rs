@@ -73,7 +73,8 @@ pub use deadpool_postgres;
 /// is promised here.
 pub trait SessionStore: Send + Sync + 'static {
     /// Whether sessions never leave the memory of this process. They are then neither sealed nor encoded,
-    /// and their keys are not hashed. Every method has to be ready when it is first polled.
+    /// and their keys are not hashed. Every method has to be ready when it is first polled: one that
+    /// waits for a lock of tokio may not be, even if the lock is free.
     const IN_PROCESS: bool = false;
 
     /// Whether other processes may use the store at the same time: whether `create`, `replace` and

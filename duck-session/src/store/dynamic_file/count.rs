@@ -1,5 +1,7 @@
 use std::time::{Duration, Instant};
 
+use super::request::{Answer, Change};
+
 /// How often the sessions are counted again while the store is full.
 const AGAIN: Duration = Duration::from_secs(10);
 
@@ -38,7 +40,16 @@ impl Count {
         Ok(max.saturating_sub(self.0.insert(known).sessions))
     }
 
-    pub(super) fn created(&mut self) {
+    /// What became of a change.
+    pub(super) fn note(&mut self, change: &Change, answer: Answer) {
+        match (change, answer) {
+            (Change::Create(_), Answer::Made) => self.created(),
+            (Change::Remove(..), Answer::Made) => self.removed(1),
+            _ => {}
+        }
+    }
+
+    fn created(&mut self) {
         if let Some(known) = &mut self.0 {
             known.sessions += 1;
             known.created += 1;

@@ -30,7 +30,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use duck::Result;
-use duck::session::SessionError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
@@ -40,7 +39,8 @@ use self::folder::Folder;
 pub use self::one_file::SqliteFile;
 pub use self::options::DynamicFileOptions;
 use self::place::Place;
-use self::request::{Answer, Asked, Change, Reply};
+use self::request::{Asked, Change, Reply};
+use self::rows::LOOKS_PER_REMOVAL;
 use self::shard::Read;
 use self::writer::{Request, Writer};
 use super::{Durability, Page, SessionKey, SessionStore, StoredSession, UserKey, Version};
@@ -52,10 +52,6 @@ const FILLED: usize = 1024;
 
 /// Between two slices of a sweep, so that other processes come to their turn.
 const PAUSE: Duration = Duration::from_millis(1);
-
-/// A sweep also meets sessions that were prolonged; it looks at no more than so many times what it was
-/// asked to remove.
-const LOOKS_PER_REMOVAL: usize = 4;
 
 /// Keeps sessions in a folder of SQLite databases, the shards, that several processes may share.
 ///
@@ -133,11 +129,7 @@ impl DynamicFileCache {
                 reply,
             })
         };
-        match self.ask(request).await? {
-            Answer::Made => Ok(true),
-            Answer::Refused => Ok(false),
-            Answer::Full => Err(SessionError::Full.into()),
-        }
+        self.ask(request).await?.into_result()
     }
 
     /// Has the writer do something, in its turn.

@@ -3,7 +3,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use duck::session::SessionError;
 use duck::settings::SettingsError;
 use duck::{Result, Settings};
 use rusqlite::Connection;
@@ -16,7 +15,7 @@ use super::failure::Failure;
 use super::page::{after, cursor, parse};
 use super::place::{Place, Prefix};
 use super::request::{Answer, Change};
-use super::rows::{self, Fate};
+use super::rows::{self, BATCH, Fate, LOOKS_PER_REMOVAL};
 use super::shard::{FileId, Read, Shard};
 use super::transaction::{Aborted, ShardWriter};
 use crate::settings::{DatabaseUrl, SessionSettings};
@@ -24,14 +23,8 @@ use crate::store::bounds::{Bounds, Rank};
 use crate::store::page::WRONG_CURSOR;
 use crate::store::{Durability, Page, SessionKey, SessionStore, StoredSession, UserKey, Version};
 
-/// How many sessions are given up at once, where there may be no more.
-const BATCH: usize = 64;
-
 /// Sessions that a sweep looks at in one transaction: others write in between.
 const SWEPT: usize = 32;
-
-/// A sweep also meets sessions that were prolonged; it looks at no more than so many times what it was asked to remove.
-const LOOKS_PER_REMOVAL: usize = 4;
 
 /// Keeps sessions in one SQLite file, which several processes of one machine may share: `SESSION_STORAGE =
 /// "DatabaseCache"` with `SESSION_DATABASE_URL = "sqlite:sessions.db"`.
@@ -112,14 +105,8 @@ impl SqliteFile {
     }
 
     async fn change(&self, change: Change, durability: Durability) -> Result<bool> {
-        match self
-            .run(move |inner| inner.change(&change, durability))
-            .await?
-        {
-            Answer::Made => Ok(true),
-            Answer::Refused => Ok(false),
-            Answer::Full => Err(SessionError::Full.into()),
-        }
+        let changing = self.run(move |inner| inner.change(&change, durability));
+        changing.await?.into_result()
     }
 }
 
@@ -184,22 +171,15 @@ impl Inner {
 
     fn change(&self, change: &Change, durability: Durability) -> Result<Answer, Failure> {
         let folder = self.path.parent().unwrap_or(&self.path);
-        let answer = self.write(durability, |connection, bounds, count| {
+        self.write(durability, |connection, bounds, count| {
             let mut room = match change.created() {
                 Some(_) => room(connection, bounds, count, folder)?,
                 None => 0,
             };
-            change.make(connection, &mut room)
-        })?;
-        if answer == Answer::Made {
-            let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-            match change {
-                Change::Create(_) => writer.count.created(),
-                Change::Remove(..) => writer.count.removed(1),
-                Change::Replace(..) => {}
-            }
-        }
-        Ok(answer)
+            let answer = change.make(connection, &mut room)?;
+            count.note(change, answer);
+            Ok(answer)
+        })
     }
 
     fn sweep(&self, now: u64, most: usize) -> Result<usize, Failure> {

@@ -1,3 +1,5 @@
+use duck::Result;
+use duck::session::SessionError;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
@@ -32,6 +34,17 @@ pub(super) enum Answer {
     Refused,
     /// There is no room for another session, and nothing that could be given up.
     Full,
+}
+
+impl Answer {
+    /// What the store says of the change.
+    pub(super) fn into_result(self) -> Result<bool> {
+        match self {
+            Self::Made => Ok(true),
+            Self::Refused => Ok(false),
+            Self::Full => Err(SessionError::Full.into()),
+        }
+    }
 }
 
 impl Change {

@@ -9,16 +9,13 @@ use rustix::fs::statvfs;
 use super::connection::PAGE;
 use super::failure::Failure;
 use super::place::Prefix;
-use super::rows::{self, Pages};
+use super::rows::{self, BATCH, Pages};
 use super::shard::Shard;
 use super::split::split_or_warn;
 use super::transaction::Aborted;
 use super::writer::Writer;
 use crate::store::bounds::Rank;
 use crate::store::{Durability, StoredSession};
-
-/// How many sessions are given up at once at least, where there may be so many that it does not matter.
-const BATCH: u64 = 64;
 
 /// When a shard is looked at again after it could not be split: it holds more than it should, which only costs
 /// time.
@@ -88,7 +85,6 @@ impl Writer {
     }
 
     fn evict(&mut self, shard: &Arc<Shard>, rank: Rank, most: u64) -> Result<u64, Aborted> {
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
         let evicted = self.transaction(shard, Durability::Crash, |connection| {
             let evicted = rows::evict(connection, rank, most);
             Ok(evicted.map_err(Failure::at(shard.path(), "written"))?)

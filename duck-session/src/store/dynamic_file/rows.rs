@@ -8,6 +8,13 @@ use super::super::bounds::Rank;
 use super::super::{SessionKey, StoredSession, UserKey, Version};
 use super::place::{Place, Prefix};
 
+/// How many sessions are given up at once at least, where there may be so many that it does not matter.
+pub(super) const BATCH: u64 = 64;
+
+/// A sweep also meets sessions that were prolonged; it looks at no more than so many times what it was asked to
+/// remove.
+pub(super) const LOOKS_PER_REMOVAL: usize = 4;
+
 /// `id` is the [`Place`] of the key. `due` is when the sweep looks at a session: it may be before
 /// `expires`, never after it, so that a write that prolongs a session leaves the indexes alone.
 pub(super) const TABLE: &str = "
@@ -208,10 +215,11 @@ fn due_rows(
 }
 
 /// Removes up to so many sessions of this rank, the oldest first.
-pub(super) fn evict(connection: &Connection, rank: Rank, most: usize) -> rusqlite::Result<usize> {
+pub(super) fn evict(connection: &Connection, rank: Rank, most: u64) -> rusqlite::Result<usize> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
     connection
         .prepare_cached(EVICT)?
-        .execute([rank as i64, limit(most)])
+        .execute([rank as i64, most])
 }
 
 /// Fails where nothing can be read.

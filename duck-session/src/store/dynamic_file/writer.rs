@@ -200,11 +200,7 @@ impl Writer {
             Ok(done.map_err(Failure::at(shard.path(), "written"))?)
         })?;
         for (asked, answer) in group.iter().zip(&answers) {
-            match (&asked.change, answer) {
-                (Change::Create(_), Answer::Made) => self.count.created(),
-                (Change::Remove(..), Answer::Made) => self.count.removed(1),
-                _ => {}
-            }
+            self.count.note(&asked.change, *answer);
         }
         if let Some(pages) = pages {
             self.split_if_full(shard, pages);

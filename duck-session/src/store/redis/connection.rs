@@ -203,6 +203,14 @@ fn is_refused(error: &RedisError) -> bool {
     )
 }
 
+/// The node that another one says to ask.
+fn redirection(error: &RedisError) -> Option<SingleNodeRoutingInfo> {
+    let (address, _) = error.redirect_node()?;
+    let (host, port) = address.rsplit_once(':')?;
+    let (host, port) = (host.to_owned(), port.parse().ok()?);
+    Some(SingleNodeRoutingInfo::ByAddress { host, port })
+}
+
 impl Link {
     /// Sends a command, and follows a slot that moves to another node, or has moved.
     async fn send(&mut self, cmd: &Cmd, slot: Option<u16>) -> RedisResult<Value> {
@@ -226,17 +234,9 @@ impl Link {
             },
             answer => return answer,
         };
-        let Some((host, port)) = error
-            .redirect_node()
-            .and_then(|(it, _)| it.rsplit_once(':'))
-        else {
+        let Some(node) = redirection(&error) else {
             return Err(error);
         };
-        let Ok(port) = port.parse() else {
-            return Err(error);
-        };
-        let host = host.to_owned();
-        let node = SingleNodeRoutingInfo::ByAddress { host, port };
         if is_moved {
             let node = RoutingInfo::SingleNode(node);
             return cluster.route_command(cmd.clone(), node).await;

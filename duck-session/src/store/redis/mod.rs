@@ -149,6 +149,14 @@ impl RedisCache {
         asking.await.map_err(failure)
     }
 
+    /// Removes a record, and returns how many there were.
+    async fn unlink(&self, key: &SessionKey, again: Again) -> Result<u64> {
+        let mut unlink = cmd("UNLINK");
+        unlink.arg(self.0.names.session(key));
+        let asking = self.0.connection.ask(&unlink, again);
+        asking.await.map_err(failure)
+    }
+
     /// Removes entries without a record from a user's list.
     async fn prune(&self, user: &UserKey, entries: &[Vec<u8>]) -> Result<()> {
         let pruning = self.0.connection.call(&PRUNE, Again::May, |call| {
@@ -216,23 +224,14 @@ impl SessionStore for RedisCache {
         expected: Option<Version>,
         _: Durability,
     ) -> Result<bool> {
-        let name = self.0.names.session(key);
-        let connection = &self.0.connection;
-        let removed: u64 = match expected {
-            None => {
-                connection
-                    .ask(cmd("UNLINK").arg(name), Again::MustNot)
-                    .await
-            }
-            Some(expected) => {
-                let expected = record::version(expected);
-                let removing = connection.call(&REMOVE, Again::MustNot, |call| {
-                    call.arg(&name).arg(&expected);
-                });
-                removing.await
-            }
-        }
-        .map_err(failure)?;
+        let Some(expected) = expected else {
+            return Ok(self.unlink(key, Again::MustNot).await? > 0);
+        };
+        let removing = self.0.connection.call(&REMOVE, Again::MustNot, |call| {
+            call.arg(self.0.names.session(key))
+                .arg(&record::version(expected));
+        });
+        let removed: u64 = removing.await.map_err(failure)?;
         Ok(removed > 0)
     }
 

@@ -3,19 +3,28 @@
 //! `SCAN` gives names in no order, and some twice. So the keys of a pass are sorted, and a page goes on behind the last
 //! key of the one before.
 
+use std::vec;
+
+use duck::Result;
 use redis::cmd;
 
 use super::connection::Again;
 use super::listing::Listing;
 use super::{RedisCache, failure};
 use crate::store::{Page, SessionKey};
-use duck::Result;
 
-/// How many keys are kept in memory at once: 16 MiB.
+/// How many keys are kept between two pages: 16 MiB, and twice as many while they are looked for.
 const MOST_KEYS: usize = 1 << 20;
 
 /// How many names the server looks at for one `SCAN`, in which nobody else is served.
 const NAMES_AT_ONCE: usize = 500;
+
+/// How far a look at the keys of all nodes has come.
+struct Scan {
+    nodes: vec::IntoIter<Option<u16>>,
+    /// The node that is being asked, and where it goes on.
+    place: Option<(Option<u16>, u64)>,
+}
 
 impl RedisCache {
     pub(super) async fn page_after(&self, after: Option<SessionKey>, limit: usize) -> Result<Page> {
@@ -51,19 +60,12 @@ impl RedisCache {
             keys.truncate(MOST_KEYS);
             is_cut
         };
-        for node in self.0.connection.nodes().await.map_err(failure)? {
-            let mut cursor = 0;
-            loop {
-                let (next, keys) = self.scan(node, cursor).await?;
-                let behind = |key: &SessionKey| after.is_none_or(|after| *key > after);
-                listing.keys.extend(keys.into_iter().filter(behind));
-                if listing.keys.len() > 2 * MOST_KEYS {
-                    listing.is_cut |= first(&mut listing.keys);
-                }
-                cursor = next;
-                if cursor == 0 {
-                    break;
-                }
+        let mut scan = self.scan().await?;
+        while let Some(keys) = self.more_keys(&mut scan).await? {
+            let behind = |key: &SessionKey| after.is_none_or(|after| *key > after);
+            listing.keys.extend(keys.into_iter().filter(behind));
+            if listing.keys.len() > 2 * MOST_KEYS {
+                listing.is_cut |= first(&mut listing.keys);
             }
         }
         listing.is_cut |= first(&mut listing.keys);
@@ -71,42 +73,40 @@ impl RedisCache {
         Ok(listing)
     }
 
-    async fn unlink(&self, key: &SessionKey) -> Result<()> {
-        let mut unlink = cmd("UNLINK");
-        unlink.arg(self.0.names.session(key));
-        let asking = self.0.connection.ask(&unlink, Again::May);
-        asking.await.map(|_: u64| ()).map_err(failure)
+    /// A look at the keys of all nodes.
+    async fn scan(&self) -> Result<Scan> {
+        let nodes = self.0.connection.nodes().await.map_err(failure)?;
+        Ok(Scan {
+            nodes: nodes.into_iter(),
+            place: None,
+        })
     }
 
-    /// A part of a node's keys, and where the next one begins; 0 after the last.
-    async fn scan(&self, node: Option<u16>, cursor: u64) -> Result<(u64, Vec<SessionKey>)> {
+    /// Some more keys, or none of many names; `None` after the last ones.
+    async fn more_keys(&self, scan: &mut Scan) -> Result<Option<Vec<SessionKey>>> {
+        let next_node = || Some((scan.nodes.next()?, 0));
+        let Some((node, cursor)) = scan.place.take().or_else(next_node) else {
+            return Ok(None);
+        };
         let names = &self.0.names;
-        let mut scan = cmd("SCAN");
-        scan.arg(cursor).arg("MATCH").arg(names.all_sessions());
-        scan.arg("COUNT").arg(NAMES_AT_ONCE);
+        let mut ask = cmd("SCAN");
+        ask.arg(cursor).arg("MATCH").arg(names.all_sessions());
+        ask.arg("COUNT").arg(NAMES_AT_ONCE);
         // A cursor means something to the server that gave it, and to no other.
-        let asking = self.0.connection.ask_node(&scan, Again::MustNot, node);
+        let asking = self.0.connection.ask_node(&ask, Again::MustNot, node);
         let (next, found): (u64, Vec<Vec<u8>>) = asking.await.map_err(failure)?;
+        scan.place = (next != 0).then_some((node, next));
         let keys = found.iter().filter_map(|name| names.key(name));
-        Ok((next, keys.collect()))
+        Ok(Some(keys.collect()))
     }
 
     /// Removes every record there is. Entries of users' lists go when they are next looked at, or by themselves: one
     /// of a session that begins right now must stay.
     pub(super) async fn remove_all(&self) -> Result<()> {
-        for node in self.0.connection.nodes().await.map_err(failure)? {
-            let mut cursor = 0;
-            loop {
-                let (next, keys) = self.scan(node, cursor).await?;
-                if !keys.is_empty() {
-                    let removing = keys.iter().map(|key| self.unlink(key));
-                    futures_util::future::try_join_all(removing).await?;
-                }
-                cursor = next;
-                if cursor == 0 {
-                    break;
-                }
-            }
+        let mut scan = self.scan().await?;
+        while let Some(keys) = self.more_keys(&mut scan).await? {
+            let removing = keys.iter().map(|key| self.unlink(key, Again::May));
+            futures_util::future::try_join_all(removing).await?;
         }
         Ok(())
     }
