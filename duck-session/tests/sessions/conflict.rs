@@ -99,3 +99,21 @@ async fn a_login_succeeds_whatever_others_saved() {
     assert_eq!(read(&late, "/user").await, "7");
     assert_eq!(read(&late, "/get/c").await, "\"3\"");
 }
+
+/// Whoever changes no value undoes nobody's change, and has nothing to lose.
+#[tokio::test]
+async fn a_new_id_alone_takes_over_what_others_saved() {
+    for mode in ["fail", "last_write_wins"] {
+        let cache = ScriptedStore::default();
+        let client = visit_store(with(mode), &cache, []).await;
+        read(&client, "/set/a/1").await;
+        let late = with_id(&client, &id(&client));
+        let gate = cache.hold(Op::Replace, When::Before);
+        tokio::join!(read(&late, "/cycle"), async {
+            gate.reached().await;
+            read(&client, "/set/c/3").await;
+            gate.open();
+        });
+        assert_eq!(read(&late, "/get/c").await, "\"3\"", "{mode}");
+    }
+}

@@ -574,6 +574,47 @@ async fn a_logout_of_a_client_that_goes_away_in_the_view_holds() {
     assert_eq!(cache.len(), 0);
 }
 
+/// The view has returned, and a save of the same request is still under way.
+#[tokio::test(start_paused = true)]
+async fn a_logout_of_a_client_that_goes_away_before_it_is_saved_holds() {
+    let gate = Gate::new();
+    let logout = page("/save-and-logout", {
+        let gate = gate.clone();
+        move |request: Request| {
+            let gate = gate.clone();
+            async move {
+                request.session.set("b", 2).await?;
+                let session = request.session.clone();
+                tokio::spawn(async move { session.save().await });
+                gate.pass().await;
+                request.session.logout().await?;
+                Ok(text(""))
+            }
+        }
+    });
+    let (client, cache) = scripted([logout]).await;
+    read(&client, "/login/7").await;
+    let tab = with_id(&client, &id(&client));
+    let saving = cache.hold(Op::Replace, When::Before);
+    {
+        let mut request = pin!(tab.get("/save-and-logout").into_future());
+        let until_it_waits = async {
+            saving.reached().await;
+            gate.open();
+            // The clock is one that moves when there is nothing else left to do.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        };
+        tokio::select! {
+            _ = &mut request => panic!("it is held"),
+            () = until_it_waits => {}
+        }
+    }
+    saving.open();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(read(&tab, "/user").await, "nobody");
+    assert_eq!(cache.len(), 0);
+}
+
 #[tokio::test]
 async fn a_guarded_value_that_cannot_be_stored_fails_the_page() {
     let more = [page("/grow", async |request| {

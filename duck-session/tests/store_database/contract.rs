@@ -169,3 +169,32 @@ async fn clearing_many_takes_all() {
     store.clear().await.unwrap();
     assert!(store.page(None, 10).await.unwrap().sessions.is_empty());
 }
+
+/// A logout that is under way takes one of the rows that a statement was to delete.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clearing_goes_on_beside_a_logout() {
+    let Some(server) = shared() else { return };
+    let database = server.database().await;
+    let store = DatabaseCache::open(&server.url(&database)).await.unwrap();
+    for number in 0..1200 {
+        let new = session(number, "x");
+        assert!(store.create(&new, Durability::Crash).await.unwrap());
+    }
+    let mut other = server.client(&database).await;
+    let logout = other.transaction().await.unwrap();
+    let remove = "DELETE FROM duck_sessions WHERE key = (SELECT key FROM duck_sessions ORDER BY key LIMIT 1)";
+    assert_eq!(logout.execute(remove, &[]).await.unwrap(), 1);
+    let clearing = tokio::spawn({
+        let store = store.clone();
+        async move { store.clear().await.unwrap() }
+    });
+    let admin = server.client(&database).await;
+    let waits = "SELECT count(*) FROM pg_stat_activity \
+         WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while admin.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    logout.commit().await.unwrap();
+    clearing.await.unwrap();
+    assert!(store.page(None, 10).await.unwrap().sessions.is_empty());
+}

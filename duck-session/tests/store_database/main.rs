@@ -8,6 +8,7 @@ mod cut;
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../faults/disk.rs"]
 mod disk;
+mod pages;
 mod processes;
 mod schema;
 mod secrecy;

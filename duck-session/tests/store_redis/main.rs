@@ -7,6 +7,8 @@
 mod cluster;
 mod conformance;
 mod log;
+#[path = "../store_database/pages.rs"]
+mod pages;
 mod processes;
 mod proxy;
 mod records;

@@ -75,7 +75,7 @@ async fn a_load_is_one_command_and_a_save_one_call_of_a_script() {
     site::read(&client, "/add").await;
     let mut admin = server.admin().await;
     commands(&mut admin).await;
-    site::read(&client, "/count").await;
+    site::read(&client, "/get").await;
     assert_eq!(commands(&mut admin).await, ["get 1"]);
     site::read(&client, "/add").await;
     // The script itself is what carries out the `SET`.

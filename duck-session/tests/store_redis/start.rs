@@ -210,3 +210,12 @@ async fn two_sites_share_a_server_by_their_prefixes() {
     let shown = format!("{:?}", RedisCache::open(&own).await.unwrap());
     assert!(shown.contains(&format!("duck:{name}:")), "{shown}");
 }
+
+#[tokio::test]
+async fn urls_of_which_only_some_are_of_tls_are_refused() {
+    let mixed = [
+        "redis://:secret@127.0.0.1:1",
+        "rediss://:secret@127.0.0.1:1",
+    ];
+    assert!(refused(mixed).await.contains("the same scheme"));
+}
