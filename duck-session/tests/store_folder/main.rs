@@ -14,6 +14,7 @@ mod damage;
 mod directory;
 #[path = "../faults/disk.rs"]
 mod disk;
+mod failed_sync;
 mod full;
 mod kill;
 mod planted;

@@ -180,17 +180,24 @@ impl Record {
         let free = slots.free();
         let free = free.ok_or_else(|| io::Error::other("no slot is free"))?;
         let number = slots.next_number();
-        let at = free * slots.size();
-        self.write_at(&slot::slot(session, number, durable), at as u64)?;
-        if durable {
-            self.file.sync_data()?;
-            if !slots.any_on_disk() {
-                sync_path()?;
-            }
-            let (at, bytes) = slot::confirmation(free, slots.size(), number);
-            self.write_at(&bytes, at)?;
+        let at = (free * slots.size()) as u64;
+        self.write_at(&slot::slot(session, number, durable), at)?;
+        if !durable {
+            return Ok(());
         }
-        Ok(())
+        let synced = self.sync_data().and_then(|()| {
+            if slots.any_on_disk() {
+                return Ok(());
+            }
+            sync_path()
+        });
+        if let Err(error) = synced {
+            // Who reads on must not take it for stored: a power cut may take it away again.
+            self.write_at(&slot::EMPTY, at)?;
+            return Err(error);
+        }
+        let (at, bytes) = slot::confirmation(free, slots.size(), number);
+        self.write_at(&bytes, at)
     }
 
     /// Brings the file to the disk, with the way to it, and notes that.

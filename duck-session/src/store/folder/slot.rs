@@ -26,6 +26,10 @@ use crate::store::{SessionKey, StoredSession, UserKey, Version};
 pub(super) const SLOTS: usize = 3;
 
 const MAGIC: [u8; 4] = *b"DKF\x02";
+
+/// What a slot begins with that holds nothing.
+pub(super) const EMPTY: [u8; MAGIC.len()] = [0; MAGIC.len()];
+
 const CHECKED: usize = 16;
 const HEADER: usize = 72;
 

@@ -173,13 +173,14 @@ impl Store {
         bytes: &[u8],
         durable: bool,
     ) -> io::Result<Created> {
-        if let Err(error) = record.fill(bytes) {
+        let mut filled = record.fill(bytes);
+        if filled.is_ok() && durable {
+            let slots = &mut slot::Slots::read(bytes.to_vec());
+            filled = record.sync(slots, || self.sync_path(name));
+        }
+        if let Err(error) = filled {
             bucket.folder(name.as_str())?.remove_file(NAME)?;
             return Err(error);
-        }
-        if durable {
-            let slots = &mut slot::Slots::read(bytes.to_vec());
-            record.sync(slots, || self.sync_path(name))?;
         }
         Ok(Created::Yes)
     }
