@@ -154,7 +154,7 @@ impl SessionData {
     }
 
     /// How many keys the site has set.
-    pub(super) fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         let own = |(key, _): &(&[u8], &[u8])| !key.starts_with(RESERVED.as_bytes());
         self.raw().filter(own).count()
     }

@@ -118,6 +118,7 @@ impl<S: SessionStore> StoreEngine<S> {
                     }
                     _ => {
                         data = replay(newer.data().clone(), changes)?;
+                        self.check_keys(&data, newer.data())?;
                         Event::Merged.emit(None);
                     }
                 }
@@ -182,7 +183,7 @@ impl<S: SessionStore> StoreEngine<S> {
         if self.lifetimes.is_over(&data, &self.clock) {
             return Box::pin(self.remove_over(session, data)).await;
         }
-        self.check_size(&data)?;
+        self.check_size(&data, session.data())?;
         let (next, outcome) = self.next(write, session, data, now)?;
         let stored = self.sealer.seal(&next)?;
         let durability = self.durability(outcome.secures);
@@ -295,7 +296,7 @@ impl<S: SessionStore> StoreEngine<S> {
         if data.is_blank() || self.lifetimes.is_over(&data, &self.clock) {
             return Ok(Commit::Unchanged);
         }
-        self.check_size(&data)?;
+        self.check_size(&data, &SessionData::default())?;
         if self.binding.exists() || data.user().is_some() {
             Box::pin(self.prepare(&mut data, None, visitor)).await?;
         }
@@ -338,7 +339,9 @@ impl<S: SessionStore> StoreEngine<S> {
     ) -> Result<(), SessionError> {
         if self.binding.exists() {
             Box::pin(self.binding.sign(data, visitor)).await?;
-            self.check_size(data)?; // before anybody else's session gives way
+            // Before anybody else's session gives way.
+            let none = SessionData::default();
+            self.check_size(data, session.map_or(&none, OpenSession::data))?;
         }
         match data.user() {
             Some(user) => Box::pin(self.make_room(&user, session)).await,
@@ -346,10 +349,21 @@ impl<S: SessionStore> StoreEngine<S> {
         }
     }
 
-    fn check_size(&self, data: &SessionData) -> Result<(), SessionError> {
+    /// What is too large already, since the setting was lowered, may be visited, shrink and end.
+    fn check_size(&self, data: &SessionData, before: &SessionData) -> Result<(), SessionError> {
         let (bytes, most) = (data.json_len(), self.lifetimes.policy.max_bytes);
-        if bytes > most {
+        if bytes > most && bytes > before.json_len() {
             let limit = format!("it has {bytes} bytes, and SESSION_MAX_BYTES is {most}");
+            return Err(SessionError::TooLarge(limit));
+        }
+        Ok(())
+    }
+
+    /// The same for keys, where each of two requests was allowed the last one.
+    fn check_keys(&self, data: &SessionData, before: &SessionData) -> Result<(), SessionError> {
+        let (keys, most) = (data.count(), self.lifetimes.policy.max_keys);
+        if keys > most && keys > before.count() {
+            let limit = format!("it has {keys} keys, and SESSION_MAX_KEYS is {most}");
             return Err(SessionError::TooLarge(limit));
         }
         Ok(())

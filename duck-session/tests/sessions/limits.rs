@@ -5,7 +5,9 @@ use duck::{Request, path, text};
 use duck_session::SessionMiddleware;
 use serde_json::Value;
 
-use crate::support::{Heard, ScriptedStore, id, page, read, settings, visit, visit_store, with_id};
+use crate::support::{
+    Heard, Op, ScriptedStore, When, id, page, read, settings, visit, visit_store, with_id,
+};
 
 fn is_too_large(result: Result<(), SessionError>, limit: &str) {
     match result {
@@ -71,6 +73,46 @@ async fn keys_and_depth_are_counted_to_the_last_one() {
     let client = visit_store(settings, &ScriptedStore::default(), more).await;
     read(&client, "/check").await;
     assert_eq!(read(&client, "/get/b").await, "1");
+}
+
+/// Each of the two was allowed the last key.
+#[tokio::test]
+async fn two_requests_at_once_do_not_pass_the_limit_of_keys_together() {
+    let store = ScriptedStore::default();
+    let settings = settings().with("SESSION_MAX_KEYS", 2);
+    let client = visit_store(settings, &store, []).await;
+    read(&client, "/set/a/1").await;
+    let tab = with_id(&client, &id(&client));
+    let gate = store.hold(Op::Load, When::After);
+    let (slow, ()) = tokio::join!(tab.get("/set/c/1").into_future(), async {
+        gate.reached().await;
+        read(&client, "/set/b/1").await;
+        gate.open();
+    });
+    assert_eq!(slow.status(), 413);
+    assert_eq!(read(&client, "/get/b").await, "\"1\"");
+    assert_eq!(read(&client, "/get/c").await, "nothing");
+}
+
+#[tokio::test]
+async fn a_session_that_a_lowered_limit_made_too_large_can_be_visited_and_shrink() {
+    let store = ScriptedStore::default();
+    let client = visit_store(settings(), &store, []).await;
+    for key in ["a", "b", "c", "d"] {
+        read(&client, &format!("/set/{key}/{}", "x".repeat(50))).await;
+    }
+    let lowered = settings()
+        .with("SESSION_MAX_BYTES", 100)
+        .with("SESSION_SAVE_EVERY_REQUEST", true);
+    let lower = visit_store(lowered, &store, []).await;
+    let client = with_id(&lower, &id(&client));
+    assert_eq!(client.get("/set/e/1").await.status(), 413);
+    let visit = client.get("/get/a").await;
+    assert_eq!(visit.status(), 200);
+    assert_eq!(visit.set_cookies().len(), 1, "the visit moved the end");
+    assert_eq!(client.get("/remove/a").await.status(), 200);
+    assert_eq!(read(&client, "/get/a").await, "nothing");
+    assert_eq!(client.get("/logout").await.status(), 200);
 }
 
 #[tokio::test]
