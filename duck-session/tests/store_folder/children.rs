@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{directory, failed_sync, processes, steps};
+use crate::{directory, processes, steps, traced};
 
 const ROLE: &str = "STORE_FOLDER_ROLE";
 const DIR: &str = "STORE_FOLDER_DIR";
@@ -37,7 +37,9 @@ async fn runs_as_another_process() {
         "counts" => processes::count(&dir, number).await,
         "counts for a while" => processes::count_for(&dir, number).await,
         "keeps descriptors few" => directory::keep_descriptors_few(&dir).await,
-        "writes to a failing disk" => failed_sync::write_to_a_failing_disk(&dir).await,
+        "writes to a failing disk" => traced::write_to_a_failing_disk(&dir).await,
+        "removes" => traced::remove(&dir).await,
+        "outgrows its file" => traced::outgrow_the_file(&dir).await,
         "runs out of descriptors" => directory::run_out_of_descriptors(&dir).await,
         role => panic!("no such role: {role}"),
     }

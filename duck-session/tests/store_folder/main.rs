@@ -14,7 +14,6 @@ mod damage;
 mod directory;
 #[path = "../faults/disk.rs"]
 mod disk;
-mod failed_sync;
 mod full;
 mod kill;
 mod planted;
@@ -23,5 +22,6 @@ mod processes;
 mod site;
 mod steps;
 mod sweep;
+mod traced;
 mod users;
 mod values;

@@ -270,8 +270,9 @@ impl Store {
         if expected.is_some() && version != expected {
             return Ok(false);
         }
-        folder.remove_file(NAME)?;
+        // While this record is locked: as soon as its name is free, one beside it is another writer's.
         present(folder.remove_file(BESIDE))?;
+        folder.remove_file(NAME)?;
         let folder_gone = bucket.remove_folder(name.as_str())?;
         if durable {
             if folder_gone {
