@@ -38,6 +38,8 @@
 //! * `collectstatic` – the command of that name: static files under names with a hash, and compressed.
 //! * `forms` – forms with rules, shown again with what is wrong: `request.form()`.
 //! * `sqlite`, `postgres` – a database through sqlx. Off by default.
+//! * `compression` – responses compressed as they are sent: [`middleware`]. Off by default.
+//! * `private-cookies` – cookies that visitors cannot change, or not read either: [`http`]. Off by default.
 //! * `testing` – a client for the site's tests. It is not on by default: a site has it among its
 //!   `[dev-dependencies]`.
 

@@ -10,6 +10,8 @@ mod urls;
 mod views;
 
 use duck::auth::Auth;
+use duck::http::PrivateCookies;
+use duck::middleware::Compression;
 use duck::prelude::*;
 use duck_session::SessionMiddleware;
 
@@ -19,7 +21,9 @@ use crate::account::User;
 pub fn app() -> App {
     App::from_settings("settings.toml")
         .with(duck::templates!())
+        .with(Compression::new())
         .with(StaticFiles::new())
+        .with(PrivateCookies::new())
         .with(media::media)
         .with(duck::database::sqlite(sqlx::migrate!()))
         .with(SessionMiddleware::new())
@@ -66,6 +70,12 @@ mod guide {
     mod settings {}
     #[doc = include_str!("../../docs/security.md")]
     mod security {}
+    #[doc = include_str!("../../docs/headers.md")]
+    mod headers {}
+    #[doc = include_str!("../../docs/private-cookies.md")]
+    mod private_cookies {}
+    #[doc = include_str!("../../docs/compression.md")]
+    mod compression {}
     #[doc = include_str!("../../docs/deploying.md")]
     mod deploying {}
     #[doc = include_str!("../../docs/operating.md")]

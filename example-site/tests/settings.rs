@@ -5,14 +5,16 @@ use std::path::Path;
 
 use duck::auth::{Accounts, Auth, Credentials};
 use duck::files::StaticFiles;
+use duck::middleware::{Compression, Cors};
 use duck::{App, Result, Settings};
 use duck_session::{SessionMiddleware, SessionSettings};
 use sqlx::migrate::Migrator;
 use toml::Value;
 
 /// Keys whose default is not one value.
-const OTHER_DEFAULT: [(&str, &str); 15] = [
+const OTHER_DEFAULT: [(&str, &str); 16] = [
     ("ACCESS_LOG", "as `DEBUG`"),
+    ("CONTENT_SECURITY_POLICY", "unset"),
     ("DATABASE_URL", "unset"),
     ("MAX_NEW_CONNECTIONS_PER_ADDRESS", "unset"),
     ("SECRET_KEY", "unset"),
@@ -98,6 +100,8 @@ async fn site(settings: Settings) -> duck::Site {
         .with("DATABASE_URL", "sqlite:test.db")
         .with("SESSION_STORAGE", "InMemoryCache");
     App::new(settings)
+        .with(Compression::new())
+        .with(Cors::new())
         .with(StaticFiles::new())
         .with(duck::database::sqlite(Migrator::DEFAULT))
         .with(SessionMiddleware::new())

@@ -34,6 +34,7 @@ fn app(folder: &TempDir) -> duck::App {
         .setting("DATABASE_URL", database)
         .setting("MEDIA_DIR", folder.path().join("media"))
         .setting("SESSION_STORAGE", "InMemoryCache")
+        .setting("SECRET_KEY", "a key for tests, of 32 bytes or more")
 }
 
 #[tokio::test]
@@ -49,6 +50,60 @@ async fn visits_are_counted_for_each_visitor() {
             .text()
             .contains("been here 1 time.")
     );
+}
+
+#[tokio::test]
+async fn what_a_visitor_looked_at_last_is_known_without_a_session() {
+    let site = browser().await;
+    assert!(
+        !site
+            .get("/shop")
+            .follow()
+            .await
+            .text()
+            .contains("You looked at")
+    );
+    let item = site.get("/shop/items/1").await;
+    let cookies = item.set_cookies();
+    assert!(
+        cookies.len() == 1 && cookies[0].starts_with("seen="),
+        "{cookies:?}"
+    );
+    assert!(
+        site.get("/shop")
+            .follow()
+            .await
+            .text()
+            .contains("You looked at")
+    );
+    let stranger = site.another();
+    let shop = stranger
+        .get("/shop/")
+        .header("cookie", "seen=1")
+        .follow()
+        .await;
+    assert!(!shop.text().contains("You looked at"));
+}
+
+#[tokio::test]
+async fn every_page_works_under_the_default_policy_and_names_no_inline_script_or_style() {
+    let site = browser().await;
+    for path in [
+        "/",
+        "/shop/cart",
+        "/notes",
+        "/guestbook",
+        "/login",
+        "/sign-up",
+        "/missing",
+    ] {
+        let page = site.get(path).header("accept", "text/html").follow().await;
+        let policy = page.header("content-security-policy").unwrap();
+        assert!(!policy.contains("unsafe"), "{path}: {policy}");
+        for inline in ["<script>", " style=", " onclick=", "javascript:"] {
+            assert!(!page.text().contains(inline), "{path}: {inline}");
+        }
+    }
 }
 
 #[tokio::test]

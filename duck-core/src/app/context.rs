@@ -11,6 +11,7 @@ use crate::http::proxies::Proxies;
 use crate::http::request_error::RequestError;
 use crate::middleware::allowed_hosts::AllowedHosts;
 use crate::middleware::cross_site::CrossSite;
+use crate::middleware::security_headers::SecurityHeaders;
 use crate::routing::pattern::Pattern;
 use crate::routing::route::RouteLine;
 use crate::server::limits::Limits;
@@ -24,6 +25,8 @@ pub(crate) struct Context {
     pub(crate) proxies: Proxies,
     pub(crate) hosts: AllowedHosts,
     pub(crate) cross_site: CrossSite,
+    /// `None` where `SECURITY_HEADERS` is off.
+    pub(crate) security_headers: Option<SecurityHeaders>,
     pub(crate) urls: UrlNames,
     pub(crate) state: State,
     pub(crate) statuses: Statuses,

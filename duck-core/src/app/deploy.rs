@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::app::site::Site;
+use crate::middleware::security_headers;
 use crate::settings::Settings;
 
 /// As few different bytes have keys that somebody typed. A random one has 15 or more.
@@ -24,6 +25,7 @@ pub(crate) fn findings(site: &Site) -> Vec<String> {
                     and every visitor has the proxy's address. Name the proxy that HTTPS ends at, such as [\"127.0.0.1\"]";
         findings.push(settings.error("TRUSTED_PROXIES", text).to_string());
     }
+    findings.extend(security_headers::deploy_findings(settings));
     findings.extend(weak_keys(settings));
     findings.extend(readable_files(settings));
     findings.extend(site.0.hooks.deploy_findings.iter().cloned());

@@ -38,6 +38,7 @@ use crate::http::proxies::Proxies;
 use crate::middleware::Middleware;
 use crate::middleware::allowed_hosts::AllowedHosts;
 use crate::middleware::cross_site::{CrossSite, TOKENS};
+use crate::middleware::security_headers::SecurityHeaders;
 use crate::routing::router::Router;
 use crate::routing::urls::UrlPattern;
 use crate::server::limits::Limits;
@@ -231,6 +232,7 @@ impl App {
         let proxies = Proxies::from_settings(&settings)?;
         let hosts = AllowedHosts::from_settings(&settings, debug, &serving.address)?;
         let cross_site = CrossSite::from_settings(&settings)?;
+        let security_headers = SecurityHeaders::from_settings(&settings, debug)?;
         let access_log = settings.get("ACCESS_LOG")?.unwrap_or(debug);
         let mut setup = Setup::new(&settings, self.state, purpose);
         for component in self.components {
@@ -266,6 +268,7 @@ impl App {
             proxies,
             hosts,
             cross_site,
+            security_headers,
             urls: table.names,
             state,
             statuses,

@@ -138,6 +138,11 @@ impl<'a> Setup<'a> {
         self.layers.push(Arc::new(middleware));
     }
 
+    /// Adds a middleware outside of all others that are there, for what has to see the response as the client does.
+    pub(crate) fn outermost(&mut self, middleware: impl Middleware) {
+        self.layers.insert(0, Arc::new(middleware));
+    }
+
     /// Adds URL patterns. The site's own come before them.
     pub fn urls(&mut self, patterns: impl IntoIterator<Item = UrlPattern>) {
         self.patterns.extend(patterns);

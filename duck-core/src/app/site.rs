@@ -80,7 +80,17 @@ impl Site {
         connection: Connection,
     ) -> Response {
         let (method, uri) = (request.method().clone(), request.uri().clone());
+        let Context {
+            proxies,
+            security_headers,
+            ..
+        } = &*self.0.context;
+        let is_secure =
+            security_headers.is_some() && proxies.is_secure(connection, request.headers());
         let mut response = around.respond(self.0.clone(), request, connection).await;
+        if let Some(headers) = security_headers {
+            headers.add(&mut response, || is_secure);
+        }
         framing::settle(&mut response, &method, &uri, &self.0.context.floods);
         response
     }
@@ -113,6 +123,9 @@ impl Site {
         let mut response = response::text(text)
             .with_status(StatusCode::BAD_REQUEST)
             .with(header::CONNECTION, close);
+        if let Some(headers) = &self.0.context.security_headers {
+            headers.add(&mut response, || request.is_secure());
+        }
         let floods = &self.0.context.floods;
         framing::settle(&mut response, request.method(), request.uri(), floods);
         if self.0.access_log {
@@ -226,6 +239,14 @@ impl Arrived<'_> {
             None => route.start(statuses).run(request.clone()).await,
         };
         let mut response = finish(&request, response).await;
+        if let Some(headers) = &request.context().security_headers {
+            if let Some(nonce) = request.nonce_if_made() {
+                headers.add_nonce(&nonce, &mut response);
+            }
+            if is_outermost {
+                headers.add(&mut response, || request.is_secure());
+            }
+        }
         if is_outermost {
             let floods = &request.context().floods;
             framing::settle(&mut response, request.method(), request.uri(), floods);

@@ -106,7 +106,7 @@ fn range(text: &str) -> Option<Range<'_>> {
 }
 
 /// `0.85` is 850: RFC 9110, 12.4.2. More digits than three are read and not counted.
-fn thousandths(text: &str) -> Option<u16> {
+pub(crate) fn thousandths(text: &str) -> Option<u16> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     if !matches!(whole, "0" | "1") || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

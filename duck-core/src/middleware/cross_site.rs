@@ -25,9 +25,9 @@ pub(crate) struct CrossSite {
     trusted: Vec<Trusted>,
 }
 
-/// An origin of `CSRF_TRUSTED_ORIGINS`.
+/// An origin of `CSRF_TRUSTED_ORIGINS`, or of another list of origins.
 #[derive(Debug)]
-struct Trusted {
+pub(super) struct Trusted {
     secure: bool,
     port: u16,
     /// In lower case. All names below it, where it begins with a dot.
@@ -96,7 +96,7 @@ impl CrossSite {
         origin.is_some_and(|origin| self.trusts(origin))
     }
 
-    fn trusts(&self, origin: Origin<'_>) -> bool {
+    pub(super) fn trusts(&self, origin: Origin<'_>) -> bool {
         self.trusted.iter().any(|trusted| trusted.is(origin))
     }
 }
@@ -115,7 +115,7 @@ impl Here<'_> {
 
 impl Trusted {
     /// The error says what would be right.
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(match text.trim_start_matches("*.") {
                 host if is_name(host) => format!("has no scheme; write \"https://{text}\""),
@@ -153,7 +153,7 @@ impl Trusted {
         })
     }
 
-    fn is(&self, origin: Origin<'_>) -> bool {
+    pub(super) fn is(&self, origin: Origin<'_>) -> bool {
         let host = origin.authority.host;
         let fits = if self.host.starts_with('.') {
             let start = host.len().saturating_sub(self.host.len());

@@ -1,9 +1,14 @@
 //! What stands between a request and its view.
 
 pub(crate) mod allowed_hosts;
+#[cfg(feature = "compression")]
+mod compression;
+mod content_policy;
+mod cors;
 pub(crate) mod cross_site;
 pub(crate) mod csrf_tokens;
 mod hooks;
+pub(crate) mod security_headers;
 #[cfg(feature = "tower")]
 pub(crate) mod tower;
 
@@ -15,6 +20,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+#[cfg(feature = "compression")]
+pub use self::compression::{Compress, Compression};
+pub use self::cors::Cors;
 pub use self::csrf_tokens::{csrf_field, csrf_token};
 pub use self::hooks::{ProcessRequest, ProcessResponse, process_request, process_response};
 #[cfg(feature = "tower")]

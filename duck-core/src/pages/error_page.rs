@@ -55,7 +55,7 @@ pub async fn error_page(request: &Request, response: Response) -> Response {
     let told = Told::of(&response);
     let report = Report::of(request, &response);
     let page = match (form(request.headers()), report) {
-        (Form::Html, Some(report)) => shell(&told.title(), debug::STYLE, &debug::html(&report)),
+        (Form::Html, Some(report)) => shell(&told.title(), &debug_style(), &debug::html(&report)),
         (Form::Html, None) => html(request, &told).await,
         (Form::Text, report) => plain(request, &told, report.as_ref()),
         (Form::Problem, report) => problem(request, told, report.as_ref()),
@@ -196,13 +196,13 @@ fn built_in(request: &Request, told: &Told) -> Response {
     shell(&title, "", &page)
 }
 
-/// A page around what is in `main`: dark and light, and as wide as the screen.
+/// A page around what is in `main`: dark and light, and as wide as the screen. `style` is a style element, or none.
 fn shell(title: &str, style: &str, main: &str) -> Response {
     let page = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <meta name=\"color-scheme\" content=\"light dark\"><link rel=\"icon\" href=\"data:,\">\
-         <style>{STYLE}{style}</style></head>\n<body><main>\n{main}</main></body></html>\n"
+         <style>{STYLE}</style>{style}</head>\n<body><main>\n{main}</main></body></html>\n"
     );
     response::html(page).with(
         header::CONTENT_SECURITY_POLICY,
@@ -210,8 +210,15 @@ fn shell(title: &str, style: &str, main: &str) -> Response {
     )
 }
 
-/// Nothing is loaded or run, whatever a page came to hold.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+fn debug_style() -> String {
+    format!("<style>{}</style>", debug::STYLE)
+}
+
+/// Nothing is loaded or run, whatever a page came to hold: styles are those of this file and of the debug page, by
+/// their SHA-256.
+const POLICY: &str = "default-src 'none'; \
+style-src 'sha256-9AiP6/36jqcrI5goFV+Sh4VNFWLqy6vJG2/5gbZfWPg=' 'sha256-EMDiOtM5Oc0K/EKmQp3M4/89TbrqlelGYtjI7WaoqUQ='; \
+img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const STYLE: &str = ":root{color-scheme:light dark;--paper:#fdfcf7;--ink:#222;--dim:#666;--card:#fff;--line:#ddd;--mark:#fff0b3}\
 @media(prefers-color-scheme:dark){:root{--paper:#171b21;--ink:#e9e6dc;--dim:#a3a7ad;--card:#20262e;--line:#343c47;--mark:#4a4020}}\
@@ -228,6 +235,17 @@ mod tests {
     fn of(accept: &'static str) -> Form {
         let value = HeaderValue::from_static(accept);
         form(&HeaderMap::from_iter([(header::ACCEPT, value)]))
+    }
+
+    #[test]
+    fn the_policy_lets_the_styles_of_these_pages_in_and_no_others() {
+        use sha2::{Digest, Sha256};
+        let hashes = [STYLE, debug::STYLE].map(|style| {
+            let hash = data_encoding::BASE64.encode(&Sha256::digest(style));
+            format!("'sha256-{hash}'")
+        });
+        let styles = format!("style-src {};", hashes.join(" "));
+        assert!(POLICY.contains(&styles), "{styles}");
     }
 
     #[test]

@@ -41,6 +41,28 @@ async fn a_page_is_a_template_with_the_views_values() {
 }
 
 #[tokio::test]
+async fn a_nonce_is_made_for_a_page_that_asks_and_stands_in_its_policy() {
+    let text = "{% if request.path == '/' %}<script nonce=\"{{ csp_nonce() }}\"></script>\
+                <style nonce=\"{{ csp_nonce() }}\"></style>{% endif %}";
+    let folder = folder(&[("page.html", text)]);
+    let urls = [path("/", page), path("/other", page)];
+    let site = TestClient::start(app(&folder).urls(urls)).await;
+    let page = site.get("/").await;
+    let nonces: Vec<_> = page.text().split('"').skip(1).step_by(2).collect();
+    assert_eq!((nonces.len(), nonces[0]), (2, nonces[1]));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(
+        policy.contains(&format!("'nonce-{}'", nonces[0])),
+        "{policy}"
+    );
+    assert_eq!(page.header("cache-control"), Some("private, no-cache"));
+    let page = site.get("/other").await;
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(!policy.contains("nonce"), "{policy}");
+    assert_eq!(page.header("cache-control"), None);
+}
+
+#[tokio::test]
 async fn urls_are_made_by_name_and_read_well() {
     async fn json(request: Request) -> Result<Response> {
         render(&request, "page.json", context! {}).await

@@ -15,16 +15,27 @@ pub(super) async fn cart_count(request: Request) -> Result<u32> {
     Ok(cart.into_values().fold(0, u32::saturating_add))
 }
 
+/// What a visitor looked at last is in a private cookie: nobody begins a session by looking.
+const SEEN: &str = "seen";
+
 /// What there is to buy.
 pub(super) async fn index(request: Request) -> Result<Response> {
-    let goods = request.state::<Goods>()?.all();
-    render(&request, "shop/index.html", context! { goods }).await
+    let all = request.state::<Goods>()?;
+    let seen = request.private_cookie(SEEN)?;
+    let seen = seen.and_then(|id| all.find(id.parse().ok()?));
+    let goods = all.all();
+    render(&request, "shop/index.html", context! { goods, seen }).await
 }
 
 /// One item. `/shop/items/bread` and `/shop/items/99` are 404.
 pub(super) async fn item(request: Request, id: u32) -> Result<Response> {
     let item = request.state::<Goods>()?.find(id).or_404()?;
-    render(&request, "shop/item.html", context! { item }).await
+    let page = render(&request, "shop/item.html", context! { item }).await?;
+    let seen = Cookie::build((SEEN, id.to_string()))
+        .path("/shop")
+        .http_only(true)
+        .secure(request.is_secure());
+    page.with_private_cookie(&request, seen)
 }
 
 /// A line of the cart.

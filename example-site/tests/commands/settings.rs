@@ -156,6 +156,21 @@ fn check_deploy_finds_what_is_wrong_on_the_internet_and_check_does_not() {
             "TRUSTED_PROXIES: is empty",
         ),
         (
+            "SECURITY_HEADERS",
+            "false".to_owned(),
+            "SECURITY_HEADERS: is off",
+        ),
+        (
+            "CONTENT_SECURITY_POLICY",
+            "\"script-src 'self' 'unsafe-inline'\"".to_owned(),
+            "CONTENT_SECURITY_POLICY: lets any script run",
+        ),
+        (
+            "SECURE_HSTS_SECONDS",
+            "0".to_owned(),
+            "SECURE_HSTS_SECONDS: is 0",
+        ),
+        (
             "SECRET_KEY",
             format!("{typed:?}"),
             "SECRET_KEY: can be guessed",

@@ -5,6 +5,7 @@ mod body_stream;
 mod content;
 mod headers;
 mod id;
+mod nonce;
 mod read;
 mod values;
 

@@ -69,6 +69,16 @@ impl PerRequest {
             .insert(value);
     }
 
+    /// The value of this type; `make` gives it where there is none yet.
+    pub(super) fn get_or_insert<T: Clone + Send + Sync + 'static>(
+        &self,
+        make: impl FnOnce() -> T,
+    ) -> T {
+        let values = self.0.get_or_init(Mutex::default);
+        let mut values = values.lock().unwrap_or_else(PoisonError::into_inner);
+        values.get_or_insert_with(make).clone()
+    }
+
     pub(super) fn get<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
         self.0
             .get()?

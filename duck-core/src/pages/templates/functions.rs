@@ -57,6 +57,21 @@ impl Object for Static {
     }
 }
 
+/// `csp_nonce()`: what the page's own scripts and styles bear.
+#[derive(Debug)]
+pub(super) struct CspNonce(pub(super) Request);
+
+impl Object for CspNonce {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, arguments: &[Value]) -> Result<Value, Error> {
+        let () = from_args(arguments)?;
+        Ok(Value::from(self.0.csp_nonce()))
+    }
+}
+
 /// `csrf_field()` where nothing asks for a token.
 #[derive(Debug)]
 pub(super) struct CsrfField;

@@ -7,7 +7,7 @@ use minijinja::Value;
 use minijinja::value::{Enumerator, Object};
 
 use super::context::Context;
-use super::functions::{CsrfField, Static, Url};
+use super::functions::{CspNonce, CsrfField, Static, Url};
 use super::lazy::LazyValue;
 use crate::http::request::Request;
 
@@ -54,6 +54,7 @@ impl Names {
             "request" => Value::from_object(About(request())),
             "url" => Value::from_object(Url(request())),
             "static" => Value::from_object(Static(request())),
+            "csp_nonce" => Value::from_object(CspNonce(request())),
             "csrf_field" => Value::from_object(CsrfField),
             "now" => Value::from(humantime::format_rfc3339_seconds(SystemTime::now()).to_string()),
             _ => return None,
