@@ -21,6 +21,7 @@ class Stage:
         self.root = root
         self.workdir, self.user = "/", "root"
         self.volumes, self.ports, self.stop_signal, self.command = [], [], None, None
+        self.health_check = None
         self.environment = {"PATH": path}
         self.said = []  # what each RUN has written to standard error
         for name in ["tmp", "var/lib", "usr/local/bin", "proc", "dev"]:
@@ -103,6 +104,8 @@ def perform(instruction, rest, stage, stages, site, environment):
         stage.ports.append(rest)
     elif instruction == "STOPSIGNAL":
         stage.stop_signal = rest
+    elif instruction == "HEALTHCHECK":
+        stage.health_check = json.loads(rest.partition(" CMD ")[2])
     elif instruction == "CMD":
         stage.command = json.loads(rest)
     else:

@@ -342,16 +342,50 @@ impl SessionSettings {
 
     /// What lets others take a session on the internet.
     pub(crate) fn deploy_findings(&self, settings: &Settings) -> Vec<SettingsError> {
+        let kept = self.session_engine == "cache";
+        let in_memory = kept && self.session_storage == "InMemoryCache";
+        let never_synced =
+            self.session_fsync == Fsync::None && kept && !in_memory && self.is_in_files();
+        let for_nobody = !self.is_domain_of_an_allowed_host(settings);
         let sent_in_clear = self.session_cookie_secure == Secure::Never;
         [
             (sent_in_clear, "SESSION_COOKIE_SECURE", "is false: whoever listens to a visitor's plain HTTP has the session; \"auto\" or true"),
             (!self.session_cookie_httponly, "SESSION_COOKIE_HTTPONLY", "is false: a script in any page can take the session; true"),
+            (in_memory, "SESSION_STORAGE", "is \"InMemoryCache\": every restart logs all visitors out, and a second process knows nobody; \"KeyAsFolderCache\""),
+            (never_synced, "SESSION_FSYNC", "is \"none\": after a power failure, who has logged out may be logged in again; \"security\""),
+            (for_nobody, "SESSION_COOKIE_DOMAIN", "is the domain of no host in ALLOWED_HOSTS: browsers refuse the cookie"),
             (!self.session_encrypt, "SESSION_ENCRYPT", "is false: whoever reads the storage reads the sessions; true"),
         ]
         .into_iter()
         .filter(|(is_wrong, ..)| *is_wrong)
         .map(|(_, key, why)| settings.error(key, why))
         .collect()
+    }
+
+    /// Whether `SESSION_FSYNC` says anything about the storage.
+    fn is_in_files(&self) -> bool {
+        let url = self.session_database_url.as_ref();
+        match self.session_storage.rsplit('.').next() {
+            Some("KeyAsFolderCache" | "DynamicFileCache") => true,
+            Some("DatabaseCache") => url.is_some_and(|url| url.sqlite_file().is_some()),
+            _ => false,
+        }
+    }
+
+    /// Whether a host that visitors come to may set a cookie for this domain: RFC 6265, 5.3. Where nobody says which
+    /// hosts there are, it may.
+    fn is_domain_of_an_allowed_host(&self, settings: &Settings) -> bool {
+        let hosts: Option<Vec<String>> = settings.get("ALLOWED_HOSTS").ok().flatten();
+        let (Some(domain), Some(hosts)) = (&self.session_cookie_domain, hosts) else {
+            return true;
+        };
+        let is_below = |host: &String| {
+            let host = host.to_ascii_lowercase();
+            let name = host.strip_prefix('.').unwrap_or(&host);
+            let above = name.strip_suffix(domain.as_str());
+            host == "*" || above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
+        };
+        hosts.is_empty() || hosts.iter().any(is_below)
     }
 
     /// The same for every folder of the site, and whatever the path looks like.

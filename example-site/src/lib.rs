@@ -64,6 +64,8 @@ mod guide {
     mod writing_a_cache {}
     #[doc = include_str!("../../docs/database.md")]
     mod database {}
+    #[doc = include_str!("../../docs/composition.md")]
+    mod composition {}
     #[doc = include_str!("../../docs/testing.md")]
     mod testing {}
     #[doc = include_str!("../../docs/settings.md")]

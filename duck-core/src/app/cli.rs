@@ -200,7 +200,7 @@ fn routes(routes: &[RouteLine], json: bool) -> String {
             .map(|route| {
                 serde_json::json!({
                     "methods": route.methods.split(' ').collect::<Vec<_>>(),
-                    "path": route.path, "name": route.name, "view": route.view,
+                    "host": (!route.host.is_empty()).then_some(&route.host), "path": route.path, "name": route.name, "view": route.view,
                 })
             })
             .collect();
@@ -208,6 +208,7 @@ fn routes(routes: &[RouteLine], json: bool) -> String {
     }
     let head = RouteLine {
         methods: "METHOD".into(),
+        host: String::new(),
         path: "PATH".into(),
         name: "NAME".into(),
         view: "VIEW",
@@ -216,16 +217,18 @@ fn routes(routes: &[RouteLine], json: bool) -> String {
         |text: fn(&RouteLine) -> usize| routes.iter().chain([&head]).map(text).max().unwrap_or(0);
     let (methods, paths) = (
         width(|route| route.methods.len()),
-        width(|route| route.path.len()),
+        width(|route| route.host.len() + route.path.len()),
     );
     let names = width(|route| route.name.len());
     let lines = std::iter::once(&head).chain(routes).map(|route| {
         let RouteLine {
             methods: method,
+            host,
             path,
             name,
             view,
         } = route;
+        let path = format!("{host}{path}");
         format!("  {method:<methods$}  {path:<paths$}  {name:<names$}  {view}\n")
     });
     lines.collect()
@@ -268,7 +271,9 @@ fn report(site: &Site, deploy: bool) -> (String, bool) {
         Some(shortage) => text += &format!("  ! {shortage}\n"),
         None => {}
     }
-    for warning in absent.iter().chain(&site.0.hooks.check_notes) {
+    let of_deploy = if deploy { deploy::notes() } else { Vec::new() };
+    let notes = absent.iter().chain(&site.0.hooks.check_notes);
+    for warning in notes.chain(&of_deploy) {
         text += &format!("  ! {warning}\n");
     }
     for finding in &findings {

@@ -2,6 +2,7 @@
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::app::floods::Floods;
 use crate::app::log_kind::Kind;
@@ -12,6 +13,7 @@ use crate::http::request_error::RequestError;
 use crate::middleware::allowed_hosts::AllowedHosts;
 use crate::middleware::cross_site::CrossSite;
 use crate::middleware::security_headers::SecurityHeaders;
+use crate::routing::host::HostPattern;
 use crate::routing::pattern::Pattern;
 use crate::routing::route::RouteLine;
 use crate::server::limits::Limits;
@@ -64,25 +66,38 @@ impl State {
 
 /// The site's URL patterns by name.
 #[derive(Default)]
-pub(crate) struct UrlNames(HashMap<String, (String, Pattern)>);
+pub(crate) struct UrlNames(HashMap<String, Named>);
+
+/// Where a name leads.
+pub(crate) struct Named {
+    /// As it was written.
+    pub(crate) text: String,
+    pub(crate) host: Option<Arc<HostPattern>>,
+    pub(crate) path: Pattern,
+}
 
 impl UrlNames {
     /// Adds a name. The views of one path, each for its methods, may share it.
-    pub(crate) fn insert(&mut self, name: &str, path: &str, pattern: Pattern) -> Result<()> {
+    pub(crate) fn insert(&mut self, name: &str, named: Named) -> Result<()> {
         match self.0.get(name) {
-            Some((other, _)) if other != path => Err(Error::internal(format!(
-                "the URL patterns {other:?} and {path:?} are both named {name:?}"
+            Some(Named { text, .. }) if *text != named.text => Err(Error::internal(format!(
+                "the URL patterns {text:?} and {:?} are both named {name:?}",
+                named.text
             ))),
             _ => {
-                self.0.insert(name.to_owned(), (path.to_owned(), pattern));
+                self.0.insert(name.to_owned(), named);
                 Ok(())
             }
         }
     }
 
-    /// The path of a page, by its name.
-    pub(crate) fn reverse(&self, name: &str, values: &[String]) -> Result<String, RequestError> {
-        let (_, pattern) = self.0.get(name).ok_or_else(|| {
+    /// The path of a page, by its name, and its host where it has one of its own. The values of the host come first.
+    pub(crate) fn reverse(
+        &self,
+        name: &str,
+        values: &[String],
+    ) -> Result<(Option<String>, String), RequestError> {
+        let named = self.0.get(name).ok_or_else(|| {
             let nearest = self.0.keys().max_by(|a, b| {
                 strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
             });
@@ -91,8 +106,24 @@ impl UrlNames {
             });
             RequestError::internal(format!("no URL pattern is named {name:?}{hint}"))
         })?;
-        pattern
+        named
             .fill(values)
             .map_err(|why| RequestError::internal(format!("the URL {name:?}: {why}")))
+    }
+}
+
+impl Named {
+    fn fill(&self, values: &[String]) -> Result<(Option<String>, String), String> {
+        let Some(host) = &self.host else {
+            return Ok((None, self.path.fill(values)?));
+        };
+        let of_host = host.params().count();
+        let Some((first, rest)) = values.split_at_checked(of_host) else {
+            let given = values.len();
+            return Err(format!(
+                "its host has {of_host} parameters, and {given} values were given for host and path"
+            ));
+        };
+        Ok((Some(host.fill(first)?), self.path.fill(rest)?))
     }
 }

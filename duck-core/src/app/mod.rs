@@ -261,6 +261,7 @@ impl App {
         for pattern in patterns {
             table.add(pattern, &layers, &settings)?;
         }
+        let at_hosts = table.hosts(&layers, redirects_slashes)?;
         table.routes.put_into(&mut router, &layers)?;
         let context = Context {
             debug,
@@ -279,6 +280,7 @@ impl App {
         settings.refuse_sections()?;
         Ok(Site(Arc::new(Inner {
             router,
+            hosts: at_hosts,
             context: Arc::new(context),
             access_log,
             hooks,

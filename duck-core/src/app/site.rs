@@ -10,12 +10,15 @@ use crate::app::context::Context;
 use crate::app::error_log;
 use crate::app::setup::Hooks;
 use crate::error::printable::printable;
+use crate::http::authority::Authority;
 use crate::http::body::Body;
 use crate::http::proxies::Connection;
 use crate::http::request::Request;
 use crate::http::response::{self, Response};
 use crate::pages::error_page;
 use crate::routing::endpoint::Route;
+use crate::routing::hosts::Hosts;
+use crate::routing::route::Found;
 use crate::routing::route::RouteLine;
 use crate::routing::router::Router;
 use crate::server::framing;
@@ -43,6 +46,8 @@ pub struct Site(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) router: Router,
+    /// `None` where no URL pattern has a host.
+    pub(crate) hosts: Option<Box<Hosts>>,
     pub(crate) context: Arc<Context>,
     pub(crate) hooks: Hooks,
     pub(crate) access_log: bool,
@@ -141,7 +146,10 @@ impl Site {
         connection: Connection,
     ) -> Arrived<'_> {
         let (head, body) = request.into_parts();
-        let (route, found) = self.0.router.resolve(&head.method, head.uri.path());
+        let (route, found) = match &self.0.hosts {
+            None => self.0.router.resolve(&head.method, head.uri.path()),
+            Some(hosts) => self.resolve_at_host(hosts, &head, connection),
+        };
         let request = Request::new(head, body, found, self.0.context.clone(), connection);
         Arrived {
             route,
@@ -150,6 +158,19 @@ impl Site {
             #[cfg(feature = "tower")]
             is_inside: self.0.around.is_some(),
         }
+    }
+
+    #[cold]
+    fn resolve_at_host<'a>(
+        &'a self,
+        hosts: &'a Hosts,
+        head: &http::request::Parts,
+        connection: Connection,
+    ) -> (&'a Route, Found) {
+        let proxies = &self.0.context.proxies;
+        let host = proxies.host(connection, &head.uri, &head.headers);
+        let host = host.and_then(Authority::parse).map(|named| named.host);
+        hosts.resolve(&self.0.router, host, &head.method, head.uri.path())
     }
 
     /// Answers with a view that the site does not have, inside of the first so many layers of its middleware:

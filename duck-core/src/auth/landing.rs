@@ -25,7 +25,7 @@ impl Landing {
     pub(super) async fn redirect(&self, request: &Request) -> Result<Response> {
         redirect_next_or(request, || match &self.0 {
             Some(name) => redirect(request, name, ()),
-            None => redirect_to(request.url(HOME, ()).unwrap_or_else(|_| "/".to_owned())),
+            None => redirect(request, HOME, ()).or_else(|_| redirect_to("/")),
         })
         .await
     }

@@ -56,7 +56,7 @@ const MIGRATION_PATIENCE: Duration = Duration::from_secs(60);
 /// # Errors
 ///
 /// The site does not start where `DATABASE_URL` is not set, or is no file of SQLite; a database in memory would be another
-/// one for each connection. Neither does it where a migration fails, or one that was run has been changed since.
+/// one for each connection; nor where it lies in a folder whose files are served. Neither does it where a migration fails, or one that was run has been changed since.
 pub fn sqlite(migrations: Migrator) -> impl Component {
     async move |setup: &mut Setup<'_>| start::<Sqlite>(setup, migrations).await
 }
@@ -70,6 +70,7 @@ impl Kind for Sqlite {
         }
         let options: SqliteConnectOptions = url.parse().or_500("reading DATABASE_URL")?;
         let file = settings.resolve(options.get_filename());
+        settings.keep_private("DATABASE_URL", &file)?;
         Ok(options
             .filename(file)
             .create_if_missing(true)

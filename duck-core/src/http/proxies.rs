@@ -64,6 +64,28 @@ impl Proxies {
         self.networks.is_empty()
     }
 
+    /// Those wider than any private network: `10.0.0.0/8` and `fc00::/7` are the widest of these.
+    #[cfg(feature = "cli")]
+    pub(crate) fn wide_networks(&self) -> impl Iterator<Item = String> {
+        self.networks.iter().filter_map(|network| {
+            let (address, length) = (network.addr(), network.prefix_len());
+            match address.to_ipv4_mapped() {
+                Some(address) if (96..104).contains(&length) => {
+                    Some(format!("{address}/{}", length - 96))
+                }
+                None if length < 7 => Some(network.to_string()),
+                _ => None,
+            }
+        })
+    }
+
+    /// Whether there are some, and all of them on this machine.
+    #[cfg(feature = "cli")]
+    pub(crate) fn are_of_this_machine(&self) -> bool {
+        let is_loopback = |network: &Ipv6Net| network.addr().to_canonical().is_loopback();
+        !self.networks.is_empty() && self.networks.iter().all(is_loopback)
+    }
+
     /// Whether this is the address of one of them.
     pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         let address = widened(address);

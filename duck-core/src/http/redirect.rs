@@ -28,7 +28,13 @@ const UNSAFE: &AsciiSet = &AsciiSet::EMPTY.add(b' ').add(b'"');
 /// When no URL pattern has that name, or the values do not fit its parameters.
 #[track_caller]
 pub fn redirect(request: &Request, name: &str, values: impl UrlValues) -> Result<Response> {
-    redirect_to(request.url(name, values)?)
+    let url = request.url(name, values)?;
+    if url.starts_with('/') {
+        redirect_to(url)
+    } else {
+        // A host of the site's own, as its pattern names it.
+        redirect_external(url)
+    }
 }
 
 /// Sends the visitor to a path of this site: 303. The path is anything that displays as one.

@@ -71,6 +71,20 @@ impl AllowedHosts {
         is_unset.then(|| settings.error(KEY, right).to_string())
     }
 
+    /// Whether a name that can be any is among them.
+    #[cfg(feature = "cli")]
+    pub(crate) fn takes_every_host(&self) -> bool {
+        let mut list = self.list.iter().flatten();
+        list.any(|allowed| matches!(allowed, Allowed::Any))
+    }
+
+    /// Whether a visitor may name this host.
+    #[cfg(feature = "cli")]
+    pub(crate) fn lets_in(&self, host: &str) -> bool {
+        let list = self.list.as_ref();
+        list.is_none_or(|list| list.iter().any(|allowed| allowed.is(host)))
+    }
+
     /// What the client is told. It may be a page of another site: that learns nothing of this one.
     pub(crate) fn text(&self, why: &str) -> String {
         let why = if self.debug {

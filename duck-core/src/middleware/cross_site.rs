@@ -63,6 +63,20 @@ impl CrossSite {
         })
     }
 
+    /// The trusted origins that are not encrypted.
+    #[cfg(feature = "cli")]
+    pub(crate) fn plain_origins(&self) -> impl Iterator<Item = String> {
+        let plain = self.trusted.iter().filter(|trusted| !trusted.secure);
+        plain.map(
+            |Trusted { host, port, .. }| match (host.strip_prefix('.'), port) {
+                (Some(below), 80) => format!("http://*.{below}"),
+                (Some(below), port) => format!("http://*.{below}:{port}"),
+                (None, 80) => format!("http://{host}"),
+                (None, port) => format!("http://{host}:{port}"),
+            },
+        )
+    }
+
     /// Why a request with an unsafe method is answered with 403, if it is. `here` is asked where the site itself
     /// is, if that matters.
     pub(crate) fn refusal<'a>(

@@ -92,7 +92,7 @@ impl Blueprint {
     fn adopt(&self, mut pattern: UrlPattern) -> UrlPattern {
         let prefix = self.prefix.trim_end_matches('/');
         match &mut pattern.matcher {
-            Matcher::Path(path) => path.insert_str(0, prefix),
+            Matcher::Path(path) | Matcher::Below(path) => path.insert_str(0, prefix),
             #[cfg(feature = "regex")]
             Matcher::Regex(expression) => {
                 // `^` is where the expression begins: behind the prefix.

@@ -106,6 +106,7 @@ pub(super) fn endpoint(
     let allow = allow(answers.methods.iter().map(|(method, _)| method));
     let page = |view: Fixed| {
         let info = RouteInfo {
+            host: info.host.clone(),
             path: info.path.clone(),
             params: info.params.clone(),
             ..RouteInfo::default()

@@ -138,6 +138,7 @@ mod tests {
 
     fn route(methods: &str, path: &str) -> RouteLine {
         RouteLine {
+            host: String::new(),
             methods: methods.to_owned(),
             path: path.to_owned(),
             name: String::new(),

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use crate::routing::converter::Converter;
+use crate::routing::host::HostPattern;
 use crate::routing::params::Params;
 
 /// The facts about a route.
 #[derive(Debug, Default)]
 pub(crate) struct RouteInfo {
+    /// The only hosts that it is for, where it is not for all.
+    pub(crate) host: Option<Arc<HostPattern>>,
     /// The pattern as it was written; `None` for "there is no such page".
     pub(crate) path: Option<String>,
     pub(crate) name: Option<String>,
@@ -47,6 +50,8 @@ pub(crate) struct Found {
 pub struct RouteLine {
     /// The methods it answers, with spaces between them.
     pub methods: String,
+    /// The host that it is for, or nothing where it is for every host.
+    pub host: String,
     /// The path as it was written.
     pub path: String,
     /// Its name, or nothing.

@@ -76,18 +76,24 @@ impl Router {
         let Some(normal) = encoding::normalize(path) else {
             return found(&self.bad_path, Params::default(), None);
         };
+        self.answer(method, normal)
+            .unwrap_or_else(|| found(&self.not_found, Params::default(), None))
+    }
+
+    /// What answers at a path in its one spelling, if anything does.
+    pub(super) fn answer(&self, method: &Method, normal: Cow<'_, str>) -> Option<(&Route, Found)> {
         let (route, params) = match self.find(method, &normal) {
             Some((_, route, params)) => (route, params),
             None if self.redirects_slashes && self.answers_other_slash(method, &normal) => {
                 (&self.other_slash, Params::default())
             }
-            None => return found(&self.not_found, Params::default(), None),
+            None => return None,
         };
         let spelled = match normal {
             Cow::Borrowed(_) => None,
             Cow::Owned(normal) => Some(normal),
         };
-        found(route, params, spelled)
+        Some(found(route, params, spelled))
     }
 
     /// What answers a request target that is no path: RFC 9112, 3.2.

@@ -78,8 +78,58 @@ where
     )
 }
 
+/// URL patterns for one host, or for all hosts that differ in a part of their name.
+///
+/// `"api.example.org"` is one host. In `"<tenant>.example.org"` the parameter stands for one whole part between two
+/// dots; [`Request::param`](crate::Request::param) reads it, in lower case. Names are compared without regard to
+/// upper case, the port, and a dot at their end. Other letters are written in their ASCII form, `xn--…`, and an IPv6
+/// address in brackets. The host of a request is that of [`Request::host`](crate::Request::host).
+///
+/// At such a host its own patterns come first. A path that none of them has is answered by the patterns without a
+/// host: static files, say. Of several hosts that fit, the one with the fewest parameters counts; two that fit the
+/// same hosts with equally many keep the site from starting.
+///
+/// `ALLOWED_HOSTS` decides first, and has to name these hosts too: `".example.org"` for all below one.
+///
+/// [`Request::url`](crate::Request::url) of such a page is absolute, `https://acme.example.org/notes/7`; it takes the
+/// values of the host before those of the path.
+///
+/// ```
+/// use duck::routing::host;
+/// use duck::testing::TestClient;
+/// use duck::{App, Request, Result, Settings, path};
+///
+/// async fn home(_request: Request) -> &'static str {
+///     "the shop of all shops"
+/// }
+///
+/// async fn shop(request: Request) -> Result<String> {
+///     let tenant: String = request.param("tenant")?;
+///     Ok(format!("the shop of {tenant}"))
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let app = App::new(Settings::default())
+///     .urls([path("/", home)])
+///     .urls(host("<tenant>.example.org", [path("/", shop)]));
+/// let site = TestClient::start(app).await;
+/// assert_eq!(site.get("/").await.text(), "the shop of all shops");
+/// assert_eq!(site.at_host("Acme.example.org").get("/").await.text(), "the shop of acme");
+/// # }
+/// ```
+pub fn host(host: &str, patterns: impl IntoIterator<Item = UrlPattern>) -> Vec<UrlPattern> {
+    let within = |mut pattern: UrlPattern| {
+        pattern.hosts.push(host.to_owned());
+        pattern
+    };
+    patterns.into_iter().map(within).collect()
+}
+
 /// A path (or regular expression) with its view, name, methods and middleware.
 pub struct UrlPattern {
+    /// The host that it is for. Two are a mistake.
+    pub(crate) hosts: Vec<String>,
     pub(crate) matcher: Matcher,
     pub(crate) name: Option<String>,
     pub(crate) methods: Vec<Method>,
@@ -100,15 +150,24 @@ pub struct UrlPattern {
 /// Makes the view when the site starts: a static folder has to read settings first.
 type MakeView = Box<dyn FnOnce(&Settings) -> Result<Arc<dyn ErasedView>> + Send + Sync>;
 
+/// The parameter that stands for all below a prefix.
+pub(crate) const REST: &str = "rest";
+
 #[derive(Debug, Clone)]
 pub(crate) enum Matcher {
     Path(String),
+    /// This path and all below it.
+    #[cfg_attr(
+        not(feature = "tower"),
+        expect(dead_code, reason = "only `mount` makes it")
+    )]
+    Below(String),
     #[cfg(feature = "regex")]
     Regex(String),
 }
 
 impl UrlPattern {
-    fn new<V, Args>(
+    pub(super) fn new<V, Args>(
         matcher: Matcher,
         methods: Option<Vec<Method>>,
         view: impl FnOnce(&Settings) -> Result<V> + Send + Sync + 'static,
@@ -119,6 +178,7 @@ impl UrlPattern {
         Args: FromParams,
     {
         Self {
+            hosts: Vec::new(),
             matcher,
             name: None,
             methods: methods.unwrap_or_else(|| vec![Method::GET]),
@@ -233,6 +293,7 @@ impl UrlPattern {
 impl fmt::Debug for UrlPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UrlPattern")
+            .field("hosts", &self.hosts)
             .field("matcher", &self.matcher)
             .field("name", &self.name)
             .field("methods", &self.methods)

@@ -25,6 +25,12 @@ impl Folders {
         Ok(())
     }
 
+    /// The folders and files that nobody may read, with the settings that name them.
+    #[cfg(feature = "cli")]
+    pub(super) fn private(&self) -> &[(&'static str, PathBuf)] {
+        &self.private
+    }
+
     /// Notes a folder that nobody may read. The error is the served folder that it lies in.
     pub(super) fn keep_private(&mut self, key: &'static str, folder: &Path) -> Result<(), PathBuf> {
         let folder = behind_links(folder);

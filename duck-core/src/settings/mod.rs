@@ -267,6 +267,19 @@ impl Settings {
         }
     }
 
+    /// Whether a key is set in the settings file itself, rather than in `.env`, the environment or the program.
+    #[cfg(feature = "cli")]
+    pub(crate) fn is_in_settings_file(&self, key: &str) -> bool {
+        let value = self.0.values.get(key);
+        self.folder().is_some() && value.is_some_and(Value::is_of_settings_file)
+    }
+
+    /// What [`keep_private`](Self::keep_private) was told, with the settings that name it.
+    #[cfg(feature = "cli")]
+    pub(crate) fn private_places(&self) -> Vec<(&'static str, PathBuf)> {
+        self.folders().private().to_vec()
+    }
+
     /// The files that it may have come from.
     #[cfg(feature = "cli")]
     pub(crate) fn files(&self) -> Vec<PathBuf> {

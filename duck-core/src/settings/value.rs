@@ -104,6 +104,13 @@ impl Value {
         }
     }
 
+    /// Whether it stands in a settings file.
+    #[cfg(feature = "cli")]
+    pub(super) fn is_of_settings_file(&self) -> bool {
+        let is_variable = matches!(self.content, Content::Variable(_));
+        matches!(self.place, Place::Line { .. }) && !is_variable
+    }
+
     /// The names in a table: see [`Content::names`].
     pub(super) fn names(&self) -> Vec<String> {
         self.content.names()

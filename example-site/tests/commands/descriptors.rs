@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -151,6 +152,9 @@ fn connections_that_do_not_fit_are_told_at_the_start_and_by_check() {
         "{log}"
     );
 
+    // The server has made it.
+    let database = site.path("example-site.db");
+    fs::set_permissions(database, fs::Permissions::from_mode(0o600)).unwrap();
     site.set_toml("MAX_CONNECTIONS", "768");
     for command in ["check", "check --deploy"] {
         let (code, text) = told(&site, command);

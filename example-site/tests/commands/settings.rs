@@ -146,7 +146,6 @@ fn a_variable_of_the_environment_is_refused_by_its_name() {
 /// What Django's `check --deploy` finds, as far as Duck has it.
 #[test]
 fn check_deploy_finds_what_is_wrong_on_the_internet_and_check_does_not() {
-    let typed = "a".repeat(36);
     for (key, value, says) in [
         ("DEBUG", "true".to_owned(), "DEBUG: is on"),
         ("ALLOWED_HOSTS", "[]".to_owned(), "ALLOWED_HOSTS: is empty"),
@@ -171,14 +170,44 @@ fn check_deploy_finds_what_is_wrong_on_the_internet_and_check_does_not() {
             "SECURE_HSTS_SECONDS: is 0",
         ),
         (
+            "ALLOWED_HOSTS",
+            "['*']".to_owned(),
+            "ALLOWED_HOSTS: has \"*\"",
+        ),
+        (
+            "TRUSTED_PROXIES",
+            "['0.0.0.0/0']".to_owned(),
+            "TRUSTED_PROXIES: 0.0.0.0/0 is wider",
+        ),
+        (
+            "ADDRESS",
+            "'0.0.0.0:0'".to_owned(),
+            "ADDRESS: is reached by other machines",
+        ),
+        (
             "SECRET_KEY",
-            format!("{typed:?}"),
-            "SECRET_KEY: can be guessed",
+            format!("{KEY:?}"),
+            "SECRET_KEY: stands in a file",
         ),
         (
             "SECRET_KEY_FALLBACKS",
-            format!("[{typed:?}]"),
-            "SECRET_KEY_FALLBACKS: can be guessed",
+            format!("[{KEY:?}]"),
+            "SECRET_KEY_FALLBACKS: stands in a file",
+        ),
+        (
+            "SESSION_STORAGE",
+            "'InMemoryCache'".to_owned(),
+            "SESSION_STORAGE: is \"InMemoryCache\"",
+        ),
+        (
+            "SESSION_FSYNC",
+            "'none'".to_owned(),
+            "SESSION_FSYNC: is \"none\"",
+        ),
+        (
+            "SESSION_COOKIE_DOMAIN",
+            "'example.com'".to_owned(),
+            "SESSION_COOKIE_DOMAIN: is the domain of no host",
         ),
         (
             "SESSION_COOKIE_SECURE",
@@ -199,6 +228,9 @@ fn check_deploy_finds_what_is_wrong_on_the_internet_and_check_does_not() {
         let mut site = Site::new();
         site.set_for_the_internet();
         site.answer(&["check", "--deploy"]).done();
+        if key == "SECRET_KEY" {
+            site.set_in_env_file("WORKERS", "2");
+        }
         site.set_toml(key, &value);
         site.answer(&["check"]).done();
         let output = site
@@ -213,9 +245,52 @@ fn check_deploy_finds_what_is_wrong_on_the_internet_and_check_does_not() {
             "{key}: {text}"
         );
         assert!(
-            findings[0].contains(says) && !text.contains(&typed),
+            findings[0].contains(says) && !text.contains(KEY),
             "{key}: {text}"
         );
+    }
+}
+
+#[test]
+fn check_deploy_finds_a_key_that_somebody_typed() {
+    let typed = "a".repeat(36);
+    for (variable, value) in [
+        ("SECRET_KEY", typed.clone()),
+        ("SECRET_KEY_FALLBACKS", format!("[\"{typed}\"]")),
+    ] {
+        let mut site = Site::new();
+        site.set_for_the_internet();
+        if variable != "SECRET_KEY" {
+            site.set_toml("SECRET_KEY", &format!("{KEY:?}"));
+        }
+        site.set_in_env_file(variable, &value);
+        let says = format!("{variable}: can be guessed");
+        let output = site
+            .piped(&["check", "--deploy"])
+            .wait_with_output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains(&says) && !text.contains(&typed), "{text}");
+    }
+}
+
+#[test]
+fn check_deploy_takes_a_domain_above_a_host_that_visitors_come_to() {
+    let mut site = Site::new();
+    site.set_for_the_internet();
+    site.set_list("ALLOWED_HOSTS", &["a.b.Example.org"]);
+    site.set_toml("SESSION_COOKIE_PREFIX", "'none'");
+    for domain in ["example.org", "b.example.org", "a.b.example.org"] {
+        site.set("SESSION_COOKIE_DOMAIN", domain);
+        site.answer(&["check", "--deploy"]).done();
+    }
+    for domain in ["xample.org", "c.b.example.org", "x.a.b.example.org"] {
+        site.set("SESSION_COOKIE_DOMAIN", domain);
+        let output = site
+            .piped(&["check", "--deploy"])
+            .wait_with_output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{domain}");
     }
 }
 
@@ -270,25 +345,19 @@ fn check_deploy_finds_a_key_that_every_user_of_the_machine_can_read() {
             .map(str::to_owned)
             .collect::<Vec<_>>()
     };
-    std::fs::write(site.path(".env"), "DUCK_WORKERS=2\n").unwrap();
-    open(".env", 0o644);
     open("settings.toml", 0o640);
     assert!(findings().is_empty());
     open("settings.toml", 0o644);
-    let found = findings();
-    assert!(
-        found.len() == 1 && found[0].contains("settings.toml holds a SECRET_KEY"),
-        "{found:?}"
-    );
-    open("settings.toml", 0o600);
+    assert!(findings().is_empty());
     std::fs::write(
         site.path(".env"),
         format!("# the key\nexport DUCK_SECRET_KEY='{KEY}'\n"),
     )
     .unwrap();
+    open(".env", 0o644);
     let found = findings();
     assert!(
-        found.len() == 1 && found[0].contains(".env holds a SECRET_KEY"),
+        found.len() == 1 && found[0].contains(".env holds a key"),
         "{found:?}"
     );
     open(".env", 0o600);

@@ -62,6 +62,13 @@ impl Site {
     }
 
     /// The same with the value as TOML: a number, a boolean.
+    /// Sets a variable in `.env`, in place of those there.
+    pub(crate) fn set_in_env_file(&self, key: &str, text: &str) {
+        let file = self.path(".env");
+        fs::write(&file, format!("DUCK_{key}='{text}'\n")).unwrap();
+        fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
     pub(crate) fn set_toml(&mut self, key: &str, value: &str) {
         self.settings.insert(key.to_owned(), value.to_owned());
         self.write();
@@ -89,6 +96,8 @@ impl Site {
     /// Sets what a site on the internet has to say and no other has.
     pub(crate) fn set_for_the_internet(&mut self) {
         self.set_toml("DEBUG", "false");
+        self.settings.remove("SECRET_KEY");
+        self.set_in_env_file("SECRET_KEY", KEY);
         self.set_list("ALLOWED_HOSTS", &["example.org"]);
         self.set_list("TRUSTED_PROXIES", &["127.0.0.1"]);
     }

@@ -109,6 +109,13 @@ impl RequestBody {
         self.source().error()
     }
 
+    /// Why nobody can read it any more.
+    #[cfg(feature = "tower")]
+    pub(super) fn refusal(&self) -> Option<RequestError> {
+        let source = self.source();
+        matches!(*source, Source::Refused(..)).then(|| source.error())
+    }
+
     fn source(&self) -> MutexGuard<'_, Source> {
         self.source.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -91,6 +91,19 @@ impl Request {
         longest.min(self.max_body()) <= self.limits().max_body_bytes
     }
 
+    /// Whether it is known that there is no body.
+    #[cfg(feature = "tower")]
+    pub(crate) fn brings_nothing(&self) -> bool {
+        self.inner.body.longest() == Some(0)
+    }
+
+    /// Why the body was not read to its end, where that is the client's fault.
+    #[cfg(feature = "tower")]
+    pub(crate) fn body_refusal(&self) -> Option<RequestError> {
+        let refusal = self.inner.body.refusal();
+        refusal.filter(|error| error.status().is_client_error())
+    }
+
     fn max_body(&self) -> u64 {
         self.route()
             .max_body

@@ -30,6 +30,7 @@ use crate::http::proxies::Connection;
 use crate::http::request_error::RequestError;
 use crate::middleware::cross_site::Here;
 use crate::routing::encoding;
+use crate::routing::host::canonical;
 use crate::routing::params::{FromParam, Values};
 use crate::routing::route::{Found, RouteInfo};
 use crate::server::limits::Limits;
@@ -207,24 +208,34 @@ impl Request {
         Accept::of(self.headers()).takes(media_type)
     }
 
-    /// One parameter of the path, by its name.
+    /// One parameter of the path, by its name, or of the host that the page is for ([`host`](crate::routing::host)).
     ///
     /// # Errors
     ///
     /// 404 where its text is not of type `T`; 500 where the path has no such parameter.
     pub fn param<T: FromParam>(&self, name: &str) -> Result<T, RequestError> {
-        let raw = self
-            .inner
-            .found
-            .route
-            .param_index(name)
-            .and_then(|index| self.inner.found.params.raw(self.path_matched(), index));
-        let raw = raw.ok_or_else(|| {
-            RequestError::internal(format!("the path has no parameter named `{name}`"))
-        })?;
-        encoding::decode(raw)
+        let value = match self.raw_param(name) {
+            Some(raw) => encoding::decode(raw),
+            None => Some(Cow::Owned(self.host_param(name).ok_or_else(|| {
+                RequestError::internal(format!("the path has no parameter named `{name}`"))
+            })?)),
+        };
+        value
             .and_then(|value| T::from_param(&value))
             .ok_or_else(|| RequestError::new(http::StatusCode::NOT_FOUND, "no such page"))
+    }
+
+    /// A parameter of the path, as it stands there.
+    pub(crate) fn raw_param(&self, name: &str) -> Option<&str> {
+        let Found { route, params, .. } = &self.inner.found;
+        params.raw(self.path_matched(), route.param_index(name)?)
+    }
+
+    /// A parameter of the route's host.
+    fn host_param(&self, name: &str) -> Option<String> {
+        let pattern = self.route().host.as_ref()?;
+        let host = canonical(self.host()?);
+        pattern.value(name, &host).map(str::to_owned)
     }
 
     pub(crate) fn values(&self) -> Values<'_> {
@@ -316,6 +327,12 @@ impl Request {
         cross_site.refusal(self.headers(), here)
     }
 
+    /// All but the body, as it arrived.
+    #[cfg(feature = "tower")]
+    pub(crate) fn head(&self) -> &Parts {
+        &self.inner.head
+    }
+
     pub(crate) fn limits(&self) -> &Limits {
         &self.inner.context.limits
     }
@@ -324,7 +341,8 @@ impl Request {
         &self.inner.found.route
     }
 
-    /// The path of a page, by the name of its URL pattern.
+    /// The path of a page, by the name of its URL pattern. Of a page with a [host](crate::routing::host) of its own it
+    /// is the whole URL, with the scheme and the port of this request; the values of the host come first then.
     ///
     /// ```
     /// # use duck::{Request, Result};
@@ -339,7 +357,14 @@ impl Request {
     /// `.` or `..` of a part between two slashes, which browsers resolve whatever the encoding, or that makes
     /// the URL begin with two slashes, as one of another site does.
     pub fn url(&self, name: &str, values: impl UrlValues) -> Result<String, RequestError> {
-        self.inner.context.urls.reverse(name, &values.texts())
+        let (host, path) = self.inner.context.urls.reverse(name, &values.texts())?;
+        let Some(host) = host else {
+            return Ok(path);
+        };
+        let scheme = if self.is_secure() { "https" } else { "http" };
+        let port = self.authority().and_then(|authority| authority.port);
+        let port = port.map_or_else(String::new, |port| format!(":{port}"));
+        Ok(format!("{scheme}://{host}{port}{path}"))
     }
 
     /// A value that the site was given with [`App::state`](crate::App::state).
