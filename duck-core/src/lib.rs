@@ -37,6 +37,7 @@
 //! * `templates` – pages from templates: [`render`].
 //! * `collectstatic` – the command of that name: static files under names with a hash, and compressed.
 //! * `forms` – forms with rules, shown again with what is wrong: `request.form()`.
+//! * `websocket` – WebSockets: [`live`]. Off by default.
 //! * `sqlite`, `postgres` – a database through sqlx. Off by default.
 //! * `compression` – responses compressed as they are sent: [`middleware`]. Off by default.
 //! * `private-cookies` – cookies that visitors cannot change, or not read either: [`http`]. Off by default.
@@ -51,6 +52,7 @@ pub mod database;
 pub mod error;
 pub mod files;
 pub mod http;
+pub mod live;
 pub mod middleware;
 #[cfg(feature = "multipart")]
 pub mod multipart;

@@ -6,6 +6,9 @@ pub use crate::http::{
     DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, Pieces, ResponseResult, bytes, redirect_external,
     stream, stream_with,
 };
+pub use crate::live::{Event, sse, sse_with};
+#[cfg(feature = "websocket")]
+pub use crate::live::{Message, WebSocket, websocket};
 pub use crate::middleware::{process_request, process_response};
 pub use crate::pages::escape_html;
 #[cfg(feature = "forms")]

@@ -7,4 +7,6 @@ fn each_mistake_has_its_own_message() {
     cases.compile_fail("tests/ui/*.rs");
     #[cfg(feature = "auth")]
     cases.compile_fail("tests/ui/auth/*.rs");
+    #[cfg(feature = "websocket")]
+    cases.compile_fail("tests/ui/websocket/*.rs");
 }

@@ -43,6 +43,14 @@ async fn new(request: Request) -> Result<&'static str> {
     Ok("1")
 }
 
+/// For what an idle socket costs.
+async fn echo(_request: Request, mut socket: WebSocket) -> Result<()> {
+    while let Some(message) = socket.receive().await {
+        socket.send(message).await?;
+    }
+    Ok(())
+}
+
 fn main() -> duck::ExitCode {
     let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let mut app = App::from_settings(concat!(
@@ -58,6 +66,7 @@ fn main() -> duck::ExitCode {
         path("/session/write", write),
         path("/session/new", new),
         path("/session/untouched", plaintext),
+        websocket("/echo", echo),
     ])
     .urls(
         include_str!("bench/routes.txt")

@@ -1,8 +1,9 @@
-//! A site made with Duck: a visit counter, a small shop, accounts, notes in a database, an upload, JSON and a form.
+//! A site made with Duck: a visit counter, a small shop, accounts, notes in a database, an upload, a chat, JSON and a form.
 //!
 //! Start reading in `urls.rs`: it says which view answers which path. The pages are in `templates/`.
 
 mod account;
+mod live;
 mod media;
 mod notes;
 mod shop;
@@ -29,6 +30,7 @@ pub fn app() -> App {
         .with(SessionMiddleware::new())
         .with(Auth::sqlite::<User>("users"))
         .with(shop::shop)
+        .with(live::live)
         .urls(urls::urlpatterns())
         .urls(notes::blueprint())
 }
@@ -62,6 +64,8 @@ mod guide {
     mod from_one_machine_to_many {}
     #[doc = include_str!("../../docs/writing-a-cache.md")]
     mod writing_a_cache {}
+    #[doc = include_str!("../../docs/live.md")]
+    mod live {}
     #[doc = include_str!("../../docs/database.md")]
     mod database {}
     #[doc = include_str!("../../docs/composition.md")]

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use duck::auth::{Accounts, Auth, Credentials};
 use duck::files::StaticFiles;
+use duck::live::{WebSocket, websocket};
 use duck::middleware::{Compression, Cors};
-use duck::{App, Result, Settings};
+use duck::{App, Request, Result, Settings};
 use duck_session::{SessionMiddleware, SessionSettings};
 use sqlx::migrate::Migrator;
 use toml::Value;
@@ -106,6 +107,7 @@ async fn site(settings: Settings) -> duck::Site {
         .with(duck::database::sqlite(Migrator::DEFAULT))
         .with(SessionMiddleware::new())
         .with(Auth::new(|_| Ok(Nobody)))
+        .urls([websocket("/", async |_: Request, _: WebSocket| {})])
         .start()
         .await
         .expect("every default fits")

@@ -2,7 +2,9 @@
 
 use std::ops::Deref;
 
+use duck::http::{Body, Connection};
 use duck::testing::TestClient;
+use http_body_util::BodyExt;
 use tempfile::TempDir;
 
 const ADA: [(&str, &str); 2] = [("name", "Ada"), ("password", "quack, quack")];
@@ -446,4 +448,96 @@ async fn errors_have_the_look_of_the_site() {
         assert!(page.text().contains(says), "{path}: {}", page.text());
         assert!(page.text().contains("<nav "), "{path}");
     }
+}
+
+#[tokio::test]
+async fn what_is_said_in_the_chat_reaches_everybody_with_the_name_of_whoever_said_it() {
+    let site = browser().await;
+    site.post("/sign-up").form(&ADA).await;
+    let mut ada = site.websocket("/live/chat").await;
+    let mut somebody = site.another().websocket("/live/chat").await;
+    // Somebody has entered once they hear themselves.
+    somebody.send("hello").await;
+    let heard: serde_json::Value = next(&mut somebody).await;
+    assert_eq!(
+        heard,
+        serde_json::json!({ "name": "Somebody", "text": "hello" })
+    );
+    ada.send("  <b>quack</b> ").await;
+    let expected = serde_json::json!({ "name": "Ada", "text": "<b>quack</b>" });
+    assert_eq!(next(&mut somebody).await, expected);
+}
+
+async fn next(socket: &mut duck::testing::TestSocket) -> serde_json::Value {
+    let message = socket.receive().await.expect("the socket is open");
+    serde_json::from_slice(message.bytes()).expect("JSON")
+}
+
+#[tokio::test]
+async fn the_chat_passes_on_nothing_empty_long_or_binary() {
+    let site = browser().await;
+    let mut socket = site.websocket("/live/chat").await;
+    socket.send("   ").await;
+    socket.send("x".repeat(281)).await;
+    socket.send(vec![1, 2, 3]).await;
+    socket.send("x".repeat(280)).await;
+    let heard = next(&mut socket).await;
+    assert_eq!(heard["text"].as_str().map(str::len), Some(280));
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_cannot_listen_to_the_chat() {
+    let site = browser().await;
+    let chat = site.websocket("/live/chat");
+    let refused = chat.from_origin("https://evil.example").refused().await;
+    assert_eq!(refused.status(), 403);
+}
+
+#[tokio::test]
+async fn the_live_page_has_its_script_in_a_file_of_its_own() {
+    let site = browser().await;
+    let page = site.get("/live/").await;
+    assert!(
+        page.text().contains(r#"data-url="/live/chat""#),
+        "{}",
+        page.text()
+    );
+    assert!(page.text().contains("/static/js/live.js"));
+    let script = site.get("/static/js/live.js").await;
+    assert_eq!(script.status(), 200);
+    assert!(!page.text().contains("onclick") && !script.text().contains("innerHTML"));
+}
+
+#[tokio::test]
+async fn visitors_of_the_live_page_are_counted_while_they_stay() {
+    let site = browser().await;
+    let listen = async |name: &'static str| {
+        let request = http::Request::get("/live/visitors").header("host", "testserver");
+        let request = request.body(Body::empty()).expect("a request");
+        let answer = site.site().respond(request, Connection::default()).await;
+        assert_eq!(
+            answer.header("content-type"),
+            Some("text/event-stream"),
+            "{name}"
+        );
+        answer.into_http().into_body()
+    };
+    let mut first = listen("first").await;
+    assert_eq!(event(&mut first).await, "data: 1\n\n");
+    let mut second = listen("second").await;
+    assert_eq!(event(&mut second).await, "data: 2\n\n");
+    assert_eq!(event(&mut first).await, "data: 2\n\n");
+    drop(second);
+    assert_eq!(event(&mut first).await, "data: 1\n\n");
+}
+
+/// The next piece of a response.
+async fn event(body: &mut Body) -> String {
+    let frame = body
+        .frame()
+        .await
+        .expect("another event")
+        .expect("no error");
+    let data = frame.into_data().expect("data");
+    String::from_utf8(data.to_vec()).expect("text")
 }

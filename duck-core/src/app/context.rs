@@ -10,6 +10,7 @@ use crate::error::statuses::Statuses;
 use crate::error::{Error, Result};
 use crate::http::proxies::Proxies;
 use crate::http::request_error::RequestError;
+use crate::live::stopping::Stopping;
 use crate::middleware::allowed_hosts::AllowedHosts;
 use crate::middleware::cross_site::CrossSite;
 use crate::middleware::security_headers::SecurityHeaders;
@@ -35,6 +36,7 @@ pub(crate) struct Context {
     /// As the `routes` command lists them.
     pub(crate) routes: Vec<RouteLine>,
     pub(crate) floods: Floods<Kind>,
+    pub(crate) stopping: Stopping,
 }
 
 /// Values of the site's own, one of each type.

@@ -35,6 +35,7 @@ use crate::app::site::{Inner, Site};
 use crate::error::Result;
 use crate::error::panics;
 use crate::http::proxies::Proxies;
+use crate::live::stopping::Stopping;
 use crate::middleware::Middleware;
 use crate::middleware::allowed_hosts::AllowedHosts;
 use crate::middleware::cross_site::{CrossSite, TOKENS};
@@ -275,6 +276,7 @@ impl App {
             statuses,
             routes: table.lines,
             floods: Floods::default(),
+            stopping: Stopping::default(),
             settings: settings.clone(),
         };
         settings.refuse_sections()?;

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::task::Poll;
 
 use bytes::Bytes;
+use futures_util::Stream;
 use futures_util::stream::poll_fn;
 use tokio::sync::mpsc;
 
@@ -40,10 +41,21 @@ where
     F: FnOnce(Pieces) -> Running,
     Running: Future<Output = Result<()>> + Send + 'static,
 {
+    stream(media_type, made_by(|sender| make(Pieces(sender))))
+}
+
+/// What a closure sends while it runs, no further ahead than one of them, and its error at the end.
+pub(crate) fn made_by<T, Running>(
+    make: impl FnOnce(mpsc::Sender<T>) -> Running,
+) -> impl Stream<Item = Result<T>> + Send + 'static
+where
+    T: Send + 'static,
+    Running: Future<Output = Result<()>> + Send + 'static,
+{
     let (sender, mut sent) = mpsc::channel(1);
-    let mut running = Some(Box::pin(make(Pieces(sender))));
+    let mut running = Some(Box::pin(make(sender)));
     let mut failure = None;
-    let pieces = poll_fn(move |cx| {
+    poll_fn(move |cx| {
         if let Some(closure) = &mut running
             && let Poll::Ready(end) = closure.as_mut().poll(cx)
         {
@@ -54,8 +66,7 @@ where
             Poll::Ready(None) if running.is_none() => Poll::Ready(failure.take().map(Err)),
             _ => Poll::Pending,
         }
-    });
-    stream(media_type, pieces)
+    })
 }
 
 /// Where the closure of [`stream_with`] sends its pieces. Clones send to the same body.

@@ -16,6 +16,8 @@ use crate::app::site::{Site, TakenIn};
 use crate::http::body::Body;
 use crate::http::proxies::Connection;
 use crate::http::response::Response;
+#[cfg(feature = "websocket")]
+use crate::live::upgrade::{Accepted, Upgrade};
 use crate::server::framing;
 use crate::server::received::Received;
 
@@ -25,6 +27,9 @@ pub(super) struct Client {
     pub(super) vitals: Arc<Vitals>,
     /// Until its first request is here.
     newcomer: Mutex<Option<Newcomer>>,
+    /// What the connection becomes when its response is written.
+    #[cfg(feature = "websocket")]
+    accepted: Mutex<Option<Box<Accepted>>>,
 }
 
 impl Client {
@@ -40,7 +45,33 @@ impl Client {
             from,
             vitals,
             newcomer,
+            #[cfg(feature = "websocket")]
+            accepted: Mutex::default(),
         }
+    }
+
+    /// The WebSocket that the last request has opened.
+    #[cfg(feature = "websocket")]
+    pub(super) fn accepted(&self) -> Option<Box<Accepted>> {
+        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        accepted.take()
+    }
+
+    /// Whether a 101 is one of the framework's own, and the connection becomes what it says.
+    #[cfg(feature = "websocket")]
+    fn switches(&self, response: &mut http::Response<Body>) -> bool {
+        let upgrade = response.extensions_mut().remove::<Upgrade>();
+        let taken = upgrade.and_then(|upgrade| upgrade.take());
+        let switches = taken.is_some();
+        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        *accepted = taken;
+        switches
+    }
+
+    #[cfg(not(feature = "websocket"))]
+    #[expect(clippy::unused_self, reason = "there is nothing to switch to")]
+    fn switches(&self, _response: &mut http::Response<Body>) -> bool {
+        false
     }
 
     /// Notes that the whole head of a request is here. Returns whether the client waits for `100 Continue`
@@ -91,7 +122,7 @@ impl Client {
         mut work: Work,
         is_http_1_0: bool,
     ) -> http::Response<Wire> {
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS && !self.switches(&mut response) {
             response = framing::without_switching(&response);
         }
         if self.vitals.is_unread() {

@@ -1,6 +1,8 @@
 //! One connection: its protocol around the site, under deadlines.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
+#[cfg(feature = "http2")]
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -16,6 +18,8 @@ use super::http2::Http2;
 use super::newcomers::Newcomer;
 #[cfg(feature = "http2")]
 use super::opening::Opening;
+#[cfg(feature = "websocket")]
+use super::upgraded;
 use super::vitals::Vitals;
 use super::watched::Watched;
 use crate::app::site::Site;
@@ -54,8 +58,17 @@ pub(super) async fn serve(
     };
     let client = &*client;
     let service = service_fn(move |request| client.respond(request));
-    let connection = http1(&limits).serve_connection(TokioIo::new(socket), service);
-    attended(&vitals, pin!(connection)).await;
+    let mut connection = http1(&limits).serve_connection(TokioIo::new(socket), service);
+    let end = attended(&vitals, Pin::new(&mut connection)).await;
+    #[cfg(not(feature = "websocket"))]
+    drop(end);
+    #[cfg(feature = "websocket")]
+    if let (Some(Ok(())), Some(accepted)) = (end, client.accepted()) {
+        let parts = connection.into_parts();
+        let socket = parts.io.into_inner();
+        // On the heap: a connection that stays HTTP has no room for this.
+        Box::pin(upgraded::serve(*accepted, socket, parts.read_buf, vitals)).await;
+    }
 }
 
 fn http1(limits: &Limits) -> http1::Builder {

@@ -37,7 +37,7 @@ enum Place {
     Chunk(u64),
     ChunkEnd,
     Trailer,
-    /// HTTP/2, or nobody knows where: each head from here on is suspect.
+    /// HTTP/2 or a WebSocket, or nobody knows where: each head from here on is suspect.
     Elsewhere,
 }
 
@@ -71,8 +71,8 @@ impl Heads {
         }
     }
 
-    /// The connection is HTTP/2, and its heads are not here.
-    #[cfg(feature = "http2")]
+    /// The connection is HTTP/2 or a WebSocket: what comes is no head.
+    #[cfg(any(feature = "http2", feature = "websocket"))]
     pub(super) fn leave_alone(&mut self) {
         self.place = Place::Elsewhere;
     }

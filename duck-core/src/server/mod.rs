@@ -23,6 +23,8 @@ mod opening;
 mod preface;
 pub(crate) mod received;
 pub(crate) mod sending;
+#[cfg(feature = "websocket")]
+mod upgraded;
 #[cfg(feature = "http2")]
 mod upload;
 mod vitals;
@@ -72,6 +74,7 @@ pub async fn serve(listener: TcpListener, site: Site, shutdown: impl Future<Outp
         () = shutdown => {}
     }
     drop(listener);
+    site.0.context.stopping.begin();
     let all = async {
         tokio::select! {
             () = async { while connections.join_next().await.is_some() {} } => {}

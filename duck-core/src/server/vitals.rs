@@ -26,7 +26,7 @@ pub(super) struct Vitals {
     served: AtomicU32,
     /// The number of the first head that could be read in two ways; 0 for none.
     suspect: AtomicU32,
-    /// Bytes between requests are mostly no heads.
+    /// Bytes between requests are mostly no heads: it is HTTP/2, or has become a WebSocket.
     http2: AtomicBool,
     /// The client has closed its side of the connection.
     half_closed: AtomicBool,
@@ -70,6 +70,13 @@ impl Vitals {
         let number = self.served.fetch_add(1, Relaxed).wrapping_add(1);
         let suspect = self.suspect.load(Relaxed);
         suspect != 0 && number >= suspect
+    }
+
+    /// There are no more requests: the connection has become a WebSocket.
+    #[cfg(feature = "websocket")]
+    pub(super) fn switches(&self) {
+        self.http2.store(true, Relaxed);
+        self.head_begun.store(false, Relaxed);
     }
 
     /// The site begins to work for a request, or goes on.

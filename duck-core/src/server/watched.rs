@@ -51,6 +51,13 @@ impl Watched {
         Poll::Ready(is_http2)
     }
 
+    /// What comes from here on is no request.
+    #[cfg(feature = "websocket")]
+    pub(super) fn leave_alone(&mut self) {
+        self.heads.leave_alone();
+        self.vitals.switches();
+    }
+
     /// Notices that the client has closed its side, which is no reason not to answer, or is gone,
     /// which is. hyper does not read while the site works on a request.
     fn look_for_the_end(&mut self, cx: &mut Context<'_>) -> io::Result<()> {

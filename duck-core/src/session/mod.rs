@@ -192,6 +192,25 @@ impl Session {
         })))
     }
 
+    /// The same session for the view of a socket, which goes on when the response has left: it can be read, and
+    /// saved as long as that needs no cookie.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn for_socket(&self) -> Self {
+        let Some(inner) = &self.0 else {
+            return Self(None);
+        };
+        let state = inner.state().go_on_without_cookie();
+        Self(Some(Arc::new(Inner {
+            engine: inner.engine.clone(),
+            visitor: inner.visitor.clone().arrived_at(inner.engine.now()),
+            accessed: AtomicBool::new(false),
+            loaded: AtomicBool::new(inner.is_loaded()),
+            failed: AtomicBool::new(false),
+            turn: futures_util::lock::Mutex::default(),
+            state: Mutex::new(state),
+        })))
+    }
+
     /// What the request shows of its visitor; `None` without a session middleware.
     pub fn visitor(&self) -> Option<&Visitor> {
         self.0.as_ref().map(|inner| &inner.visitor)

@@ -43,7 +43,8 @@ impl Session {
     /// response gets the cookie it needs all the same.
     ///
     /// Once the response has left there is nothing to save: changes are refused with
-    /// [`SessionError::Committed`].
+    /// [`SessionError::Committed`]. In the view of a WebSocket they are saved by this, and by nothing else: see
+    /// [`websocket`](crate::live).
     ///
     /// # Errors
     ///

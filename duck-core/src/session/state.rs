@@ -4,7 +4,7 @@ use std::mem;
 
 use super::changes::{Changes, IdChange, Replay, Taken, Write, Writes};
 use super::data::{self, SessionData, USER};
-use super::engine::{Commit, Loaded, NewCookie, SessionPolicy, Writable};
+use super::engine::{Commit, CookieValue, Loaded, NewCookie, SessionPolicy, Writable};
 use super::flash::Flashes;
 use super::record::Record;
 use crate::session::error::SessionError;
@@ -42,6 +42,8 @@ pub(super) enum Writing {
     Closed,
     /// The storage did not answer, and the site prefers an empty session to an error.
     Unavailable,
+    /// It is a socket's: what needs no cookie can be saved.
+    WithoutCookie,
 }
 
 /// What became of the session while the request ran.
@@ -90,6 +92,24 @@ impl State {
         self.dropped = loaded.writes == Writable::Dropped;
         if loaded.writes == Writable::Unavailable {
             self.writing = Writing::Unavailable;
+        }
+    }
+
+    /// What goes on from here when the response has left, where no cookie can be sent any more.
+    #[cfg(feature = "websocket")]
+    pub(super) fn go_on_without_cookie(&self) -> Self {
+        Self {
+            record: self.record.clone(),
+            data: self.saved.clone(),
+            saved: self.saved.clone(),
+            writing: match self.writing {
+                Writing::Unavailable => Writing::Unavailable,
+                _ => Writing::WithoutCookie,
+            },
+            fate: self.fate,
+            dropped: self.dropped,
+            sent: self.sent,
+            ..Self::default()
         }
     }
 
@@ -193,6 +213,9 @@ impl State {
 
     pub(super) fn renew(&mut self, id: IdChange) -> Result<(), SessionError> {
         self.check_open()?;
+        if self.writing == Writing::WithoutCookie {
+            return Err(SessionError::Committed);
+        }
         match self.id {
             IdChange::End => {}                            // what follows has a new id anyway
             IdChange::Login if id == IdChange::Renew => {} // a login is more than a renewal
@@ -305,7 +328,8 @@ impl State {
     fn check_open(&self) -> Result<(), SessionError> {
         match self.writing {
             Writing::Open => Ok(()),
-            Writing::Closed => Err(SessionError::Committed),
+            Writing::WithoutCookie if self.record.is_some() => Ok(()),
+            Writing::Closed | Writing::WithoutCookie => Err(SessionError::Committed),
             Writing::Unavailable => {
                 let why = "an empty session stands in for one that could not be read: it takes no changes";
                 Err(SessionError::store(why))
@@ -370,6 +394,19 @@ impl State {
     ) -> Result<(), SessionError> {
         match commit {
             Ok(Commit::Unchanged) => {}
+            Ok(Commit::Saved {
+                cookie:
+                    Some(NewCookie {
+                        value: CookieValue::Text(_),
+                        ..
+                    }),
+                ..
+            }) if self.writing == Writing::WithoutCookie => {
+                self.fate = Fate::Lost;
+                return Err(SessionError::Unsupported(
+                    "a session that is kept in its cookie cannot be saved by a socket",
+                ));
+            }
             Ok(Commit::Saved {
                 record,
                 data,

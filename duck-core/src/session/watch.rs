@@ -1,6 +1,6 @@
 //! Looking at a session again, once or for as long as it lives.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -66,6 +66,17 @@ impl Session {
         async move {
             if let Ok(inner) = session.access().await {
                 inner.until_over().await;
+            }
+        }
+    }
+
+    /// Waits until the session is over that this visitor has: for ever, where they have none.
+    pub(crate) fn until_revoked(&self) -> impl Future<Output = ()> + Send + use<> {
+        let session = self.clone();
+        async move {
+            match session.access().await {
+                Ok(inner) if inner.state().record.is_some() => inner.until_over().await,
+                _ => pending().await,
             }
         }
     }

@@ -17,6 +17,8 @@ use crate::http::body::Body;
 use crate::http::proxies::Connection;
 use crate::http::request::Request;
 use crate::http::response::Response;
+#[cfg(feature = "websocket")]
+use crate::live::upgrade::{Accepted, Upgrade};
 use crate::middleware::allowed_hosts::OF_TESTS;
 use crate::routing::view::ErasedView;
 use crate::session::error::SessionError;
@@ -263,6 +265,23 @@ impl TestClient {
         };
         let response = self.site.respond(request, connection).await;
         self.receive(response, &url).await
+    }
+
+    /// Asks for a WebSocket: the answer, and what it leads to if that is one.
+    #[cfg(feature = "websocket")]
+    pub(super) async fn open(
+        &self,
+        request: http::Request<Body>,
+    ) -> (TestResponse, Option<Box<Accepted>>) {
+        let url = self.url(&request, self.is_secure());
+        let request = self.with_cookies(request, &url);
+        let mut response = self.site.respond(request, self.connection).await;
+        let upgrade = response.extensions_mut().remove::<Upgrade>();
+        let is_answer = response.status() == http::StatusCode::SWITCHING_PROTOCOLS;
+        let accepted = upgrade
+            .filter(|_| is_answer)
+            .and_then(|upgrade| upgrade.take());
+        (self.receive(response, &url).await, accepted)
     }
 
     fn with_cookies(&self, mut request: http::Request<Body>, url: &Url) -> http::Request<Body> {

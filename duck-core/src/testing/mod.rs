@@ -14,7 +14,11 @@ mod jar;
 mod multipart;
 mod request;
 mod response;
+#[cfg(feature = "websocket")]
+mod socket;
 
 pub use self::client::TestClient;
 pub use self::request::TestRequest;
 pub use self::response::TestResponse;
+#[cfg(feature = "websocket")]
+pub use self::socket::{TestHandshake, TestSocket};

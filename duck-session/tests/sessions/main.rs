@@ -19,6 +19,7 @@ mod in_process;
 #[cfg(feature = "metrics")]
 mod journal;
 mod limits;
+mod live;
 mod load;
 mod login_races;
 mod processes;

@@ -123,6 +123,12 @@ impl Request {
         &self.inner.head.uri
     }
 
+    /// The version of HTTP that it came by.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn version(&self) -> http::Version {
+        self.inner.head.version
+    }
+
     /// The path as it was sent, percent-encoded.
     pub fn path(&self) -> &str {
         self.inner.head.uri.path()
@@ -316,7 +322,15 @@ impl Request {
 
     /// Why it is refused, if a page of another site made it. A safe method costs one comparison.
     pub(crate) fn refused_as_cross_site(&self) -> Option<Error> {
-        if self.method().is_safe() || self.route().csrf_exempt {
+        if self.method().is_safe() {
+            return None;
+        }
+        self.refused_as_from_elsewhere()
+    }
+
+    /// Why it is refused, if a page of another site made it, whatever its method.
+    pub(crate) fn refused_as_from_elsewhere(&self) -> Option<Error> {
+        if self.route().csrf_exempt {
             return None;
         }
         let here = || Here {

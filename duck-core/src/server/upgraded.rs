@@ -1,0 +1,47 @@
+//! A connection that has become a WebSocket.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+
+use super::attendance::{Conversation, attended};
+use super::vitals::Vitals;
+use super::watched::Watched;
+use super::work::Work;
+use crate::BoxFuture;
+use crate::live::conversation::converse;
+use crate::live::upgrade::Accepted;
+
+/// Serves the socket to its end. `read` is what the client has sent since its request.
+///
+/// To the deadlines it is a request that is being worked on: of them there is only `WRITE_TIMEOUT`, for a client that
+/// does not take what is written.
+pub(super) async fn serve(
+    accepted: Accepted,
+    mut socket: Watched,
+    read: Bytes,
+    vitals: Arc<Vitals>,
+) {
+    let _work = Work::begin(vitals.clone());
+    socket.leave_alone();
+    let mut upgraded = Upgraded(Box::pin(converse(accepted, socket, read)));
+    attended(&vitals, Pin::new(&mut upgraded)).await;
+}
+
+struct Upgraded(BoxFuture<'static, ()>);
+
+impl Future for Upgraded {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl Conversation for Upgraded {
+    /// It hears by itself that the server stops.
+    fn retire(self: Pin<&mut Self>) {}
+}
