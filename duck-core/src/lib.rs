@@ -41,6 +41,8 @@
 //! * `sqlite`, `postgres` – a database through sqlx. Off by default.
 //! * `compression` – responses compressed as they are sent: [`middleware`]. Off by default.
 //! * `private-cookies` – cookies that visitors cannot change, or not read either: [`http`]. Off by default.
+//! * `tasks` – work at set times. Off by default.
+//! * `metrics` – counts for Prometheus, at an address of their own. Off by default.
 //! * `testing` – a client for the site's tests. It is not on by default: a site has it among its
 //!   `[dev-dependencies]`.
 
@@ -53,6 +55,8 @@ pub mod error;
 pub mod files;
 pub mod http;
 pub mod live;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 pub mod middleware;
 #[cfg(feature = "multipart")]
 pub mod multipart;
@@ -62,6 +66,8 @@ pub mod routing;
 pub mod server;
 pub mod session;
 pub mod settings;
+#[cfg(feature = "tasks")]
+pub mod tasks;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -83,6 +89,7 @@ pub use uuid::Uuid;
 
 pub use crate::app::App;
 pub use crate::app::component::Component;
+pub use crate::app::health::Health;
 pub use crate::app::setup::Setup;
 pub use crate::app::site::Site;
 pub use crate::error::{Error, Result};

@@ -17,6 +17,8 @@ use crate::store::SessionStore;
 pub(crate) trait Maintenance: Send + Sync {
     /// Removes some expired sessions and says how many.
     fn sweep(&self) -> BoxFuture<'_, Result<usize>>;
+    /// Whether the store answers.
+    fn probe(&self) -> BoxFuture<'_, Result<()>>;
     /// Writes what the store holds back.
     fn flush(&self) -> BoxFuture<'_, Result<()>>;
 }
@@ -26,12 +28,16 @@ impl<S: SessionStore> Maintenance for StoreEngine<S> {
         Box::pin(self.sweep())
     }
 
+    fn probe(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.probe())
+    }
+
     fn flush(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(self.flush())
     }
 }
 
-/// Removes expired sessions now and then, and writes out what a cache holds back when the site stops.
+/// Removes expired sessions now and then, says whether the store answers, and writes out what a cache holds back when the site stops.
 pub(crate) fn keep_in_order(
     setup: &mut Setup<'_>,
     maintenance: &Arc<dyn Maintenance>,
@@ -54,6 +60,11 @@ pub(crate) fn keep_in_order(
             }
         });
     }
+    let probed = maintenance.clone();
+    setup.ready_check("sessions", move || {
+        let maintenance = probed.clone();
+        async move { maintenance.probe().await }
+    });
     let maintenance = maintenance.clone();
     setup.on_stop(move || {
         let maintenance = maintenance.clone();

@@ -187,6 +187,10 @@ impl Component for SessionMiddleware {
         for note in opened.notes {
             setup.check_note(note);
         }
+        #[cfg(feature = "tasks")]
+        if let Some(leases) = opened.leases {
+            setup.leases(leases);
+        }
         if let Some(maintenance) = opened.maintenance {
             maintenance::keep_in_order(setup, &maintenance, &own, &self.clock);
         }

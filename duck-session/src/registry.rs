@@ -31,6 +31,9 @@ use crate::store::{RedisCache, redis::RedisSettings};
 pub(crate) struct Opened {
     pub(crate) engine: Arc<dyn SessionEngine>,
     pub(crate) maintenance: Option<Arc<dyn Maintenance>>,
+    /// How processes agree on who does something, where they share the store.
+    #[cfg(feature = "tasks")]
+    pub(crate) leases: Option<Arc<dyn duck::app::Leases>>,
     /// Sentences for `check` about defaults that the engine cannot keep.
     pub(crate) notes: Vec<String>,
     /// Who looks after what is stored, or why nobody can.
@@ -44,6 +47,8 @@ impl Opened {
         Ok(Self {
             engine: engine.clone(),
             maintenance: Some(engine.clone()),
+            #[cfg(feature = "tasks")]
+            leases: S::SHARED.then(|| engine.clone() as _),
             notes: Vec::new(),
             #[cfg(feature = "commands")]
             administration: if S::IN_PROCESS {
@@ -62,6 +67,8 @@ impl Opened {
         Self {
             engine,
             maintenance: None,
+            #[cfg(feature = "tasks")]
+            leases: None,
             notes: Vec::new(),
             #[cfg(feature = "commands")]
             administration: Err(reason),

@@ -1,14 +1,20 @@
 //! Who has an account, signing up, and the page of one's own account. Logging in, logging out and another password
 //! are Duck's own views, in `urls.rs`.
 
+use std::time::Duration;
+
 use duck::auth;
 use duck::forms::is_picture;
 use duck::prelude::*;
+use duck::tasks::Task;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use sqlx::SqlitePool;
 
 use crate::media::Media;
+
+/// Longer than a request takes that adds a picture.
+const A_REQUEST: Duration = Duration::from_hours(1);
 
 /// An account, as views and templates see it. The hash of the password stays in the table.
 #[derive(Clone, Serialize, sqlx::FromRow)]
@@ -90,6 +96,21 @@ pub(crate) async fn account(request: Request) -> Result<Response> {
         })
         .collect();
     render(&request, "account/account.html", context! { form, devices }).await
+}
+
+/// Removes the pictures that no account has: of accounts that are gone, and of a request that was cut off between the
+/// two steps of `account`. Every hour; `./example-site tasks run "sweep pictures"` does it now.
+pub(crate) async fn sweep_pictures(task: Task) -> Result<()> {
+    let media = task.state::<Media>()?;
+    let older = media.older_than(A_REQUEST).await?; // before the query: one that is being added stays
+    let used: Vec<String> =
+        sqlx::query_scalar("SELECT picture FROM users WHERE picture IS NOT NULL")
+            .fetch_all(task.state::<SqlitePool>()?)
+            .await?;
+    for name in older.iter().filter(|name| !used.contains(name)) {
+        media.remove(name).await?;
+    }
+    Ok(())
 }
 
 /// Ends one of the user's sessions. The name of somebody else's does nothing.

@@ -10,10 +10,13 @@ mod shop;
 mod urls;
 mod views;
 
+use duck::Health;
 use duck::auth::Auth;
 use duck::http::PrivateCookies;
+use duck::metrics::Metrics;
 use duck::middleware::Compression;
 use duck::prelude::*;
+use duck::tasks::Tasks;
 use duck_session::SessionMiddleware;
 
 use crate::account::User;
@@ -21,6 +24,8 @@ use crate::account::User;
 /// The site: its settings, its parts in the order in which they start, and its URLs.
 pub fn app() -> App {
     App::from_settings("settings.toml")
+        .with(Metrics::new())
+        .with(Health::new())
         .with(duck::templates!())
         .with(Compression::new())
         .with(StaticFiles::new())
@@ -31,6 +36,7 @@ pub fn app() -> App {
         .with(Auth::sqlite::<User>("users"))
         .with(shop::shop)
         .with(live::live)
+        .with(Tasks::new().every("1h", "sweep pictures", account::sweep_pictures))
         .urls(urls::urlpatterns())
         .urls(notes::blueprint())
 }
@@ -70,6 +76,8 @@ mod guide {
     mod database {}
     #[doc = include_str!("../../docs/composition.md")]
     mod composition {}
+    #[doc = include_str!("../../docs/tasks.md")]
+    mod tasks {}
     #[doc = include_str!("../../docs/testing.md")]
     mod testing {}
     #[doc = include_str!("../../docs/settings.md")]
@@ -84,6 +92,8 @@ mod guide {
     mod compression {}
     #[doc = include_str!("../../docs/deploying.md")]
     mod deploying {}
+    #[doc = include_str!("../../docs/monitoring.md")]
+    mod monitoring {}
     #[doc = include_str!("../../docs/operating.md")]
     mod operating {}
     #[doc = include_str!("../../docs/coming-from-django.md")]

@@ -6,6 +6,7 @@ use std::path::Path;
 use duck::auth::{Accounts, Auth, Credentials};
 use duck::files::StaticFiles;
 use duck::live::{WebSocket, websocket};
+use duck::metrics::Metrics;
 use duck::middleware::{Compression, Cors};
 use duck::{App, Request, Result, Settings};
 use duck_session::{SessionMiddleware, SessionSettings};
@@ -13,11 +14,12 @@ use sqlx::migrate::Migrator;
 use toml::Value;
 
 /// Keys whose default is not one value.
-const OTHER_DEFAULT: [(&str, &str); 16] = [
+const OTHER_DEFAULT: [(&str, &str); 17] = [
     ("ACCESS_LOG", "as `DEBUG`"),
     ("CONTENT_SECURITY_POLICY", "unset"),
     ("DATABASE_URL", "unset"),
     ("MAX_NEW_CONNECTIONS_PER_ADDRESS", "unset"),
+    ("METRICS_ADDRESS", "unset"),
     ("SECRET_KEY", "unset"),
     ("SESSION_ABSOLUTE_TIMEOUT", "unset"),
     ("SESSION_COOKIE_DOMAIN", "unset"),
@@ -103,6 +105,7 @@ async fn site(settings: Settings) -> duck::Site {
     App::new(settings)
         .with(Compression::new())
         .with(Cors::new())
+        .with(Metrics::new())
         .with(StaticFiles::new())
         .with(duck::database::sqlite(Migrator::DEFAULT))
         .with(SessionMiddleware::new())

@@ -103,7 +103,8 @@ fn written(result: io::Result<()>) -> Result<()> {
     }
 }
 
-fn print(text: &str) -> Result<()> {
+/// Writes an answer to standard output.
+pub(crate) fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
@@ -158,7 +159,7 @@ async fn run_command(site: &Site, mut line: Vec<OsString>) -> Result<ExitCode> {
         stderr::write(text.as_bytes());
         return Ok(ExitCode::from(2));
     };
-    (command.run)(arguments).await
+    (command.run)(arguments, site.0.context.clone()).await
 }
 
 /// The help, with the commands of the site's components. Of a site that cannot start only those that

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use crate::app::floods::Floods;
 use crate::app::log_kind::Kind;
+use crate::app::readiness::Readiness;
+use crate::app::stopping::Stopping;
 use crate::error::statuses::Statuses;
 use crate::error::{Error, Result};
 use crate::http::proxies::Proxies;
 use crate::http::request_error::RequestError;
-use crate::live::stopping::Stopping;
 use crate::middleware::allowed_hosts::AllowedHosts;
 use crate::middleware::cross_site::CrossSite;
 use crate::middleware::security_headers::SecurityHeaders;
@@ -36,6 +37,7 @@ pub(crate) struct Context {
     /// As the `routes` command lists them.
     pub(crate) routes: Vec<RouteLine>,
     pub(crate) floods: Floods<Kind>,
+    pub(crate) readiness: Readiness,
     pub(crate) stopping: Stopping,
 }
 

@@ -1,5 +1,6 @@
 //! A site being put together, started and run.
 
+pub(crate) mod beside;
 #[cfg(feature = "cli")]
 pub(crate) mod cli;
 #[cfg(feature = "cli")]
@@ -10,7 +11,10 @@ pub(crate) mod context;
 mod deploy;
 pub(crate) mod error_log;
 pub(crate) mod floods;
+pub(crate) mod health;
+pub(crate) mod lease;
 pub(crate) mod log_kind;
+pub(crate) mod readiness;
 mod route_table;
 mod run;
 #[cfg(feature = "tower")]
@@ -20,6 +24,7 @@ pub(crate) mod setup;
 pub(crate) mod signals;
 pub(crate) mod site;
 pub(crate) mod stderr;
+pub(crate) mod stopping;
 
 use std::fmt;
 use std::path::Path;
@@ -28,14 +33,16 @@ use std::sync::Arc;
 use crate::app::component::{Component, ErasedComponent, Ready};
 use crate::app::context::{Context, State};
 pub use crate::app::floods::Floods;
+pub use crate::app::lease::{Claim, Leases};
+use crate::app::readiness::Readiness;
 use crate::app::route_table::RouteTable;
 use crate::app::serving::Serving;
 use crate::app::setup::{Purpose, Setup};
 use crate::app::site::{Inner, Site};
+use crate::app::stopping::Stopping;
 use crate::error::Result;
 use crate::error::panics;
 use crate::http::proxies::Proxies;
-use crate::live::stopping::Stopping;
 use crate::middleware::Middleware;
 use crate::middleware::allowed_hosts::AllowedHosts;
 use crate::middleware::cross_site::{CrossSite, TOKENS};
@@ -251,7 +258,7 @@ impl App {
             crate::pages::templates::registry::start(&mut setup, folders.cloned(), debug)?;
         }
         let Setup {
-            hooks,
+            mut hooks,
             state,
             layers,
             statuses,
@@ -276,6 +283,7 @@ impl App {
             statuses,
             routes: table.lines,
             floods: Floods::default(),
+            readiness: Readiness::new(std::mem::take(&mut hooks.ready_checks)),
             stopping: Stopping::default(),
             settings: settings.clone(),
         };

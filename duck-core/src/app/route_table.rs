@@ -47,7 +47,11 @@ impl RouteTable {
             let (host, path) = (host.clone(), path.clone());
             self.names.insert(name, Named { text, host, path })?;
         }
-        let mut layers = site_layers.to_vec();
+        let mut layers = if pattern.bare {
+            Vec::new()
+        } else {
+            site_layers.to_vec()
+        };
         layers.extend(pattern.layers);
         let view = (pattern.view)(settings)?;
         let routes = self.routes_of(host.as_ref())?;
@@ -64,6 +68,9 @@ impl RouteTable {
                 max_body: pattern.max_body,
                 csrf_exempt: pattern.csrf == Some(false),
                 public: pattern.public,
+                bare: pattern.bare,
+                #[cfg(feature = "metrics")]
+                meter: crate::metrics::meter::Meter::default(),
             };
             let info = Arc::new(info);
             let make = || Route {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::BoxFuture;
+use crate::app::beside::Beside;
 use crate::app::site::{Inner, Site};
 use crate::http::body::{Body, BoxError};
 use crate::http::proxies::Connection;
@@ -103,11 +104,17 @@ impl Site {
     /// # }
     /// ```
     pub async fn run_beside<F: Future>(&self, server: F) -> F::Output {
-        let background = self.0.hooks.background.iter();
-        let mut background: JoinSet<()> = background.map(|task| task()).collect();
+        let mut beside = Beside::start(self);
         let output = server.await;
-        background.shutdown().await;
-        self.stop().await;
+        let context = &self.0.context;
+        context.stopping.close();
+        if timeout(context.limits.shutdown(), beside.finish())
+            .await
+            .is_err()
+        {
+            tracing::warn!(target: "duck", tasks = beside.left(), "SHUTDOWN_TIMEOUT is over; ending what is left");
+        }
+        beside.end(self).await;
         output
     }
 }

@@ -36,7 +36,7 @@ impl Serving {
 }
 
 /// A host (a name, an IPv4 address, or an IPv6 address in brackets) and a port.
-fn is_address(text: &str) -> bool {
+pub(crate) fn is_address(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else {
         return false;
     };

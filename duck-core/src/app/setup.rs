@@ -9,15 +9,20 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::BoxFuture;
-use crate::app::context::State;
+use crate::app::context::{Context, State};
+use crate::app::lease::{LeaseSlot, Leases};
+use crate::app::readiness::ReadyCheck;
 use crate::error::statuses::Statuses;
 use crate::error::{Error, Result};
-use crate::middleware::{ErasedMiddleware, Middleware};
+use crate::middleware::{ErasedMiddleware, Middleware, caught};
 use crate::routing::urls::UrlPattern;
 use crate::settings::Settings;
 
-/// Something to do when the site stops, or while it runs.
+/// Something to do when the site stops.
 pub(crate) type Task = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// Something to do beside the server.
+pub(crate) type Work = Arc<dyn Fn(Arc<Context>) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// The site while it starts, as a [`Component`](crate::Component) sees it.
 pub struct Setup<'a> {
@@ -30,6 +35,8 @@ pub struct Setup<'a> {
     pub(crate) checks_tokens: bool,
     pub(crate) patterns: Vec<UrlPattern>,
     pub(crate) statuses: Statuses,
+    /// Filled by the component that keeps what the site's processes share.
+    pub(crate) leases: LeaseSlot,
 }
 
 /// What a site is started for.
@@ -48,8 +55,11 @@ pub(crate) enum Purpose {
 /// What the parts of a site want done besides answering requests.
 #[derive(Default, Clone)]
 pub(crate) struct Hooks {
-    pub(crate) background: Vec<Arc<Task>>,
+    pub(crate) background: Vec<Work>,
+    /// Has `SHUTDOWN_TIMEOUT` to come to its end.
+    pub(crate) work: Vec<Work>,
     pub(crate) stop: Vec<Arc<Task>>,
+    pub(crate) ready_checks: Vec<ReadyCheck>,
     pub(crate) banner: Vec<(String, String)>,
     /// What is wrong with the site though it starts, for `check`.
     pub(crate) findings: Vec<String>,
@@ -83,7 +93,8 @@ pub(crate) struct Command {
 
 /// What a command does with the arguments behind its name.
 #[cfg(feature = "cli")]
-type Run = dyn Fn(Vec<OsString>) -> BoxFuture<'static, Result<ExitCode>> + Send + Sync;
+type Run =
+    dyn Fn(Vec<OsString>, Arc<Context>) -> BoxFuture<'static, Result<ExitCode>> + Send + Sync;
 
 impl<'a> Setup<'a> {
     pub(crate) fn new(settings: &'a Settings, state: State, purpose: Purpose) -> Self {
@@ -96,6 +107,7 @@ impl<'a> Setup<'a> {
             checks_tokens: false,
             patterns: Vec::new(),
             statuses: Statuses::default(),
+            leases: LeaseSlot::default(),
         }
     }
 
@@ -173,9 +185,30 @@ impl<'a> Setup<'a> {
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        self.background_in_context(move |_| task());
+    }
+
+    /// The same, for a future that needs what the site's components have left.
+    pub(crate) fn background_in_context<F>(
+        &mut self,
+        task: impl Fn(Arc<Context>) -> F + Send + Sync + 'static,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let task: Work = Arc::new(move |context| Box::pin(task(context)));
+        self.hooks.background.push(task);
+    }
+
+    /// Runs a future beside the server that ends by itself when the site was asked to stop. Its end is waited for, for
+    /// `SHUTDOWN_TIMEOUT` at most.
+    #[cfg(feature = "tasks")]
+    pub(crate) fn work<F>(&mut self, work: impl Fn(Arc<Context>) -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         self.hooks
-            .background
-            .push(Arc::new(Box::new(move || Box::pin(task()))));
+            .work
+            .push(Arc::new(move |context| Box::pin(work(context))));
     }
 
     /// Runs a future when the server has answered its last request.
@@ -186,6 +219,47 @@ impl<'a> Setup<'a> {
         self.hooks
             .stop
             .push(Arc::new(Box::new(move || Box::pin(task()))));
+    }
+
+    /// Adds something that has to be well for the site to do its work, by a name for whoever looks after it: `/-/ready`
+    /// is a 503 while it fails, or takes longer than two seconds ([`Health`](crate::Health)).
+    ///
+    /// It is asked at most once a second, and only if somebody asks for `/-/ready`. What is shared by all machines of a
+    /// site takes all of them out of a load balancer at once when it fails: check what pages cannot do without.
+    ///
+    /// ```
+    /// use duck::{App, Health, Settings, Setup};
+    ///
+    /// let mail = async |setup: &mut Setup<'_>| {
+    ///     setup.ready_check("mail", async || {
+    ///         tokio::net::TcpStream::connect("127.0.0.1:25").await?;
+    ///         Ok(())
+    ///     });
+    ///     Ok(())
+    /// };
+    /// let app = App::new(Settings::default()).with(Health::new()).with(mail);
+    /// ```
+    pub fn ready_check<F>(
+        &mut self,
+        name: impl Into<String>,
+        check: impl Fn() -> F + Send + Sync + 'static,
+    ) where
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
+        let check = Arc::new(check);
+        self.hooks.ready_checks.push(ReadyCheck {
+            name: name.into(),
+            run: Arc::new(move || {
+                let check = check.clone();
+                Box::pin(async move { caught(|| check()).await.and_then(|answer| answer) })
+            }),
+        });
+    }
+
+    /// Says how the processes of this site agree on which of them does something: a session storage that they share
+    /// does. Of several, the first one counts.
+    pub fn leases(&mut self, leases: Arc<dyn Leases>) {
+        self.leases.fill(leases);
     }
 
     /// Tells the command `check` what was looked at, and what was found to be wrong.
@@ -257,10 +331,23 @@ impl<'a> Setup<'a> {
     ) where
         F: Future<Output = Result<ExitCode>> + Send + 'static,
     {
+        self.command_in_context(name, about, move |arguments, _| run(arguments));
+    }
+
+    /// The same, for a command that needs what the site's components have left.
+    #[cfg(feature = "cli")]
+    pub(crate) fn command_in_context<F>(
+        &mut self,
+        name: &'static str,
+        about: &'static str,
+        run: impl Fn(Vec<OsString>, Arc<Context>) -> F + Send + Sync + 'static,
+    ) where
+        F: Future<Output = Result<ExitCode>> + Send + 'static,
+    {
         self.hooks.commands.push(Command {
             name,
             about,
-            run: Arc::new(move |arguments| Box::pin(run(arguments))),
+            run: Arc::new(move |arguments, context| Box::pin(run(arguments, context))),
         });
     }
 

@@ -15,6 +15,7 @@ use crate::http::body::Body;
 use crate::http::proxies::Connection;
 use crate::http::request::Request;
 use crate::http::response::{self, Response};
+use crate::middleware::allowed_hosts::AllowedHosts;
 use crate::pages::error_page;
 use crate::routing::endpoint::Route;
 use crate::routing::hosts::Hosts;
@@ -68,10 +69,12 @@ impl Site {
         connection: Connection,
     ) -> TakenIn<'_> {
         if let Err(why) = self.check_host(&request, connection) {
-            return TakenIn::Refused(self.refuse_host(&why, request, connection));
+            return self.refuse_host(&why, request, connection);
         }
         #[cfg(feature = "tower")]
-        if let Some(around) = &self.0.around {
+        if let Some(around) = &self.0.around
+            && !self.is_bare(&request)
+        {
             return TakenIn::Around(Box::pin(self.pass_around(around, request, connection)));
         }
         TakenIn::Arrived(self.arrive(request, connection))
@@ -111,16 +114,36 @@ impl Site {
         hosts.check(request.version(), uri, headers, forwarded)
     }
 
+    /// Whether its route stands outside of the tower layers.
+    #[cfg(feature = "tower")]
+    fn is_bare(&self, request: &http::Request<Body>) -> bool {
+        let path = request.uri().path();
+        let router = &self.0.router;
+        is_machines(path) && router.resolve(request.method(), path).0.info.bare
+    }
+
     /// Nothing of the site's sees such a request, and its answer says nothing of the site. Nothing more is
-    /// taken from its connection.
+    /// taken from its connection. Only what machines ask is answered, where it names an address.
     fn refuse_host(
         &self,
         why: &str,
         request: http::Request<Body>,
         connection: Connection,
-    ) -> Response {
+    ) -> TakenIn<'_> {
         let start = Instant::now();
-        let request = self.arrive(request, connection).request;
+        let (uri, headers) = (request.uri(), request.headers());
+        let proxies = &self.0.context.proxies;
+        let is_asked_by_address = is_machines(uri.path())
+            && AllowedHosts::addresses()
+                .check(request.version(), uri, headers, || {
+                    proxies.forwarded_host(connection, headers)
+                })
+                .is_ok();
+        let arrived = self.arrive(request, connection);
+        if is_asked_by_address && arrived.route.info.bare {
+            return TakenIn::Arrived(arrived);
+        }
+        let request = arrived.request;
         let (method, path) = (request.method(), request.path());
         tracing::debug!(target: "duck", status = 400, %method, path, why, "a request was refused");
         let text = self.0.context.hosts.text(why);
@@ -136,7 +159,7 @@ impl Site {
         if self.0.access_log {
             log_access(&request, &response, start);
         }
-        response
+        TakenIn::Refused(response)
     }
 
     /// Finds the route of a request.
@@ -154,9 +177,9 @@ impl Site {
         Arrived {
             route,
             request,
-            access_log: self.0.access_log,
+            access_log: self.0.access_log && !route.info.bare,
             #[cfg(feature = "tower")]
-            is_inside: self.0.around.is_some(),
+            is_inside: self.0.around.is_some() && !route.info.bare,
         }
     }
 
@@ -208,6 +231,11 @@ impl Site {
             task().await;
         }
     }
+}
+
+/// Whether a path may be one that machines ask for.
+fn is_machines(path: &str) -> bool {
+    path.starts_with("/-/")
 }
 
 /// A request that the site has taken in.

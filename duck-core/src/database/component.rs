@@ -46,6 +46,14 @@ pub(super) async fn start<K: Kind>(setup: &mut Setup<'_>, migrations: Migrator) 
         let pool = closing.clone();
         async move { pool.close().await }
     });
+    let asked = pool.clone();
+    setup.ready_check("database", move || {
+        let pool = asked.clone();
+        async move {
+            pool.acquire().await?; // which asks one that was idle whether it is still good
+            Ok(())
+        }
+    });
     setup.insert(pool);
     setup.error_status(status);
     #[cfg(feature = "cli")]

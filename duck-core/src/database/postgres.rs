@@ -43,7 +43,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// Views have `request.state::<PgPool>()?`: ten connections for each process, which are made when they are needed. A
 /// component that comes later has it by [`Setup::get`]. An error of sqlx that a view passes on with `?` is a 404 for
-/// `RowNotFound`, a 503 where no connection was free for five seconds, and else a 500.
+/// `RowNotFound`, a 503 where no connection was free for five seconds, and else a 500. `/-/ready`
+/// ([`Health`](crate::Health)) asks it: the check is named `database`.
 ///
 /// # Errors
 ///

@@ -50,6 +50,8 @@ const MIGRATION_PATIENCE: Duration = Duration::from_secs(60);
 /// component that comes later has it by [`Setup::get`]. An error of sqlx that a view passes on with `?` is a 404 for
 /// `RowNotFound`, a 503 where no connection was free, and else a 500.
 ///
+/// `/-/ready` ([`Health`](crate::Health)) asks it: the check is named `database`.
+///
 /// A transaction that reads first and writes later begins with `pool.begin_with("BEGIN IMMEDIATE")`: after a plain
 /// `BEGIN`, SQLite refuses the write where somebody else has written in between.
 ///

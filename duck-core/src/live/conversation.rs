@@ -54,7 +54,7 @@ where
     let mut view = pin!(async { view.await.and_then(|answer| answer) });
     let end = {
         let heartbeat = Heartbeat::new(&limits);
-        let stopped = request.context().stopping.begun();
+        let stopped = request.context().stopping.closed();
         talk(
             &mut wire,
             &mut ends,

@@ -19,7 +19,6 @@ mod socket_limits;
 #[cfg(feature = "websocket")]
 mod socket_view;
 mod sse;
-pub(crate) mod stopping;
 #[cfg(feature = "websocket")]
 pub(crate) mod upgrade;
 #[cfg(feature = "websocket")]

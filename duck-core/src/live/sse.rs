@@ -62,7 +62,7 @@ where
 {
     let mut events = Box::pin(events);
     let mut revoked = Revocation::of(request.session.clone(), request.session.clone());
-    let mut stopped = Box::pin(request.context().stopping.begun());
+    let mut stopped = Box::pin(request.context().stopping.closed());
     let mut silence = Box::pin(sleep(KEEP_ALIVE));
     let pieces = poll_fn(move |cx| {
         if stopped.as_mut().poll(cx).is_ready() || pin!(&mut revoked).poll(cx).is_ready() {

@@ -63,6 +63,15 @@ impl AllowedHosts {
         })
     }
 
+    /// Any address in place of a name, and `localhost`: no page of another site can be at such a host.
+    pub(crate) fn addresses() -> Self {
+        let list = vec![Allowed::AnyAddress, Allowed::Host("localhost".to_owned())];
+        Self {
+            list: Some(list),
+            debug: false,
+        }
+    }
+
     /// What to say where every host is taken because nobody said which.
     pub(crate) fn warning(&self, settings: &Settings) -> Option<String> {
         let right = "is empty, so whatever a client writes into `Host` is believed: name the hosts that this \

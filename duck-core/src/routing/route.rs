@@ -27,6 +27,10 @@ pub(crate) struct RouteInfo {
         expect(dead_code, reason = "only `auth::login_required` asks")
     )]
     pub(crate) public: bool,
+    /// Whether it stands outside of the site's middleware, its tower layers, and the log of all requests.
+    pub(crate) bare: bool,
+    #[cfg(feature = "metrics")]
+    pub(crate) meter: crate::metrics::meter::Meter,
 }
 
 impl RouteInfo {

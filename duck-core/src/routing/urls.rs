@@ -139,6 +139,8 @@ pub struct UrlPattern {
     /// Whether requests from other sites are refused; unset, they are.
     pub(crate) csrf: Option<bool>,
     pub(crate) public: bool,
+    /// Whether it stands outside of the site's middleware, its tower layers, and the log of all requests.
+    pub(crate) bare: bool,
     pub(crate) view: MakeView,
     pub(crate) view_name: &'static str,
     pub(crate) view_params: usize,
@@ -187,6 +189,7 @@ impl UrlPattern {
             max_body: None,
             csrf: None,
             public: false,
+            bare: false,
             view: Box::new(|settings| Ok(Arc::new(Shim::new(view(settings)?)))),
             view_name: std::any::type_name::<V>(),
             view_params: Args::COUNT,
@@ -258,6 +261,13 @@ impl UrlPattern {
     #[must_use]
     pub fn public(mut self) -> Self {
         self.public = true;
+        self
+    }
+
+    /// Takes it out of the site's middleware, its tower layers, and the log of all requests.
+    #[must_use]
+    pub(crate) fn bare(mut self) -> Self {
+        self.bare = true;
         self
     }
 

@@ -35,6 +35,7 @@ pub(crate) struct Limits {
     idle_timeout: Seconds,
     write_timeout: Seconds,
     shutdown_timeout: Seconds,
+    shutdown_delay: Seconds,
 }
 
 impl Default for Limits {
@@ -51,6 +52,7 @@ impl Default for Limits {
             idle_timeout: Seconds(Duration::from_secs(60)),
             write_timeout: Seconds(Duration::from_secs(60)),
             shutdown_timeout: Seconds(Duration::from_secs(10)),
+            shutdown_delay: Seconds(Duration::ZERO),
         }
     }
 }
@@ -124,6 +126,11 @@ impl Limits {
     /// Without a byte of a response getting through.
     pub(crate) fn write(&self) -> Duration {
         self.write_timeout.0
+    }
+
+    /// Between being asked to stop and taking no more connections.
+    pub(crate) fn shutdown_delay(&self) -> Duration {
+        self.shutdown_delay.0
     }
 
     /// For requests to finish when the server stops.

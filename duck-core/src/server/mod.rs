@@ -23,6 +23,7 @@ mod opening;
 mod preface;
 pub(crate) mod received;
 pub(crate) mod sending;
+pub(crate) mod traffic;
 #[cfg(feature = "websocket")]
 mod upgraded;
 #[cfg(feature = "http2")]
@@ -45,13 +46,15 @@ use tokio::time::{Instant, sleep, timeout};
 
 use self::attendance::Attendance;
 use self::newcomers::Newcomers;
+use self::traffic::Open;
+use crate::app::beside::Beside;
 use crate::app::site::Site;
 
 /// Between two tries to accept a connection, where none can be.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Serves a site until `shutdown` is done, then lets the requests under way finish, for
-/// `SHUTDOWN_TIMEOUT` at most.
+/// Serves a site until `shutdown` is done, and for `SHUTDOWN_DELAY` longer, then lets the requests and the timed
+/// tasks under way finish, for `SHUTDOWN_TIMEOUT` at most.
 ///
 /// [`App::run`](crate::App::run) does this with a socket and signals; call it yourself to embed a site in
 /// a program of your own.
@@ -65,31 +68,38 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// # }
 /// ```
 pub async fn serve(listener: TcpListener, site: Site, shutdown: impl Future<Output = ()>) {
-    let mut background: JoinSet<()> = site.0.hooks.background.iter().map(|task| task()).collect();
+    let mut beside = Beside::start(&site);
     let attendance = Attendance::new(site.0.context.limits.clone());
     let mut connections = JoinSet::new();
     tokio::select! {
         () = accept(&listener, &site, &mut connections, &attendance) => {}
         () = attendance.look_after() => {}
-        () = shutdown => {}
+        () = asked_to_stop(&site, shutdown) => {}
     }
     drop(listener);
-    site.0.context.stopping.begin();
+    site.0.context.stopping.close();
     let all = async {
         tokio::select! {
             () = async { while connections.join_next().await.is_some() {} } => {}
             () = attendance.retire() => {}
         }
+        beside.finish().await;
     };
     if timeout(site.0.context.limits.shutdown(), all)
         .await
         .is_err()
     {
-        tracing::warn!(target: "duck", left = connections.len(), "SHUTDOWN_TIMEOUT is over; closing what is left");
+        tracing::warn!(target: "duck", left = connections.len(), tasks = beside.left(), "SHUTDOWN_TIMEOUT is over; closing what is left");
     }
     connections.shutdown().await;
-    background.shutdown().await;
-    site.stop().await;
+    beside.end(&site).await;
+}
+
+/// Tells those who have to know before the last request is answered. A load balancer has `SHUTDOWN_DELAY` to notice.
+async fn asked_to_stop(site: &Site, shutdown: impl Future<Output = ()>) {
+    shutdown.await;
+    site.0.context.stopping.begin();
+    sleep(site.0.context.limits.shutdown_delay()).await;
 }
 
 async fn accept(
@@ -123,6 +133,7 @@ async fn accept(
 }
 
 async fn holding(permit: OwnedSemaphorePermit, connection: impl Future<Output = ()>) {
+    let _counted = Open::new();
     connection.await;
     drop(permit);
 }

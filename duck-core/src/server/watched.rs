@@ -12,6 +12,7 @@ use super::heads::Heads;
 use super::linger::Linger;
 #[cfg(feature = "http2")]
 use super::preface::Preface;
+use super::traffic;
 use super::vitals::Vitals;
 
 pub(super) struct Watched {
@@ -90,7 +91,10 @@ impl Watched {
 
     fn note_write(&self, poll: &Poll<io::Result<usize>>) {
         match poll {
-            Poll::Ready(Ok(_)) => self.vitals.wrote(),
+            Poll::Ready(Ok(bytes)) => {
+                traffic::sent(*bytes);
+                self.vitals.wrote();
+            }
             Poll::Ready(Err(_)) => {}
             Poll::Pending => self.vitals.blocked(),
         }
@@ -125,6 +129,7 @@ impl AsyncRead for Watched {
         let read = &buffer.filled()[before..];
         *waiting = false;
         if !read.is_empty() {
+            traffic::received(read.len());
             vitals.read();
             heads.read(read, |head| vitals.suspect(head));
         } else if poll.is_ready() {

@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 /// Keys, or the first words of keys (`SESSION_`), and the component that reads them.
-const COMPONENTS: [(&str, &str); 10] = [
+const COMPONENTS: [(&str, &str); 11] = [
     ("COMPRESS_", "Compression"),
     ("CORS_", "Cors"),
     ("LOGIN_URL", "Auth"),
+    ("METRICS_ADDRESS", "Metrics"),
     ("SECRET_KEY", "SessionMiddleware"),
     ("SECRET_KEY_FALLBACKS", "SessionMiddleware"),
     ("SESSION_", "SessionMiddleware"),

@@ -8,6 +8,7 @@ mod floods;
 mod frames;
 mod framing;
 mod half_closed;
+mod health;
 mod hosts;
 mod http2;
 mod limits;

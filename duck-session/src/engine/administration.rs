@@ -127,6 +127,8 @@ impl<S: SessionStore> Administration for StoreEngine<S> {
         Box::pin(async move {
             let page = self.store.page(after.as_deref(), PAGE).await?;
             let sessions = page.sessions.into_iter();
+            #[cfg(feature = "tasks")]
+            let sessions = sessions.filter(|stored| !super::leases::is_lease(stored));
             Ok(InspectedPage {
                 sessions: sessions.map(|stored| self.inspect(stored)).collect(),
                 unreadable: page.unreadable,

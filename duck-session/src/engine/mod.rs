@@ -4,6 +4,8 @@
 pub(crate) mod administration;
 pub(crate) mod breaker;
 mod end;
+#[cfg(feature = "tasks")]
+mod leases;
 mod load;
 mod next;
 mod save;
@@ -32,7 +34,7 @@ use crate::lifetime::Lifetimes;
 use crate::locks::KeyedLocks;
 use crate::log::Log;
 use crate::opening::Opening;
-use crate::seal::Sealer;
+use crate::seal::{Sealer, random};
 use crate::settings::{Conflict, Fsync, OnLimit, OnReplay, OnStoreError};
 use crate::store::{Durability, OpenSession, SessionKey, SessionStore};
 
@@ -94,6 +96,13 @@ impl<S: SessionStore> StoreEngine<S> {
 
     pub(crate) async fn flush(&self) -> Result<()> {
         self.store.flush().await
+    }
+
+    /// Asks the storage for a session that nobody has.
+    pub(crate) async fn probe(&self) -> Result<()> {
+        let key = SessionKey::from_bytes(random());
+        self.within(Operation::Read, self.store.load(&key)).await?;
+        Ok(())
     }
 
     /// Waits for the store, but not for ever, and not while it keeps failing.

@@ -14,6 +14,7 @@ mod durability;
 mod error_pages;
 mod failure;
 mod flash;
+mod health;
 mod identity;
 mod in_process;
 #[cfg(feature = "metrics")]

@@ -15,8 +15,12 @@ mod secrecy;
 mod server;
 mod site;
 mod start;
+mod tasks;
 mod tls;
 mod trouble;
+#[expect(dead_code, reason = "other tests use the rest")]
+#[path = "../tasks/turns.rs"]
+mod turns;
 
 use duck_session::store::{SessionKey, StoredSession, UserKey, Version};
 

@@ -17,7 +17,11 @@ mod sentinel;
 mod server;
 mod site;
 mod start;
+mod tasks;
 mod trouble;
+#[expect(dead_code, reason = "other tests use the rest")]
+#[path = "../tasks/turns.rs"]
+mod turns;
 
 use duck_session::store::{
     Durability, RedisCache, SessionKey, SessionStore, StoredSession, UserKey, Version,

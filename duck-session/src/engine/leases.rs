@@ -1,0 +1,186 @@
+//! Which process of a site does something at present, kept beside the sessions of a storage that processes share. For
+//! the store a lease is a session like others: it is written by its version, so that of several processes one is granted
+//! it.
+
+use std::time::Duration;
+
+use duck::app::{Claim, Leases};
+use duck::session::SessionError;
+use duck::{BoxFuture, Result};
+
+use super::save::MOST_TRIES;
+use super::{Operation, StoreEngine};
+use crate::clock::millis;
+use crate::store::{Durability, SessionKey, SessionStore, StoredSession, UserKey, Version};
+
+/// What a lease begins with. No sealed session does: they begin with the number of their format.
+const MARK: &[u8; 12] = b"duck lease 1";
+
+/// How long a lease that nobody asks for any more is kept.
+const KEPT: Duration = Duration::from_hours(7 * 24);
+
+/// A time that is further ahead was written by a process whose clock was wrong.
+const FAR: Duration = Duration::from_hours(1);
+
+/// Whether what is stored is no session, but a lease.
+pub(super) fn is_lease(stored: &StoredSession) -> bool {
+    stored.bytes().starts_with(MARK)
+}
+
+/// A lease as it is stored.
+struct Lease {
+    holder: [u8; 16],
+    turn: u64,
+    /// Milliseconds since 1970, UTC; 0 where it was given back.
+    until: u64,
+}
+
+impl Lease {
+    /// `None` for what nobody has written as a lease: it counts as free.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let rest = bytes.strip_prefix(MARK)?;
+        let (holder, rest) = rest.split_first_chunk()?;
+        let (turn, rest) = rest.split_first_chunk()?;
+        let (until, _) = rest.split_first_chunk()?;
+        Some(Self {
+            holder: *holder,
+            turn: u64::from_be_bytes(*turn),
+            until: u64::from_be_bytes(*until),
+        })
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let (turn, until) = (self.turn.to_be_bytes(), self.until.to_be_bytes());
+        [&MARK[..], &self.holder, &turn, &until].concat()
+    }
+
+    fn admits(&self, claim: &Claim<'_>, now: u64) -> bool {
+        if self.holder == claim.holder && self.turn == claim.turn {
+            return true;
+        }
+        let is_held = (now..=now.saturating_add(millis(FAR))).contains(&self.until);
+        let is_later =
+            claim.turn > self.turn || self.turn >= claim.turn.saturating_add(FAR.as_secs());
+        !is_held && is_later
+    }
+}
+
+impl<S: SessionStore> Leases for StoreEngine<S> {
+    fn acquire<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(async move {
+            // Two sites with one storage have tasks of their own: their keys differ.
+            let key = self.sealer.user_key(&format!("duck lease {}", claim.name));
+            let key = SessionKey::from_bytes(*key.as_bytes());
+            for _ in 0..MOST_TRIES {
+                let stored = self.within(Operation::Read, self.store.load(&key)).await?;
+                let now = self.clock.now();
+                let lease = stored.as_ref().and_then(|it| Lease::read(it.bytes()));
+                if lease.is_some_and(|lease| !lease.admits(&claim, now)) {
+                    return Ok(false);
+                }
+                if self.write_lease(key, stored.as_ref(), &claim, now).await? {
+                    return Ok(true);
+                }
+            }
+            Err(SessionError::Conflict.into())
+        })
+    }
+}
+
+impl<S: SessionStore> StoreEngine<S> {
+    /// Returns `false` where another process was faster.
+    async fn write_lease(
+        &self,
+        key: SessionKey,
+        old: Option<&StoredSession>,
+        claim: &Claim<'_>,
+        now: u64,
+    ) -> Result<bool, SessionError> {
+        let until = match millis(claim.time) {
+            0 => 0,
+            time => now.saturating_add(time),
+        };
+        let lease = Lease {
+            holder: claim.holder,
+            turn: claim.turn,
+            until,
+        };
+        // Sessions of users are the last to give way in a full storage.
+        let user = UserKey::from_bytes(*key.as_bytes());
+        let version = old.map_or_else(Version::first, |old| old.version().next());
+        let expires = now.saturating_add(millis(KEPT));
+        let new = StoredSession::new(key, version, Some(user), expires, lease.bytes());
+        let writing = async {
+            match old {
+                None => self.store.create(&new, Durability::Crash).await,
+                Some(old) => {
+                    let replacing = self.store.replace(old.version(), &new, Durability::Crash);
+                    replacing.await
+                }
+            }
+        };
+        self.within(Operation::Write, writing).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000_000;
+    const TURN: u64 = NOW / 1000;
+
+    fn lease(turn: u64, until: u64) -> Lease {
+        Lease {
+            holder: [1; 16],
+            turn,
+            until,
+        }
+    }
+
+    fn claim(holder: u8, turn: u64) -> Claim<'static> {
+        Claim::new("sweep", [holder; 16], turn, Duration::from_secs(60))
+    }
+
+    #[test]
+    fn what_is_held_is_prolonged_by_its_holder_and_refused_to_others() {
+        let held = lease(TURN, NOW + 60_000);
+        assert!(held.admits(&claim(1, TURN), NOW));
+        assert!(!held.admits(&claim(2, TURN), NOW));
+        assert!(!held.admits(&claim(2, TURN + 600), NOW), "it still runs");
+        assert!(
+            !held.admits(&claim(1, TURN + 600), NOW),
+            "a turn of its own too"
+        );
+    }
+
+    #[test]
+    fn what_is_over_or_was_given_back_is_granted_for_a_later_turn_only() {
+        for until in [0, NOW - 1] {
+            let free = lease(TURN, until);
+            assert!(free.admits(&claim(2, TURN + 1), NOW));
+            assert!(!free.admits(&claim(2, TURN), NOW), "this turn was run");
+            assert!(
+                !free.admits(&claim(2, TURN - 600), NOW),
+                "a clock that is behind"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_wrong_clock_has_written_does_not_stop_a_task_for_years() {
+        let far = lease(TURN + 86_400 * 3650, NOW + 86_400_000 * 3650);
+        assert!(far.admits(&claim(2, TURN), NOW));
+    }
+
+    #[test]
+    fn a_lease_is_read_as_it_was_written_and_nothing_else_is_one() {
+        let bytes = lease(7, 9).bytes();
+        let read = Lease::read(&bytes).unwrap();
+        assert_eq!((read.holder, read.turn, read.until), ([1; 16], 7, 9));
+        for length in 0..bytes.len() {
+            assert!(Lease::read(&bytes[..length]).is_none());
+        }
+        assert!(Lease::read(b"sealed").is_none());
+    }
+}
