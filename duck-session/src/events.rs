@@ -4,7 +4,8 @@
 //! name, and nothing in a count.
 
 use std::fmt;
-use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::log::Log;
 use crate::seal::name_of;
@@ -155,11 +156,11 @@ pub(crate) fn swept(sessions: usize) {
     }
 }
 
-/// A storage answered, after so long.
-pub(crate) fn answered(took: Duration, failed: bool) {
+/// A storage that was asked at this moment has answered.
+pub(crate) fn answered(start: Instant, failed: bool) {
     #[cfg(feature = "metrics")]
-    metrics::histogram!("duck_session_store_seconds").record(took.as_secs_f64());
-    let _ = took;
+    metrics::histogram!("duck_session_store_seconds").record(start.elapsed().as_secs_f64());
+    let _ = start;
     if failed {
         count("store_errors", 1);
     }

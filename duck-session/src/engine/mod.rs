@@ -132,7 +132,7 @@ impl<S: SessionStore> StoreEngine<S> {
                 Err(_) => Err(SessionError::store("SESSION_STORE_TIMEOUT is over")),
             };
             let failed = matches!(answer, Err(SessionError::Store(_)));
-            events::answered(start.elapsed(), failed);
+            events::answered(start, failed);
             match operation {
                 _ if !failed => self.breaker.succeeded(),
                 Operation::Write if !took_too_long => {}

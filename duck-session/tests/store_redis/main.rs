@@ -15,9 +15,11 @@ mod records;
 mod secrecy;
 mod sentinel;
 mod server;
+mod sharing;
 mod site;
 mod start;
 mod tasks;
+mod tls;
 mod trouble;
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../tasks/turns.rs"]

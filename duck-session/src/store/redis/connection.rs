@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::aio::ConnectionLike;
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr};
@@ -14,6 +14,7 @@ use redis::{
 };
 
 use super::health::{self, Health};
+use super::pipeline::Pipeline;
 use super::script::Script;
 
 /// For commands that have no deadline of the engine's: what looks after a site.
@@ -33,7 +34,7 @@ pub(super) enum Server {
 /// A connection. Clones share it.
 #[derive(Clone)]
 pub(super) enum Link {
-    One(MultiplexedConnection),
+    One(Pipeline),
     Cluster(ClusterConnection),
 }
 
@@ -71,22 +72,27 @@ impl Connection {
         Ok(self.connecting.lock().await.1.clone())
     }
 
-    /// Sends a command and waits for the answer.
-    pub(super) async fn ask<T: FromRedisValue>(&self, cmd: &Cmd, again: Again) -> RedisResult<T> {
-        self.ask_node(cmd, again, None).await
+    /// Sends a command and waits for the answer. `command` makes it, for each try.
+    pub(super) async fn ask<T: FromRedisValue>(
+        &self,
+        again: Again,
+        command: impl Fn() -> Cmd,
+    ) -> RedisResult<T> {
+        self.ask_node(again, None, command).await
     }
 
     /// The same, where it matters which node of a Cluster answers: the one that has this slot.
     pub(super) async fn ask_node<T: FromRedisValue>(
         &self,
-        cmd: &Cmd,
         again: Again,
         slot: Option<u16>,
+        command: impl Fn() -> Cmd,
     ) -> RedisResult<T> {
         let mut tries = 1;
         loop {
             let (number, mut link) = self.link().await?;
-            let error = match link.send(cmd, slot).await.and_then(Value::extract_error) {
+            let answer = link.send(command(), slot).await;
+            let error = match answer.and_then(Value::extract_error) {
                 Ok(value) => return Ok(redis::from_redis_value(value)?),
                 Err(error) => error,
             };
@@ -113,13 +119,15 @@ impl Connection {
         again: Again,
         arguments: impl Fn(&mut Cmd),
     ) -> RedisResult<T> {
-        let mut call = script.call();
-        arguments(&mut call);
-        match self.ask(&call, again).await {
+        let with_arguments = |mut call: Cmd| {
+            arguments(&mut call);
+            call
+        };
+        let calling = self.ask(again, || with_arguments(script.call()));
+        match calling.await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                let mut call = script.call_with_code();
-                arguments(&mut call);
-                self.ask(&call, again).await
+                let calling = self.ask(again, || with_arguments(script.call_with_code()));
+                calling.await
             }
             answer => answer,
         }
@@ -130,7 +138,9 @@ impl Connection {
         if !matches!(self.server, Server::Cluster(_)) {
             return Ok(vec![None]);
         }
-        let slots: Vec<Vec<Value>> = self.ask(cmd("CLUSTER").arg("SLOTS"), Again::May).await?;
+        let slots: Vec<Vec<Value>> = self
+            .ask(Again::May, || cmd("CLUSTER").arg("SLOTS").take())
+            .await?;
         let mut nodes: Vec<(Value, u16)> = Vec::new();
         for range in slots {
             let (Some(first), Some(primary)) = (range.first(), range.get(2)) else {
@@ -144,15 +154,20 @@ impl Connection {
     }
 
     async fn link(&self) -> RedisResult<(u64, Link)> {
-        if let Some(link) = self.current() {
-            return Ok(link);
+        match self.current() {
+            Some(link) => Ok(link),
+            // Boxed, so that a request is not as large as what connecting needs.
+            None => Box::pin(self.new_link()).await,
         }
+    }
+
+    async fn new_link(&self) -> RedisResult<(u64, Link)> {
         let mut connecting = self.connecting.lock().await;
         if let Some(link) = self.current() {
             return Ok(link);
         }
         let mut link = self.connect().await?;
-        let infos = link.ask_each(&redis::cmd("INFO")).await?;
+        let infos = link.ask_each(cmd("INFO")).await?;
         let health = health::of(&infos, matches!(link, Link::Cluster(_)))?;
         health.warn_unless_known(&connecting.1);
         let number = connecting.0 + 1;
@@ -166,11 +181,12 @@ impl Connection {
         Ok(match &self.server {
             Server::One(client) => {
                 let connecting = client.get_multiplexed_async_connection_with_config(&config);
-                Link::One(connecting.await?)
+                Link::One(Pipeline::new(connecting.await?))
             }
             Server::Sentinel(sentinel) => {
                 let mut sentinel = sentinel.lock().await;
-                Link::One(sentinel.get_async_connection_with_config(&config).await?)
+                let connecting = sentinel.get_async_connection_with_config(&config);
+                Link::One(Pipeline::new(connecting.await?))
             }
             Server::Cluster(client) => Link::Cluster(client.get_async_connection().await?),
         })
@@ -212,58 +228,66 @@ fn redirection(error: &RedisError) -> Option<SingleNodeRoutingInfo> {
 }
 
 impl Link {
-    /// Sends a command, and follows a slot that moves to another node, or has moved.
-    async fn send(&mut self, cmd: &Cmd, slot: Option<u16>) -> RedisResult<Value> {
-        let cluster = match self {
-            Self::One(one) => return one.req_packed_command(cmd).await,
-            Self::Cluster(cluster) => cluster,
-        };
-        let answer = match slot {
-            None => cluster.req_packed_command(cmd).await,
-            Some(slot) => {
-                let node = SingleNodeRoutingInfo::SpecificNode(Route::new(slot, SlotAddr::Master));
-                let node = RoutingInfo::SingleNode(node);
-                cluster.route_command(cmd.clone(), node).await
-            }
-        };
-        let (is_moved, error) = match answer.and_then(Value::extract_error) {
-            Err(error) => match error.kind() {
-                ErrorKind::Server(ServerErrorKind::Moved) => (true, error),
-                ErrorKind::Server(ServerErrorKind::Ask) => (false, error),
-                _ => return Err(error),
-            },
-            answer => return answer,
-        };
-        let Some(node) = redirection(&error) else {
-            return Err(error);
-        };
-        if is_moved {
-            let node = RoutingInfo::SingleNode(node);
-            return cluster.route_command(cmd.clone(), node).await;
+    async fn send(&mut self, cmd: Cmd, slot: Option<u16>) -> RedisResult<Value> {
+        match self {
+            Self::One(one) => one.send(cmd).await,
+            // Boxed, so that a request to one server is not as large as what a Cluster needs.
+            Self::Cluster(cluster) => Box::pin(send_to_cluster(cluster, &cmd, slot)).await,
         }
-        let mut asking = pipe();
-        asking.cmd("ASKING").add_command(cmd.clone());
-        let mut answers = cluster.route_pipeline(asking, 0, 2, node).await?;
-        answers.pop().ok_or(error)
     }
 
     /// What each primary says to a command without a key.
-    async fn ask_each(&mut self, cmd: &Cmd) -> RedisResult<Vec<String>> {
+    async fn ask_each(&mut self, cmd: Cmd) -> RedisResult<Vec<String>> {
         use redis::cluster_routing::{MultipleNodeRoutingInfo, ResponsePolicy};
         match self {
             Self::One(one) => {
-                let answer = one.req_packed_command(cmd).await?.extract_error()?;
+                let answer = one.send(cmd).await?.extract_error()?;
                 Ok(vec![redis::from_redis_value(answer)?])
             }
             Self::Cluster(cluster) => {
                 let all: Option<ResponsePolicy> = None;
                 let nodes = (MultipleNodeRoutingInfo::AllMasters, all);
                 let nodes = RoutingInfo::MultiNode(nodes);
-                let answers = cluster.route_command(cmd.clone(), nodes).await?;
+                let answers = cluster.route_command(cmd, nodes).await?;
                 let answers: std::collections::HashMap<String, String> =
                     redis::from_redis_value(answers.extract_error()?)?;
                 Ok(answers.into_values().collect())
             }
         }
     }
+}
+
+/// Sends a command, and follows a slot that moves to another node, or has moved.
+async fn send_to_cluster(
+    cluster: &mut ClusterConnection,
+    cmd: &Cmd,
+    slot: Option<u16>,
+) -> RedisResult<Value> {
+    let answer = match slot {
+        None => cluster.req_packed_command(cmd).await,
+        Some(slot) => {
+            let node = SingleNodeRoutingInfo::SpecificNode(Route::new(slot, SlotAddr::Master));
+            let node = RoutingInfo::SingleNode(node);
+            cluster.route_command(cmd.clone(), node).await
+        }
+    };
+    let (is_moved, error) = match answer.and_then(Value::extract_error) {
+        Err(error) => match error.kind() {
+            ErrorKind::Server(ServerErrorKind::Moved) => (true, error),
+            ErrorKind::Server(ServerErrorKind::Ask) => (false, error),
+            _ => return Err(error),
+        },
+        answer => return answer,
+    };
+    let Some(node) = redirection(&error) else {
+        return Err(error);
+    };
+    if is_moved {
+        let node = RoutingInfo::SingleNode(node);
+        return cluster.route_command(cmd.clone(), node).await;
+    }
+    let mut asking = pipe();
+    asking.cmd("ASKING").add_command(cmd.clone());
+    let mut answers = cluster.route_pipeline(asking, 0, 2, node).await?;
+    answers.pop().ok_or(error)
 }

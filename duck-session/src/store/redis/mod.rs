@@ -4,6 +4,7 @@ mod connection;
 mod health;
 mod listing;
 mod page;
+mod pipeline;
 mod record;
 mod script;
 mod settings;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use duck::session::SessionError;
 use duck::{Error, Result, Settings};
-use redis::{RedisError, cmd};
+use redis::{Cmd, RedisError, cmd};
 use tokio::time::timeout;
 
 use self::connection::{Again, Connection};
@@ -24,6 +25,9 @@ use self::script::{LIST, PRUNE, REMOVE, REPLACE};
 pub(crate) use self::settings::RedisSettings;
 use super::page::WRONG_CURSOR;
 use super::{Durability, Page, SessionKey, SessionStore, StoredSession, UserKey, Version};
+
+/// What a command takes besides a record, in bytes: the room that is made for it.
+const SMALL: usize = 256;
 
 /// How long a site waits for the server when it starts.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
@@ -143,17 +147,19 @@ impl RedisCache {
     }
 
     async fn record(&self, key: &SessionKey) -> Result<Option<Vec<u8>>> {
-        let mut get = cmd("GET");
-        get.arg(self.0.names.session(key));
-        let asking = self.0.connection.ask(&get, Again::May);
+        let asking = self.0.connection.ask(Again::May, || {
+            let mut get = Cmd::with_capacity(2, SMALL);
+            get.arg("GET").arg(self.0.names.session(key)).take()
+        });
         asking.await.map_err(failure)
     }
 
     /// Removes a record, and returns how many there were.
     async fn unlink(&self, key: &SessionKey, again: Again) -> Result<u64> {
-        let mut unlink = cmd("UNLINK");
-        unlink.arg(self.0.names.session(key));
-        let asking = self.0.connection.ask(&unlink, again);
+        let asking = self.0.connection.ask(again, || {
+            let mut unlink = cmd("UNLINK");
+            unlink.arg(self.0.names.session(key)).take()
+        });
         asking.await.map_err(failure)
     }
 
@@ -181,12 +187,14 @@ impl SessionStore for RedisCache {
 
     async fn create(&self, session: &StoredSession, _: Durability) -> Result<bool> {
         let listed = self.add_to_list(session).await?;
-        let mut set = cmd("SET");
-        set.arg(self.0.names.session(session.key()));
-        set.arg(record::encode(session, &listed)).arg("NX");
-        set.arg("PX").arg(record::time_to_live(session));
+        let record = record::encode(session, &listed);
         // A second try finds the first one's record, which the engine knows for its own.
-        let setting = self.0.connection.ask(&set, Again::May);
+        let setting = self.0.connection.ask(Again::May, || {
+            let mut set = Cmd::with_capacity(6, SMALL + record.len());
+            set.arg("SET").arg(self.0.names.session(session.key()));
+            set.arg(&record).arg("NX");
+            set.arg("PX").arg(record::time_to_live(session)).take()
+        });
         let done: Option<String> = setting.await.map_err(failure)?;
         Ok(done.is_some())
     }
@@ -237,14 +245,11 @@ impl SessionStore for RedisCache {
 
     /// Reads the whole list in one step, and then the records.
     async fn of_user(&self, user: &UserKey, limit: usize) -> Result<Vec<StoredSession>> {
-        let mut range = cmd("ZRANGE");
-        range.arg(self.0.names.user(user)).arg(0).arg(-1);
-        let entries: Vec<Vec<u8>> = self
-            .0
-            .connection
-            .ask(&range, Again::May)
-            .await
-            .map_err(failure)?;
+        let asking = self.0.connection.ask(Again::May, || {
+            let mut range = cmd("ZRANGE");
+            range.arg(self.0.names.user(user)).arg(0).arg(-1).take()
+        });
+        let entries: Vec<Vec<u8>> = asking.await.map_err(failure)?;
         let (mut found, mut without_record) = (Vec::<StoredSession>::new(), Vec::new());
         for entries in entries.chunks(RECORDS_AT_ONCE) {
             let keys = entries

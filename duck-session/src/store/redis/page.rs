@@ -89,11 +89,12 @@ impl RedisCache {
             return Ok(None);
         };
         let names = &self.0.names;
-        let mut ask = cmd("SCAN");
-        ask.arg(cursor).arg("MATCH").arg(names.all_sessions());
-        ask.arg("COUNT").arg(NAMES_AT_ONCE);
         // A cursor means something to the server that gave it, and to no other.
-        let asking = self.0.connection.ask_node(&ask, Again::MustNot, node);
+        let asking = self.0.connection.ask_node(Again::MustNot, node, || {
+            let mut ask = cmd("SCAN");
+            ask.arg(cursor).arg("MATCH").arg(names.all_sessions());
+            ask.arg("COUNT").arg(NAMES_AT_ONCE).take()
+        });
         let (next, found): (u64, Vec<Vec<u8>>) = asking.await.map_err(failure)?;
         scan.place = (next != 0).then_some((node, next));
         let keys = found.iter().filter_map(|name| names.key(name));

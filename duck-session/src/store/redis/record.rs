@@ -1,6 +1,8 @@
 //! A session as Redis keeps it, and the names of keys.
 
+use bytes::Bytes;
 use redis::{RedisWrite, ToRedisArgs};
+use smallvec::SmallVec;
 
 use crate::clock::Clock;
 use crate::store::{SessionKey, StoredSession, UserKey, Version};
@@ -58,7 +60,7 @@ pub(super) fn encode(session: &StoredSession, listed: &[u8]) -> Vec<u8> {
 }
 
 /// Reads a record; `None` where it is anything else.
-pub(super) fn decode(key: SessionKey, mut record: Vec<u8>) -> Option<StoredSession> {
+pub(super) fn decode(key: SessionKey, record: Vec<u8>) -> Option<StoredSession> {
     let head: [u8; LISTED] = *record.first_chunk()?;
     if head[0] != FORMAT || record.len() < BYTES {
         return None;
@@ -70,9 +72,9 @@ pub(super) fn decode(key: SessionKey, mut record: Vec<u8>) -> Option<StoredSessi
     };
     let user = UserKey::from_bytes(*head[USER..].first_chunk()?);
     let user = (head[HAS_USER] == 1).then_some(user);
-    record.drain(..BYTES);
     let expires = number(EXPIRES)?;
-    Some(StoredSession::new(key, version, user, expires, record))
+    let bytes = Bytes::from(record).slice(BYTES..);
+    Some(StoredSession::new(key, version, user, expires, bytes))
 }
 
 /// How many milliseconds the server keeps the record of a session. It is a time from now on, so the clock of the
@@ -129,21 +131,22 @@ impl Names {
     }
 }
 
-/// The name of a record or a list: the prefix and 32 hexadecimal digits.
-pub(super) struct Name(String);
+/// The name of a record or a list: the prefix and 32 hexadecimal digits. With a prefix of usual length it takes no
+/// memory of its own.
+pub(super) struct Name(SmallVec<[u8; 96]>);
 
 impl Name {
     fn new(prefix: &str, key: &[u8; 16]) -> Self {
-        let mut name = String::with_capacity(prefix.len() + 32);
-        name.push_str(prefix);
-        data_encoding::HEXLOWER.encode_append(key, &mut name);
+        let mut name = SmallVec::from_slice(prefix.as_bytes());
+        name.resize(prefix.len() + 32, 0);
+        data_encoding::HEXLOWER.encode_mut(key, &mut name[prefix.len()..]);
         Self(name)
     }
 }
 
 impl ToRedisArgs for Name {
     fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
-        out.write_arg(self.0.as_bytes());
+        out.write_arg(&self.0);
     }
 }
 
@@ -187,7 +190,7 @@ mod tests {
     fn a_name_is_read_as_it_was_written() {
         let names = Names::new("duck:mysite:");
         let name = names.session(&KEY);
-        assert_eq!(names.key(name.0.as_bytes()), Some(KEY));
+        assert_eq!(names.key(&name.0), Some(KEY));
         for other in ["duck:mysite:session:", "duck:mysite:user:07", "07", ""] {
             assert_eq!(names.key(other.as_bytes()), None, "{other}");
         }

@@ -4,6 +4,10 @@ use std::sync::LazyLock;
 
 use redis::{Cmd, cmd};
 
+/// The room that is made for a call: a session of usual size fits.
+const MOST_ARGUMENTS: usize = 9;
+const MOST_BYTES: usize = 768;
+
 /// A script, called by its hash.
 pub(super) struct Script {
     code: &'static str,
@@ -18,8 +22,8 @@ impl Script {
 
     /// Calls the script by its hash, which a server that has never seen it refuses as `NOSCRIPT`.
     pub(super) fn call(&self) -> Cmd {
-        let mut call = cmd("EVALSHA");
-        call.arg(self.hash.as_bytes()).arg(1);
+        let mut call = Cmd::with_capacity(MOST_ARGUMENTS, MOST_BYTES);
+        call.arg("EVALSHA").arg(self.hash.as_bytes()).arg(1);
         call
     }
 

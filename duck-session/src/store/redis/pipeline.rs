@@ -1,0 +1,106 @@
+//! Commands of many requests, sent to a server together.
+
+use std::io;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, RedisResult, Value, pipe};
+use tokio::sync::oneshot;
+
+/// A connection to one server, which all requests share. Clones are one connection.
+///
+/// A write to a socket costs more than all else about a command. So a command waits until the tasks that are ready to
+/// run have run: those they add go out with it, in one write, and the answers come back in one read.
+///
+/// A batch's answers are matched to its commands by their order. A request that is given up only leaves its answer
+/// behind: the answer is still read, and dropped.
+#[derive(Clone)]
+pub(super) struct Pipeline(Arc<Inner>);
+
+struct Inner {
+    connection: MultiplexedConnection,
+    /// The next batch. Unless it is empty there is a task that will send it.
+    waiting: Mutex<Vec<Waiting>>,
+}
+
+struct Waiting {
+    command: Cmd,
+    answer: oneshot::Sender<RedisResult<Value>>,
+}
+
+/// The duty to send the next batch. Where the task is dropped before it has, because its runtime is, those who wait
+/// get an error, and the next command begins a batch of its own.
+struct Turn(Option<Pipeline>);
+
+impl Pipeline {
+    pub(super) fn new(connection: MultiplexedConnection) -> Self {
+        Self(Arc::new(Inner {
+            connection,
+            waiting: Mutex::default(),
+        }))
+    }
+
+    /// Sends a command and waits for the answer.
+    pub(super) async fn send(&self, command: Cmd) -> RedisResult<Value> {
+        let (answer, answered) = oneshot::channel();
+        let is_first = {
+            let mut waiting = self.waiting();
+            waiting.push(Waiting { command, answer });
+            waiting.len() == 1
+        };
+        if is_first {
+            tokio::spawn(send_all(Turn(Some(self.clone()))));
+        }
+        let answer = answered.await;
+        answer.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::ConnectionReset).into()))
+    }
+
+    /// What is behind the lock is whole at any time.
+    fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
+        let waiting = self.0.waiting.lock();
+        waiting.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn send_all(turn: Turn) {
+    tokio::task::yield_now().await;
+    let Some((pipeline, waiting)) = turn.take() else {
+        return;
+    };
+    let (mut commands, mut answers) = (pipe(), Vec::with_capacity(waiting.len()));
+    for Waiting { command, answer } in waiting {
+        if !answer.is_closed() {
+            commands.add_command(command);
+            answers.push(answer);
+        }
+    }
+    if answers.is_empty() {
+        return;
+    }
+    let mut connection = pipeline.0.connection.clone();
+    let sending = connection.send_packed_commands(&commands, 0, answers.len());
+    let results: Box<dyn Iterator<Item = RedisResult<Value>> + Send> = match sending.await {
+        Ok(values) => Box::new(values.into_iter().map(Ok)),
+        Err(error) => Box::new(std::iter::repeat_with(move || Err(error.clone()))),
+    };
+    for (answer, result) in answers.into_iter().zip(results) {
+        let _ = answer.send(result); // nobody may wait for it any more
+    }
+}
+
+impl Turn {
+    fn take(mut self) -> Option<(Pipeline, Vec<Waiting>)> {
+        let pipeline = self.0.take()?;
+        let waiting = mem::take(&mut *pipeline.waiting());
+        Some((pipeline, waiting))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(pipeline) = &self.0 {
+            pipeline.waiting().clear();
+        }
+    }
+}
