@@ -33,6 +33,7 @@
 //! * `multipart` – uploads.
 //! * `regex` – `re_path`.
 //! * `auth` – users who log in with a password. Off by default.
+//! * `limits` – rate limits: `.limit("5/min")`. Off by default.
 //! * `cli` – the commands of the site's own binary, and its log on standard error.
 //! * `templates` – pages from templates: [`render`].
 //! * `collectstatic` – the command of that name: static files under names with a hash, and compressed.

@@ -64,6 +64,8 @@ mod guide {
     mod sessions {}
     #[doc = include_str!("../../docs/logins.md")]
     mod logins {}
+    #[doc = include_str!("../../docs/limits.md")]
+    mod limits {}
     #[doc = include_str!("../../docs/storages.md")]
     mod storages {}
     #[doc = include_str!("../../docs/from-one-machine-to-many.md")]
@@ -92,6 +94,8 @@ mod guide {
     mod compression {}
     #[doc = include_str!("../../docs/deploying.md")]
     mod deploying {}
+    #[doc = include_str!("../../docs/logging.md")]
+    mod logging {}
     #[doc = include_str!("../../docs/monitoring.md")]
     mod monitoring {}
     #[doc = include_str!("../../docs/operating.md")]

@@ -1,5 +1,6 @@
 //! Notes, in a database of each test's own.
 
+use duck::App;
 use duck::testing::TestClient;
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -20,12 +21,15 @@ impl Database {
     }
 
     async fn site(&self) -> TestClient {
+        TestClient::start(self.app()).await
+    }
+
+    fn app(&self) -> App {
         let file = self.0.path().join("test.db");
-        let app = example_site::app()
+        example_site::app()
             .setting("DATABASE_URL", format!("sqlite:{}", file.display()))
             .setting("MEDIA_DIR", self.0.path().join("media"))
-            .setting("SESSION_STORAGE", "InMemoryCache");
-        TestClient::start(app).await
+            .setting("SESSION_STORAGE", "InMemoryCache")
     }
 }
 
@@ -156,4 +160,36 @@ async fn a_url_of_another_kind_of_database_names_the_setting() {
         let error = app.start().await.unwrap_err();
         assert!(error.chain().contains("DATABASE_URL"), "{}", error.chain());
     }
+}
+
+#[tokio::test]
+async fn nobody_writes_notes_without_end_and_others_go_on() {
+    let database = Database::new();
+    let ada = TestClient::start(database.app().setting("DEBUG", false)).await;
+    log_in(&ada, "Ada").await;
+    let write = async |visitor: &TestClient| {
+        let form = [("title", "More")];
+        let request = visitor.post("/notes/new").header("accept", "text/html");
+        request.form(&form).await
+    };
+    for n in 0..60 {
+        assert_eq!(write(&ada).await.status(), 303, "{n}");
+    }
+    let refused = write(&ada).await;
+    assert_eq!(refused.status(), 429);
+    assert!(refused.header("retry-after").is_some());
+    let page = refused.text();
+    assert!(
+        page.contains("too many requests: try again in") && page.contains("Log out Ada"),
+        "{page}"
+    );
+    assert_eq!(
+        ada.get("/notes/new").await.status(),
+        200,
+        "the form is shown"
+    );
+    // From the same address, but somebody else.
+    let bob = ada.another();
+    log_in(&bob, "Bob").await;
+    assert_eq!(write(&bob).await.status(), 303);
 }

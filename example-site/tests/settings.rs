@@ -14,12 +14,14 @@ use sqlx::migrate::Migrator;
 use toml::Value;
 
 /// Keys whose default is not one value.
-const OTHER_DEFAULT: [(&str, &str); 17] = [
+const OTHER_DEFAULT: [(&str, &str); 19] = [
     ("ACCESS_LOG", "as `DEBUG`"),
+    ("ACCESS_LOG_FILE", "unset"),
     ("CONTENT_SECURITY_POLICY", "unset"),
     ("DATABASE_URL", "unset"),
     ("MAX_NEW_CONNECTIONS_PER_ADDRESS", "unset"),
     ("METRICS_ADDRESS", "unset"),
+    ("REQUEST_ID_HEADER", "unset"),
     ("SECRET_KEY", "unset"),
     ("SESSION_ABSOLUTE_TIMEOUT", "unset"),
     ("SESSION_COOKIE_DOMAIN", "unset"),

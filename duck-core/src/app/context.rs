@@ -4,6 +4,8 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use http::HeaderName;
+
 use crate::app::floods::Floods;
 use crate::app::log_kind::Kind;
 use crate::app::readiness::Readiness;
@@ -39,6 +41,10 @@ pub(crate) struct Context {
     pub(crate) floods: Floods<Kind>,
     pub(crate) readiness: Readiness,
     pub(crate) stopping: Stopping,
+    /// What each response says its request's id in.
+    pub(crate) request_id_header: Option<HeaderName>,
+    /// Whether each request is a line of the log.
+    pub(crate) logs_requests: bool,
 }
 
 /// Values of the site's own, one of each type.

@@ -1,5 +1,6 @@
 //! A site being put together, started and run.
 
+mod access_log;
 pub(crate) mod beside;
 #[cfg(feature = "cli")]
 pub(crate) mod cli;
@@ -13,8 +14,13 @@ pub(crate) mod error_log;
 pub(crate) mod floods;
 pub(crate) mod health;
 pub(crate) mod lease;
+mod log_file;
 pub(crate) mod log_kind;
+mod log_output;
+mod log_queue;
+mod log_text;
 pub(crate) mod readiness;
+mod reload;
 mod route_table;
 mod run;
 #[cfg(feature = "tower")]
@@ -27,9 +33,14 @@ pub(crate) mod stderr;
 pub(crate) mod stopping;
 
 use std::fmt;
+#[cfg(feature = "limits")]
+use std::panic::Location;
 use std::path::Path;
 use std::sync::Arc;
 
+use http::HeaderName;
+
+use crate::app::access_log::AccessLog;
 use crate::app::component::{Component, ErasedComponent, Ready};
 use crate::app::context::{Context, State};
 pub use crate::app::floods::Floods;
@@ -46,6 +57,8 @@ use crate::http::proxies::Proxies;
 use crate::middleware::Middleware;
 use crate::middleware::allowed_hosts::AllowedHosts;
 use crate::middleware::cross_site::{CrossSite, TOKENS};
+#[cfg(feature = "limits")]
+use crate::middleware::rate_limit::{Counted, RateLimit};
 use crate::middleware::security_headers::SecurityHeaders;
 use crate::routing::router::Router;
 use crate::routing::urls::UrlPattern;
@@ -129,6 +142,29 @@ impl App {
     #[must_use]
     pub fn middleware(self, middleware: impl Middleware) -> Self {
         self.with(Ready(middleware))
+    }
+
+    /// Limits how often one visitor is answered by the whole site, static files and pages that are not there among
+    /// it: see [`RateLimit`](crate::middleware::RateLimit).
+    ///
+    /// It is a middleware, and stands where it was added. Before `.with(SessionMiddleware::new())` whoever is
+    /// refused costs least, and has an error page without a session; a limit per user has to come after it.
+    ///
+    /// ```
+    /// use duck::{App, Settings};
+    ///
+    /// let app = App::new(Settings::default()).limit("50/s");
+    /// ```
+    #[cfg(feature = "limits")]
+    #[must_use]
+    #[track_caller]
+    pub fn limit(self, limit: impl Into<RateLimit>) -> Self {
+        let counted = Arc::new(Counted::new(limit.into(), Location::caller()));
+        self.with(async move |setup: &mut Setup<'_>| {
+            counted.check("the site", setup.has_sessions())?;
+            setup.layers.push(counted);
+            Ok(())
+        })
     }
 
     /// Gives the views a value: [`Request::state`](crate::Request::state). There is one of each
@@ -241,8 +277,9 @@ impl App {
         let hosts = AllowedHosts::from_settings(&settings, debug, &serving.address)?;
         let cross_site = CrossSite::from_settings(&settings)?;
         let security_headers = SecurityHeaders::from_settings(&settings, debug)?;
-        let access_log = settings.get("ACCESS_LOG")?.unwrap_or(debug);
+        let request_id_header = request_id_header(&settings)?;
         let mut setup = Setup::new(&settings, self.state, purpose);
+        let access_log = AccessLog::start(&mut setup, debug)?;
         for component in self.components {
             component.start(&mut setup).await?;
         }
@@ -251,6 +288,10 @@ impl App {
         if cross_site.tokens && !setup.checks_tokens {
             let right = "takes sessions to keep the tokens in: add `.with(SessionMiddleware::new())` to the app";
             return Err(settings.error(TOKENS, right).into());
+        }
+        #[cfg(feature = "limits")]
+        for pattern in &patterns {
+            pattern.check_limits(setup.has_sessions())?;
         }
         #[cfg(feature = "templates")]
         {
@@ -285,6 +326,8 @@ impl App {
             floods: Floods::default(),
             readiness: Readiness::new(std::mem::take(&mut hooks.ready_checks)),
             stopping: Stopping::default(),
+            request_id_header,
+            logs_requests: access_log.is_some(),
             settings: settings.clone(),
         };
         settings.refuse_sections()?;
@@ -308,6 +351,19 @@ fn redirects_slashes(settings: &Settings) -> Result<bool, SettingsError> {
         Some("strict") => Ok(false),
         Some(_) => Err(settings.error("TRAILING_SLASH", "takes \"redirect\" or \"strict\"")),
     }
+}
+
+/// The header that every response says its request's id in.
+fn request_id_header(settings: &Settings) -> Result<Option<HeaderName>, SettingsError> {
+    const KEY: &str = "REQUEST_ID_HEADER";
+    let Some(name) = settings.get::<String>(KEY)? else {
+        return Ok(None);
+    };
+    // No header that means anything to browsers or to the server ends like this.
+    let name = HeaderName::try_from(name).ok();
+    let name = name.filter(|name| name.as_str().ends_with("-id"));
+    let right = "takes the name of a header that ends in `-Id`, such as \"X-Request-Id\"";
+    name.map(Some).ok_or_else(|| settings.error(KEY, right))
 }
 
 impl fmt::Debug for App {

@@ -8,6 +8,7 @@ use listenfd::ListenFd;
 use tokio::net::TcpListener;
 
 use crate::app::App;
+use crate::app::reload;
 use crate::app::serving::Serving;
 use crate::app::signals::StopSignals;
 use crate::app::site::Site;
@@ -56,6 +57,7 @@ pub(crate) fn serve(app: App) -> Result<()> {
             tracing::warn!(target: "duck", "{warning}");
         }
         let listener = listen(site.settings(), &serving.address).await?;
+        tokio::spawn(reload::when_asked(site.clone(), signals.clone()));
         let stop = signals.serving();
         stderr::write(banner(&site, listener.local_addr()?).as_bytes());
         server::serve(listener, site, stop).await;

@@ -23,6 +23,15 @@ pub(crate) type Task = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// Something to do beside the server.
 pub(crate) type Work = Arc<dyn Fn(Arc<Context>) -> BoxFuture<'static, ()> + Send + Sync>;
+/// Something that can be read anew while the site runs.
+#[derive(Clone)]
+pub(crate) struct Reload {
+    /// What it is: a setting, a file.
+    pub(crate) what: String,
+    pub(crate) task: Arc<ReloadTask>,
+}
+
+type ReloadTask = dyn Fn() -> BoxFuture<'static, Result<()>> + Send + Sync;
 
 /// The site while it starts, as a [`Component`](crate::Component) sees it.
 pub struct Setup<'a> {
@@ -60,6 +69,7 @@ pub(crate) struct Hooks {
     pub(crate) work: Vec<Work>,
     pub(crate) stop: Vec<Arc<Task>>,
     pub(crate) ready_checks: Vec<ReadyCheck>,
+    pub(crate) reload: Vec<Reload>,
     pub(crate) banner: Vec<(String, String)>,
     /// What is wrong with the site though it starts, for `check`.
     pub(crate) findings: Vec<String>,
@@ -143,6 +153,12 @@ impl<'a> Setup<'a> {
                 type_name::<T>()
             ))),
         }
+    }
+
+    /// Whether a component before this one brings sessions.
+    #[cfg(feature = "limits")]
+    pub(crate) fn has_sessions(&self) -> bool {
+        self.state.get::<crate::session::AuthHash>().is_some()
     }
 
     /// Adds a middleware around all views, inside of those that were added before.
@@ -260,6 +276,45 @@ impl<'a> Setup<'a> {
     /// does. Of several, the first one counts.
     pub fn leases(&mut self, leases: Arc<dyn Leases>) {
         self.leases.fill(leases);
+    }
+
+    /// Runs a future when the site is to read anew what it can without a restart: at SIGHUP, where the site was not
+    /// started from a terminal. `what` names it in the log: a setting, a file. Where the future fails, the log has
+    /// its error as well, and the site goes on with what it had: so read first, and replace then.
+    ///
+    /// ```
+    /// use std::sync::{Arc, RwLock};
+    ///
+    /// use duck::{App, Settings, Setup};
+    ///
+    /// struct Prices(Arc<RwLock<String>>);
+    ///
+    /// let prices = async |setup: &mut Setup<'_>| {
+    ///     let prices = Arc::new(RwLock::new(std::fs::read_to_string("prices.txt")?));
+    ///     setup.insert(Prices(prices.clone()));
+    ///     setup.on_reload("prices.txt", move || {
+    ///         let prices = prices.clone();
+    ///         async move {
+    ///             let new = std::fs::read_to_string("prices.txt")?;
+    ///             *prices.write().unwrap() = new;
+    ///             Ok(())
+    ///         }
+    ///     });
+    ///     Ok(())
+    /// };
+    /// let app = App::new(Settings::default()).with(prices);
+    /// ```
+    pub fn on_reload<F>(
+        &mut self,
+        what: impl Into<String>,
+        task: impl Fn() -> F + Send + Sync + 'static,
+    ) where
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.hooks.reload.push(Reload {
+            what: what.into(),
+            task: Arc::new(move || Box::pin(task())),
+        });
     }
 
     /// Tells the command `check` what was looked at, and what was found to be wrong.

@@ -1,12 +1,16 @@
-//! The signals that stop a site: SIGTERM, SIGINT (Ctrl-C), and SIGHUP (the terminal was closed).
+//! The signals that stop a site, SIGTERM and SIGINT (Ctrl-C), and SIGHUP.
 //!
 //! The first one lets requests under way finish. A second SIGTERM or SIGINT ends the process at
-//! once, and so does the first one while the site is still starting. A second SIGHUP does not: a
-//! terminal that is closed often sends two. Where SIGHUP is ignored, as `nohup` has it, it stays so.
+//! once, and so does the first one while the site is still starting.
+//!
+//! SIGHUP says that the terminal was closed where the process has one: it stops the site, and a second one does
+//! no more, as a terminal that is closed often sends two. A process without a terminal, a service, is asked by it
+//! to read anew what it can. Where SIGHUP is ignored, as `nohup` has it, it stays so.
 //!
 //! The signals are received by a thread of their own: the second one has to count just when
 //! everything else hangs.
 
+use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,12 +27,14 @@ use crate::app::stderr;
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Receives the signals.
+#[derive(Clone)]
 pub(crate) struct StopSignals(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
     serving: AtomicBool,
     stop: Notify,
+    reload: Notify,
 }
 
 impl StopSignals {
@@ -43,7 +49,8 @@ impl StopSignals {
         let thread = thread::Builder::new().name("signals".into());
         thread.spawn({
             let shared = shared.clone();
-            move || follow(signals, &shared)
+            let reloads = !has_terminal();
+            move || follow(signals, reloads, &shared)
         })?;
         Ok(Self(shared))
     }
@@ -53,12 +60,21 @@ impl StopSignals {
         self.0.serving.store(true, Ordering::SeqCst);
         async move { self.0.stop.notified().await }
     }
+
+    /// Waits until the site is asked to read anew what it can. What was asked while nobody waited counts once.
+    pub(crate) async fn reload(&self) {
+        self.0.reload.notified().await;
+    }
 }
 
-fn follow(mut signals: Signals, shared: &Shared) {
+fn follow(mut signals: Signals, reloads: bool, shared: &Shared) {
     let mut asked = false;
     for signal in signals.forever() {
         let hangup = signal == SIGHUP;
+        if hangup && reloads {
+            shared.reload.notify_one();
+            continue;
+        }
         if asked && !hangup || !shared.serving.load(Ordering::SeqCst) {
             end_at_once(signal);
         }
@@ -71,6 +87,11 @@ fn follow(mut signals: Signals, shared: &Shared) {
 fn end_at_once(signal: i32) -> ! {
     stderr::flush(PATIENCE);
     std::process::exit(128 + signal)
+}
+
+/// Whether the process has a terminal of its own, where Ctrl-C comes from: `/dev/tty` is that (tty(4)).
+fn has_terminal() -> bool {
+    File::open("/dev/tty").is_ok()
 }
 
 /// Whether whoever started the process had it ignore SIGHUP. Linux says so; elsewhere the answer is no.

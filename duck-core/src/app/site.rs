@@ -1,15 +1,14 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
 
 use http::StatusCode;
 use http::header::{self, HeaderValue};
 
+use crate::app::access_log::{AccessLog, Entry};
 use crate::app::context::Context;
 use crate::app::error_log;
 use crate::app::setup::Hooks;
-use crate::error::printable::printable;
 use crate::http::authority::Authority;
 use crate::http::body::Body;
 use crate::http::proxies::Connection;
@@ -51,7 +50,7 @@ pub(crate) struct Inner {
     pub(crate) hosts: Option<Box<Hosts>>,
     pub(crate) context: Arc<Context>,
     pub(crate) hooks: Hooks,
-    pub(crate) access_log: bool,
+    pub(crate) access_log: Option<Arc<AccessLog>>,
     #[cfg(feature = "tower")]
     pub(crate) around: Option<crate::middleware::tower::Around>,
 }
@@ -130,7 +129,6 @@ impl Site {
         request: http::Request<Body>,
         connection: Connection,
     ) -> TakenIn<'_> {
-        let start = Instant::now();
         let (uri, headers) = (request.uri(), request.headers());
         let proxies = &self.0.context.proxies;
         let is_asked_by_address = is_machines(uri.path())
@@ -143,7 +141,12 @@ impl Site {
         if is_asked_by_address && arrived.route.info.bare {
             return TakenIn::Arrived(arrived);
         }
-        let request = arrived.request;
+        let Arrived {
+            request,
+            access_log,
+            ..
+        } = arrived;
+        let entry = access_log.map(|log| Entry::begin(log, &request));
         let (method, path) = (request.method(), request.path());
         tracing::debug!(target: "duck", status = 400, %method, path, why, "a request was refused");
         let text = self.0.context.hosts.text(why);
@@ -156,10 +159,10 @@ impl Site {
         }
         let floods = &self.0.context.floods;
         framing::settle(&mut response, request.method(), request.uri(), floods);
-        if self.0.access_log {
-            log_access(&request, &response, start);
-        }
-        TakenIn::Refused(response)
+        TakenIn::Refused(match entry {
+            Some(entry) => entry.finish(response),
+            None => response,
+        })
     }
 
     /// Finds the route of a request.
@@ -177,7 +180,7 @@ impl Site {
         Arrived {
             route,
             request,
-            access_log: self.0.access_log && !route.info.bare,
+            access_log: self.0.access_log.as_ref().filter(|_| !route.info.bare),
             #[cfg(feature = "tower")]
             is_inside: self.0.around.is_some() && !route.info.bare,
         }
@@ -262,7 +265,7 @@ impl TakenIn<'_> {
 pub(crate) struct Arrived<'a> {
     route: &'a Route,
     request: Request,
-    access_log: bool,
+    access_log: Option<&'a Arc<AccessLog>>,
     /// What leaves the tower layers is looked at once more.
     #[cfg(feature = "tower")]
     is_inside: bool,
@@ -281,7 +284,7 @@ impl Arrived<'_> {
         let is_outermost = !self.is_inside;
         #[cfg(not(feature = "tower"))]
         let is_outermost = true;
-        let start = access_log.then(Instant::now);
+        let entry = access_log.map(|log| Entry::begin(log, &request));
         let statuses = &request.context().statuses;
         let response = match request.refused_as_cross_site() {
             Some(error) => Response::from_error(error),
@@ -300,10 +303,15 @@ impl Arrived<'_> {
             let floods = &request.context().floods;
             framing::settle(&mut response, request.method(), request.uri(), floods);
         }
-        if let Some(start) = start {
-            log_access(&request, &response, start);
+        if let Some(name) = &request.context().request_id_header
+            && let Ok(id) = HeaderValue::from_str(request.id())
+        {
+            response.headers_mut().insert(name, id);
         }
-        response
+        match entry {
+            Some(entry) => entry.finish(response),
+            None => response,
+        }
     }
 }
 
@@ -319,18 +327,6 @@ async fn finish(request: &Request, response: Response) -> Response {
     let headers = response.headers_mut();
     headers.append(header::VARY, const { HeaderValue::from_static("Accept") });
     response
-}
-
-/// Bytes of a path that the log of all requests has.
-const LONGEST_PATH: usize = 512;
-
-fn log_access(request: &Request, response: &Response, start: Instant) {
-    let status = response.status().as_u16();
-    let took = start.elapsed();
-    let method = request.method();
-    let path = printable(request.path(), LONGEST_PATH);
-    let id = request.id_if_made();
-    tracing::info!(target: "duck::access", id, "{method} {path} {status} {took:.1?}");
 }
 
 impl fmt::Debug for Site {

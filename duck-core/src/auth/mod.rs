@@ -24,7 +24,6 @@ mod sign_up_view;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod table;
 mod throttle;
-mod tries;
 mod user;
 
 pub use self::accounts::{Accounts, Credentials};

@@ -5,32 +5,16 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use governor::clock::Clock;
-use governor::nanos::Nanos;
-use governor::{Quota, RateLimiter};
-use tokio::time::Instant;
-
 use super::refused::Refused;
-use super::tries::Tries;
 use crate::http::network_of;
+use crate::middleware::limiter::Limiter;
 
 /// Wrong tries of one name from one address: five, and one more every half a minute.
-const NAME: Limit = Limit {
-    tries: NonZeroU32::new(5).unwrap(),
-    one_more: Duration::from_secs(30),
-};
+const NAME: (NonZeroU32, Duration) = (NonZeroU32::new(5).unwrap(), Duration::from_secs(30));
 
 /// Wrong tries from one address, whatever the name: fifty, and ten more a minute. A whole office may be
 /// behind it.
-const ADDRESS: Limit = Limit {
-    tries: NonZeroU32::new(50).unwrap(),
-    one_more: Duration::from_secs(6),
-};
-
-struct Limit {
-    tries: NonZeroU32,
-    one_more: Duration,
-}
+const ADDRESS: (NonZeroU32, Duration) = (NonZeroU32::new(50).unwrap(), Duration::from_secs(6));
 
 /// Counts the wrong tries of a site, in this process.
 pub(super) struct Throttle {
@@ -42,11 +26,10 @@ pub(super) struct Throttle {
 
 impl Throttle {
     pub(super) fn new() -> Self {
-        let clock = SiteClock(Instant::now());
         Self {
             keys: RandomState::new(),
-            names: Limiter::new(&NAME, clock),
-            addresses: Limiter::new(&ADDRESS, clock),
+            names: Limiter::new(NAME.0, NAME.1),
+            addresses: Limiter::new(ADDRESS.0, ADDRESS.1),
         }
     }
 
@@ -58,8 +41,8 @@ impl Throttle {
         let network = address.map(network_of);
         let address = self.keys.hash_one(network);
         let name = self.keys.hash_one((letters(name), network));
-        self.addresses.count(address)?;
-        self.names.count(name)?;
+        self.addresses.count(address).map_err(Refused::Wait)?;
+        self.names.count(name).map_err(Refused::Wait)?;
         Ok(Try {
             throttle: self,
             name,
@@ -80,49 +63,6 @@ impl Try<'_> {
     pub(super) fn was_not_wrong(self) {
         self.throttle.addresses.take_back(self.address);
         self.throttle.names.take_back(self.name);
-    }
-}
-
-struct Limiter {
-    limiter: RateLimiter<u64, Tries, SiteClock>,
-    tries: Tries,
-    one: Nanos,
-}
-
-impl Limiter {
-    fn new(limit: &Limit, clock: SiteClock) -> Self {
-        let tries = Tries::default();
-        let quota = Quota::with_period(limit.one_more)
-            .expect("a limit gives one more after a while")
-            .allow_burst(limit.tries);
-        Self {
-            limiter: RateLimiter::new(quota, tries.clone(), clock),
-            tries,
-            one: limit.one_more.into(),
-        }
-    }
-
-    fn count(&self, key: u64) -> Result<(), Refused> {
-        self.limiter.check_key(&key).map_err(|until| {
-            let wait = until.wait_time_from(self.limiter.clock().now());
-            Refused::Wait(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
-        })
-    }
-
-    fn take_back(&self, key: u64) {
-        self.tries.take_back(key, self.one);
-    }
-}
-
-/// Time since the site started, by the clock of tokio.
-#[derive(Debug, Clone, Copy)]
-struct SiteClock(Instant);
-
-impl Clock for SiteClock {
-    type Instant = Nanos;
-
-    fn now(&self) -> Nanos {
-        self.0.elapsed().into()
     }
 }
 
@@ -257,8 +197,8 @@ mod tests {
         for n in 0..300_000_u32 {
             let address = IpAddr::from(n.to_be_bytes());
             assert!(throttle.count("ada", Some(address)).is_ok());
-            assert!(throttle.names.tries.len() <= 1 << 16);
-            assert!(throttle.addresses.tries.len() <= 1 << 16);
+            assert!(throttle.names.len() <= 1 << 16);
+            assert!(throttle.addresses.len() <= 1 << 16);
         }
         assert!(count(&throttle, "ada", "192.0.2.1").is_err());
     }

@@ -8,6 +8,12 @@ mod cors;
 pub(crate) mod cross_site;
 pub(crate) mod csrf_tokens;
 mod hooks;
+#[cfg(any(feature = "auth", feature = "limits"))]
+pub(crate) mod limiter;
+#[cfg(feature = "limits")]
+mod rate;
+#[cfg(feature = "limits")]
+pub(crate) mod rate_limit;
 pub(crate) mod security_headers;
 #[cfg(feature = "tower")]
 pub(crate) mod tower;
@@ -25,6 +31,8 @@ pub use self::compression::{Compress, Compression};
 pub use self::cors::Cors;
 pub use self::csrf_tokens::{csrf_field, csrf_token};
 pub use self::hooks::{ProcessRequest, ProcessResponse, process_request, process_response};
+#[cfg(feature = "limits")]
+pub use self::rate_limit::RateLimit;
 #[cfg(feature = "tower")]
 pub use self::tower::{Inside, Layer};
 use crate::BoxFuture;

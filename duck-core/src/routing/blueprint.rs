@@ -1,8 +1,12 @@
 //! Blueprints: parts of a site.
 
 use std::fmt;
+#[cfg(feature = "limits")]
+use std::panic::Location;
 use std::sync::Arc;
 
+#[cfg(feature = "limits")]
+use crate::middleware::rate_limit::{Counted, RateLimit};
 use crate::middleware::{ErasedMiddleware, Middleware};
 #[cfg(feature = "templates")]
 use crate::pages::templates::{folder::Folder, folders::Templates};
@@ -25,6 +29,8 @@ pub struct Blueprint {
     prefix: String,
     patterns: Vec<UrlPattern>,
     layers: Vec<Arc<dyn ErasedMiddleware>>,
+    #[cfg(feature = "limits")]
+    limits: Vec<Arc<Counted>>,
     csrf: Option<bool>,
     #[cfg(feature = "templates")]
     templates: Vec<Folder>,
@@ -39,6 +45,8 @@ impl Blueprint {
             name,
             patterns: Vec::new(),
             layers: Vec::new(),
+            #[cfg(feature = "limits")]
+            limits: Vec::new(),
             csrf: None,
             #[cfg(feature = "templates")]
             templates: Vec::new(),
@@ -63,6 +71,23 @@ impl Blueprint {
     #[must_use]
     pub fn middleware(mut self, middleware: impl Middleware) -> Self {
         self.layers.push(Arc::new(middleware));
+        self
+    }
+
+    /// Limits how often one visitor is answered by all its views together: see [`UrlPattern::limit`].
+    ///
+    /// ```
+    /// use duck::Blueprint;
+    ///
+    /// let api = Blueprint::new("api").limit("100/min");
+    /// ```
+    #[cfg(feature = "limits")]
+    #[must_use]
+    #[track_caller]
+    pub fn limit(mut self, limit: impl Into<RateLimit>) -> Self {
+        let counted = Arc::new(Counted::new(limit.into(), Location::caller()));
+        self.limits.push(counted.clone());
+        self.layers.push(counted);
         self
     }
 
@@ -103,6 +128,8 @@ impl Blueprint {
         pattern.csrf = pattern.csrf.or(self.csrf);
         pattern.name = pattern.name.map(|name| format!("{}.{name}", self.name));
         pattern.layers.splice(0..0, self.layers.iter().cloned());
+        #[cfg(feature = "limits")]
+        pattern.limits.extend(self.limits.iter().cloned());
         #[cfg(feature = "templates")]
         pattern
             .templates

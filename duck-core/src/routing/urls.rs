@@ -1,12 +1,16 @@
 //! URL patterns: which path is answered by which view.
 
 use std::fmt;
+#[cfg(feature = "limits")]
+use std::panic::Location;
 use std::sync::Arc;
 
 use http::Method;
 
 use crate::error::Result;
 use crate::http::into_response::IntoResponse;
+#[cfg(feature = "limits")]
+use crate::middleware::rate_limit::{Counted, RateLimit};
 use crate::middleware::{ErasedMiddleware, Middleware};
 #[cfg(feature = "templates")]
 use crate::pages::templates::folder::Folder;
@@ -135,6 +139,9 @@ pub struct UrlPattern {
     pub(crate) methods: Vec<Method>,
     pub(crate) any_method: bool,
     pub(crate) layers: Vec<Arc<dyn ErasedMiddleware>>,
+    /// Those of the layers that are rate limits.
+    #[cfg(feature = "limits")]
+    pub(crate) limits: Vec<Arc<Counted>>,
     pub(crate) max_body: Option<u64>,
     /// Whether requests from other sites are refused; unset, they are.
     pub(crate) csrf: Option<bool>,
@@ -168,6 +175,18 @@ pub(crate) enum Matcher {
     Regex(String),
 }
 
+#[cfg(feature = "limits")]
+impl Matcher {
+    /// As it was written.
+    fn text(&self) -> &str {
+        match self {
+            Self::Path(path) | Self::Below(path) => path,
+            #[cfg(feature = "regex")]
+            Self::Regex(expression) => expression,
+        }
+    }
+}
+
 impl UrlPattern {
     pub(super) fn new<V, Args>(
         matcher: Matcher,
@@ -186,6 +205,8 @@ impl UrlPattern {
             methods: methods.unwrap_or_else(|| vec![Method::GET]),
             any_method: false,
             layers: Vec::new(),
+            #[cfg(feature = "limits")]
+            limits: Vec::new(),
             max_body: None,
             csrf: None,
             public: false,
@@ -254,6 +275,41 @@ impl UrlPattern {
     pub fn middleware(mut self, middleware: impl Middleware) -> Self {
         self.layers.push(Arc::new(middleware));
         self
+    }
+
+    /// Limits how often one visitor is answered by this view, by address unless the limit says otherwise: see
+    /// [`RateLimit`]. Who comes too often gets a 429.
+    ///
+    /// ```
+    /// use duck::{Request, path};
+    ///
+    /// async fn search(request: Request) -> &'static str {
+    ///     "found"
+    /// }
+    ///
+    /// let pattern = path("/search", search).limit("10/s").limit("1000/day");
+    /// ```
+    ///
+    /// It is a middleware, and stands where it was added: before `.middleware(login_required)`, whoever is refused
+    /// costs no look at their session.
+    #[cfg(feature = "limits")]
+    #[must_use]
+    #[track_caller]
+    pub fn limit(mut self, limit: impl Into<RateLimit>) -> Self {
+        let counted = Arc::new(Counted::new(limit.into(), Location::caller()));
+        self.limits.push(counted.clone());
+        self.layers.push(counted);
+        self
+    }
+
+    /// Refuses limits that could not count.
+    #[cfg(feature = "limits")]
+    pub(crate) fn check_limits(&self, has_sessions: bool) -> Result<()> {
+        let path = self.matcher.text();
+        let check = |limit: &Arc<Counted>| {
+            limit.check(format_args!("the URL pattern {path:?}"), has_sessions)
+        };
+        self.limits.iter().try_for_each(check)
     }
 
     /// Lets in visitors who are not logged in, where `duck::auth::login_required` stands around the

@@ -49,6 +49,7 @@ use self::newcomers::Newcomers;
 use self::traffic::Open;
 use crate::app::beside::Beside;
 use crate::app::site::Site;
+use crate::app::stderr;
 
 /// Between two tries to accept a connection, where none can be.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -68,6 +69,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// # }
 /// ```
 pub async fn serve(listener: TcpListener, site: Site, shutdown: impl Future<Output = ()>) {
+    let _log = stderr::in_background();
     let mut beside = Beside::start(&site);
     let attendance = Attendance::new(site.0.context.limits.clone());
     let mut connections = JoinSet::new();

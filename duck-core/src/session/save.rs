@@ -76,6 +76,9 @@ impl Session {
             inner.load().await?;
         }
         let _turn = inner.turn.lock().await;
+        if inner.is_loaded() {
+            inner.visitor.log_user(|| inner.state().data.user());
+        }
         let later = match inner.last_commit(keep_data)? {
             NowOrLater::Now(commit) => return inner.end(commit),
             NowOrLater::Later(later) => later,

@@ -30,6 +30,14 @@ pub(crate) trait Appearance: Send + Sync {
     fn headers(&self) -> &HeaderMap;
     fn is_secure(&self) -> bool;
     fn address(&self) -> Option<IpAddr>;
+
+    /// Whether the log has a line of each request, with its user.
+    fn is_logged(&self) -> bool {
+        false
+    }
+
+    /// Keeps the user for that line.
+    fn log_user(&self, _user: &str) {}
 }
 
 impl Visitor {
@@ -81,6 +89,15 @@ impl Visitor {
     /// Where it came from; `None` in tests without a socket.
     pub fn address(&self) -> Option<IpAddr> {
         self.appearance.address()
+    }
+
+    /// Tells the log whose session it is, if that has a line of each request.
+    pub(super) fn log_user(&self, user: impl FnOnce() -> Option<String>) {
+        if self.appearance.is_logged()
+            && let Some(user) = user()
+        {
+            self.appearance.log_user(&user);
+        }
     }
 
     /// What the browser says it is.

@@ -1,6 +1,7 @@
 //! `settings.toml`: read once, then asked by each part of the framework for its own keys.
 
 mod absent;
+mod changed;
 mod content;
 mod env_file;
 mod environment;

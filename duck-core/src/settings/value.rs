@@ -88,6 +88,11 @@ impl Value {
         })
     }
 
+    /// Whether it stands over all files and variables.
+    pub(super) fn is_of_program(&self) -> bool {
+        matches!(self.place, Place::Program)
+    }
+
     pub(super) fn from_env(text: String) -> Self {
         Self {
             content: Content::Variable(text),

@@ -75,7 +75,11 @@ async fn given_up_after<T>(turns: u32, request: impl Future<Output = T>) -> Opti
 
 /// What is in the session of one visitor.
 fn mark(visitor: u64, count: u64) -> Vec<u8> {
-    format!("visitor {visitor} {count} {}", "x".repeat(usize::try_from(visitor).unwrap())).into_bytes()
+    format!(
+        "visitor {visitor} {count} {}",
+        "x".repeat(usize::try_from(visitor).unwrap())
+    )
+    .into_bytes()
 }
 
 fn is_of(visitor: u64, session: &StoredSession) -> bool {

@@ -10,6 +10,7 @@ mod ending;
 mod engine;
 mod failing_calls;
 mod keys;
+mod logs;
 mod looking;
 mod migration;
 mod misspelt;

@@ -8,10 +8,38 @@ use std::process::Stdio;
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::process::Signal;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::site::{Server, Site, wait_until};
+use crate::site::{KEY, Server, Site, wait_until};
 
 const RUN: &str = r#"exec "$0" run"#;
+
+/// The same without a terminal, wherever the tests were started.
+const SERVICE: &str = r#"exec setsid "$0" run"#;
+
+/// A terminal of a test's own. When it is dropped, it is closed.
+struct Terminal(OwnedFd, String);
+
+impl Terminal {
+    fn new() -> Self {
+        let terminal =
+            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&terminal).unwrap();
+        unlockpt(&terminal).unwrap();
+        let name = ptsname(&terminal, Vec::new()).unwrap();
+        Self(terminal, name.into_string().unwrap())
+    }
+
+    /// A line of shell by which the site runs in this terminal.
+    fn run(&self) -> String {
+        format!(r#"exec setsid --ctty "$0" run <{}"#, self.1)
+    }
+
+    /// Whoever sits at it leaves.
+    fn close(self) {
+        drop(self.0);
+    }
+}
 
 /// A request that the site waits for the end of.
 struct Begun(TcpStream);
@@ -46,7 +74,7 @@ fn stops(server: &Server) {
 #[test]
 fn the_first_signal_lets_requests_finish() {
     let site = Site::new();
-    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+    for signal in [Signal::INT, Signal::TERM] {
         let mut server = site.serve_from_shell(RUN, Stdio::null());
         let begun = Begun::new(&server);
         server.signal(signal);
@@ -79,11 +107,12 @@ fn the_second_signal_stops_at_once() {
 
 /// A shell passes SIGHUP on, and the kernel sends it as well.
 #[test]
-fn a_terminal_that_is_closed_cuts_no_request_off() {
+fn a_terminal_that_is_closed_stops_the_site_and_cuts_no_request_off() {
     let site = Site::new();
-    let mut server = site.serve_from_shell(RUN, Stdio::null());
+    let terminal = Terminal::new();
+    let mut server = site.serve_from_shell(&terminal.run(), Stdio::null());
     let begun = Begun::new(&server);
-    server.signal(Signal::HUP);
+    terminal.close();
     stops(&server);
     server.signal(Signal::HUP);
     server.signal(Signal::TERM);
@@ -108,9 +137,9 @@ fn a_site_under_nohup_does_not_hear_that_the_terminal_is_closed() {
 }
 
 /// A site that is starting: it waits for its key, which comes out of a pipe.
-fn starting(site: &Site) -> (Server, OwnedFd) {
+fn starting(site: &Site, run: &str) -> (Server, OwnedFd) {
     let make_pipe = "mkdir -p .duck && rm -f .duck/secret_key && mkfifo .duck/secret_key";
-    let server = site.serve_from_shell(&format!("{make_pipe} && {RUN}"), Stdio::null());
+    let server = site.serve_from_shell(&format!("{make_pipe} && {run}"), Stdio::null());
     let pipe = site.path(".duck/secret_key");
     let mut key = None;
     wait_until(|| {
@@ -127,11 +156,48 @@ fn a_signal_during_the_start_ends_it_at_once() {
     let mut site = Site::new();
     site.unset("SECRET_KEY");
     site.set_toml("DEBUG", "true");
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
-        let (mut server, _key) = starting(&site);
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let (mut server, _key) = starting(&site, RUN);
         server.signal(signal);
         assert_eq!(server.ended().code(), Some(code), "{signal:?}");
     }
+    let terminal = Terminal::new();
+    let (mut server, _key) = starting(&site, &terminal.run());
+    terminal.close();
+    assert_eq!(server.ended().code(), Some(129));
+}
+
+#[test]
+fn a_service_reloads_at_sighup_and_goes_on() {
+    let site = Site::new();
+    let mut server = site.serve_from_shell(SERVICE, Stdio::null());
+    for _ in 0..3 {
+        let begun = Begun::new(&server);
+        server.signal(Signal::HUP);
+        begun.gets_an_answer();
+    }
+    let begun = Begun::new(&server);
+    server.signal(Signal::TERM);
+    stops(&server);
+    begun.gets_an_answer();
+    assert_eq!(server.ended().code(), Some(0));
+}
+
+/// As `logrotate` may do it just then.
+#[test]
+fn a_service_that_is_starting_is_not_ended_by_sighup() {
+    let mut site = Site::new();
+    site.unset("SECRET_KEY");
+    site.set_toml("DEBUG", "true");
+    site.set_list("ALLOWED_HOSTS", &["x"]);
+    let (mut server, key) = starting(&site, SERVICE);
+    server.signal(Signal::HUP);
+    // The second one is heard only by a site that is still there.
+    server.signal(Signal::HUP);
+    std::fs::File::from(key).write_all(KEY.as_bytes()).unwrap();
+    Begun::new(&server).gets_an_answer();
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended().code(), Some(0));
 }
 
 #[test]

@@ -288,9 +288,20 @@ impl Request {
         })
     }
 
-    /// The id, if anybody has asked for it.
-    pub(crate) fn id_if_made(&self) -> Option<&str> {
-        self.inner.id.made()
+    /// The id, if anybody has asked for it, or a proxy has sent it.
+    pub(crate) fn id_if_there(&self) -> Option<&str> {
+        let Inner { head, context, .. } = &*self.inner;
+        let made = self.inner.id.made();
+        let is_sent = || {
+            context.proxies.is_trusted(self.inner.connection)
+                && head.headers.contains_key(id::HEADER)
+        };
+        made.or_else(|| is_sent().then(|| self.id()))
+    }
+
+    /// The id of the user whose session the request has used, where each request is a line of the log.
+    pub(crate) fn user_in_log(&self) -> Option<Arc<str>> {
+        self.inner.values.get::<UserInLog>().map(|user| user.0)
     }
 
     pub(crate) fn context(&self) -> &Arc<Context> {
@@ -430,7 +441,19 @@ impl Appearance for Inner {
         let proxies = &self.context.proxies;
         proxies.client_ip(self.connection, &self.head.headers)
     }
+
+    fn is_logged(&self) -> bool {
+        self.context.logs_requests
+    }
+
+    fn log_user(&self, user: &str) {
+        self.values.insert(UserInLog(user.into()));
+    }
 }
+
+/// Who was logged in, for the line that the log has of the request.
+#[derive(Clone)]
+struct UserInLog(Arc<str>);
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

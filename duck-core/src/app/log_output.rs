@@ -1,0 +1,212 @@
+//! Where lines go that may not go: a full disk, a pipe whose reader has gone. What cannot be written is dropped
+//! and counted, and the count is written as soon as something can be written again.
+
+use std::io::{self, ErrorKind, Write};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+/// The pause before another try, where a descriptor that does not block has no room.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Bytes that POSIX has a pipe take in one piece (`PIPE_BUF` of Linux).
+const PIECE: usize = 4096;
+
+pub(crate) fn lines(text: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', text).count() as u64
+}
+
+/// A place for lines.
+pub(crate) trait Destination: Write {
+    /// The line that says how many are missing.
+    fn dropped(&self, lines: u64) -> String {
+        let time = humantime::format_rfc3339_micros(SystemTime::now());
+        format!(
+            "{time}  WARN {lines} lines of the log were dropped: {} could not be written",
+            self.name()
+        )
+    }
+
+    /// What it is called in that line.
+    fn name(&self) -> &'static str;
+
+    /// Something could not be written, for the first time since the last that could.
+    fn failed(&self, _error: &io::Error) {}
+
+    /// Leads to another place from now on.
+    fn change(&mut self) {}
+}
+
+/// A place for lines that may refuse them.
+pub(crate) struct Output<D> {
+    out: D,
+    /// Lines that were dropped since the last one was written.
+    lost: u64,
+    /// The last line was cut short.
+    in_line: bool,
+}
+
+impl<D: Destination> Output<D> {
+    pub(crate) fn new(out: D) -> Self {
+        Self {
+            out,
+            lost: 0,
+            in_line: false,
+        }
+    }
+
+    /// Writes lines, after which `dropped` others are missing.
+    pub(crate) fn put(&mut self, text: &[u8], dropped: u64) {
+        self.tell_lost();
+        self.lost += if self.lost > 0 {
+            lines(text)
+        } else {
+            self.write(text)
+        };
+        self.lost += dropped;
+        self.tell_lost();
+    }
+
+    /// Goes on at another place.
+    pub(crate) fn change(&mut self) {
+        self.out.change();
+        self.in_line = false;
+    }
+
+    fn tell_lost(&mut self) {
+        if self.lost == 0 {
+            return;
+        }
+        let end_of_line = if self.in_line { "\n" } else { "" };
+        let text = format!("{end_of_line}{}\n", self.out.dropped(self.lost));
+        if self.write(text.as_bytes()) == 0 {
+            self.lost = 0;
+        }
+    }
+
+    /// Returns how many lines could not be written to their end.
+    fn write(&mut self, mut text: &[u8]) -> u64 {
+        while !text.is_empty() {
+            match self.out.write(at_once(text)) {
+                Ok(0) => break,
+                Ok(written) => {
+                    self.in_line = text[written - 1] != b'\n';
+                    text = &text[written..];
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(PAUSE),
+                Err(error) => {
+                    if self.lost == 0 {
+                        self.out.failed(&error);
+                    }
+                    break;
+                }
+            }
+        }
+        lines(text)
+    }
+}
+
+/// The lines at the front that a pipe takes in one piece, so that other programs that write to the
+/// same pipe do not cut them apart. One line that is longer goes alone.
+fn at_once(text: &[u8]) -> &[u8] {
+    let front = &text[..text.len().min(PIECE)];
+    let end = memchr::memrchr(b'\n', front).or_else(|| memchr::memchr(b'\n', text));
+    end.map_or(text, |end| &text[..=end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk with so much room.
+    struct Disk {
+        room: usize,
+        text: Vec<u8>,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            let written = text.len().min(self.room);
+            self.room -= written;
+            self.text.extend_from_slice(&text[..written]);
+            match written {
+                0 => Err(ErrorKind::StorageFull.into()),
+                _ => Ok(written),
+            }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Destination for Disk {
+        fn name(&self) -> &'static str {
+            "standard error"
+        }
+    }
+
+    fn disk(room: usize) -> Output<Disk> {
+        let text = Vec::new();
+        Output::new(Disk { room, text })
+    }
+
+    /// The lines, without the time at the front of those that begin with one.
+    fn told(out: &Output<Disk>) -> Vec<String> {
+        let text = String::from_utf8(out.out.text.clone()).unwrap();
+        let untimed = |line: &str| line.split("  WARN ").last().unwrap_or_default().to_owned();
+        text.lines().map(untimed).collect()
+    }
+
+    #[test]
+    fn what_a_full_disk_refused_is_counted_and_told_when_there_is_room() {
+        let mut out = disk(9);
+        out.put(b"first\nsecond\nthird\n", 0);
+        out.put(b"fourth\n", 0);
+        assert_eq!(
+            (told(&out), out.lost),
+            (vec!["first".into(), "sec".into()], 3)
+        );
+        out.out.room = 1000;
+        out.put(b"fifth\n", 0);
+        let dropped = "3 lines of the log were dropped: standard error could not be written";
+        assert_eq!(told(&out), ["first", "sec", dropped, "fifth"]);
+        assert_eq!(out.lost, 0);
+    }
+
+    #[test]
+    fn what_found_no_room_in_the_queue_is_told_where_it_is_missing() {
+        let mut out = disk(1000);
+        out.put(b"before\n", 2);
+        out.put(b"after\n", 0);
+        let dropped = "2 lines of the log were dropped: standard error could not be written";
+        assert_eq!(told(&out), ["before", dropped, "after"]);
+    }
+
+    /// Another program may have set the flag on the descriptor that we share with it.
+    #[test]
+    fn a_descriptor_that_does_not_block_is_waited_for() {
+        struct Busy(u32, Vec<u8>);
+        impl Write for Busy {
+            fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+                self.0 += 1;
+                match self.0 {
+                    1 => Err(ErrorKind::WouldBlock.into()),
+                    2 => Err(ErrorKind::Interrupted.into()),
+                    _ => self.1.write(text),
+                }
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        impl Destination for Busy {
+            fn name(&self) -> &'static str {
+                "it"
+            }
+        }
+        let mut out = Output::new(Busy(0, Vec::new()));
+        out.put(b"line\n", 0);
+        assert_eq!((out.out.1.as_slice(), out.lost), (b"line\n".as_slice(), 0));
+    }
+}
