@@ -87,6 +87,9 @@ pub(crate) struct Run {
     /// The host to listen on [default: that of ADDRESS in settings.toml]
     #[arg(long, value_name = "HOST")]
     pub(crate) host: Option<String>,
+    /// Serve HTTPS, with a certificate that is made for this site if its settings name none
+    #[arg(long)]
+    pub(crate) https: bool,
     /// Build with optimisations
     #[arg(long)]
     pub(crate) release: bool,

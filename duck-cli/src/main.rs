@@ -16,6 +16,7 @@ mod embedded;
 mod env_file;
 mod failure;
 mod group;
+mod https;
 mod interim_page;
 mod interim_server;
 mod lock;

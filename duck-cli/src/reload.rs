@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::build::{Build, Outcome};
 use crate::failure::{Failure, Result};
+use crate::https::Https;
 use crate::interim_page::{InterimPage, Reason};
 use crate::interim_server::InterimServer;
 use crate::progress;
@@ -43,6 +44,8 @@ pub(crate) struct Options {
     pub(crate) release: bool,
     /// Is a site that does not build or ends the end of `duck run`, or shall it wait for an edit?
     pub(crate) wait_for_edits: bool,
+    /// Does the site speak HTTPS?
+    pub(crate) https: Https,
 }
 
 /// The site in all its stages.
@@ -106,8 +109,12 @@ impl Reload {
 
     fn follow(&mut self) -> Result {
         if let Ok(address) = self.listener.local_addr() {
-            let until = "until the site is built, it says how far the build is";
-            report::note("Address", format_args!("http://{address}  ({until})"));
+            let until = match self.options.https {
+                Https::Off => "until the site is built, it says how far the build is",
+                _ => "until the site is built, visitors wait",
+            };
+            let scheme = self.options.https.scheme();
+            report::note("Address", format_args!("{scheme}://{address}  ({until})"));
         }
         self.rebuild()?;
         loop {
@@ -157,10 +164,11 @@ impl Reload {
         Ok(())
     }
 
-    /// Somebody answers at all times.
+    /// Somebody answers at all times, but to who speaks HTTPS: the page is not worth an implementation of TLS. Such
+    /// visitors wait at the socket for the site.
     fn answer_without_a_site(&mut self) -> Result {
         let has_site = self.next.is_some() || self.current.is_some();
-        if !has_site && self.interim.is_none() {
+        if !has_site && self.interim.is_none() && self.options.https == Https::Off {
             self.interim = Some(InterimServer::start(&self.listener, &self.page)?);
         }
         Ok(())
@@ -189,13 +197,23 @@ impl Reload {
         let Some(binary) = &self.binary else {
             return self.rebuild();
         };
+        let https = self.options.https;
+        if let Err(failure) = https.prepare(&self.site, binary) {
+            return self.wait(failure, String::new());
+        }
         if let Some(interim) = self.interim.take() {
             interim.stop()?;
         }
         let sender = self.sender();
         let (tell_id, id) = channel();
         let on_ready = move || drop(id.recv().map(|id| sender.send(Event::Ready(id))));
-        let server = Server::start(&self.site, binary, &self.listener, on_ready)?;
+        let server = Server::start(
+            &self.site,
+            binary,
+            &self.listener,
+            https.environment(&self.site),
+            on_ready,
+        )?;
         let _ = tell_id.send(server.id());
         let outdated = self.next.replace(server);
         self.leave(outdated);
@@ -241,7 +259,10 @@ impl Reload {
         if let Ok(address) = self.listener.local_addr() {
             report::done(
                 "Serving",
-                format_args!("http://{address}        Ctrl-C stops"),
+                format_args!(
+                    "{}://{address}        Ctrl-C stops",
+                    self.options.https.scheme()
+                ),
             );
         }
     }

@@ -1,6 +1,7 @@
 //! The site's binary while it serves.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -56,16 +57,18 @@ pub(crate) struct Server {
 impl Server {
     /// Starts `binary run` with the listening socket as descriptor 3, by the protocol of systemd's
     /// socket activation. It is in a process group of its own: Ctrl-C comes to us, and we ask it to stop.
-    /// `on_ready` is called on another thread.
+    /// `environment` is added to ours. `on_ready` is called on another thread.
     pub(crate) fn start(
         site: &Site,
         binary: &Path,
         listener: &TcpListener,
+        environment: Vec<(&'static str, OsString)>,
         on_ready: impl FnOnce() + Send + 'static,
     ) -> Result<Self> {
         let cannot = || format!("cannot run {}", binary.display());
         let mut child = command(site, binary, listener)
             .context(cannot)?
+            .envs(environment)
             .spawn()
             .context(cannot)?;
         let group = Group::of(&child);

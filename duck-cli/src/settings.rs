@@ -73,7 +73,11 @@ impl Settings {
     /// # Errors
     /// When `ADDRESS` is not one.
     pub(crate) fn address(&self) -> Result<(String, u16)> {
-        let address = self.text("ADDRESS").unwrap_or_else(|| ADDRESS.to_owned());
+        // A Unix socket is for a proxy. Who develops a site has a browser.
+        let address = self
+            .text("ADDRESS")
+            .filter(|address| !address.starts_with("unix:"));
+        let address = address.unwrap_or_else(|| ADDRESS.to_owned());
         split(&address).ok_or_else(|| {
             Failure::new(format!(
                 "ADDRESS is `{address}`; it should be a host and a port, as in `{ADDRESS}`"

@@ -29,6 +29,7 @@
 //! All but `multipart` are about what the site can do, not how: leave out what you do not use.
 //!
 //! * `http2` – HTTP/2 beside HTTP/1.1 on the same port.
+//! * `tls` – HTTPS without a proxy: `TLS_CERT`, `TLS_KEY`, and the command `ssl-gen`. Off by default.
 //! * `tower` – any `tower::Layer` around a site: `App::layer`.
 //! * `multipart` – uploads.
 //! * `regex` – `re_path`.

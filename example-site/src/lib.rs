@@ -94,6 +94,8 @@ mod guide {
     mod compression {}
     #[doc = include_str!("../../docs/deploying.md")]
     mod deploying {}
+    #[doc = include_str!("../../docs/https.md")]
+    mod https {}
     #[doc = include_str!("../../docs/logging.md")]
     mod logging {}
     #[doc = include_str!("../../docs/monitoring.md")]

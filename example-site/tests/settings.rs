@@ -14,11 +14,13 @@ use sqlx::migrate::Migrator;
 use toml::Value;
 
 /// Keys whose default is not one value.
-const OTHER_DEFAULT: [(&str, &str); 19] = [
+const OTHER_DEFAULT: [(&str, &str); 23] = [
     ("ACCESS_LOG", "as `DEBUG`"),
     ("ACCESS_LOG_FILE", "unset"),
     ("CONTENT_SECURITY_POLICY", "unset"),
     ("DATABASE_URL", "unset"),
+    ("HTTP_REDIRECT_ADDRESS", "unset"),
+    ("HTTP_REDIRECT_PORT", "unset"),
     ("MAX_NEW_CONNECTIONS_PER_ADDRESS", "unset"),
     ("METRICS_ADDRESS", "unset"),
     ("REQUEST_ID_HEADER", "unset"),
@@ -33,6 +35,8 @@ const OTHER_DEFAULT: [(&str, &str); 19] = [
     ("SESSION_REDIS_URL", "unset"),
     ("SESSION_RENEWAL_INTERVAL", "unset"),
     ("SESSION_TOUCH_INTERVAL", "unset"),
+    ("TLS_CERT", "unset"),
+    ("TLS_KEY", "unset"),
     ("WORKERS", "unset"),
 ];
 

@@ -6,6 +6,7 @@ use std::sync::mpsc::Sender;
 use crate::args::Run;
 use crate::banner;
 use crate::failure::Result;
+use crate::https::Https;
 use crate::reload::{Event, Options, Reload};
 use crate::report;
 use crate::settings::Settings;
@@ -24,6 +25,7 @@ pub(crate) fn run(args: &Run) -> Result {
     let options = Options {
         release: args.release,
         wait_for_edits: !args.no_reload,
+        https: Https::of(&settings, args.https),
     };
 
     banner::show(&site, &settings);

@@ -4,6 +4,7 @@
 
 mod commands;
 mod environment;
+mod https;
 mod interim;
 mod run;
 mod upgrade;

@@ -49,6 +49,16 @@ enum Command {
     },
     /// Print a new secret key
     Secret,
+    /// Make a certificate for HTTPS while developing, where the settings say or in .duck/
+    #[cfg(feature = "tls")]
+    SslGen {
+        /// For whom, in place of this machine alone
+        #[arg(value_name = "HOST")]
+        names: Vec<String>,
+        /// Replace the files that are there
+        #[arg(long)]
+        force: bool,
+    },
     /// A command that a part of the site has.
     #[command(external_subcommand)]
     Other(Vec<OsString>),
@@ -123,6 +133,10 @@ fn answer(app: App, command: Command) -> Result<ExitCode> {
         Command::Check { deploy } => {
             descriptors::raise_limit();
             return on_site(app, async |site| check(site, deploy));
+        }
+        #[cfg(feature = "tls")]
+        Command::SslGen { names, force } => {
+            print(&crate::app::ssl_gen::run(app.settings()?, names, force)?)?;
         }
         Command::Secret => print(&format!("{}\n", SecretKey::generate()?))?,
         Command::Other(line) => return on_site(app, async |site| run_command(site, line).await),
@@ -251,6 +265,8 @@ fn report(site: &Site, deploy: bool) -> (String, bool) {
     let absent = site.settings().warnings_of_absent();
     let mut findings = site.settings().warnings();
     findings.extend_from_slice(&site.0.hooks.findings);
+    #[cfg(feature = "tls")]
+    findings.extend(crate::app::https::findings(site.settings(), deploy));
     if deploy {
         findings.extend(deploy::findings(site));
     }

@@ -36,7 +36,11 @@ pub(crate) fn findings(site: &Site) -> Vec<String> {
         findings.push(settings.error("ALLOWED_HOSTS", text).to_string());
     }
     findings.extend(unreachable_hosts(site));
-    if site.0.context.proxies.are_none() {
+    // A site that speaks HTTPS itself knows who came by it.
+    let is_https = settings
+        .get::<String>("TLS_CERT")
+        .is_ok_and(|file| file.is_some());
+    if context.proxies.are_none() && !is_https {
         let text = "is empty, so nobody's word is taken that a visitor came by HTTPS: cookies travel without `Secure`, \
                     and every visitor has the proxy's address. Name the proxy that HTTPS ends at, such as [\"127.0.0.1\"]";
         findings.push(settings.error("TRUSTED_PROXIES", text).to_string());

@@ -13,7 +13,12 @@ mod deploy;
 pub(crate) mod error_log;
 pub(crate) mod floods;
 pub(crate) mod health;
+#[cfg(feature = "tls")]
+mod https;
+#[cfg(feature = "tls")]
+mod https_redirect;
 pub(crate) mod lease;
+mod listening;
 mod log_file;
 pub(crate) mod log_kind;
 mod log_output;
@@ -29,6 +34,8 @@ pub(crate) mod serving;
 pub(crate) mod setup;
 pub(crate) mod signals;
 pub(crate) mod site;
+#[cfg(all(feature = "cli", feature = "tls"))]
+mod ssl_gen;
 pub(crate) mod stderr;
 pub(crate) mod stopping;
 

@@ -4,17 +4,17 @@ use crate::app::setup::Reload;
 use crate::app::signals::StopSignals;
 use crate::app::site::Site;
 
-/// Reloads whenever a signal asks for it.
-pub(crate) async fn when_asked(site: Site, signals: StopSignals) {
+/// Reloads whenever a signal asks for it: what components have, and what the server has.
+pub(crate) async fn when_asked(site: Site, servers: Vec<Reload>, signals: StopSignals) {
     loop {
         signals.reload().await;
-        reload(&site).await;
+        reload(&site, &servers).await;
     }
 }
 
-async fn reload(site: &Site) {
+async fn reload(site: &Site, servers: &[Reload]) {
     let hooks = &site.0.hooks.reload;
-    for Reload { what, task } in hooks {
+    for Reload { what, task } in hooks.iter().chain(servers) {
         match task().await {
             Ok(()) => tracing::info!(target: "duck", "reloaded: {what}"),
             Err(error) => {
@@ -23,7 +23,7 @@ async fn reload(site: &Site) {
             }
         }
     }
-    if hooks.is_empty() {
+    if hooks.is_empty() && servers.is_empty() {
         tracing::info!(target: "duck", "SIGHUP: nothing of this site can be reloaded without a restart");
     }
     match site.settings().changed() {
@@ -64,7 +64,7 @@ mod tests {
         });
         let site = app.start().await.unwrap();
         for times in 1..4 {
-            reload(&site).await;
+            reload(&site, &[]).await;
             assert_eq!(calls.load(Ordering::Relaxed), times);
         }
     }

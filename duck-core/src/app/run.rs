@@ -1,22 +1,17 @@
 //! From `main` to a running server: runtime, socket, signals.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use listenfd::ListenFd;
-use tokio::net::TcpListener;
-
 use crate::app::App;
+use crate::app::listening::Listening;
 use crate::app::reload;
 use crate::app::serving::Serving;
 use crate::app::signals::StopSignals;
 use crate::app::site::Site;
 use crate::app::stderr;
-use crate::error::{Error, Result};
-use crate::server;
+use crate::error::Result;
 use crate::server::descriptors;
-use crate::settings::Settings;
 
 /// How long blocking calls that outlive their requests may still take when the site has stopped.
 const LAST_CALLS: Duration = Duration::from_secs(1);
@@ -56,40 +51,22 @@ pub(crate) fn serve(app: App) -> Result<()> {
         for warning in warnings.chain(shortage).chain(hosts) {
             tracing::warn!(target: "duck", "{warning}");
         }
-        let listener = listen(site.settings(), &serving.address).await?;
-        tokio::spawn(reload::when_asked(site.clone(), signals.clone()));
+        let listening = Listening::open(site.settings(), &serving).await?;
+        tokio::spawn(reload::when_asked(
+            site.clone(),
+            listening.reloads(),
+            signals.clone(),
+        ));
         let stop = signals.serving();
-        stderr::write(banner(&site, listener.local_addr()?).as_bytes());
-        server::serve(listener, site, stop).await;
-        Ok(())
+        stderr::write(banner(&site, &listening).as_bytes());
+        listening.serve(site, stop).await
     });
     // Dropping the runtime would wait for blocking calls of views, however long they take.
     runtime.shutdown_timeout(LAST_CALLS);
     served
 }
 
-/// The socket handed over by systemd or `duck run`, else one of our own.
-async fn listen(settings: &Settings, address: &str) -> Result<TcpListener> {
-    if let Some(inherited) = ListenFd::from_env().take_tcp_listener(0)? {
-        inherited.set_nonblocking(true)?;
-        return Ok(TcpListener::from_std(inherited)?);
-    }
-    TcpListener::bind(address).await.map_err(|error| {
-        let hint = match error.kind() {
-            std::io::ErrorKind::AddrInUse => "another program uses it; choose another port",
-            std::io::ErrorKind::PermissionDenied => {
-                "ports below 1024 need a privilege; choose a higher one"
-            }
-            _ => "write it as \"127.0.0.1:8000\"",
-        };
-        Error::from(settings.error(
-            "ADDRESS",
-            format_args!("cannot listen on {address:?}: {error}; {hint}"),
-        ))
-    })
-}
-
-fn banner(site: &Site, address: SocketAddr) -> String {
+fn banner(site: &Site, listening: &Listening) -> String {
     let mut banner = String::new();
     let mut line = |name: &str, text: &str| {
         writeln!(banner, "  {name:<10} {text}").expect("a String takes every write");
@@ -104,6 +81,13 @@ fn banner(site: &Site, address: SocketAddr) -> String {
     for (name, text) in &site.0.hooks.banner {
         line(name, text);
     }
-    line("Serving", &format!("http://{address}    Ctrl-C stops"));
+    for (name, text) in listening.lines() {
+        let stops = if name == "Serving" {
+            "    Ctrl-C stops"
+        } else {
+            ""
+        };
+        line(name, &format!("{text}{stops}"));
+    }
     banner
 }

@@ -12,7 +12,8 @@ use crate::settings::{Settings, SettingsError};
 /// Where a connection came from.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Connection {
-    /// The other end; `None` in tests without a socket.
+    /// The other end. `None` for a Unix socket, and in tests without a socket: `"unix"` among `TRUSTED_PROXIES`
+    /// means both.
     pub peer: Option<SocketAddr>,
     /// Whether it is encrypted by this server.
     pub secure: bool,
@@ -22,9 +23,16 @@ pub struct Connection {
 /// `PROXY_HEADERS`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Proxies {
-    /// IPv4 stands in them as `::ffff:10.0.0.0`, as it does where one socket takes both.
-    networks: Vec<Ipv6Net>,
+    trusted: Vec<Trusted>,
     headers: Written,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Trusted {
+    /// IPv4 stands there as `::ffff:10.0.0.0`, as it does where one socket takes both.
+    Network(Ipv6Net),
+    /// Who comes through a Unix socket, and so has no address.
+    Unix,
 }
 
 /// Which headers are read. A proxy passes on, as they came, those that it does not write itself.
@@ -41,19 +49,19 @@ enum Written {
 impl Proxies {
     pub(crate) fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
         let names: Vec<String> = settings.get("TRUSTED_PROXIES")?.unwrap_or_default();
-        let network = |name: &String| {
-            network(name.trim()).ok_or_else(|| {
+        let trusted = |name: &String| {
+            trusted(name.trim()).ok_or_else(|| {
                 settings.error(
                     "TRUSTED_PROXIES",
                     format_args!(
-                        "{name:?} is no address or network; write \"10.0.0.7\" or \"10.0.0.0/8\""
+                        "{name:?} is no address or network; write \"10.0.0.7\" or \"10.0.0.0/8\", or \"unix\" for a proxy behind a Unix socket"
                     ),
                 )
             })
         };
         let headers: Option<Written> = settings.get("PROXY_HEADERS")?;
         Ok(Self {
-            networks: names.iter().map(network).collect::<Result<_, _>>()?,
+            trusted: names.iter().map(trusted).collect::<Result<_, _>>()?,
             headers: headers.unwrap_or_default(),
         })
     }
@@ -61,13 +69,13 @@ impl Proxies {
     /// Whether nobody's word is taken.
     #[cfg(feature = "cli")]
     pub(crate) fn are_none(&self) -> bool {
-        self.networks.is_empty()
+        self.trusted.is_empty()
     }
 
     /// Those wider than any private network: `10.0.0.0/8` and `fc00::/7` are the widest of these.
     #[cfg(feature = "cli")]
     pub(crate) fn wide_networks(&self) -> impl Iterator<Item = String> {
-        self.networks.iter().filter_map(|network| {
+        self.networks().filter_map(|network| {
             let (address, length) = (network.addr(), network.prefix_len());
             match address.to_ipv4_mapped() {
                 Some(address) if (96..104).contains(&length) => {
@@ -82,19 +90,42 @@ impl Proxies {
     /// Whether there are some, and all of them on this machine.
     #[cfg(feature = "cli")]
     pub(crate) fn are_of_this_machine(&self) -> bool {
-        let is_loopback = |network: &Ipv6Net| network.addr().to_canonical().is_loopback();
-        !self.networks.is_empty() && self.networks.iter().all(is_loopback)
+        let is_here = |trusted: &Trusted| match trusted {
+            Trusted::Network(network) => network.addr().to_canonical().is_loopback(),
+            Trusted::Unix => true,
+        };
+        !self.trusted.is_empty() && self.trusted.iter().all(is_here)
+    }
+
+    #[cfg(feature = "cli")]
+    fn networks(&self) -> impl Iterator<Item = &Ipv6Net> {
+        self.trusted.iter().filter_map(|trusted| match trusted {
+            Trusted::Network(network) => Some(network),
+            Trusted::Unix => None,
+        })
     }
 
     /// Whether this is the address of one of them.
-    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+    fn trusts(&self, address: IpAddr) -> bool {
         let address = widened(address);
-        self.networks.iter().any(|net| net.contains(&address))
+        let is_in = |trusted: &Trusted| match trusted {
+            Trusted::Network(net) => net.contains(&address),
+            Trusted::Unix => false,
+        };
+        self.trusted.iter().any(is_in)
+    }
+
+    fn trusts_unix(&self) -> bool {
+        let is_unix = |trusted: &Trusted| matches!(trusted, Trusted::Unix);
+        self.trusted.iter().any(is_unix)
     }
 
     /// Whether the other end of a connection is such a proxy.
     pub(crate) fn is_trusted(&self, connection: Connection) -> bool {
-        connection.peer.is_some_and(|peer| self.trusts(peer.ip()))
+        match connection.peer {
+            Some(peer) => self.trusts(peer.ip()),
+            None => self.trusts_unix(),
+        }
     }
 
     /// Whether the visitor's own connection is encrypted, on the word of the proxy it ends at.
@@ -106,7 +137,8 @@ impl Proxies {
     }
 
     /// The visitor's address: going back from the connection, the first that is no trusted proxy.
-    /// Where a proxy does not tell it, the address of that proxy.
+    /// Where a proxy does not tell it, the address of that proxy. `None` over a Unix socket, unless a proxy
+    /// behind it is trusted and tells it.
     pub(crate) fn client_ip(&self, connection: Connection, headers: &HeaderMap) -> Option<IpAddr> {
         let visitor = self.follow(connection, headers);
         let peer = || Some(connection.peer?.ip().to_canonical());
@@ -138,10 +170,14 @@ impl Proxies {
     }
 
     fn follow<'a>(&self, connection: Connection, headers: &'a HeaderMap) -> Option<Hop<'a>> {
-        if self.networks.is_empty() {
+        if self.trusted.is_empty() {
             return None;
         }
-        let peer = connection.peer?.ip().to_canonical();
+        let peer = match connection.peer {
+            Some(peer) => Some(peer.ip().to_canonical()),
+            None if self.trusts_unix() => None,
+            None => return None,
+        };
         let is_x = |name: &HeaderName| name.as_str().starts_with("x-forwarded-");
         match self.headers {
             Written::Either if !headers.keys().any(is_x) => self.back(peer, forwarded(headers)),
@@ -150,17 +186,21 @@ impl Proxies {
         }
     }
 
-    /// Goes back from one trusted proxy to the one before, up to the visitor.
-    fn back<'a>(&self, peer: IpAddr, hops: impl Iterator<Item = Hop<'a>>) -> Option<Hop<'a>> {
+    /// Goes back from one trusted proxy to the one before, up to the visitor. `None` is one without an address.
+    fn back<'a>(
+        &self,
+        peer: Option<IpAddr>,
+        hops: impl Iterator<Item = Hop<'a>>,
+    ) -> Option<Hop<'a>> {
         let (mut from, mut visitor) = (peer, None);
         for hop in hops {
-            if !self.trusts(from) {
+            if from.is_some_and(|from| !self.trusts(from)) {
                 break;
             }
             let told = hop.address;
-            from = told.unwrap_or(from);
+            from = told.or(from);
             visitor = Some(Hop {
-                address: Some(from),
+                address: from,
                 ..hop
             });
             // What stands before an unknown address may be anybody's.
@@ -169,6 +209,13 @@ impl Proxies {
             }
         }
         visitor
+    }
+}
+
+fn trusted(text: &str) -> Option<Trusted> {
+    match text {
+        "unix" => Some(Trusted::Unix),
+        _ => network(text).map(Trusted::Network),
     }
 }
 
@@ -251,6 +298,44 @@ mod tests {
                 .to_string(),
             "10.0.0.1"
         );
+    }
+
+    #[test]
+    fn who_comes_through_a_unix_socket_is_believed_only_if_the_list_says_so() {
+        let named = |list: &str| {
+            let text = format!("TRUSTED_PROXIES = {list}");
+            Proxies::from_settings(&Settings::from_toml(&text).unwrap()).unwrap()
+        };
+        let over_unix = Connection::default();
+        let told = headers(&[
+            ("x-forwarded-for", "1.2.3.4, 203.0.113.9"),
+            ("x-forwarded-proto", "https"),
+        ]);
+        let client = |proxies: &Proxies, headers: &HeaderMap| {
+            let ip = proxies.client_ip(over_unix, headers);
+            ip.map(|ip| ip.to_string())
+        };
+        for list in ["[]", "['127.0.0.1', '::/0', '0.0.0.0/0']"] {
+            let proxies = named(list);
+            assert!(!proxies.is_trusted(over_unix), "{list}");
+            assert_eq!(client(&proxies, &told), None, "{list}");
+            assert!(!proxies.is_secure(over_unix, &told), "{list}");
+        }
+        let unix = named("['unix']");
+        assert!(unix.is_trusted(over_unix) && !unix.is_trusted(from("127.0.0.1:80")));
+        assert_eq!(client(&unix, &told).as_deref(), Some("203.0.113.9"));
+        assert!(unix.is_secure(
+            over_unix,
+            &headers(&[
+                ("x-forwarded-for", "203.0.113.9"),
+                ("x-forwarded-proto", "https"),
+            ])
+        ));
+        assert_eq!(client(&unix, &HeaderMap::new()), None);
+        let odd = headers(&[("x-forwarded-for", "1.2.3.4, unknown")]);
+        assert_eq!(client(&unix, &odd), None);
+        let both = named("['unix', '203.0.113.0/24']");
+        assert_eq!(client(&both, &told).as_deref(), Some("1.2.3.4"));
     }
 
     #[test]

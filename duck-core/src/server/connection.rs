@@ -1,6 +1,5 @@
 //! One connection: its protocol around the site, under deadlines.
 
-use std::net::SocketAddr;
 use std::pin::Pin;
 #[cfg(feature = "http2")]
 use std::pin::pin;
@@ -9,12 +8,12 @@ use std::sync::Arc;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
 use super::attendance::attended;
 use super::client::Client;
 #[cfg(feature = "http2")]
 use super::http2::Http2;
+use super::listener::Listener;
 use super::newcomers::Newcomer;
 #[cfg(feature = "http2")]
 use super::opening::Opening;
@@ -27,22 +26,16 @@ use crate::http::proxies::Connection;
 use crate::server::limits::Limits;
 
 /// Serves one connection to its end.
-pub(super) async fn serve(
-    stream: TcpStream,
-    peer: SocketAddr,
+pub(super) async fn serve<L: Listener>(
+    stream: L::Io,
+    from: Connection,
     newcomer: Option<Newcomer>,
     site: Site,
     vitals: Arc<Vitals>,
 ) {
-    // Small responses leave at once. Where the system refuses, they leave a little later.
-    let _ = stream.set_nodelay(true);
     let limits = site.0.context.limits.clone();
-    let from = Connection {
-        peer: Some(peer),
-        secure: false,
-    };
     let client = Arc::new(Client::new(site, from, vitals.clone(), newcomer));
-    let socket = Watched::new(stream, vitals.clone());
+    let socket = Watched::<L>::new(stream, vitals.clone());
     #[cfg(feature = "http2")]
     let socket = {
         let mut opening = pin!(Opening(Some(socket)));

@@ -15,6 +15,7 @@ use super::attendance::Conversation;
 use super::backlog::{Backlog, MOST_STREAMS, Queued};
 use super::client::Client;
 use super::exchange::Exchange;
+use super::listener::Listener;
 use super::watched::Watched;
 use crate::server::limits::Limits;
 
@@ -32,8 +33,8 @@ const REMEMBERED: usize = 50;
 /// Requests that were on their way when the client was told that there will be no more are answered.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
 
-pub(super) struct Http2 {
-    state: State,
+pub(super) struct Http2<L: Listener> {
+    state: State<L>,
     client: Arc<Client>,
     backlog: Arc<Backlog>,
     /// When the end of this connection is dropped, so are the views.
@@ -42,15 +43,14 @@ pub(super) struct Http2 {
     retired: Option<Instant>,
 }
 
-enum State {
-    Begins(Handshake<Watched, Queued>),
-    Serves(Connection<Watched, Queued>),
+enum State<L: Listener> {
+    Begins(Handshake<Watched<L>, Queued>),
+    Serves(Connection<Watched<L>, Queued>),
 }
 
-impl Http2 {
-    pub(super) fn new(socket: Watched, client: Arc<Client>, limits: &Limits) -> Self {
-        let peer = client.from.peer.map(|peer| peer.ip());
-        let is_trusted = peer.is_some_and(|peer| client.site.0.context.proxies.trusts(peer));
+impl<L: Listener> Http2<L> {
+    pub(super) fn new(socket: Watched<L>, client: Arc<Client>, limits: &Limits) -> Self {
+        let is_trusted = client.site.0.context.proxies.is_trusted(client.from);
         Self {
             state: State::Begins(builder(limits).handshake(socket)),
             backlog: Arc::new(Backlog::new(client.vitals.clone(), is_trusted)),
@@ -100,7 +100,7 @@ fn builder(limits: &Limits) -> Builder {
     builder
 }
 
-impl Future for Http2 {
+impl<L: Listener> Future for Http2<L> {
     type Output = ();
 
     /// Errors of the connection are the client's, and h2 has told it.
@@ -129,7 +129,7 @@ impl Future for Http2 {
     }
 }
 
-impl Conversation for Http2 {
+impl<L: Listener> Conversation for Http2<L> {
     fn retire(mut self: Pin<&mut Self>) {
         self.retired.get_or_insert_with(Instant::now);
         if let State::Serves(connection) = &mut self.state {

@@ -10,7 +10,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
 /// A client that is still sending after this time does not look at its answer.
@@ -41,7 +40,11 @@ impl Linger {
     }
 
     /// Done when the client has closed its side, or has had enough time for it.
-    pub(super) fn poll(&mut self, stream: &mut TcpStream, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll<S: AsyncRead + Unpin>(
+        &mut self,
+        stream: &mut S,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         let mut space = [MaybeUninit::uninit(); 16 * 1024];
         loop {
             let mut buffer = ReadBuf::uninit(&mut space);

@@ -16,6 +16,7 @@ mod heads;
 mod http2;
 pub(crate) mod limits;
 mod linger;
+mod listener;
 mod newcomers;
 #[cfg(feature = "http2")]
 mod opening;
@@ -23,6 +24,9 @@ mod opening;
 mod preface;
 pub(crate) mod received;
 pub(crate) mod sending;
+pub(crate) mod socket;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
 pub(crate) mod traffic;
 #[cfg(feature = "websocket")]
 mod upgraded;
@@ -34,31 +38,29 @@ mod wire;
 mod work;
 
 use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use self::attendance::Attendance;
+pub use self::listener::Listener;
+use self::listener::is_due;
 use self::newcomers::Newcomers;
+#[cfg(feature = "tls")]
+pub use self::tls::{Certificate, CertificateError, Tls, TlsStream};
 use self::traffic::Open;
 use crate::app::beside::Beside;
 use crate::app::site::Site;
 use crate::app::stderr;
 
-/// Between two tries to accept a connection, where none can be.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-
 /// Serves a site until `shutdown` is done, and for `SHUTDOWN_DELAY` longer, then lets the requests and the timed
 /// tasks under way finish, for `SHUTDOWN_TIMEOUT` at most.
 ///
 /// [`App::run`](crate::App::run) does this with a socket and signals; call it yourself to embed a site in
-/// a program of your own.
+/// a program of your own. The [`Listener`] may be tokio's `TcpListener` or `UnixListener`, `Tls` around either
+/// (feature `tls`), or one of your own.
 ///
 /// ```no_run
 /// # async fn main_task(site: duck::Site) -> std::io::Result<()> {
@@ -68,13 +70,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// # Ok(())
 /// # }
 /// ```
-pub async fn serve(listener: TcpListener, site: Site, shutdown: impl Future<Output = ()>) {
+pub async fn serve<L: Listener>(mut listener: L, site: Site, shutdown: impl Future<Output = ()>) {
     let _log = stderr::in_background();
     let mut beside = Beside::start(&site);
     let attendance = Attendance::new(site.0.context.limits.clone());
     let mut connections = JoinSet::new();
     tokio::select! {
-        () = accept(&listener, &site, &mut connections, &attendance) => {}
+        () = accept(&mut listener, &site, &mut connections, &attendance) => {}
         () = attendance.look_after() => {}
         () = asked_to_stop(&site, shutdown) => {}
     }
@@ -104,8 +106,8 @@ async fn asked_to_stop(site: &Site, shutdown: impl Future<Output = ()>) {
     sleep(site.0.context.limits.shutdown_delay()).await;
 }
 
-async fn accept(
-    listener: &TcpListener,
+async fn accept<L: Listener>(
+    listener: &mut L,
     site: &Site,
     connections: &mut JoinSet<()>,
     attendance: &Attendance,
@@ -114,20 +116,22 @@ async fn accept(
     let most = descriptors::fit(limits.max_connections);
     let room = Arc::new(Semaphore::new(most));
     let newcomers = Newcomers::new(limits.new_connections_per_address(most));
-    let (mut told, mut told_of_newcomers) = (None, None);
+    let mut told_of_newcomers = None;
     loop {
         // Nobody closes this semaphore.
         let Ok(permit) = room.clone().acquire_owned().await else {
             return;
         };
-        let (stream, peer) = next(listener, &mut told).await;
-        let newcomer = newcomers.enter(peer.ip());
-        if newcomer.is_some() || site.0.context.proxies.trusts(peer.ip()) {
+        let (stream, from) = listener.accept().await;
+        let address = from.peer.map(|peer| peer.ip());
+        let newcomer = address.and_then(|address| newcomers.enter(address));
+        // Programs of this machine have no address: who may use a Unix socket is said by its mode.
+        if newcomer.is_some() || address.is_none() || site.0.context.proxies.is_trusted(from) {
             let vitals = attendance.enter();
-            let connection = connection::serve(stream, peer, newcomer, site.clone(), vitals);
+            let connection = connection::serve::<L>(stream, from, newcomer, site.clone(), vitals);
             connections.spawn(holding(permit, connection));
         } else if is_due(&mut told_of_newcomers) {
-            tracing::warn!(target: "duck", address = %peer.ip(),
+            tracing::warn!(target: "duck", address = address.map(tracing::field::display),
                 "closed a connection: MAX_NEW_CONNECTIONS_PER_ADDRESS of this address have sent no request yet");
         }
         while connections.try_join_next().is_some() {}
@@ -138,40 +142,4 @@ async fn holding(permit: OwnedSemaphorePermit, connection: impl Future<Output = 
     let _counted = Open::new();
     connection.await;
     drop(permit);
-}
-
-/// Whether it is time to say something again that would fill the log.
-fn is_due(told: &mut Option<Instant>) -> bool {
-    let is_due = told.is_none_or(|told| told.elapsed() >= LONGEST_PAUSE);
-    if is_due {
-        *told = Some(Instant::now());
-    }
-    is_due
-}
-
-/// The next connection. Errors of one connection are passed over; when the process has no
-/// descriptors left, accepting waits until some are free. That is logged once a second at most.
-async fn next(listener: &TcpListener, told: &mut Option<Instant>) -> (TcpStream, SocketAddr) {
-    let mut pause = Duration::from_millis(5);
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => return (stream, peer),
-            Err(error) if is_of_one_connection(&error) => {}
-            Err(error) => {
-                if is_due(told) {
-                    tracing::error!(target: "duck", %error, "cannot accept connections");
-                }
-                sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
-        }
-    }
-}
-
-fn is_of_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
-    )
 }

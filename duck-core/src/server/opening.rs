@@ -5,14 +5,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use super::attendance::Conversation;
+use super::listener::Listener;
 use super::watched::Watched;
 
 /// The connection, until its first bytes are here; `None` when it was ended before.
-pub(super) struct Opening(pub(super) Option<Watched>);
+pub(super) struct Opening<L: Listener>(pub(super) Option<Watched<L>>);
 
-impl Future for Opening {
+impl<L: Listener> Future for Opening<L> {
     /// The connection again, and whether it is HTTP/2. `None` if there is nobody to serve.
-    type Output = Option<(Watched, bool)>;
+    type Output = Option<(Watched<L>, bool)>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(socket) = &mut self.0 else {
@@ -24,7 +25,7 @@ impl Future for Opening {
     }
 }
 
-impl Conversation for Opening {
+impl<L: Listener> Conversation for Opening<L> {
     fn retire(mut self: Pin<&mut Self>) {
         self.0 = None;
     }

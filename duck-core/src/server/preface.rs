@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
 
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -20,9 +19,9 @@ pub(super) struct Preface {
 
 impl Preface {
     /// Reads until it is plain whether the connection is HTTP/2.
-    pub(super) fn poll_is_http2(
+    pub(super) fn poll_is_http2<S: AsyncRead + Unpin>(
         &mut self,
-        stream: &mut TcpStream,
+        stream: &mut S,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<bool>> {
         while self.read < PREFACE.len() {

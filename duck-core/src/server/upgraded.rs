@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use super::attendance::{Conversation, attended};
+use super::listener::Listener;
 use super::vitals::Vitals;
 use super::watched::Watched;
 use super::work::Work;
@@ -19,9 +20,9 @@ use crate::live::upgrade::Accepted;
 ///
 /// To the deadlines it is a request that is being worked on: of them there is only `WRITE_TIMEOUT`, for a client that
 /// does not take what is written.
-pub(super) async fn serve(
+pub(super) async fn serve<L: Listener>(
     accepted: Accepted,
-    mut socket: Watched,
+    mut socket: Watched<L>,
     read: Bytes,
     vitals: Arc<Vitals>,
 ) {

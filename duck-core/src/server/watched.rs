@@ -6,17 +6,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::heads::Heads;
 use super::linger::Linger;
+use super::listener::Listener;
 #[cfg(feature = "http2")]
 use super::preface::Preface;
 use super::traffic;
 use super::vitals::Vitals;
 
-pub(super) struct Watched {
-    stream: TcpStream,
+pub(super) struct Watched<L: Listener> {
+    stream: L::Io,
     #[cfg(feature = "http2")]
     preface: Preface,
     heads: Heads,
@@ -28,8 +28,8 @@ pub(super) struct Watched {
     linger: Option<Linger>,
 }
 
-impl Watched {
-    pub(super) fn new(stream: TcpStream, vitals: Arc<Vitals>) -> Self {
+impl<L: Listener> Watched<L> {
+    pub(super) fn new(stream: L::Io, vitals: Arc<Vitals>) -> Self {
         Self {
             stream,
             #[cfg(feature = "http2")]
@@ -65,9 +65,9 @@ impl Watched {
         if self.ended || self.waiting || !self.vitals.is_at_work() {
             return Ok(());
         }
-        match self.stream.poll_peek(cx, &mut ReadBuf::new(&mut [0])) {
-            Poll::Ready(Ok(0)) => self.end(),
-            Poll::Ready(Ok(_)) => self.waiting = true,
+        match L::poll_end(&mut self.stream, cx) {
+            Poll::Ready(Ok(true)) => self.end(),
+            Poll::Ready(Ok(false)) => self.waiting = true,
             Poll::Ready(Err(error)) => return Err(error),
             Poll::Pending => {}
         }
@@ -101,7 +101,7 @@ impl Watched {
     }
 }
 
-impl AsyncRead for Watched {
+impl<L: Listener> AsyncRead for Watched<L> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -139,7 +139,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl<L: Listener> AsyncWrite for Watched<L> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -169,7 +169,12 @@ impl AsyncWrite for Watched {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.look_for_the_end(cx)?;
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let poll = Pin::new(&mut self.stream).poll_flush(cx);
+        // TLS has a buffer of its own, which may hold the rest of a response. TCP is never pending here.
+        if poll.is_pending() {
+            self.throw_away(cx);
+        }
+        poll
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -198,7 +198,8 @@ impl Request {
     }
 
     /// The visitor's address, as seen by the outermost proxy named in `TRUSTED_PROXIES`. Where that
-    /// proxy does not tell it (`unknown`), the proxy's own. `None` in tests without a socket.
+    /// proxy does not tell it (`unknown`), the proxy's own. `None` over a Unix socket, unless `"unix"` is among
+    /// them and the proxy tells it, and in tests without a socket.
     pub fn client_ip(&self) -> Option<IpAddr> {
         self.inner.address()
     }
