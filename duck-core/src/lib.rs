@@ -30,7 +30,7 @@
 //!
 //! * `http2` – HTTP/2 beside HTTP/1.1 on the same port.
 //! * `tls` – HTTPS without a proxy: `TLS_CERT`, `TLS_KEY`, and the command `ssl-gen`. Off by default.
-//! * `tower` – any `tower::Layer` around a site: `App::layer`.
+//! * `tower` – any `tower::Layer` around a site (`App::layer`), any service in it ([`routing::mount`]), a site as a service.
 //! * `multipart` – uploads.
 //! * `regex` – `re_path`.
 //! * `auth` – users who log in with a password. Off by default.

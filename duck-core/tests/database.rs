@@ -118,6 +118,24 @@ async fn of_sites_that_start_at_once_one_migrates() {
 }
 
 #[tokio::test]
+async fn a_database_in_a_folder_that_is_served_stops_the_start() {
+    let folder = folder(&[NOTES]);
+    std::fs::create_dir(folder.path().join("public")).unwrap();
+    for (url, served) in [
+        ("sqlite:public/site.db", "public"),
+        ("sqlite:migrations/../public/site.db", "public"),
+    ] {
+        let app = app(folder.path(), url).await;
+        let app = app.urls([duck::files::static_folder("/files/", served)]);
+        let error = app.start().await.expect_err("it is served").to_string();
+        assert!(error.contains("DATABASE_URL"), "{error}");
+    }
+    let beside = app(folder.path(), "sqlite:site.db").await;
+    let beside = beside.urls([duck::files::static_folder("/files/", "public")]);
+    beside.start().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_address_that_is_no_file_of_sqlite_stops_the_start() {
     let folder = folder(&[NOTES]);
     for url in [

@@ -329,3 +329,17 @@ async fn routes_have_their_host() {
         Some("<tenant>.example.org")
     );
 }
+
+#[tokio::test]
+async fn health_pages_are_the_same_under_every_host() {
+    let taken = async |_: Request, _: String| "the host's own";
+    let app = App::new(Settings::default())
+        .with(duck::Health::new())
+        .urls(host("api.example.org", [path("/-/<path:rest>", taken)]));
+    let site = TestClient::start(app).await;
+    let live = ask(&site, "other.example.org", "/-/live").await;
+    assert_eq!(live.0, 200);
+    assert_eq!(ask(&site, "api.example.org", "/-/live").await, live);
+    let other = ask(&site, "api.example.org", "/-/other").await;
+    assert_eq!(other.1, "the host's own");
+}

@@ -150,7 +150,7 @@ async fn a_refusal_has_the_form_that_the_client_takes() {
         json.header("content-type"),
         Some("application/problem+json")
     );
-    let problem: serde_json::Value = serde_json::from_str(&json.text()).expect("JSON");
+    let problem: serde_json::Value = serde_json::from_str(json.text()).expect("JSON");
     assert_eq!(problem["status"], 429);
     assert_eq!(problem["title"], "Too Many Requests");
     assert_eq!(

@@ -41,6 +41,9 @@ impl Logged {
             path("/", async |_: Request| "hello"),
             path("/pieces", async |_: Request| pieces()),
             path("/named", async |request: Request| request.id().to_owned()),
+            path("/panics", async |_: Request| -> &'static str {
+                panic!("on purpose")
+            }),
             path("/never", async |_: Request| {
                 std::future::pending::<String>().await
             }),
@@ -139,6 +142,22 @@ async fn each_request_is_a_line_of_json() {
     assert_eq!(lines[1]["bytes"], 5);
 }
 
+#[tokio::test]
+async fn what_is_refused_and_what_fails_are_lines_too() {
+    let mut log = Logged::new("json");
+    log.settings = log.settings.with("ALLOWED_HOSTS", ["testserver"]);
+    let site = log.start().await;
+    let foreign = site.post("/").from_origin("https://evil.example").await;
+    assert_eq!(foreign.status(), 403);
+    assert_eq!(site.get("/panics").await.status(), 500);
+    let other = site.at_host("evil.example");
+    assert_eq!(other.get("/").await.status(), 400);
+    let lines = log.json(3);
+    let statuses: Vec<&Value> = lines.iter().map(|line| &line["status"]).collect();
+    assert_eq!(statuses, [403, 500, 400]);
+    assert!(lines[1]["id"].is_string(), "by which the log has the error");
+}
+
 /// A request's head that hyper would refuse for some of it: nothing depends on that.
 async fn ask(site: &TestClient, method: &str, path: &str) -> u16 {
     let request = http::Request::builder()
@@ -160,14 +179,14 @@ async fn ask(site: &TestClient, method: &str, path: &str) -> u16 {
 
 #[tokio::test]
 async fn no_path_or_method_ends_a_line_or_makes_one_up() {
-    let long = format!("/{}", "x".repeat(5000));
+    let endless = format!("/{}", "x".repeat(5000));
     let paths = [
         "/a%0a2026-01-01T00:00:00Z%20%20INFO%20GET%20/admin%20200",
         "/%1b%5b2J%1b]0;owned%07",
         "/\"}{\"status\":200,\"path\":\"",
         "/a\\nb\\u001b",
         "/ü\u{202e}\u{2028}",
-        &long,
+        &endless,
     ];
     for format in ["text", "json"] {
         let log = Logged::new(format);
@@ -400,4 +419,19 @@ async fn a_header_that_means_something_else_cannot_be_the_one_of_ids() {
             "{error}"
         );
     }
+}
+
+#[tokio::test]
+async fn health_checks_leave_no_line() {
+    let log = Logged::new("text");
+    let app = App::new(log.settings.clone())
+        .with(duck::Health::new())
+        .urls([path("/", async |_: Request| "home")]);
+    let client = TestClient::start(app).await;
+    for _ in 0..20 {
+        assert_eq!(client.get("/-/live").await.status(), 200);
+        assert_eq!(client.get("/-/ready").await.status(), 200);
+    }
+    assert_eq!(client.get("/").await.text(), "home");
+    assert!(log.lines(1)[0].contains(" GET / "), "{:?}", log.lines(1));
 }

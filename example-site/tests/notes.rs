@@ -165,7 +165,9 @@ async fn a_url_of_another_kind_of_database_names_the_setting() {
 #[tokio::test]
 async fn nobody_writes_notes_without_end_and_others_go_on() {
     let database = Database::new();
-    let ada = TestClient::start(database.app().setting("DEBUG", false)).await;
+    let app = database.app().setting("DEBUG", false);
+    let app = app.setting("SECRET_KEY", "a key of at least thirty-two bytes");
+    let ada = TestClient::start(app).await;
     log_in(&ada, "Ada").await;
     let write = async |visitor: &TestClient| {
         let form = [("title", "More")];

@@ -7,4 +7,5 @@ mod environment;
 mod https;
 mod interim;
 mod run;
+mod units;
 mod upgrade;

@@ -64,6 +64,10 @@ impl AccessLog {
     pub(crate) fn start(setup: &mut Setup<'_>, debug: bool) -> Result<Option<Arc<Self>>> {
         const FILE: &str = "ACCESS_LOG_FILE";
         let own: AccessLogSettings = setup.part()?;
+        let settings = setup.settings();
+        if let Some(path) = &own.access_log_file {
+            settings.keep_private(FILE, path)?;
+        }
         let is_wanted = own
             .access_log
             .unwrap_or(debug || own.access_log_file.is_some());
@@ -71,13 +75,11 @@ impl AccessLog {
             return Ok(None);
         }
         let format = own.access_log_format;
+        let dropped = match format {
+            Format::Text => dropped_as_text,
+            Format::Json => dropped_as_json,
+        };
         let open = |path: PathBuf| {
-            let settings = setup.settings();
-            settings.keep_private(FILE, &path)?;
-            let dropped = match format {
-                Format::Text => dropped_as_text,
-                Format::Json => dropped_as_json,
-            };
             LogFile::open(settings.resolve(path), dropped)
                 .map_err(|error| settings.error(FILE, format_args!("cannot be opened: {error}")))
         };

@@ -344,6 +344,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn routes_are_listed_with_their_hosts() {
+        async fn home(_request: crate::Request) -> &'static str {
+            "home"
+        }
+        let app = App::new(Settings::default())
+            .urls([crate::path("/", home)])
+            .urls(crate::routing::host(
+                "<tenant>.example.org",
+                [crate::path("/notes", home)],
+            ));
+        let site = app.start_for(Purpose::Command).await.unwrap();
+        let text = routes(site.routes(), false);
+        let rows: Vec<Vec<_>> = text
+            .lines()
+            .map(|line| line.split_whitespace().collect())
+            .collect();
+        assert_eq!(rows[0], ["METHOD", "PATH", "NAME", "VIEW"]);
+        assert_eq!(rows[1][..3], ["GET", "HEAD", "/"]);
+        assert_eq!(rows[2][..3], ["GET", "HEAD", "<tenant>.example.org/notes"]);
+        let json: serde_json::Value = serde_json::from_str(&routes(site.routes(), true)).unwrap();
+        assert_eq!(json[0]["host"], serde_json::Value::Null);
+        assert_eq!(json[1]["host"], "<tenant>.example.org");
+        assert_eq!(json[1]["path"], "/notes");
+    }
+
+    #[tokio::test]
     async fn check_lists_notes_of_components_and_all_is_well() {
         let app = App::new(Settings::default()).with(async |setup: &mut Setup<'_>| {
             setup.check_note("CACHE (not set): only this process has it");

@@ -359,7 +359,7 @@ mod tests {
             let found = found(toml, String::new()).await;
             assert!(found.len() == 1 && found[0].contains("line 3"), "{found:?}");
             assert!(found[0].contains("goes into the repository"), "{found:?}");
-            assert!(!found[0].contains(&key.to_string()), "{found:?}");
+            assert!(!found[0].contains(&*key), "{found:?}");
         }
     }
 

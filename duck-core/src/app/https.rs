@@ -48,11 +48,7 @@ impl Https {
                     "takes a host and a port, such as \"0.0.0.0:80\"; leave it out to have none";
                 return Err(settings.error(REDIRECT, right));
             }
-            let hosts: Option<Vec<String>> = settings.get("ALLOWED_HOSTS")?;
-            if hosts.is_none_or(|hosts| hosts.is_empty()) && !settings.is_debug() {
-                let right = "takes ALLOWED_HOSTS: nobody is sent to a host that is not the site's";
-                return Err(settings.error(REDIRECT, right));
-            }
+            check_hosts(settings)?;
         }
         Ok(Some(Self {
             files,
@@ -64,6 +60,16 @@ impl Https {
     pub(crate) fn certificate(&self, settings: &Settings) -> Result<Certificate, SettingsError> {
         Certificate::from_files(self.files.clone()).map_err(|error| named(settings, &error))
     }
+}
+
+/// A site that sends visitors on names its hosts.
+pub(crate) fn check_hosts(settings: &Settings) -> Result<(), SettingsError> {
+    let hosts: Option<Vec<String>> = settings.get("ALLOWED_HOSTS")?;
+    if hosts.is_none_or(|hosts| hosts.is_empty()) && !settings.is_debug() {
+        let right = "takes ALLOWED_HOSTS: nobody is sent to a host that is not the site's";
+        return Err(settings.error(REDIRECT, right));
+    }
+    Ok(())
 }
 
 /// Where the certificate and its key are, if the site has them.

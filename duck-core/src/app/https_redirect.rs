@@ -18,6 +18,7 @@ use crate::middleware::allowed_hosts::AllowedHosts;
 use crate::middleware::{ErasedMiddleware, Middleware, Next};
 use crate::routing::router::Router;
 use crate::routing::urls::path;
+use crate::server::descriptors;
 
 /// So many of the site's connections, and no more, may be such visitors': an answer is their last.
 const SHARE: usize = 8;
@@ -28,7 +29,7 @@ pub(crate) fn site(site: &Site, port: u16) -> Result<Site> {
     let of = &site.0.context;
     let address = Serving::from_settings(&of.settings)?.address;
     let mut limits = of.limits.clone();
-    limits.max_connections = (limits.max_connections / SHARE).max(SHARE);
+    limits.max_connections = (descriptors::fit(limits.max_connections) / SHARE).max(SHARE);
     let layers: [Arc<dyn ErasedMiddleware>; 1] = [Arc::new(ToHttps { port })];
     let mut router = Router::new(&layers, false);
     let mut table = RouteTable::default();

@@ -35,7 +35,7 @@ pub struct Claim<'a> {
     /// For which time it was planned, in seconds since 1970, UTC. One that is an hour ahead of this turn, or more, was
     /// granted to a process whose clock was wrong, and does not count.
     pub turn: u64,
-    /// For how long, from now on.
+    /// For how long, from now on: an hour at most.
     pub time: Duration,
 }
 

@@ -13,7 +13,7 @@ use listenfd::ListenFd;
 #[cfg(feature = "tls")]
 use crate::BoxFuture;
 #[cfg(feature = "tls")]
-use crate::app::https::{Https, REDIRECT};
+use crate::app::https::{Https, REDIRECT, check_hosts};
 #[cfg(feature = "tls")]
 use crate::app::https_redirect;
 use crate::app::serving::Serving;
@@ -78,6 +78,10 @@ impl Listening {
     }
 
     /// What can be read anew while it serves.
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(clippy::unused_self, reason = "only a certificate is read anew")
+    )]
     pub(crate) fn reloads(&self) -> Vec<Reload> {
         #[cfg(feature = "tls")]
         if let Some(https) = &self.https {
@@ -117,7 +121,10 @@ impl Encrypted {
     ) -> Result<Self> {
         let certificate = https.certificate(settings)?;
         let redirect = match (&https.redirect, Socket::inherited(handed_over, 1)?) {
-            (_, Some(socket)) => Some(socket),
+            (_, Some(socket)) => {
+                check_hosts(settings)?;
+                Some(socket)
+            }
             (Some(address), None) => Some(tcp(settings, REDIRECT, address).await?),
             (None, None) => None,
         };

@@ -86,10 +86,6 @@ impl Destination for OpenFile {
         (self.dropped)(lines)
     }
 
-    fn name(&self) -> &'static str {
-        "ACCESS_LOG_FILE"
-    }
-
     fn failed(&self, error: &io::Error) {
         tracing::error!(target: "duck", %error,
             "ACCESS_LOG_FILE cannot be written: its lines are dropped and counted until it can");

@@ -152,7 +152,7 @@ impl App {
     }
 
     /// Limits how often one visitor is answered by the whole site, static files and pages that are not there among
-    /// it: see [`RateLimit`](crate::middleware::RateLimit).
+    /// it: see [`RateLimit`].
     ///
     /// It is a middleware, and stands where it was added. Before `.with(SessionMiddleware::new())` whoever is
     /// refused costs least, and has an error page without a session; a limit per user has to come after it.

@@ -56,7 +56,7 @@ impl Readiness {
         }
     }
 
-    /// What fails at present. The answer comes within the deadline of a check, even where one blocks its thread.
+    /// What fails at present.
     pub(crate) async fn failed(&self) -> Failed {
         if self.checks.is_empty() {
             return Failed::default();
@@ -118,7 +118,10 @@ async fn look(checks: &[ReadyCheck], before: &[String]) -> Failed {
 
 /// Why a check fails.
 async fn answer(check: &ReadyCheck) -> Option<String> {
+    let start = Instant::now();
     match timeout(DEADLINE, (check.run)()).await {
+        // One that blocks its thread keeps the timer from being looked at.
+        Ok(_) if start.elapsed() > DEADLINE => Some(format!("no answer within {DEADLINE:?}")),
         Ok(answer) => {
             let error = answer.err()?;
             let place = error.place().map(|place| format!(" ({place})"));

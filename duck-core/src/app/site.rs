@@ -186,17 +186,25 @@ impl Site {
         }
     }
 
-    #[cold]
+    /// Out of the way of sites without such patterns.
+    #[inline(never)]
     fn resolve_at_host<'a>(
         &'a self,
         hosts: &'a Hosts,
         head: &http::request::Parts,
         connection: Connection,
     ) -> (&'a Route, Found) {
+        let path = head.uri.path();
+        if is_machines(path) {
+            let found = self.0.router.resolve(&head.method, path);
+            if found.0.info.bare {
+                return found; // the same under every host
+            }
+        }
         let proxies = &self.0.context.proxies;
         let host = proxies.host(connection, &head.uri, &head.headers);
         let host = host.and_then(Authority::parse).map(|named| named.host);
-        hosts.resolve(&self.0.router, host, &head.method, head.uri.path())
+        hosts.resolve(&self.0.router, host, &head.method, path)
     }
 
     /// Answers with a view that the site does not have, inside of the first so many layers of its middleware:

@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::log_output::{Destination, Output};
 use super::log_queue::LogQueue;
@@ -94,8 +94,11 @@ impl Write for StandardError {
 }
 
 impl Destination for StandardError {
-    fn name(&self) -> &'static str {
-        "standard error"
+    fn dropped(&self, lines: u64) -> String {
+        let time = humantime::format_rfc3339_micros(SystemTime::now());
+        format!(
+            "{time}  WARN {lines} lines of the log were dropped: standard error could not be written"
+        )
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::heartbeat::{Beat, Heartbeat};
@@ -93,6 +94,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
                 if let (Ok(room), Some(message)) = (room, held.take()) {
                     room.send(Box::new(message));
                 }
+                heartbeat.hears();
             }
             outgoing = outbox.recv(), if is_flushed => match outgoing.map(|outgoing| *outgoing) {
                 Some(Outgoing::Message(message)) => wire.write(message),
@@ -112,13 +114,15 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
             }
             beat = heartbeat.next() => match beat {
                 Beat::Ask => wire.ping(),
+                // It may have answered: nothing is read while the view has no room. A client that is gone takes no pings.
+                Beat::GiveUp if !has_room => heartbeat.hears(),
                 Beat::GiveUp => return End::Told(wire::GOING_AWAY, "nothing was heard".to_owned()),
             },
         }
     }
 }
 
-/// Closes the socket, and lets the view come to its end meanwhile.
+/// Closes the socket. A view that is not done has a moment to come to its end.
 async fn conclude<S: AsyncRead + AsyncWrite + Unpin>(
     end: End,
     wire: &mut Wire<S>,
@@ -128,37 +132,39 @@ async fn conclude<S: AsyncRead + AsyncWrite + Unpin>(
 ) {
     drop(inbox);
     outbox.close();
-    match end {
+    let why = match end {
         End::View(answer) => {
-            let unsent = std::iter::from_fn(|| outbox.try_recv().ok());
-            let mut why = (code_of(answer, request), String::new());
-            let messages = unsent.filter_map(|unsent| match *unsent {
-                Outgoing::Message(message) => Some(message),
-                Outgoing::Close(code, reason) => {
-                    why = (code, reason);
-                    None
-                }
-            });
-            let messages: Vec<_> = messages.collect();
-            let closing = async {
-                wire.write_all(messages.into_iter()).await;
-                wire.close(Some(why)).await;
-            };
-            let _ = timeout(LAST_WORDS, closing).await;
+            let code = code_of(answer, request);
+            let why = send_the_rest(wire, outbox, code).await;
+            let _ = timeout(LAST_WORDS, wire.close(Some(why))).await;
+            return;
         }
-        End::Client | End::Told(..) => {
-            drop(outbox);
-            let why = match end {
-                End::Told(code, reason) => Some((code, reason)),
-                _ => None,
-            };
-            let closing = timeout(LAST_WORDS, wire.close(why));
-            let (_, answer) = tokio::join!(closing, timeout(LAST_WORDS, view));
-            if let Ok(answer) = answer {
-                code_of(answer, request);
-            }
+        End::Client => None,
+        End::Told(code, reason) => Some((code, reason)),
+    };
+    drop(outbox);
+    let closing = timeout(LAST_WORDS, wire.close(why));
+    if let (_, Ok(answer)) = tokio::join!(closing, timeout(LAST_WORDS, view)) {
+        code_of(answer, request);
+    }
+}
+
+/// Sends what a view has left behind, and says how to close the socket: as the view wanted it, if it said so. A client
+/// that takes nothing is cut off after `WRITE_TIMEOUT`.
+async fn send_the_rest<S: AsyncRead + AsyncWrite + Unpin>(
+    wire: &mut Wire<S>,
+    mut outbox: mpsc::Receiver<Box<Outgoing>>,
+    code: u16,
+) -> (u16, String) {
+    let mut why = (code, String::new());
+    while let Ok(unsent) = outbox.try_recv() {
+        match *unsent {
+            Outgoing::Message(message) => wire.send(message).await,
+            Outgoing::Close(code, reason) => why = (code, reason),
         }
     }
+    wire.flush().await;
+    why
 }
 
 /// The code that stands for what a view gave back. Errors are logged, as those of other views are.

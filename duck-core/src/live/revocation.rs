@@ -40,7 +40,7 @@ impl Future for Revocation {
         if watch.is_none() && !session.is_accessed() && !in_view.is_accessed() {
             return Poll::Pending;
         }
-        let watch = watch.get_or_insert_with(|| Box::pin(session.until_revoked()));
+        let watch = watch.get_or_insert_with(|| Box::pin(session.until_revoked(in_view)));
         watch.as_mut().poll(cx)
     }
 }

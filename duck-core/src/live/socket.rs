@@ -9,8 +9,9 @@ use super::message::Message;
 
 /// An open WebSocket. Its view gets it from [`websocket`](crate::live::websocket).
 ///
-/// Pings are answered, and idle clients are found out, whatever the view does meanwhile. The socket is closed when
-/// the view returns, or drops it.
+/// Pings are answered, and idle clients are found out, whatever the view does meanwhile, as long as it has room for
+/// what the client sends: one message waits for it, and nothing is read behind that. The socket is closed when the
+/// view returns, or drops it.
 #[derive(Debug)]
 pub struct WebSocket {
     incoming: mpsc::Receiver<Box<Message>>,

@@ -111,13 +111,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.is_unflushed = true;
     }
 
-    /// Writes these, and sees that they leave.
-    pub(super) async fn write_all(&mut self, messages: impl Iterator<Item = Message>) {
-        for message in messages {
-            // Whoever goes away before the end misses it.
-            let _ = self.stream.flush().await;
-            self.write(message);
-        }
+    /// Writes a message when those before it have left. Whoever goes away before misses it.
+    pub(super) async fn send(&mut self, message: Message) {
+        self.flush().await;
+        self.write(message);
+    }
+
+    /// Waits until all that was written has left, or the client has gone.
+    pub(super) async fn flush(&mut self) {
+        let _ = self.stream.flush().await;
     }
 
     /// Comes to the end of the protocol, and of the connection: says why, unless the client did, waits for its

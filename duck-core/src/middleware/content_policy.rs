@@ -126,6 +126,7 @@ impl ContentPolicy {
     }
 
     /// Whether a script that an attacker puts into a page runs.
+    #[cfg(feature = "cli")]
     pub(crate) fn lets_inline_scripts_run(&self) -> bool {
         let text = self.without_nonce.to_str().unwrap_or_default();
         let sources = |name| sources_of(text, name);
@@ -278,6 +279,7 @@ mod tests {
         );
     }
 
+    #[cfg(feature = "cli")]
     #[test]
     fn a_policy_that_stops_no_script_is_found() {
         for (text, expected) in [

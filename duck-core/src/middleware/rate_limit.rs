@@ -67,7 +67,8 @@ use crate::http::response::Response;
 /// together.
 ///
 /// Each limit counts for itself, and each process of a site does. It remembers 65,536 visitors in 2 MB at most. Beyond
-/// that, those who have used up least are forgotten, so that nobody who has to wait gets free by it.
+/// that, the half that has used up least is forgotten: a flood of addresses that come once frees nobody who has to wait,
+/// unless more than that many wait at the same time.
 #[derive(Clone)]
 pub struct RateLimit {
     text: Cow<'static, str>,

@@ -3,7 +3,9 @@
 use ::http::StatusCode;
 use ::http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 
-use super::content_policy::{ContentPolicy, POLICY, sources_of};
+#[cfg(feature = "cli")]
+use super::content_policy::POLICY;
+use super::content_policy::{ContentPolicy, sources_of};
 use crate::http::response::Response;
 use crate::settings::{Seconds, Settings, SettingsError};
 
@@ -38,8 +40,8 @@ impl SecurityHeaders {
         let policy = ContentPolicy::from_settings(settings)?;
         let transport = transport(settings)?;
         let frames = match &policy {
-            Some(policy) => frames(policy.without_nonce().as_bytes()),
-            None => frames(b""),
+            Some(policy) => frames_of(policy.without_nonce().as_bytes()),
+            None => frames_of(b""),
         };
         let headers = Self {
             policy,
@@ -84,19 +86,23 @@ impl SecurityHeaders {
         }
         let headers = response.headers_mut();
         headers.reserve(6);
-        let own_policy = headers.get(header::CONTENT_SECURITY_POLICY);
-        let own_frames = own_policy.map(|policy| frames(policy.as_bytes()));
-        if own_frames.is_none() {
-            if let Some(policy) = &self.policy {
-                headers.insert(
-                    header::CONTENT_SECURITY_POLICY,
-                    policy.without_nonce().clone(),
-                );
+        let own;
+        let frames = match headers.entry(header::CONTENT_SECURITY_POLICY) {
+            Entry::Vacant(place) => {
+                if let Some(policy) = &self.policy {
+                    place.insert(policy.without_nonce().clone());
+                }
+                &self.frames
             }
-        } else {
-            drop_empty(headers, &header::CONTENT_SECURITY_POLICY);
-        }
-        if let Some(frames) = own_frames.as_ref().unwrap_or(&self.frames) {
+            Entry::Occupied(place) => {
+                own = frames_of(place.get().as_bytes());
+                if place.get().is_empty() {
+                    place.remove_entry();
+                }
+                &own
+            }
+        };
+        if let Some(frames) = frames {
             put(headers, &header::X_FRAME_OPTIONS, frames);
         }
         for (name, value) in FIXED {
@@ -133,14 +139,8 @@ fn put(headers: &mut HeaderMap, name: &HeaderName, value: &HeaderValue) {
     }
 }
 
-fn drop_empty(headers: &mut HeaderMap, name: &HeaderName) {
-    if headers.get(name).is_some_and(HeaderValue::is_empty) {
-        headers.remove(name);
-    }
-}
-
 /// `X-Frame-Options` for a policy. It has no words for sites that may frame the page: then there is none.
-fn frames(policy: &[u8]) -> Option<HeaderValue> {
+fn frames_of(policy: &[u8]) -> Option<HeaderValue> {
     let policy = std::str::from_utf8(policy).unwrap_or_default();
     match sources_of(policy, "frame-ancestors").map(str::trim) {
         None | Some("'none'" | "") => Some(const { HeaderValue::from_static("DENY") }),
@@ -215,7 +215,7 @@ mod tests {
             ("frame-ancestors 'self' https://a.example", None),
             ("frame-ancestors https://a.example;default-src 'self'", None),
         ] {
-            let value = frames(policy.as_bytes());
+            let value = frames_of(policy.as_bytes());
             let text = value.as_ref().map(|value| value.to_str().unwrap());
             assert_eq!(text, expected, "{policy}");
         }

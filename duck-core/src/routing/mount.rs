@@ -42,14 +42,13 @@ use crate::routing::view::View;
 /// use duck::testing::TestClient;
 /// use duck::{App, Request, Settings};
 ///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
 /// let service = tower::service_fn(async |request: http::Request<Body>| {
 ///     let duck: &Request = request.extensions().get().expect("it is mounted in a site");
 ///     let text = format!("{} of {}", request.uri(), duck.path());
 ///     Ok::<_, Infallible>(http::Response::new(Body::from(text)))
 /// });
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() {
 /// let site = TestClient::start(App::new(Settings::default()).urls([mount("/api", service)])).await;
 /// assert_eq!(site.get("/api/notes?page=2").await.text(), "/notes?page=2 of /api/notes");
 /// # }

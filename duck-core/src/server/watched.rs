@@ -25,6 +25,8 @@ pub(super) struct Watched<L: Listener> {
     ended: bool,
     /// There are bytes that hyper does not read yet.
     waiting: bool,
+    /// A buffer between here and the socket, that of TLS, has not been taken yet.
+    flushing: bool,
     linger: Option<Linger>,
 }
 
@@ -38,6 +40,7 @@ impl<L: Listener> Watched<L> {
             vitals,
             ended: false,
             waiting: false,
+            flushing: false,
             linger: None,
         }
     }
@@ -93,7 +96,10 @@ impl<L: Listener> Watched<L> {
         match poll {
             Poll::Ready(Ok(bytes)) => {
                 traffic::sent(*bytes);
-                self.vitals.wrote();
+                // Into the buffer of TLS only, where the client takes nothing of that.
+                if !self.flushing {
+                    self.vitals.wrote();
+                }
             }
             Poll::Ready(Err(_)) => {}
             Poll::Pending => self.vitals.blocked(),
@@ -172,7 +178,11 @@ impl<L: Listener> AsyncWrite for Watched<L> {
         let poll = Pin::new(&mut self.stream).poll_flush(cx);
         // TLS has a buffer of its own, which may hold the rest of a response. TCP is never pending here.
         if poll.is_pending() {
+            self.flushing = true;
+            self.vitals.blocked();
             self.throw_away(cx);
+        } else if std::mem::take(&mut self.flushing) {
+            self.vitals.wrote();
         }
         poll
     }

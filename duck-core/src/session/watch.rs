@@ -70,27 +70,48 @@ impl Session {
         }
     }
 
-    /// Waits until the session is over that this visitor has: for ever, where they have none.
-    pub(crate) fn until_revoked(&self) -> impl Future<Output = ()> + Send + use<> {
-        let session = self.clone();
+    /// Waits until the session is over that this visitor has: for ever, where they have none. `in_view` is the session as
+    /// a view has seen it: what it has seen and is gone now is over.
+    pub(crate) fn until_revoked(&self, in_view: &Self) -> impl Future<Output = ()> + Send + use<> {
+        let (session, in_view) = (self.clone(), in_view.clone());
         async move {
-            match session.access().await {
-                Ok(inner) if inner.state().record.is_some() => inner.until_over().await,
-                _ => pending().await,
+            let Some(of_site) = &session.0 else {
+                return pending().await;
+            };
+            loop {
+                match session.access().await {
+                    Ok(inner) if inner.state().record.is_some() => return inner.until_over().await,
+                    Ok(_) if in_view.has_record() => return,
+                    Ok(_) => return pending().await,
+                    // A storage that does not answer now must not make a logout go unnoticed later.
+                    Err(_) => tokio::time::sleep(of_site.pause()).await,
+                }
+                of_site.failed.store(false, Ordering::Relaxed);
             }
         }
     }
 }
 
+impl Session {
+    fn has_record(&self) -> bool {
+        let inner = self.0.as_ref();
+        inner.is_some_and(|inner| inner.state().record.is_some())
+    }
+}
+
 impl Inner {
     async fn until_over(&self) {
-        let pause = self.engine.policy().touch_interval.max(SHORTEST_PAUSE);
         while !self.is_known_to_be_over().await {
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(self.pause()).await;
             if !self.is_alive().await {
                 return;
             }
         }
+    }
+
+    /// Between two looks at the storage.
+    fn pause(&self) -> Duration {
+        self.engine.policy().touch_interval.max(SHORTEST_PAUSE)
     }
 
     /// Whether this request itself has seen the session end, or has begun none.

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::Plans;
 use super::plan::{Plan, now};
+use super::plans::Plans;
 use super::run::Runner;
 use crate::ExitCode;
 use crate::app::cli::print;

@@ -4,16 +4,19 @@
 
 #[cfg(feature = "cli")]
 mod command;
+mod follow;
 mod plan;
+mod plans;
 mod run;
 mod schedule;
 mod task;
 mod turns;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use self::plan::Plan;
+use self::plans::Plans;
 use self::schedule::Schedule;
 pub use self::task::Task;
 use crate::app::component::Component;
@@ -135,47 +138,21 @@ impl Tasks {
     }
 }
 
-/// All tasks of a site, of however many components.
-#[derive(Clone, Default)]
-struct Plans(Arc<Mutex<Vec<Arc<Plan>>>>);
-
-impl Plans {
-    /// Those of the site: the first component with tasks makes the list.
-    fn of(setup: &mut Setup<'_>) -> Self {
-        if let Ok(plans) = setup.get::<Self>() {
-            return plans.clone();
-        }
-        let plans = Self::default();
-        setup.insert(plans.clone());
-        #[cfg(feature = "cli")]
-        command::add(setup, plans.clone());
-        plans
+/// The site's list of tasks. The first component with tasks makes it.
+fn plans_of(setup: &mut Setup<'_>) -> Plans {
+    if let Ok(plans) = setup.get::<Plans>() {
+        return plans.clone();
     }
-
-    fn add(&self, plan: &Arc<Plan>) -> Result<()> {
-        let mut plans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if plans.iter().any(|other| other.name == plan.name) {
-            let name = &plan.name;
-            return Err(Error::internal(format!(
-                "two tasks are named {name:?}: give one of them another name"
-            )));
-        }
-        plans.push(plan.clone());
-        Ok(())
-    }
-
+    let plans = Plans::default();
+    setup.insert(plans.clone());
     #[cfg(feature = "cli")]
-    fn all(&self) -> Vec<Arc<Plan>> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
+    command::add(setup, plans.clone());
+    plans
 }
 
 impl Component for Tasks {
     async fn start(self, setup: &mut Setup<'_>) -> Result<()> {
-        let plans = Plans::of(setup);
+        let plans = plans_of(setup);
         for (name, when, run) in self.plans {
             let schedule = match when {
                 When::Every(text) => Schedule::every(&text),
@@ -187,7 +164,7 @@ impl Component for Tasks {
             let leases = setup.leases.clone();
             let plan = Arc::new(Plan::new(name, schedule, run, leases));
             plans.add(&plan)?;
-            setup.work(move |context| plan.clone().follow(context));
+            setup.work(move |context| follow::follow(plan.clone(), context));
         }
         Ok(())
     }

@@ -1,14 +1,10 @@
-//! A task and its turns, while the site serves.
+//! A task of a site: what it does, and when.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::run::{Outcome, Runner};
 use super::schedule::Schedule;
 use super::task::Task;
-use super::turns::Turns;
 use crate::BoxFuture;
-use crate::app::context::Context;
 use crate::app::lease::LeaseSlot;
 use crate::error::Result;
 
@@ -30,36 +26,6 @@ impl Plan {
             schedule,
             run,
             leases,
-        }
-    }
-
-    /// Runs it at its turns until the site is asked to stop, and to the end of the run that goes on by then.
-    pub(super) async fn follow(self: Arc<Self>, context: Arc<Context>) {
-        let runner = Runner::new(&self, &context);
-        if matches!(self.schedule, Schedule::Once) {
-            if !context.stopping.has_begun() {
-                let _ = runner.run_here(now().as_secs()).await;
-            }
-            return;
-        }
-        let mut turns = Turns::new(&self.schedule, now);
-        let mut was_late = false;
-        loop {
-            let turn = tokio::select! {
-                biased;
-                () = context.stopping.begun() => None,
-                turn = turns.next() => turn,
-            };
-            let Some(turn) = turn else {
-                return;
-            };
-            let outcome = runner.run_turn(turn).await;
-            let is_late = turns.pass_over() && !matches!(outcome, Outcome::Elsewhere);
-            if is_late && !was_late {
-                tracing::warn!(target: "duck", task = self.name, schedule = %self.schedule,
-                    "a task takes longer than the time between its turns: some are passed over");
-            }
-            was_late = is_late;
         }
     }
 }

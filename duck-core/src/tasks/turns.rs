@@ -98,7 +98,9 @@ mod tests {
             let time = Duration::from_secs(START) + self.start.elapsed();
             match u64::try_from(self.ahead.get()) {
                 Ok(ahead) => time + Duration::from_secs(ahead),
-                Err(_) => time - Duration::from_secs(self.ahead.get().unsigned_abs()),
+                Err(_) => time
+                    .checked_sub(Duration::from_secs(self.ahead.get().unsigned_abs()))
+                    .unwrap(),
             }
         }
     }
@@ -110,7 +112,7 @@ mod tests {
         for number in 1..=3 {
             let turn = turns.next().await.unwrap();
             assert_eq!(turn, START + number * 600);
-            let late = clock.now() - Duration::from_secs(turn);
+            let late = clock.now().checked_sub(Duration::from_secs(turn)).unwrap();
             assert!(late < Duration::from_millis(10), "{late:?}");
         }
     }

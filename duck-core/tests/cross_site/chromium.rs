@@ -75,6 +75,8 @@ impl Served {
             })
         });
         let all_sent = Arc::new(Notify::new());
+        // The page sends wherever its query says.
+        let settings = settings.with("SECURITY_HEADERS", false);
         let app = App::new(settings).layer(noting).state(all_sent.clone());
         let urls = [
             path("/save", save).methods([POST]),

@@ -1,7 +1,6 @@
 //! What the server tells the log.
 
 use std::fmt::{Debug, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tracing::field::{Field, Visit};
@@ -51,40 +50,6 @@ impl Subscriber for Log {
         let mut line = Line(event.metadata().level().to_string());
         event.record(&mut line);
         self.0.lock().expect("no panic while logging").push(line.0);
-    }
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
-
-/// How many lines of the log of all requests a test causes.
-pub(crate) async fn count_access(test: impl Future<Output = ()>) -> usize {
-    let log = AccessLog::default();
-    let guard = tracing::subscriber::set_default(log.clone());
-    test.await;
-    drop(guard);
-    log.0.load(Ordering::SeqCst)
-}
-
-#[derive(Clone, Default)]
-struct AccessLog(Arc<AtomicUsize>);
-
-impl Subscriber for AccessLog {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "duck::access"
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, _: &Event<'_>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
     }
 
     fn enter(&self, _: &span::Id) {}

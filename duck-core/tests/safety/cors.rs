@@ -174,6 +174,8 @@ async fn a_star_lets_everybody_read_what_everybody_gets() {
         assert_eq!(answer.header("access-control-allow-credentials"), None);
         assert_eq!(answer.header("vary"), None);
     }
+    // What a cache keeps of this is handed to scripts of other sites.
+    assert_eq!(allowed(&site.get("/").await), Some("*"));
 }
 
 #[tokio::test]

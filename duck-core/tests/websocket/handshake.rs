@@ -85,6 +85,17 @@ async fn what_is_no_handshake_is_answered_with_what_would_be_one() {
 }
 
 #[tokio::test]
+async fn over_http_2_there_is_none() {
+    let app = App::new(Settings::default())
+        .urls([websocket("/echo", async |_: Request, _: WebSocket| {})]);
+    let site = app.start().await.unwrap();
+    let request = http::Request::get("http://test/echo").version(http::Version::HTTP_2);
+    let request = request.body(duck::http::Body::empty()).unwrap();
+    let connection = duck::http::Connection::default();
+    assert_eq!(site.respond(request, connection).await.status(), 426);
+}
+
+#[tokio::test]
 async fn the_answer_to_a_plain_get_is_a_sentence() {
     let app = App::new(Settings::default())
         .urls([websocket("/echo", async |_: Request, _: WebSocket| {})]);

@@ -3,6 +3,7 @@
 mod frames;
 mod handshake;
 mod independent;
+#[path = "../http/log.rs"]
 mod log;
 mod nginx;
 mod server;

@@ -266,3 +266,26 @@ async fn the_view_is_the_one_that_routes_lists() {
     assert_eq!((line.path.as_str(), line.name.as_str()), ("/chat", "chat"));
     assert!(line.view.ends_with("chat"), "{}", line.view);
 }
+
+/// What a client sends beyond what waits for the view is not read, and neither are its answers to pings.
+#[tokio::test]
+async fn a_view_that_takes_no_messages_keeps_its_client() {
+    async fn push(_: Request, socket: WebSocket) -> Result<()> {
+        for number in 0..6 {
+            sleep(Duration::from_millis(500)).await;
+            socket.send(number.to_string()).await?;
+        }
+        Ok(())
+    }
+    let settings = "WEBSOCKET_PING_INTERVAL = 0\nWEBSOCKET_IDLE_TIMEOUT = 1";
+    let app = App::new(Settings::from_toml(settings).unwrap()).urls([websocket("/", push)]);
+    let mut socket = TestClient::start(app).await.websocket("/").await;
+    for _ in 0..3 {
+        socket.send("hello").await;
+    }
+    for number in 0..6 {
+        let message = socket.receive().await.expect("an open socket");
+        assert_eq!(message.text(), Some(&*number.to_string()));
+    }
+    assert_eq!(socket.closed().await, 1000);
+}

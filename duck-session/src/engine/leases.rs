@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use duck::app::{Claim, Leases};
 use duck::session::SessionError;
-use duck::{BoxFuture, Result};
+use duck::{BoxFuture, Error, Result};
 
 use super::save::MOST_TRIES;
 use super::{Operation, StoreEngine};
@@ -23,6 +23,7 @@ const KEPT: Duration = Duration::from_hours(7 * 24);
 const FAR: Duration = Duration::from_hours(1);
 
 /// Whether what is stored is no session, but a lease.
+#[cfg(feature = "commands")]
 pub(super) fn is_lease(stored: &StoredSession) -> bool {
     stored.bytes().starts_with(MARK)
 }
@@ -68,6 +69,9 @@ impl Lease {
 impl<S: SessionStore> Leases for StoreEngine<S> {
     fn acquire<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<bool>> {
         Box::pin(async move {
+            if claim.time > FAR {
+                return Err(Error::internal("a lease is for an hour at most"));
+            }
             // Two sites with one storage have tasks of their own: their keys differ.
             let key = self.sealer.user_key(&format!("duck lease {}", claim.name));
             let key = SessionKey::from_bytes(*key.as_bytes());
@@ -125,7 +129,112 @@ impl<S: SessionStore> StoreEngine<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use duck::Settings;
+    use duck::session::AuthHash;
+    use futures_util::future::join_all;
+
+    #[cfg(feature = "commands")]
+    use super::super::administration::Administration;
     use super::*;
+    use crate::clock::Clock;
+    use crate::opening::Opening;
+    use crate::settings::SessionSettings;
+    use crate::store::KeyAsFolderCache;
+
+    /// The engine of one process.
+    async fn engine(dir: &Path, key: &str, clock: &Clock) -> Arc<StoreEngine<KeyAsFolderCache>> {
+        let settings = Settings::default().with("SECRET_KEY", key);
+        let opening = Opening {
+            own: &SessionSettings::from_settings(&settings).unwrap(),
+            settings: &settings,
+            clock,
+            auth_hash: &AuthHash::default(),
+            is_serving: true,
+        };
+        let store = KeyAsFolderCache::open(dir).await.unwrap();
+        Arc::new(StoreEngine::new(store, &opening).unwrap())
+    }
+
+    const KEY: &str = "a key for tests of more than thirty-two bytes";
+
+    #[tokio::test]
+    async fn a_process_that_died_frees_its_lease_by_time_and_gets_nothing_back() {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::manual());
+        let dir = folder.path().join("sessions");
+        let (dies, lives) = (
+            engine(&dir, KEY, &clock).await,
+            engine(&dir, KEY, &clock).await,
+        );
+        let turn = clock.now() / 1000;
+        assert!(dies.acquire(claim(1, turn)).await.unwrap());
+        for seconds in [10, 20, 29] {
+            clock.advance(Duration::from_secs(seconds));
+            assert!(!lives.acquire(claim(2, turn + 600)).await.unwrap());
+        }
+        clock.advance(Duration::from_secs(2));
+        assert!(
+            !lives.acquire(claim(2, turn)).await.unwrap(),
+            "the same turn stays taken"
+        );
+        assert!(lives.acquire(claim(2, turn + 600)).await.unwrap());
+        assert!(
+            !dies.acquire(claim(1, turn)).await.unwrap(),
+            "it hears that it lost"
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn of_many_that_ask_at_once_one_is_granted_each_turn() {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::default());
+        let dir = folder.path().join("sessions");
+        let mut processes = Vec::new();
+        for _ in 0..4 {
+            processes.push(engine(&dir, KEY, &clock).await);
+        }
+        for turn in TURN..TURN + 20 {
+            let asking = (0..16).map(|number| {
+                let process = processes[usize::from(number) % 4].clone();
+                tokio::spawn(async move {
+                    let granted = process.acquire(claim(number, turn)).await.unwrap();
+                    if granted {
+                        let back = Claim::new("sweep", [number; 16], turn, Duration::ZERO);
+                        assert!(process.acquire(back).await.unwrap());
+                    }
+                    granted
+                })
+            });
+            let granted = join_all(asking).await.into_iter().map(Result::unwrap);
+            assert_eq!(granted.filter(|granted| *granted).count(), 1);
+        }
+    }
+
+    #[cfg(feature = "commands")]
+    #[tokio::test]
+    async fn names_and_sites_have_leases_of_their_own_and_no_administrator_takes_one_for_a_session()
+    {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::manual());
+        let dir = folder.path().join("sessions");
+        let site = engine(&dir, KEY, &clock).await;
+        let other = engine(&dir, "another key of more than thirty-two bytes", &clock).await;
+        let turn = clock.now() / 1000;
+        let time = Duration::from_secs(60);
+        assert!(site.acquire(claim(1, turn)).await.unwrap());
+        assert!(other.acquire(claim(2, turn)).await.unwrap());
+        assert!(
+            site.acquire(Claim::new("report", [3; 16], turn, time))
+                .await
+                .unwrap()
+        );
+        let page = Administration::page(&*site, None).await.unwrap();
+        assert!(page.sessions.is_empty() && page.unreadable == 0);
+        assert_eq!(site.store.page(None, 10).await.unwrap().sessions.len(), 3);
+        // The sweep takes one that nobody has asked for in a week.
+        clock.advance(KEPT + Duration::from_secs(1));
+        assert_eq!(site.sweep().await.unwrap(), 3);
+    }
 
     const NOW: u64 = 1_800_000_000_000;
     const TURN: u64 = NOW / 1000;

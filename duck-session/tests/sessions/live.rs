@@ -10,7 +10,9 @@ use duck_session::SessionMiddleware;
 use futures_util::StreamExt;
 use tokio::time::timeout;
 
-use crate::support::{Op, id, page, read, scripted, settings, visit, with_id};
+use crate::support::{
+    Op, ScriptedStore, id, page, read, scripted, settings, visit, visit_store, with_id,
+};
 
 /// Looks at its session when it is told to, and answers with what came of that.
 async fn on_command(request: Request, mut socket: WebSocket) -> Result<()> {
@@ -47,16 +49,13 @@ fn quick() -> Settings {
 }
 
 async fn site(settings: Settings) -> TestClient {
-    let began = async |request: Request, socket: WebSocket| -> Result<()> {
-        on_command(request, socket).await
-    };
     let begin = async |request: Request, next: duck::Next<'_>| -> Result<duck::Response> {
         request.session.set("n", 1).await?;
         Ok(next.run(request).await)
     };
     let urls = [
         websocket("/on-command", on_command),
-        websocket("/begins", began).middleware(begin),
+        websocket("/begins", on_command).middleware(begin),
     ];
     visit(settings, SessionMiddleware::new(), urls).await
 }
@@ -158,6 +157,33 @@ async fn a_session_in_the_cookie_can_be_read_and_not_saved() {
             .contains("cannot be saved by a socket")
     );
     assert_eq!(read(&client, "/get/n").await, "1");
+}
+
+/// The storage fails just when the session of the socket is looked at for the first time.
+#[tokio::test]
+async fn a_logout_closes_a_socket_whose_session_could_not_be_watched_at_first() {
+    let store = ScriptedStore::default();
+    let breaks = store.clone();
+    let view = move |request: Request, mut socket: WebSocket| -> BoxFuture<'static, Result<()>> {
+        let store = breaks.clone();
+        Box::pin(async move {
+            request.session.get::<u64>("n").await?;
+            store.fail(&[Op::Load]);
+            socket.send("read").await?;
+            socket.receive().await;
+            Ok(())
+        })
+    };
+    let client = visit_store(quick(), &store, [websocket("/breaks", view)]).await;
+    read(&client, "/login/ada").await;
+    let tab = with_id(&client, &id(&client));
+    let mut socket = client.websocket("/breaks").await;
+    assert_eq!(socket.receive().await.unwrap().text(), Some("read"));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    store.fail(&[]);
+    read(&tab, "/logout").await;
+    let code = timeout(Duration::from_secs(20), socket.closed()).await;
+    assert_eq!(code.expect("it is closed"), 4401);
 }
 
 #[tokio::test]

@@ -1,42 +1,16 @@
-//! The one connection that all requests share: what goes out together, and that nobody gets another's answer.
+//! The one connection that all requests share: nobody gets another's answer, and nobody waits for ever.
 
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use duck_session::store::{Durability, RedisCache, SessionStore, StoredSession};
 use futures_util::FutureExt;
-use futures_util::future::{Either, join_all, select};
+use futures_util::future::{Either, select};
 use rustix::process::Signal;
 
 use crate::proxy::Proxy;
 use crate::server::{Server, is_installed, open};
 use crate::{LATER, create, key, next, session};
-
-/// How often the server has read from a connection.
-async fn reads(server: &Server) -> u64 {
-    let mut info = redis::cmd("INFO");
-    info.arg("stats");
-    let stats: String = info.query_async(&mut server.admin().await).await.unwrap();
-    let mut lines = stats.lines();
-    let reads = lines.find_map(|line| line.strip_prefix("total_reads_processed:"));
-    reads.unwrap().parse().unwrap()
-}
-
-#[tokio::test]
-async fn commands_given_at_the_same_time_go_out_in_one_write() {
-    if !is_installed() {
-        return;
-    }
-    let server = Server::start(&[]);
-    let store = server.store().await;
-    let keys: Vec<_> = (0..100).map(key).collect();
-    let before = reads(&server).await;
-    for loaded in join_all(keys.iter().map(|key| store.load(key))).await {
-        assert!(loaded.unwrap().is_none());
-    }
-    let reads = reads(&server).await - before;
-    assert!(reads < 10, "some are of those who count: {reads}");
-}
 
 #[test]
 fn a_runtime_that_ends_before_its_command_is_sent_holds_nobody_up() {

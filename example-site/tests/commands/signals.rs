@@ -194,6 +194,9 @@ fn a_service_that_is_starting_is_not_ended_by_sighup() {
     server.signal(Signal::HUP);
     // The second one is heard only by a site that is still there.
     server.signal(Signal::HUP);
+    // Each part of the site that needs the key reads the file: the next one finds a plain one.
+    std::fs::write(site.path(".duck/key"), KEY).unwrap();
+    std::fs::rename(site.path(".duck/key"), site.path(".duck/secret_key")).unwrap();
     std::fs::File::from(key).write_all(KEY.as_bytes()).unwrap();
     Begun::new(&server).gets_an_answer();
     server.signal(Signal::TERM);

@@ -45,8 +45,8 @@ const MOST_LISTINGS: u32 = 3;
 /// set for each user says which sessions are theirs. The server removes what is over, by the time that each key has to
 /// live.
 ///
-/// All requests share one connection. While the server is away each of them fails, and the first one after that
-/// connects again.
+/// All requests share one connection, and what they ask at the same time goes out in one write. While the server is
+/// away each of them fails, and the first one after that connects again.
 ///
 /// What survives a crash or a power cut of the server is a matter of its settings, whatever [`Durability`] asks
 /// for: with `appendfsync always` everything does.
