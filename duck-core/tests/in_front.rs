@@ -162,11 +162,26 @@ impl Proxy {
 
     /// What comes for a path.
     async fn get(&self, path: &str, arguments: &[&str]) -> String {
+        self.ask(path, arguments, &[0]).await
+    }
+
+    /// The status of an upload that is refused. Caddy may break off the page that comes with it: it is still sending
+    /// when the site has answered.
+    async fn status(&self, path: &str, arguments: &[&str]) -> String {
+        const PARTIAL_FILE: i32 = 18; // curl(1)
+        self.ask(path, arguments, &[0, PARTIAL_FILE]).await
+    }
+
+    async fn ask(&self, path: &str, arguments: &[&str], exits: &[i32]) -> String {
         let mut curl = self.curl(path, arguments);
         let output = tokio::task::spawn_blocking(move || curl.output().unwrap());
         let output = output.await.unwrap();
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{path} {arguments:?}: {errors}");
+        let is_fine = output
+            .status
+            .code()
+            .is_some_and(|code| exits.contains(&code));
+        assert!(is_fine, "{path} {arguments:?}: {errors}");
         String::from_utf8(output.stdout).unwrap()
     }
 }
@@ -306,7 +321,7 @@ async fn visit(proxy: &Proxy, served: &Served) {
         "--write-out",
         "%{http_code}",
     ];
-    assert_eq!(proxy.get("/upload", &status).await, "413");
+    assert_eq!(proxy.status("/upload", &status).await, "413");
     // Large heads, in both directions.
     let cookie = format!("Cookie: a={}", "c".repeat(20_000));
     for version in ["--http1.1", "--http2"] {
