@@ -1,4 +1,5 @@
 use std::fs;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use tempfile::TempDir;
@@ -51,7 +52,7 @@ impl Site {
             .iter()
             .find(|command| command.name == "collectstatic");
         let arguments = arguments.iter().map(OsString::from).collect();
-        (command.unwrap().run)(arguments).await
+        (command.unwrap().run)(arguments, Arc::default()).await
     }
 
     async fn refused(&self) -> String {
@@ -287,7 +288,10 @@ async fn folders_in_each_other_and_unknown_arguments_are_refused() {
             .await
             .unwrap();
         let run = &app.0.hooks.commands[0].run;
-        let error = run(Vec::new()).await.unwrap_err().to_string();
+        let error = run(Vec::new(), Arc::default())
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("must not lie in each other"), "{error}");
     }
     let code = site.collect(&["--wrong"]).await.unwrap();
