@@ -12,15 +12,17 @@ use duck::prelude::*;
 use duck::testing::TestClient;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
+
+#[path = "running/mod.rs"]
+mod running;
+
+use self::running::Running;
 
 struct Server {
     site: SocketAddr,
     metrics: SocketAddr,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
+    running: Running,
 }
 
 fn free_address() -> SocketAddr {
@@ -44,15 +46,10 @@ impl Server {
         let site = app.start().await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(duck::server::serve(listener, site, async {
-            let _ = stopped.await;
-        }));
         Self {
             site: address,
             metrics,
-            stop,
-            task,
+            running: Running::start(listener, site),
         }
     }
 
@@ -67,11 +64,7 @@ impl Server {
     }
 
     async fn stop(self) {
-        drop(self.stop);
-        timeout(Duration::from_secs(20), self.task)
-            .await
-            .unwrap()
-            .unwrap();
+        self.running.stopped().await;
     }
 }
 
@@ -404,10 +397,7 @@ async fn an_address_that_is_taken_is_tried_again_and_keeps_no_site_from_serving(
     let site = app.start().await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let own = listener.local_addr().unwrap();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let task = tokio::spawn(duck::server::serve(listener, site, async {
-        let _ = stopped.await;
-    }));
+    let mut running = Running::start(listener, site);
     assert!(
         exchange(own, &request("GET", "/taken", "a"))
             .await
@@ -421,8 +411,8 @@ async fn an_address_that_is_taken_is_tried_again_and_keeps_no_site_from_serving(
     }
     let metrics = exchange(address, &request("GET", "/metrics", "127.0.0.1")).await;
     assert!(metrics.contains("route=\"/taken\""), "{metrics}");
-    drop(stop);
-    task.await.unwrap();
+    running.begin_to_stop();
+    running.stopped().await;
 }
 
 #[tokio::test]

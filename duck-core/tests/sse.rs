@@ -10,8 +10,13 @@ use duck::testing::TestClient;
 use futures_util::{StreamExt, stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
+
+#[path = "running/mod.rs"]
+mod running;
+
+use self::running::Running;
 
 async fn site(urls: impl IntoIterator<Item = UrlPattern>) -> TestClient {
     TestClient::start(App::new(Settings::default()).urls(urls)).await
@@ -79,8 +84,7 @@ async fn the_last_id_is_what_the_browser_got() {
 
 struct Server {
     address: std::net::SocketAddr,
-    stop: oneshot::Sender<()>,
-    task: tokio::task::JoinHandle<()>,
+    running: Running,
 }
 
 async fn serve(settings: &str, view: UrlPattern) -> Server {
@@ -88,15 +92,8 @@ async fn serve(settings: &str, view: UrlPattern) -> Server {
     let site = App::new(settings).urls([view]).start().await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (stop, stopped) = oneshot::channel();
-    let task = tokio::spawn(duck::server::serve(listener, site, async {
-        let _ = stopped.await;
-    }));
-    Server {
-        address,
-        stop,
-        task,
-    }
+    let running = Running::start(listener, site);
+    Server { address, running }
 }
 
 /// Asks, and waits for the first event.
@@ -140,10 +137,10 @@ fn endless(told: &Arc<Notify>) -> UrlPattern {
 #[tokio::test]
 async fn a_server_that_stops_ends_them_whole() {
     let told = Arc::new(Notify::new());
-    let server = serve("", endless(&told)).await;
+    let mut server = serve("", endless(&told)).await;
     let mut client = ask(&server).await;
     let start = Instant::now();
-    drop(server.stop);
+    server.running.begin_to_stop();
     let mut rest = Vec::new();
     client.read_to_end(&mut rest).await.unwrap();
     assert!(
@@ -151,7 +148,7 @@ async fn a_server_that_stops_ends_them_whole() {
         "{:?}",
         String::from_utf8_lossy(&rest)
     );
-    server.task.await.unwrap();
+    server.running.stopped().await;
     assert!(
         start.elapsed() < Duration::from_secs(5),
         "{:?}",

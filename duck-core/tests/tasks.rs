@@ -12,35 +12,26 @@ use duck::prelude::*;
 use duck::tasks::{Task, Tasks};
 use duck::{BoxFuture, Setup};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, oneshot};
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
 
-struct Server {
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
+#[path = "http/log.rs"]
+mod log;
+#[path = "running/mod.rs"]
+mod running;
+
+use self::running::Running;
+
+async fn start(app: App) -> Running {
+    let site = app.start().await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    Running::start(listener, site)
 }
 
-impl Server {
-    async fn start(app: App) -> Self {
-        let site = app.start().await.unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(duck::server::serve(listener, site, async {
-            let _ = stopped.await;
-        }));
-        Self { stop, task }
-    }
-
-    async fn stop(self) -> Duration {
-        let start = Instant::now();
-        drop(self.stop);
-        timeout(Duration::from_secs(30), self.task)
-            .await
-            .unwrap()
-            .unwrap();
-        start.elapsed()
-    }
+async fn stop(server: Running) -> Duration {
+    let start = Instant::now();
+    server.stopped().await;
+    start.elapsed()
 }
 
 fn app() -> App {
@@ -80,9 +71,9 @@ async fn tasks_run_at_their_times_and_have_what_the_site_has() {
                 Ok(())
             }
         });
-    let server = Server::start(app().state("duck").with(tasks)).await;
+    let server = start(app().state("duck").with(tasks)).await;
     sleep(Duration::from_millis(3300)).await;
-    server.stop().await;
+    stop(server).await;
     let count = count.load(SeqCst);
     assert!((3..=4).contains(&count), "{count}");
     assert_eq!(*seen.lock().unwrap(), ["duck false"]);
@@ -111,9 +102,9 @@ async fn an_error_and_a_panic_are_logged_with_their_line_and_the_next_turn_comes
             panics.fetch_add(1, SeqCst);
             async { panic!("as it has to") }
         });
-    let server = Server::start(app().with(tasks)).await;
+    let server = start(app().with(tasks)).await;
     sleep(Duration::from_millis(2300)).await;
-    server.stop().await;
+    stop(server).await;
     assert!(failed.load(SeqCst) >= 2 && panicked.load(SeqCst) >= 2);
     let lines = log.take();
     for (task, cause) in [
@@ -147,9 +138,9 @@ async fn a_run_that_takes_longer_than_its_interval_is_alone_and_said_once() {
             Ok(())
         }
     });
-    let server = Server::start(app().with(tasks)).await;
+    let server = start(app().with(tasks)).await;
     sleep(Duration::from_millis(6500)).await;
-    server.stop().await;
+    stop(server).await;
     assert_eq!(most.load(SeqCst), 1);
     assert!((3..=4).contains(&runs.load(SeqCst)), "{runs:?}");
     let told = log
@@ -176,10 +167,10 @@ async fn a_run_under_way_is_finished_when_the_site_stops_and_no_turn_begins() {
                 Ok(())
             }
         });
-    let server = Server::start(app().with(tasks)).await;
+    let server = start(app().with(tasks)).await;
     begun.notified().await;
     let before = count.load(SeqCst);
-    let took = server.stop().await;
+    let took = stop(server).await;
     assert!(done.load(SeqCst));
     assert!(took >= Duration::from_secs(2), "{took:?}");
     assert!(count.load(SeqCst) <= before + 1, "no turns while it waits");
@@ -196,9 +187,9 @@ async fn a_task_hears_that_the_site_stops() {
             Ok(())
         }
     });
-    let server = Server::start(app().with(tasks)).await;
+    let server = start(app().with(tasks)).await;
     begun.notified().await;
-    let took = server.stop().await;
+    let took = stop(server).await;
     assert!(took < Duration::from_secs(2), "{took:?}");
 }
 
@@ -231,9 +222,9 @@ async fn a_task_that_never_ends_or_blocks_its_thread_does_not_keep_the_site_from
             .setting("SHUTDOWN_TIMEOUT", 1)
             .with(on_stop)
             .with(tasks);
-        let server = Server::start(app).await;
+        let server = start(app).await;
         begun.notified().await;
-        let took = server.stop().await;
+        let took = stop(server).await;
         assert!(
             (Duration::from_millis(900)..Duration::from_secs(4)).contains(&took),
             "{blocks}: {took:?}"
@@ -339,11 +330,11 @@ async fn of_two_sites_that_share_leases_one_runs_each_turn() {
             } else {
                 shared_app(&leases).with(tasks)
             };
-            servers.push(Server::start(site).await);
+            servers.push(start(site).await);
         }
         sleep(Duration::from_millis(3300)).await;
         for server in servers {
-            server.stop().await;
+            stop(server).await;
         }
         let turns = leases.turns.lock().unwrap().clone();
         assert_eq!(count.load(SeqCst), turns.len(), "{order}: {turns:?}");
@@ -360,13 +351,12 @@ async fn where_nobody_can_know_who_runs_a_task_none_does() {
     let (leases, (count, run)) = (Arc::<Shared>::default(), counting());
     leases.is_down.store(true, SeqCst);
     let (log, _guard) = log::Log::listen();
-    let server =
-        Server::start(shared_app(&leases).with(Tasks::new().every("1s", "count", run))).await;
+    let server = start(shared_app(&leases).with(Tasks::new().every("1s", "count", run))).await;
     sleep(Duration::from_millis(1500)).await;
     assert_eq!(count.load(SeqCst), 0);
     leases.is_down.store(false, SeqCst);
     sleep(Duration::from_millis(1500)).await;
-    server.stop().await;
+    stop(server).await;
     assert!(count.load(SeqCst) >= 1);
     assert!(
         log.take()
@@ -396,7 +386,7 @@ async fn a_run_is_prolonged_and_cut_off_when_its_lease_is_lost() {
                 Ok(())
             }
         });
-        let server = Server::start(shared_app(&leases).with(tasks)).await;
+        let mut server = start(shared_app(&leases).with(tasks)).await;
         begun.notified().await;
         let start = Instant::now();
         match how {
@@ -407,7 +397,7 @@ async fn a_run_is_prolonged_and_cut_off_when_its_lease_is_lost() {
         ended.notified().await;
         let ran = start.elapsed().as_secs();
         assert!((earliest..=latest).contains(&ran), "{how}: {ran}");
-        drop(server.stop);
+        server.begin_to_stop();
     }
 }
 
@@ -417,62 +407,5 @@ struct Tell(Arc<Notify>);
 impl Drop for Tell {
     fn drop(&mut self) {
         self.0.notify_one();
-    }
-}
-
-mod log {
-    use std::fmt::{Debug, Write};
-    use std::sync::{Arc, Mutex};
-
-    use tracing::field::{Field, Visit};
-    use tracing::subscriber::DefaultGuard;
-    use tracing::{Event, Level, Metadata, Subscriber, span};
-
-    /// The lines at `WARN` and above of what runs on the test's thread.
-    #[derive(Clone, Default)]
-    pub(super) struct Log(Arc<Mutex<Vec<String>>>);
-
-    impl Log {
-        pub(super) fn listen() -> (Self, DefaultGuard) {
-            let log = Self::default();
-            let guard = tracing::subscriber::set_default(log.clone());
-            (log, guard)
-        }
-
-        pub(super) fn take(&self) -> Vec<String> {
-            std::mem::take(&mut *self.0.lock().unwrap())
-        }
-    }
-
-    struct Line(String);
-
-    impl Visit for Line {
-        fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-            write!(self.0, " {field}={value:?}").unwrap();
-        }
-    }
-
-    impl Subscriber for Log {
-        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-            metadata.target() == "duck" && *metadata.level() <= Level::WARN
-        }
-
-        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-            span::Id::from_u64(1)
-        }
-
-        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-        fn event(&self, event: &Event<'_>) {
-            let mut line = Line(event.metadata().level().to_string());
-            event.record(&mut line);
-            self.0.lock().unwrap().push(line.0);
-        }
-
-        fn enter(&self, _: &span::Id) {}
-
-        fn exit(&self, _: &span::Id) {}
     }
 }

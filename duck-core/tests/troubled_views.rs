@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 use duck::{App, Request, Result, Settings, path};
 use rustix::process::{Pid, Signal, kill_process};
 
+#[path = "own_program/mod.rs"]
+mod own_program;
+
 const IS_SITE: &str = "TROUBLED_SITE";
 
 fn main() -> ExitCode {
@@ -25,24 +28,7 @@ fn main() -> ExitCode {
             a_blocking_call_does_not_keep_a_site_from_stopping,
         ),
     ];
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    if arguments.iter().any(|argument| argument == "--ignored") {
-        return ExitCode::SUCCESS; // none is
-    }
-    let lists = arguments.iter().any(|argument| argument == "--list");
-    let wanted = arguments.first().filter(|first| !first.starts_with('-'));
-    for (name, test) in tests {
-        if wanted.is_some_and(|wanted| !name.contains(wanted.as_str())) {
-            continue;
-        }
-        if lists {
-            println!("{name}: test");
-        } else {
-            test();
-            println!("test {name} ... ok");
-        }
-    }
-    ExitCode::SUCCESS
+    own_program::run(&tests)
 }
 
 fn site() -> App {

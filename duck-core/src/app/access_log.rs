@@ -21,16 +21,13 @@ use super::stderr;
 use crate::error::Result;
 use crate::http::body::{Body, BoxError};
 use crate::http::request::Request;
-use crate::http::response::Response;
+use crate::http::response::{GONE_BEFORE_ANSWER, Response};
 
 /// Bytes of a path that a line has.
 const PATH: usize = 512;
 
 /// Bytes of a user's id, and of a method.
 const WORD: usize = 128;
-
-/// What nginx writes for a client that was gone before it had an answer. No response has it.
-const CLIENT_GONE: u16 = 499;
 
 thread_local! {
     static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -141,7 +138,7 @@ impl Entry {
             log: log.clone(),
             request: request.clone(),
             start: Instant::now(),
-            status: CLIENT_GONE,
+            status: GONE_BEFORE_ANSWER,
             bytes: 0,
         }
     }

@@ -52,6 +52,12 @@ pub(crate) struct Context {
 pub(crate) struct State(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
 
 impl State {
+    /// What is said where a site was not given what a view asks for.
+    pub(crate) fn missing<T>() -> String {
+        let name = std::any::type_name::<T>();
+        format!("no state of type `{name}`: add `.state(…)` to the app")
+    }
+
     pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
         self.0.insert(TypeId::of::<T>(), Box::new(value));
     }

@@ -1,9 +1,9 @@
 //! `/-/live` and `/-/ready`: what a load balancer asks a site.
 
-use http::StatusCode;
 use http::header::{self, HeaderValue};
 
 use crate::app::component::Component;
+use crate::app::ready_state::ReadyState;
 use crate::app::setup::Setup;
 use crate::error::Result;
 use crate::http::request::Request;
@@ -65,22 +65,13 @@ async fn live(_request: Request) -> Response {
 
 async fn ready(request: Request) -> Response {
     let context = request.context();
-    let stopping = context.stopping.has_begun();
-    let failed = context.readiness.failed().await;
-    let is_ready = !stopping && failed.is_empty();
-    let answer = match (context.debug, is_ready) {
-        (true, _) => {
-            json(&serde_json::json!({"ready": is_ready, "failed": *failed, "stopping": stopping}))
-        }
+    let state = ReadyState::of(context).await;
+    let answer = match (context.debug, state.is_ready()) {
+        (true, _) => json(&state.json()),
         (false, true) => text("ok\n"),
         (false, false) => text("not ready\n"),
     };
-    let status = if is_ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    fresh(answer.with_status(status))
+    fresh(answer.with_status(state.status()))
 }
 
 /// It says how the site is now.

@@ -1,5 +1,6 @@
 //! The settings of HTTPS: whose certificate, and who is sent to it.
 
+use crate::http::authority::is_address;
 use std::path::PathBuf;
 
 use crate::server::tls::{Certificate, CertificateError, Files};
@@ -22,10 +23,7 @@ pub(crate) struct Https {
 impl Https {
     /// `None` for a site whose HTTPS is another program's affair. The files are not read here: a command such as
     /// `ssl-gen` runs before they are there.
-    pub(crate) fn from_settings(
-        settings: &Settings,
-        is_address: fn(&str) -> bool,
-    ) -> Result<Option<Self>, SettingsError> {
+    pub(crate) fn from_settings(settings: &Settings) -> Result<Option<Self>, SettingsError> {
         let files = files(settings)?;
         let redirect: Option<String> = settings.get(REDIRECT)?;
         let redirect = redirect.filter(|address| !address.is_empty());
@@ -166,7 +164,7 @@ mod tests {
             ),
         ] {
             let settings = Settings::from_toml(wrong).unwrap();
-            let error = Https::from_settings(&settings, |text| !text.contains('/'));
+            let error = Https::from_settings(&settings);
             let error = error.err().unwrap().to_string();
             assert!(error.contains(right), "{wrong}: {error}");
         }
@@ -176,7 +174,7 @@ mod tests {
     fn an_empty_redirect_address_is_none() {
         let text = "TLS_CERT = 'c'\nTLS_KEY = 'k'\nHTTP_REDIRECT_ADDRESS = ''";
         let settings = Settings::from_toml(text).unwrap();
-        let https = Https::from_settings(&settings, |_| true).unwrap().unwrap();
+        let https = Https::from_settings(&settings).unwrap().unwrap();
         assert_eq!(https.redirect, None);
     }
 }

@@ -6,7 +6,6 @@ use http::{HeaderValue, StatusCode, header};
 
 use crate::app::context::Context;
 use crate::app::route_table::RouteTable;
-use crate::app::serving::Serving;
 use crate::app::setup::Hooks;
 use crate::app::site::{Inner, Site};
 use crate::error::{Error, Result};
@@ -14,7 +13,6 @@ use crate::http::authority::default_port;
 use crate::http::redirect::redirect_external;
 use crate::http::request::Request;
 use crate::http::response::Response;
-use crate::middleware::allowed_hosts::AllowedHosts;
 use crate::middleware::{ErasedMiddleware, Middleware, Next};
 use crate::routing::router::Router;
 use crate::routing::urls::path;
@@ -27,7 +25,6 @@ const SHARE: usize = 8;
 /// hosts that `site` does, has its limits and deadlines, and trusts no proxy.
 pub(crate) fn site(site: &Site, port: u16) -> Result<Site> {
     let of = &site.0.context;
-    let address = Serving::from_settings(&of.settings)?.address;
     let mut limits = of.limits.clone();
     limits.max_connections = (descriptors::fit(limits.max_connections) / SHARE).max(SHARE);
     let layers: [Arc<dyn ErasedMiddleware>; 1] = [Arc::new(ToHttps { port })];
@@ -43,7 +40,7 @@ pub(crate) fn site(site: &Site, port: u16) -> Result<Site> {
     table.routes.put_into(&mut router, &layers)?;
     let context = Context {
         limits,
-        hosts: AllowedHosts::from_settings(&of.settings, of.debug, &address)?,
+        hosts: of.hosts.clone(),
         ..Context::default()
     };
     Ok(Site(Arc::new(Inner {

@@ -1,6 +1,5 @@
 //! How the processes of a site agree on which of them does something: the port, which storages implement.
 
-use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -67,13 +66,5 @@ impl LeaseSlot {
     )]
     pub(crate) fn get(&self) -> Option<&Arc<dyn Leases>> {
         self.0.get()
-    }
-}
-
-impl fmt::Debug for LeaseSlot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("LeaseSlot")
-            .field(&self.0.get().is_some())
-            .finish()
     }
 }

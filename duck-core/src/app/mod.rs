@@ -25,6 +25,7 @@ mod log_output;
 mod log_queue;
 mod log_text;
 pub(crate) mod readiness;
+pub(crate) mod ready_state;
 mod reload;
 mod route_table;
 mod run;

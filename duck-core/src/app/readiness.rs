@@ -1,6 +1,5 @@
 //! Whether a site can do its work: what its parts look at when a load balancer asks.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -119,20 +118,12 @@ async fn look(checks: &[ReadyCheck], before: &[String]) -> Failed {
 /// Why a check fails.
 async fn answer(check: &ReadyCheck) -> Option<String> {
     let start = Instant::now();
-    match timeout(DEADLINE, (check.run)()).await {
-        // One that blocks its thread keeps the timer from being looked at.
-        Ok(_) if start.elapsed() > DEADLINE => Some(format!("no answer within {DEADLINE:?}")),
-        Ok(answer) => {
-            let error = answer.err()?;
-            let place = error.place().map(|place| format!(" ({place})"));
-            Some(error.chain() + &place.unwrap_or_default())
-        }
-        Err(_) => Some(format!("no answer within {DEADLINE:?}")),
-    }
-}
-
-impl fmt::Debug for Readiness {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Readiness").finish_non_exhaustive()
-    }
+    let answer = timeout(DEADLINE, (check.run)()).await.ok();
+    // One that blocks its thread keeps the timer from being looked at.
+    let Some(answer) = answer.filter(|_| start.elapsed() <= DEADLINE) else {
+        return Some(format!("no answer within {DEADLINE:?}"));
+    };
+    let error = answer.err()?;
+    let place = error.place().map(|place| format!(" ({place})"));
+    Some(error.chain() + &place.unwrap_or_default())
 }

@@ -1,5 +1,6 @@
 //! Where a site listens, and with how many threads it answers.
 
+use crate::http::authority::is_address;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -53,7 +54,7 @@ impl Serving {
         own.mode(settings)?;
         #[cfg(feature = "tls")]
         {
-            own.https = Https::from_settings(settings, is_address)?;
+            own.https = Https::from_settings(settings)?;
         }
         #[cfg(not(feature = "tls"))]
         refuse_https(settings)?;
@@ -103,22 +104,6 @@ fn check_path(settings: &Settings, path: &Path) -> Result<(), SettingsError> {
         return Err(settings.error("ADDRESS", right));
     }
     Ok(())
-}
-
-/// A host (a name, an IPv4 address, or an IPv6 address in brackets) and a port.
-pub(crate) fn is_address(text: &str) -> bool {
-    let Some((host, port)) = text.rsplit_once(':') else {
-        return false;
-    };
-    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    let inside = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
-    let is_host = inside.map_or_else(
-        || !host.is_empty() && host.bytes().all(is_name),
-        |address| address.parse::<std::net::Ipv6Addr>().is_ok(),
-    );
-    is_host && port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use http::StatusCode;
 use http::header::{self, HeaderValue};
+use http::{Method, StatusCode, Uri};
 
 use crate::app::access_log::{AccessLog, Entry};
 use crate::app::context::Context;
@@ -14,7 +14,10 @@ use crate::http::body::Body;
 use crate::http::proxies::Connection;
 use crate::http::request::Request;
 use crate::http::response::{self, Response};
+use crate::http::vary::vary_by;
 use crate::middleware::allowed_hosts::AllowedHosts;
+#[cfg(feature = "tower")]
+use crate::middleware::security_headers::SecurityHeaders;
 use crate::pages::error_page;
 use crate::routing::endpoint::Route;
 use crate::routing::hosts::Hosts;
@@ -87,18 +90,12 @@ impl Site {
         connection: Connection,
     ) -> Response {
         let (method, uri) = (request.method().clone(), request.uri().clone());
-        let Context {
-            proxies,
-            security_headers,
-            ..
-        } = &*self.0.context;
-        let is_secure =
-            security_headers.is_some() && proxies.is_secure(connection, request.headers());
+        let context = &self.0.context;
+        let headers = context.security_headers.as_ref();
+        let is_secure = headers.is_some_and(SecurityHeaders::depend_on_scheme)
+            && context.proxies.is_secure(connection, request.headers());
         let mut response = around.respond(self.0.clone(), request, connection).await;
-        if let Some(headers) = security_headers {
-            headers.add(&mut response, || is_secure);
-        }
-        framing::settle(&mut response, &method, &uri, &self.0.context.floods);
+        leave(context, &mut response, &method, &uri, || is_secure);
         response
     }
 
@@ -154,11 +151,13 @@ impl Site {
         let mut response = response::text(text)
             .with_status(StatusCode::BAD_REQUEST)
             .with(header::CONNECTION, close);
-        if let Some(headers) = &self.0.context.security_headers {
-            headers.add(&mut response, || request.is_secure());
-        }
-        let floods = &self.0.context.floods;
-        framing::settle(&mut response, request.method(), request.uri(), floods);
+        leave(
+            &self.0.context,
+            &mut response,
+            request.method(),
+            request.uri(),
+            || request.is_secure(),
+        );
         TakenIn::Refused(match entry {
             Some(entry) => entry.finish(response),
             None => response,
@@ -299,19 +298,17 @@ impl Arrived<'_> {
             None => route.start(statuses).run(request.clone()).await,
         };
         let mut response = finish(&request, response).await;
-        if let Some(headers) = &request.context().security_headers {
-            if let Some(nonce) = request.nonce_if_made() {
-                headers.add_nonce(&nonce, &mut response);
-            }
-            if is_outermost {
-                headers.add(&mut response, || request.is_secure());
-            }
+        let context = request.context();
+        if let Some(headers) = &context.security_headers
+            && let Some(nonce) = request.nonce_if_made()
+        {
+            headers.add_nonce(&nonce, &mut response);
         }
         if is_outermost {
-            let floods = &request.context().floods;
-            framing::settle(&mut response, request.method(), request.uri(), floods);
+            let (method, uri) = (request.method(), request.uri());
+            leave(context, &mut response, method, uri, || request.is_secure());
         }
-        if let Some(name) = &request.context().request_id_header
+        if let Some(name) = &context.request_id_header
             && let Ok(id) = HeaderValue::from_str(request.id())
         {
             response.headers_mut().insert(name, id);
@@ -323,6 +320,20 @@ impl Arrived<'_> {
     }
 }
 
+/// What every response gets last, whatever answered.
+fn leave(
+    context: &Context,
+    response: &mut Response,
+    method: &Method,
+    uri: &Uri,
+    is_secure: impl FnOnce() -> bool,
+) {
+    if let Some(headers) = &context.security_headers {
+        headers.add(response, is_secure);
+    }
+    framing::settle(response, method, uri, &context.floods);
+}
+
 /// Writes an error into the log, and gives it its page where it has none yet.
 async fn finish(request: &Request, response: Response) -> Response {
     if response.error().is_none() {
@@ -332,8 +343,7 @@ async fn finish(request: &Request, response: Response) -> Response {
     // On the heap: a page that did not fail has no room for this.
     let mut response = Box::pin(error_page::error_page(request, response)).await;
     // Behind what the middleware said: its form depends on this too, as a 404 may be kept by caches.
-    let headers = response.headers_mut();
-    headers.append(header::VARY, const { HeaderValue::from_static("Accept") });
+    vary_by(response.headers_mut(), "Accept");
     response
 }
 

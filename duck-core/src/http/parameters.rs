@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use http::HeaderValue;
+
 /// How a text in quotes is written.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Quoting {
@@ -138,6 +140,12 @@ fn unquote_percent(text: &str) -> Option<Read<'_>> {
         }
     }
     Some((value, &text[end + 1..]))
+}
+
+/// Whether a list of words has this one.
+pub(crate) fn has_word(list: &HeaderValue, word: &str) -> bool {
+    let mut words = list.as_bytes().split(|byte| *byte == b',');
+    words.any(|found| found.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
 }
 
 #[cfg(test)]

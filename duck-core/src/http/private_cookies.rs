@@ -4,7 +4,6 @@
 //! of one cookie to another; and it would bring second versions of the crates that sessions are sealed with.
 
 use std::fmt;
-use std::sync::Arc;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
@@ -195,7 +194,7 @@ impl Response {
 }
 
 /// The keys of a site: the one to write with, then those that are still good for reading.
-struct Ring(Arc<[Keys]>);
+struct Ring(Vec<Keys>);
 
 /// What is derived from one `SECRET_KEY`.
 struct Keys {

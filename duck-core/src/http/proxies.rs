@@ -170,14 +170,10 @@ impl Proxies {
     }
 
     fn follow<'a>(&self, connection: Connection, headers: &'a HeaderMap) -> Option<Hop<'a>> {
-        if self.trusted.is_empty() {
+        if !self.is_trusted(connection) {
             return None;
         }
-        let peer = match connection.peer {
-            Some(peer) => Some(peer.ip().to_canonical()),
-            None if self.trusts_unix() => None,
-            None => return None,
-        };
+        let peer = connection.peer.map(|peer| peer.ip().to_canonical());
         let is_x = |name: &HeaderName| name.as_str().starts_with("x-forwarded-");
         match self.headers {
             Written::Either if !headers.keys().any(is_x) => self.back(peer, forwarded(headers)),

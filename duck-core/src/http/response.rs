@@ -13,6 +13,9 @@ use crate::error::statuses::Statuses;
 use crate::http::body::{Body, BoxError};
 use crate::http::request_error::RequestError;
 
+/// What nginx writes for a client that was gone before it had an answer. No response has it.
+pub(crate) const GONE_BEFORE_ANSWER: u16 = 499;
+
 /// The answer to a request: a status, headers and a body.
 ///
 /// Views mostly make one with [`html`], [`text`], [`json`] or [`redirect`](crate::redirect()) and

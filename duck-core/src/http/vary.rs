@@ -2,18 +2,14 @@
 
 use http::header::{self, HeaderMap, HeaderValue};
 
+use crate::http::parameters::has_word;
+
 /// Adds a name to `Vary`, unless it stands there.
 pub(crate) fn vary_by(headers: &mut HeaderMap, name: &'static str) {
     let is_named = |value: &HeaderValue| has_word(value, name) || has_word(value, "*");
     if !headers.get_all(header::VARY).iter().any(is_named) {
         headers.append(header::VARY, HeaderValue::from_static(name));
     }
-}
-
-/// Whether a list of words has this one.
-pub(crate) fn has_word(list: &HeaderValue, word: &str) -> bool {
-    let mut words = list.as_bytes().split(|byte| *byte == b',');
-    words.any(|found| found.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
 }
 
 #[cfg(test)]

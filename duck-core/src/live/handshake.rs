@@ -7,6 +7,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::socket_limits::SocketLimits;
 use super::upgrade::{Accepted, Start, Upgrade};
+use crate::http::parameters::has_word;
 use crate::http::request::Request;
 use crate::http::request_error::RequestError;
 use crate::http::response::Response;
@@ -57,8 +58,8 @@ fn read(request: &Request) -> Result<HeaderValue, RequestError> {
     if request.version() != Version::HTTP_11 || *request.method() != Method::GET {
         return required("a WebSocket is opened with GET over HTTP/1.1");
     }
-    if !names(request, &header::UPGRADE, b"websocket")
-        || !names(request, &header::CONNECTION, b"upgrade")
+    if !names(request, &header::UPGRADE, "websocket")
+        || !names(request, &header::CONNECTION, "upgrade")
     {
         return required(
             "this is the address of a WebSocket: a script opens it with `new WebSocket(…)`",
@@ -94,9 +95,7 @@ fn only<'a>(request: &'a Request, name: &HeaderName) -> Option<&'a HeaderValue> 
 }
 
 /// Whether a list of tokens has this one.
-fn names(request: &Request, name: &HeaderName, token: &[u8]) -> bool {
-    let values = request.headers().get_all(name).into_iter();
-    values
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-        .any(|named| named.trim_ascii().eq_ignore_ascii_case(token))
+fn names(request: &Request, name: &HeaderName, token: &str) -> bool {
+    let mut values = request.headers().get_all(name).into_iter();
+    values.any(|value| has_word(value, token))
 }

@@ -20,6 +20,7 @@ use tokio::time::{interval, sleep, timeout};
 
 use super::process;
 use crate::app::context::Context;
+use crate::app::ready_state::ReadyState;
 use crate::middleware::allowed_hosts::AllowedHosts;
 use crate::server::traffic::Traffic;
 
@@ -120,14 +121,10 @@ impl Inner {
         }
         match request.uri().path() {
             "/metrics" => plain(StatusCode::OK, self.metrics()),
-            "/-/live" => json(true, &serde_json::json!({"live": true})),
+            "/-/live" => json(StatusCode::OK, &serde_json::json!({"live": true})),
             "/-/ready" => {
-                let stopping = self.context.stopping.has_begun();
-                let failed = self.context.readiness.failed().await;
-                let is_ready = !stopping && failed.is_empty();
-                let answer =
-                    serde_json::json!({"ready": is_ready, "failed": *failed, "stopping": stopping});
-                json(is_ready, &answer)
+                let state = ReadyState::of(&self.context).await;
+                json(state.status(), &state.json())
             }
             _ => plain(
                 StatusCode::NOT_FOUND,
@@ -149,8 +146,7 @@ impl Inner {
         let traffic = Traffic::now();
         ::metrics::counter!("duck_received_bytes_total").absolute(traffic.received);
         ::metrics::counter!("duck_sent_bytes_total").absolute(traffic.sent);
-        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-        ::metrics::gauge!("duck_connections").set(traffic.open as f64);
+        ::metrics::gauge!("duck_connections").set(process::float(traffic.open));
         process::look();
         self.handle.render()
     }
@@ -160,12 +156,7 @@ fn plain(status: StatusCode, text: String) -> Response<Full<hyper::body::Bytes>>
     answer(status, "text/plain; version=0.0.4; charset=utf-8", text)
 }
 
-fn json(is_well: bool, value: &serde_json::Value) -> Response<Full<hyper::body::Bytes>> {
-    let status = if is_well {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+fn json(status: StatusCode, value: &serde_json::Value) -> Response<Full<hyper::body::Bytes>> {
     answer(status, "application/json", format!("{value}\n"))
 }
 

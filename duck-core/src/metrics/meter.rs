@@ -1,5 +1,6 @@
 //! The counts of one route. Each of them is looked up by its labels once.
 
+use crate::http::response::GONE_BEFORE_ANSWER;
 use std::fmt;
 use std::sync::{OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -22,9 +23,6 @@ const METHODS: [Method; 9] = [
 
 /// All others together.
 const OTHER: usize = METHODS.len();
-
-/// What nginx logs for a client that has left before its answer.
-const CLIENT_LEFT: u16 = 499;
 
 /// Of a route: by its methods, and by what became of requests. A view gives few statuses.
 #[derive(Default)]
@@ -50,7 +48,7 @@ impl Meter {
     }
 
     pub(super) fn left(&self, route: Option<&str>, method: &Method) {
-        self.count(route, place(method), CLIENT_LEFT);
+        self.count(route, place(method), GONE_BEFORE_ANSWER);
     }
 
     fn count(&self, route: Option<&str>, method: usize, status: u16) {

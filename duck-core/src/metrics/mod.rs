@@ -7,6 +7,7 @@ pub(crate) mod meter;
 mod process;
 mod requests;
 
+use crate::http::authority::is_address;
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,7 +19,6 @@ use tokio::time::sleep;
 use self::listener::Listener;
 use self::requests::Count;
 use crate::app::component::Component;
-use crate::app::serving::is_address;
 use crate::app::setup::Setup;
 use crate::error::{Error, Result};
 use crate::settings::{Settings, SettingsError};

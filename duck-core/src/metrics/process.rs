@@ -35,7 +35,7 @@ fn read(stat: &str) -> Option<(f64, f64)> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-fn float(number: u64) -> f64 {
+pub(super) fn float(number: u64) -> f64 {
     number as f64
 }
 

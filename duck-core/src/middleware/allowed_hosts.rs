@@ -17,14 +17,14 @@ pub(crate) const OF_TESTS: &str = "testserver";
 /// `ALLOWED_HOSTS`: the hosts that a visitor may name. Without this, a page could be made to link to whatever
 /// a client writes into `Host`; and a page of another site whose name leads to this machine (DNS rebinding)
 /// could read what a site in development shows.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct AllowedHosts {
     /// `None`: any that can be a host.
     list: Option<Vec<Allowed>>,
     debug: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Allowed {
     Any,
     /// A name or an IPv4 address, in lower case.

@@ -79,8 +79,6 @@ impl Component for Cors {
 struct Rules {
     /// `None` is any.
     origins: Option<Vec<Trusted>>,
-    /// As they were written.
-    names: Vec<String>,
     credentials: bool,
     methods: HeaderValue,
     headers: HeaderValue,
@@ -100,7 +98,6 @@ impl Rules {
         let exposed = list(settings, EXPOSED, exposed)?;
         Ok(Self {
             origins: origins(settings, &names, credentials)?,
-            names,
             credentials,
             methods: list(settings, METHODS, &methods)?,
             headers: list(settings, HEADERS, &headers)?,
@@ -117,8 +114,8 @@ impl Rules {
             let one = name.replace("*.", "a.");
             Origin::parse(&one).is_some_and(|origin| trusted.trusts(origin))
         };
-        let names = self
-            .names
+        let names: Vec<String> = settings.get(ORIGINS)?.unwrap_or_default();
+        let names = names
             .iter()
             .filter(|name| self.credentials && !is_trusted(name));
         let note = |name: &String| {
@@ -210,11 +207,7 @@ fn origins(
         }
         return Ok(None);
     }
-    let origin = |name: &String| {
-        let parsed = Trusted::parse(name);
-        parsed.map_err(|right| settings.error(ORIGINS, format_args!("{name:?} {right}")))
-    };
-    names.iter().map(origin).collect::<Result<_, _>>().map(Some)
+    Trusted::list(settings, ORIGINS, names).map(Some)
 }
 
 /// A list of methods or headers as one value.

@@ -53,13 +53,9 @@ enum Header<'a> {
 impl CrossSite {
     pub(crate) fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
         let origins: Vec<String> = settings.get(TRUSTED)?.unwrap_or_default();
-        let trusted = origins.iter().map(|origin| {
-            Trusted::parse(origin)
-                .map_err(|right| settings.error(TRUSTED, format_args!("{origin:?} {right}")))
-        });
         Ok(Self {
             tokens: settings.get(TOKENS)?.unwrap_or(false),
-            trusted: trusted.collect::<Result<_, _>>()?,
+            trusted: Trusted::list(settings, TRUSTED, &origins)?,
         })
     }
 
@@ -128,8 +124,21 @@ impl Here<'_> {
 }
 
 impl Trusted {
+    /// The origins that a setting names.
+    pub(super) fn list(
+        settings: &Settings,
+        key: &'static str,
+        names: &[String],
+    ) -> Result<Vec<Self>, SettingsError> {
+        let read = |name: &String| {
+            let right = |right| settings.error(key, format_args!("{name:?} {right}"));
+            Self::parse(name).map_err(right)
+        };
+        names.iter().map(read).collect()
+    }
+
     /// The error says what would be right.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, String> {
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(match text.trim_start_matches("*.") {
                 host if is_name(host) => format!("has no scheme; write \"https://{text}\""),

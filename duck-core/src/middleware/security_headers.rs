@@ -79,6 +79,12 @@ impl SecurityHeaders {
         }
     }
 
+    /// Whether some are for visitors who came by HTTPS alone.
+    #[cfg(feature = "tower")]
+    pub(crate) fn depend_on_scheme(&self) -> bool {
+        self.transport.is_some()
+    }
+
     /// Adds the headers to a response on its way out.
     pub(crate) fn add(&self, response: &mut Response, is_secure: impl FnOnce() -> bool) {
         if !says_anything(response) {

@@ -10,6 +10,7 @@ use crate::app::floods::Floods;
 use crate::app::log_kind::Kind;
 use crate::error::printable::Quoted;
 use crate::http::body::Body;
+use crate::http::parameters::has_word;
 use crate::http::response::{Response, text};
 use crate::server::sending::Sending;
 
@@ -98,7 +99,7 @@ fn is_the_servers(name: &HeaderName) -> bool {
 }
 
 /// 204, 205 and 304: RFC 9110, 15.3.5, 15.3.6 and 15.4.5.
-fn has_no_content(status: StatusCode) -> bool {
+pub(crate) fn has_no_content(status: StatusCode) -> bool {
     matches!(
         status,
         StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
@@ -114,6 +115,7 @@ fn is_nothing(body: &Body) -> bool {
 fn leave_the_connection_alone(response: &mut Response, warn: impl Fn(&'static str)) {
     let upgrades = response.status() == StatusCode::UPGRADE_REQUIRED;
     let headers = response.headers_mut();
+    let says_close = |value: &HeaderValue| has_word(value, "close");
     let closes = headers.get_all(header::CONNECTION).iter().any(says_close);
     let codings = headers.get_all(header::TRANSFER_ENCODING);
     if codings
@@ -139,11 +141,6 @@ fn leave_the_connection_alone(response: &mut Response, warn: impl Fn(&'static st
     if closes {
         headers.append(header::CONNECTION, HeaderValue::from_static("close"));
     }
-}
-
-fn says_close(value: &HeaderValue) -> bool {
-    let mut options = value.as_bytes().split(|byte| *byte == b',');
-    options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
 }
 
 /// Sees to it that `Content-Length` is the body's length, or that of the body that `HEAD` leaves out

@@ -61,20 +61,15 @@ fn refuse(text: &str) -> ExitCode {
 async fn run(plan: &Plan, context: &Arc<Context>) -> Result<ExitCode> {
     let runner = Runner::new(plan, context);
     let turn = now().as_secs();
-    match plan.leases.get() {
-        None => runner.run_here(turn).await?,
-        Some(leases) if runner.claim(&**leases, turn).await? => {
-            runner.run_claimed(&**leases, turn).await?;
-        }
-        Some(_) => {
-            let text = format!(
-                "error: the task {:?} runs in another process, or has run this second\n",
-                plan.name
-            );
-            stderr::write(text.as_bytes());
-            return Ok(ExitCode::FAILURE);
-        }
-    }
+    let Some(done) = runner.run_if_granted(turn).await? else {
+        let text = format!(
+            "error: the task {:?} runs in another process, or has run this second\n",
+            plan.name
+        );
+        stderr::write(text.as_bytes());
+        return Ok(ExitCode::FAILURE);
+    };
+    done?;
     Ok(ExitCode::SUCCESS)
 }
 

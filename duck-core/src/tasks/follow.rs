@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::plan::{Plan, now};
-use super::run::{Outcome, Runner};
+use super::run::Runner;
 use super::schedule::Schedule;
 use super::turns::Turns;
 use crate::app::context::Context;
@@ -28,8 +28,8 @@ pub(super) async fn follow(plan: Arc<Plan>, context: Arc<Context>) {
         let Some(turn) = turn else {
             return;
         };
-        let outcome = runner.run_turn(turn).await;
-        let is_late = turns.pass_over() && !matches!(outcome, Outcome::Elsewhere);
+        let has_run = runner.run_turn(turn).await;
+        let is_late = turns.pass_over() && has_run;
         if is_late && !was_late {
             tracing::warn!(target: "duck", task = plan.name, schedule = %plan.schedule,
                 "a task takes longer than the time between its turns: some are passed over");

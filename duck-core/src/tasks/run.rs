@@ -17,21 +17,12 @@ use crate::error::{Error, Result};
 use crate::middleware::caught;
 
 /// How long a process that died keeps the others from running a task.
-pub(super) const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_secs(60);
 
 /// How often it is prolonged while the task runs.
 const PROLONG: Duration = Duration::from_secs(15);
 
 const FAILED: &str = "a task failed";
-
-/// What became of a turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Done,
-    Failed,
-    /// Another process runs it, or has run it, or none can know who does.
-    Elsewhere,
-}
 
 /// Runs a task in this process.
 pub(super) struct Runner<'a> {
@@ -49,29 +40,32 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Runs a turn, unless another process does. What fails is in the log.
-    pub(super) async fn run_turn(&self, turn: u64) -> Outcome {
-        let Some(leases) = self.plan.leases.get() else {
-            return outcome(&self.run_here(turn).await);
-        };
-        match self.claim(&**leases, turn).await {
-            Ok(true) => outcome(&self.run_claimed(&**leases, turn).await),
-            Ok(false) => {
+    /// Runs a turn, and says whether it did: another process may have it. What fails is in the log.
+    pub(super) async fn run_turn(&self, turn: u64) -> bool {
+        match self.run_if_granted(turn).await {
+            Ok(Some(_)) => true,
+            Ok(None) => {
                 tracing::debug!(target: "duck", task = self.plan.name, turn, "another process has this turn");
-                Outcome::Elsewhere
+                false
             }
             Err(error) => {
                 let cause = Quoted::cause(error.chain());
                 tracing::warn!(target: "duck", task = self.plan.name, %cause,
                     "a task does not run this time: it cannot be known whether another process does");
-                Outcome::Elsewhere
+                false
             }
         }
     }
 
-    /// Asks for a turn.
-    pub(super) async fn claim(&self, leases: &dyn Leases, turn: u64) -> Result<bool> {
-        leases.acquire(self.claims(turn, LEASE)).await
+    /// Runs a turn and says what came of it; `None` where another process runs it, or has run it.
+    pub(super) async fn run_if_granted(&self, turn: u64) -> Result<Option<Result<()>>> {
+        let Some(leases) = self.plan.leases.get() else {
+            return Ok(Some(self.run_here(turn).await));
+        };
+        if !leases.acquire(self.claims(turn, LEASE)).await? {
+            return Ok(None);
+        }
+        Ok(Some(self.run_claimed(&**leases, turn).await))
     }
 
     fn claims(&self, turn: u64, time: Duration) -> Claim<'_> {
@@ -79,7 +73,7 @@ impl<'a> Runner<'a> {
     }
 
     /// Runs a turn that was granted to this process, for as long as it is.
-    pub(super) async fn run_claimed(&self, leases: &dyn Leases, turn: u64) -> Result<()> {
+    async fn run_claimed(&self, leases: &dyn Leases, turn: u64) -> Result<()> {
         let granted = Instant::now();
         let lost = {
             let mut run = pin!(self.run_here(turn));
@@ -153,13 +147,6 @@ impl<'a> Runner<'a> {
             let place = error.place().map(tracing::field::display);
             tracing::error!(target: "duck", task, %cause, place, "{FAILED}");
         }
-    }
-}
-
-fn outcome(done: &Result<()>) -> Outcome {
-    match done {
-        Ok(()) => Outcome::Done,
-        Err(_) => Outcome::Failed,
     }
 }
 

@@ -1,4 +1,4 @@
-use std::any::type_name;
+use crate::app::context::State;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -50,10 +50,7 @@ impl Task {
         // `ok_or_else` would name this line rather than the caller's.
         match self.context.state.get() {
             Some(value) => Ok(value),
-            None => Err(Error::internal(format!(
-                "no state of type `{}`: add `.state(…)` to the app",
-                type_name::<T>()
-            ))),
+            None => Err(Error::internal(State::missing::<T>())),
         }
     }
 

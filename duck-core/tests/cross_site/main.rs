@@ -1,6 +1,8 @@
 //! Requests that pages of other sites have a visitor's browser make.
 
 #[cfg(feature = "tower")]
+#[path = "../chromium/mod.rs"]
+mod browser;
 mod chromium;
 
 use std::net::SocketAddr;

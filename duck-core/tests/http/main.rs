@@ -1,5 +1,6 @@
 //! The server, as a client sees it that speaks to it through a socket.
 
+mod behind_nginx;
 mod breaking_off;
 mod curl;
 mod deadlines;
@@ -13,8 +14,13 @@ mod hosts;
 mod http2;
 mod limits;
 mod log;
+#[path = "../nginx/mod.rs"]
 mod nginx;
+#[path = "../program/mod.rs"]
+mod program;
 mod protocol;
+#[path = "../running/mod.rs"]
+mod running;
 mod slow_http2;
 mod smuggling;
 mod stopping;

@@ -4,19 +4,16 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use duck::Bytes;
 use duck::http::{RequestError, stream};
 use duck::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, oneshot};
-use tokio::task::JoinHandle;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
-/// Longer than anything here may take.
-const PATIENCE: Duration = Duration::from_secs(45);
+use crate::running::{PATIENCE, Running};
 
 /// What the views of a test server have in common with the test.
 #[derive(Clone, Default)]
@@ -41,8 +38,7 @@ impl Shared {
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) shared: Shared,
-    stop: Option<oneshot::Sender<()>>,
-    task: JoinHandle<()>,
+    running: Running,
 }
 
 impl Server {
@@ -62,16 +58,10 @@ impl Server {
         let site = app.start().await.expect("a site");
         let listener = listen().await;
         let address = listener.local_addr().expect("an address");
-        let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(duck::server::serve(listener, site, async {
-            // Dropping the sender stops the server too.
-            let _ = stopped.await;
-        }));
         Self {
             address,
             shared,
-            stop: Some(stop),
-            task,
+            running: Running::start(listener, site),
         }
     }
 
@@ -90,16 +80,12 @@ impl Server {
     }
 
     pub(crate) fn begin_to_stop(&mut self) {
-        self.stop.take();
+        self.running.begin_to_stop();
     }
 
     /// Waits until it has stopped.
     pub(crate) async fn stopped(self) {
-        drop(self.stop);
-        timeout(PATIENCE, self.task)
-            .await
-            .expect("the server stops")
-            .expect("without a panic");
+        self.running.stopped().await;
     }
 }
 

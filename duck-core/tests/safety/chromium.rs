@@ -1,8 +1,6 @@
 //! The default policy in a real browser: what of a page runs, and what does not.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,6 +8,8 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use super::*;
+use crate::browser::{Browser, chromium};
+use crate::running::Running;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -58,25 +58,9 @@ async fn done(request: Request) -> Result<Response> {
     Ok(text(""))
 }
 
-/// A browser that shows a page until this is dropped.
-struct Browser(Child);
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        self.0.kill().expect("it runs");
-        self.0.wait().expect("it ends");
-    }
-}
-
 /// What of the page runs in Chromium; `None` where there is none.
 async fn runs(settings: Settings) -> Option<BTreeSet<String>> {
-    let chromium = Path::new("/usr/bin/chromium");
-    if !chromium.exists() {
-        let ci = std::env::var("CI");
-        assert_ne!(ci.as_deref(), Ok("true"), "CI has to have Chromium");
-        eprintln!("SKIPPED: there is no Chromium on this machine");
-        return None;
-    }
+    let chromium = chromium()?;
     let seen = Seen::default();
     let app = App::new(settings).state(seen.clone()).urls([
         path("/", page),
@@ -87,22 +71,12 @@ async fn runs(settings: Settings) -> Option<BTreeSet<String>> {
     let site = app.start().await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let server = tokio::spawn(duck::server::serve(listener, site, std::future::pending()));
-    let profile = tempfile::tempdir().unwrap();
-    let mut command = Command::new(chromium);
-    command
-        .args(["--headless", "--no-sandbox", "--disable-gpu"])
-        .args(["--disable-quic", "--no-first-run", "--disable-sync"])
-        .args([
-            "--disable-background-networking",
-            "--disable-component-update",
-        ])
-        .arg(format!("--user-data-dir={}", profile.path().display()))
-        .arg(format!("http://127.0.0.1:{port}/"));
-    let browser = Browser(command.stderr(Stdio::null()).spawn().unwrap());
+    let mut running = Running::start(listener, site);
+    let browser = Browser::show(chromium, &format!("http://127.0.0.1:{port}/"));
     let shown = tokio::time::timeout(PATIENCE, seen.done.notified()).await;
     drop(browser);
-    server.abort();
+    running.begin_to_stop();
+    running.stopped().await;
     assert!(shown.is_ok(), "the page's own script has not run");
     let ran = seen.ran.lock().unwrap().clone();
     Some(ran)

@@ -2,12 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+#[path = "../chromium/mod.rs"]
+mod browser;
 mod chromium;
 #[cfg(feature = "compression")]
 mod compression;
 mod cors;
 #[cfg(feature = "private-cookies")]
 mod private_cookies;
+#[path = "../running/mod.rs"]
+mod running;
 mod security_headers;
 
 use duck::prelude::*;

@@ -10,7 +10,8 @@ use tokio_rustls::rustls::{HandshakeKind, version};
 
 use crate::client::{ask, connect, open, trusting};
 use crate::curl::run;
-use crate::server::{PATIENCE, Server, make, make_until, write};
+use crate::running::PATIENCE;
+use crate::server::{Server, make, make_until, write};
 
 /// Whether new connections get the certificate that is in this client's file.
 async fn shows(server: &Server, der: &CertificateDer<'static>) -> bool {

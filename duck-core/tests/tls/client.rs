@@ -13,7 +13,8 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 
-use crate::server::{PATIENCE, Server};
+use crate::running::PATIENCE;
+use crate::server::Server;
 
 /// One that trusts what is in the server's file now.
 pub(crate) fn trusting(

@@ -1,8 +1,6 @@
 //! The real curl and the real openssl.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
-
+use crate::program;
 use crate::server::{LARGE, Server};
 
 /// What a program wrote to its standard output and its standard error; `None` where it is not installed.
@@ -11,34 +9,9 @@ pub(crate) async fn run(
     options: &[&str],
     input: Vec<u8>,
 ) -> Option<(String, String)> {
-    let mut command = Command::new(program);
-    command.args(options);
-    let run = tokio::task::spawn_blocking(move || {
-        let pipe = Stdio::piped;
-        let mut process = command
-            .stdin(pipe())
-            .stdout(pipe())
-            .stderr(pipe())
-            .spawn()?;
-        let mut stdin = process.stdin.take().expect("a pipe");
-        let writer = std::thread::spawn(move || stdin.write_all(&input));
-        let output = process.wait_with_output();
-        // It may have read no more than it needed.
-        let _ = writer.join().expect("no panic");
-        output
-    });
-    match run.await.expect("no panic") {
-        Ok(output) => Some((
-            String::from_utf8_lossy(&output.stdout).into_owned(),
-            String::from_utf8_lossy(&output.stderr).into_owned(),
-        )),
-        Err(error) => {
-            let is_ci = std::env::var("CI").as_deref() == Ok("true");
-            assert!(!is_ci, "CI has to have {program}: {error}");
-            eprintln!("SKIPPED: there is no {program} on this machine: {error}");
-            None
-        }
-    }
+    let output = program::run(program, options, input).await?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Some((text(&output.stdout), text(&output.stderr)))
 }
 
 /// Asks with curl, which checks the certificate.

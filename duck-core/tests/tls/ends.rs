@@ -20,13 +20,13 @@ async fn a_client_that_has_closed_its_side_is_answered() {
         if is_closed_first {
             stream.shutdown().await.unwrap();
         }
-        server.running.shared.begun.notified().await;
+        server.site.shared.begun.notified().await;
         if !is_closed_first {
             stream.shutdown().await.unwrap();
         }
         // Another request after it: the server has had time to see the end of the first.
         ask(&mut open(&server).await, "/", "home").await;
-        server.running.shared.go.notify_one();
+        server.site.shared.go.notify_one();
         read_until(&mut stream, "at last").await;
         let mut rest = Vec::new();
         stream.read_to_end(&mut rest).await.expect("close_notify");
@@ -39,10 +39,10 @@ async fn a_client_that_is_gone_ends_its_view() {
     let server = Server::start("SHUTDOWN_TIMEOUT = 60").await;
     let mut stream = open(&server).await;
     stream.write_all(get("/wait").as_bytes()).await.unwrap();
-    server.running.shared.begun.notified().await;
+    server.site.shared.begun.notified().await;
     stream.get_ref().0.set_zero_linger().expect("a reset");
     drop(stream);
-    timeout(PROMPTLY, server.running.stopped())
+    timeout(PROMPTLY, server.site.stopped())
         .await
         .expect("the view ends");
 }
@@ -53,14 +53,14 @@ async fn a_client_that_may_be_gone_ends_its_view_in_time() {
         let server = Server::start("WRITE_TIMEOUT = 1\nSHUTDOWN_TIMEOUT = 60").await;
         let mut stream = open(&server).await;
         stream.write_all(get("/wait").as_bytes()).await.unwrap();
-        server.running.shared.begun.notified().await;
+        server.site.shared.begun.notified().await;
         let start = Instant::now();
         if says_goodbye {
             stream.shutdown().await.unwrap();
         } else {
             stream.get_mut().0.shutdown().await.unwrap();
         }
-        timeout(PROMPTLY, server.running.stopped())
+        timeout(PROMPTLY, server.site.stopped())
             .await
             .expect("the view ends");
         let took = start.elapsed();
@@ -76,7 +76,7 @@ async fn what_comes_while_a_view_runs_is_answered_after_it() {
     let server = Server::start("").await;
     let mut stream = open(&server).await;
     stream.write_all(get("/wait").as_bytes()).await.unwrap();
-    server.running.shared.begun.notified().await;
+    server.site.shared.begun.notified().await;
     let (mut reader, mut writer) = tokio::io::split(stream);
     let writing = tokio::spawn(async move {
         let length = LARGE / 10;
@@ -89,7 +89,7 @@ async fn what_comes_while_a_view_runs_is_answered_after_it() {
         writer
     });
     ask(&mut open(&server).await, "/", "home").await;
-    server.running.shared.go.notify_one();
+    server.site.shared.go.notify_one();
     read_until(&mut reader, "at last").await;
     read_until(&mut reader, "\r\n\r\n5000000").await;
     read_until(&mut reader, "home").await;
@@ -102,7 +102,7 @@ async fn a_client_that_takes_nothing_is_dropped() {
     let mut stream = open(&server).await;
     stream.write_all(get("/large").as_bytes()).await.unwrap();
     read_until(&mut stream, "\r\n\r\n").await;
-    timeout(PROMPTLY, server.running.stopped())
+    timeout(PROMPTLY, server.site.stopped())
         .await
         .expect("it is dropped");
 }
@@ -117,15 +117,15 @@ async fn a_server_that_stops_answers_what_is_under_way_and_says_goodbye_to_the_o
         .unwrap();
     let mut busy = open(&server).await;
     busy.write_all(get("/wait").as_bytes()).await.unwrap();
-    server.running.shared.begun.notified().await;
-    server.running.begin_to_stop();
+    server.site.shared.begun.notified().await;
+    server.site.begin_to_stop();
     let mut nothing = Vec::new();
     idle.read_to_end(&mut nothing).await.expect("close_notify");
     rest(&mut handshaking).await;
-    server.running.shared.go.notify_one();
+    server.site.shared.go.notify_one();
     read_until(&mut busy, "at last").await;
     busy.read_to_end(&mut nothing).await.expect("close_notify");
-    timeout(PROMPTLY, server.running.stopped())
+    timeout(PROMPTLY, server.site.stopped())
         .await
         .expect("it stops");
 }

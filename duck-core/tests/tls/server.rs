@@ -6,16 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use duck::prelude::*;
-use duck::server::{Certificate, Listener, Tls, serve};
+use duck::server::{Certificate, Listener, Tls};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, oneshot};
-use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::sync::Notify;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
-/// Longer than anything here may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
+use crate::running::Running;
 
 /// Large enough that no buffer holds it.
 pub(crate) const LARGE: usize = 50_000_000;
@@ -29,48 +26,36 @@ pub(crate) struct Shared {
     pub(crate) go: Arc<Notify>,
 }
 
-/// A running server.
-pub(crate) struct Running {
+/// A running server, and what its views have in common with the test.
+pub(crate) struct Served {
     pub(crate) shared: Shared,
-    stop: Option<oneshot::Sender<()>>,
-    task: JoinHandle<()>,
+    running: Running,
 }
 
-impl Running {
+impl Served {
     pub(crate) async fn start(listener: impl Listener, settings: &str) -> Self {
         let shared = Shared::default();
         let settings = Settings::from_toml(settings).expect("settings");
         let site = app(settings, &shared).start().await.expect("a site");
-        let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(serve(listener, site, async {
-            // Dropping the sender stops the server too.
-            let _ = stopped.await;
-        }));
         Self {
             shared,
-            stop: Some(stop),
-            task,
+            running: Running::start(listener, site),
         }
     }
 
     pub(crate) fn begin_to_stop(&mut self) {
-        self.stop.take();
+        self.running.begin_to_stop();
     }
 
-    /// Waits until it has stopped.
     pub(crate) async fn stopped(self) {
-        drop(self.stop);
-        timeout(PATIENCE, self.task)
-            .await
-            .expect("the server stops")
-            .expect("without a panic");
+        self.running.stopped().await;
     }
 }
 
 /// A server with a certificate of its own.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    pub(crate) running: Running,
+    pub(crate) site: Served,
     pub(crate) certificate: Certificate,
     /// Where its certificate and key are.
     pub(crate) folder: TempDir,
@@ -87,10 +72,10 @@ impl Server {
         let certificate = certificate.expect("a certificate");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let running = Running::start(Tls::new(listener, &certificate), settings).await;
+        let site = Served::start(Tls::new(listener, &certificate), settings).await;
         Self {
             address,
-            running,
+            site,
             certificate,
             folder,
         }

@@ -1,24 +1,24 @@
 //! Unix sockets, which have no addresses.
 
 use std::path::Path;
-use std::process::{Child, Command};
 use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UnixListener, UnixStream};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::client::{get, read_until};
 use crate::curl::run;
-use crate::server::{PATIENCE, Running};
+use crate::nginx::Nginx;
+use crate::server::Served;
 
 const PROMPTLY: Duration = Duration::from_secs(10);
 
-async fn start(settings: &str) -> (Running, TempDir) {
+async fn start(settings: &str) -> (Served, TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let listener = UnixListener::bind(folder.path().join("socket")).expect("a socket");
-    (Running::start(listener, settings).await, folder)
+    (Served::start(listener, settings).await, folder)
 }
 
 async fn connect(folder: &TempDir) -> UnixStream {
@@ -102,16 +102,6 @@ async fn new_connections_of_this_machine_are_not_counted_by_address() {
     }
 }
 
-/// A process that ends with the test.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// The guide's lines for nginx, with this socket in place of the one there.
 fn location(socket: &Path) -> String {
     let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/https.md");
@@ -129,37 +119,12 @@ async fn behind_nginx_as_the_guide_has_it_visitors_are_who_they_are() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = free.local_addr().expect("an address");
     drop(free);
-    let place = folder.path().display();
-    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .map(|name| format!("{name}_temp_path {place}/{name};"))
-        .concat();
-    let text = format!(
-        "daemon off; master_process off; pid {place}/pid; error_log {place}/error.log info; events {{}}
-         http {{ access_log off; {temporary} server {{ listen {address}; {} }} }}",
-        location(&folder.path().join("socket"))
-    );
-    let file = folder.path().join("nginx.conf");
-    std::fs::write(&file, text).expect("a file");
-    let mut command = Command::new("nginx");
-    let path = format!("/usr/sbin:{}", std::env::var("PATH").unwrap_or_default());
-    command
-        .env("PATH", path)
-        .arg("-e")
-        .arg(folder.path().join("error.log"));
-    let _nginx = match command.arg("-c").arg(&file).spawn() {
-        Ok(process) => Process(process),
-        Err(error) => {
-            let is_ci = std::env::var("CI").as_deref() == Ok("true");
-            assert!(!is_ci, "CI has to have nginx: {error}");
-            eprintln!("SKIPPED: there is no nginx on this machine: {error}");
-            return;
-        }
+    let location = location(&folder.path().join("socket"));
+    let server = format!("server {{ listen {address}; {location} }}");
+    let is_up = async |_: &Path| TcpStream::connect(address).await.is_ok();
+    let Some(_nginx) = Nginx::start(|_| server, is_up).await else {
+        return;
     };
-    let begun = Instant::now();
-    while TcpStream::connect(address).await.is_err() {
-        assert!(begun.elapsed() < PATIENCE, "nginx does not listen");
-        sleep(Duration::from_millis(20)).await;
-    }
     for _ in 0..3 {
         let mut stream = TcpStream::connect(address).await.expect("nginx");
         let forged = "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https";

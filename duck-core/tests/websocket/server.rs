@@ -22,15 +22,14 @@ async fn a_server_that_stops_closes_its_sockets_with_1001_and_waits_for_them() {
             tell.notify_one();
         }
     };
-    let server = Server::of(App::new(Settings::default()).urls([websocket("/", view)])).await;
+    let mut server = Server::of(App::new(Settings::default()).urls([websocket("/", view)])).await;
     let socket = server.open("/").await;
     let start = Instant::now();
-    let stopped = server.begin_to_stop();
+    server.running.begin_to_stop();
     assert_eq!(socket.closed().await, 1001);
-    timeout(Duration::from_secs(8), stopped)
+    timeout(Duration::from_secs(8), server.running.stopped())
         .await
-        .expect("the server stops")
-        .unwrap();
+        .expect("the server stops");
     timeout(Duration::ZERO, ended.notified())
         .await
         .expect("the view came to its end first");
@@ -43,12 +42,12 @@ async fn a_server_that_stops_closes_its_sockets_with_1001_and_waits_for_them() {
 
 #[tokio::test]
 async fn a_client_that_does_not_answer_holds_the_server_for_five_seconds() {
-    let server = Server::echo("").await;
+    let mut server = Server::echo("").await;
     let mut socket = server.open("/echo").await;
     let start = Instant::now();
-    let stopped = server.begin_to_stop();
+    server.running.begin_to_stop();
     assert_eq!(socket.close_code().await, 1001);
-    stopped.await.unwrap();
+    server.running.stopped().await;
     let took = start.elapsed();
     assert!((4..9).contains(&took.as_secs()), "{took:?}");
 }

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, broadcast};
 use tokio::time::{sleep, timeout};
 
 use crate::log::Log;
+use crate::wire::echo;
 
 async fn site(urls: impl IntoIterator<Item = UrlPattern>) -> TestClient {
     TestClient::start(App::new(Settings::default()).urls(urls)).await
@@ -82,13 +83,7 @@ async fn what_a_view_sends_before_it_returns_arrives() {
 
 #[tokio::test]
 async fn text_and_bytes_arrive_as_they_were_sent() {
-    let view = async |_: Request, mut socket: WebSocket| -> Result<()> {
-        while let Some(message) = socket.receive().await {
-            socket.send(message).await?;
-        }
-        Ok(())
-    };
-    let site = site([websocket("/", view)]).await;
+    let site = site([websocket("/", echo)]).await;
     let mut socket = site.websocket("/").await;
     for message in [
         Message::from("\u{1F986}"),
@@ -243,13 +238,7 @@ async fn a_view_that_does_not_come_to_its_end_is_dropped() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_answers_pings_stays() {
-    let view = async |_: Request, mut socket: WebSocket| -> Result<()> {
-        while let Some(message) = socket.receive().await {
-            socket.send(message).await?;
-        }
-        Ok(())
-    };
-    let site = site([websocket("/", view)]).await;
+    let site = site([websocket("/", echo)]).await;
     let mut socket = site.websocket("/").await;
     // This client answers pings while it reads.
     let waits = timeout(Duration::from_secs(3600), socket.receive()).await;

@@ -1,17 +1,13 @@
 //! A server of a test's own, and a client of WebSockets that can do everything wrong.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use duck::prelude::*;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// Longer than anything here may take.
-const PATIENCE: Duration = Duration::from_secs(45);
+use crate::running::{PATIENCE, Running};
 
 pub(crate) const TEXT: u8 = 0x1;
 pub(crate) const BINARY: u8 = 0x2;
@@ -24,8 +20,7 @@ pub(crate) const FIN: u8 = 0x80;
 
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
+    pub(crate) running: Running,
 }
 
 impl Server {
@@ -33,15 +28,8 @@ impl Server {
         let site = app.start().await.expect("a site");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(duck::server::serve(listener, site, async {
-            let _ = stopped.await;
-        }));
-        Self {
-            address,
-            stop,
-            task,
-        }
+        let running = Running::start(listener, site);
+        Self { address, running }
     }
 
     /// With a view at `/echo` that sends back what it gets.
@@ -82,14 +70,9 @@ impl Server {
         assert_eq!(status, 101, "{answer}");
         Socket { stream }
     }
-
-    pub(crate) fn begin_to_stop(self) -> JoinHandle<()> {
-        drop(self.stop);
-        self.task
-    }
 }
 
-async fn echo(_request: Request, mut socket: WebSocket) -> Result<()> {
+pub(crate) async fn echo(_request: Request, mut socket: WebSocket) -> Result<()> {
     while let Some(message) = socket.receive().await {
         socket.send(message).await?;
     }

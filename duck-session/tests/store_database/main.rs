@@ -3,6 +3,7 @@
 //! What takes long is behind `--ignored`.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod certificates;
 mod contract;
 mod cut;
 #[expect(dead_code, reason = "other tests use the rest")]

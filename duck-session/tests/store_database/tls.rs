@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use duck_session::store::DatabaseCache;
 
+use crate::certificates;
 use crate::server::{Server, give_to_postgres};
 use crate::site::{read, refusal, settings, visitor};
 
@@ -13,12 +13,7 @@ use crate::site::{read, refusal, settings, visitor};
 fn server() -> Option<(Server, PathBuf)> {
     let mut server = Server::new()?;
     let folder = server.data();
-    let made = Command::new("sh")
-        .current_dir(&folder)
-        .args(["-ec", MAKE])
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{made:?}");
+    certificates::make(&folder);
     for name in ["server.crt", "server.key"] {
         give_to_postgres(&folder.join(name));
     }
@@ -34,16 +29,6 @@ fn server() -> Option<(Server, PathBuf)> {
     server.start();
     Some((server, folder.join("root.crt")))
 }
-
-const MAKE: &str = "
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=root \
-        -addext basicConstraints=critical,CA:TRUE -keyout root.key -out root.crt
-    openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost \
-        -keyout server.key -out server.csr
-    printf 'subjectAltName=DNS:localhost' > server.ext
-    openssl x509 -req -in server.csr -CA root.crt -CAkey root.key -CAcreateserial -days 2 -extfile server.ext -out server.crt
-    chmod 600 server.key
-";
 
 #[tokio::test]
 async fn a_server_proves_who_it_is_where_it_is_asked_to() {

@@ -4,6 +4,8 @@
 //! What takes long is behind `--ignored`.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../store_database/certificates.rs"]
+mod certificates;
 mod cluster;
 mod conformance;
 mod log;

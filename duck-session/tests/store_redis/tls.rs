@@ -3,17 +3,9 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::certificates;
 use crate::server::{Server, free_port, is_installed};
 use crate::site::{read, settings, visitor};
-
-const MAKE: &str = "
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=root \
-        -addext basicConstraints=critical,CA:TRUE -keyout root.key -out root.crt
-    openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost \
-        -keyout server.key -out server.csr
-    printf 'subjectAltName=DNS:localhost' > server.ext
-    openssl x509 -req -in server.csr -CA root.crt -CAkey root.key -CAcreateserial -days 2 -extfile server.ext -out server.crt
-";
 
 /// A site in a process of its own: which certificates are trusted, the environment says.
 #[tokio::test]
@@ -42,12 +34,7 @@ async fn a_server_with_a_certificate_that_is_trusted_keeps_sessions_and_no_other
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let made = Command::new("sh")
-        .current_dir(folder.path())
-        .args(["-ec", MAKE])
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{made:?}");
+    certificates::make(folder.path());
     let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let port = free_port();
     let _server = Server::start(&[

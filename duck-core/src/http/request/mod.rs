@@ -9,6 +9,7 @@ mod nonce;
 mod read;
 mod values;
 
+use crate::app::context::State;
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
@@ -399,12 +400,11 @@ impl Request {
     ///
     /// 500 where there is none of that type; the log names it.
     pub fn state<T: Send + Sync + 'static>(&self) -> Result<&T, RequestError> {
-        self.inner.context.state.get().ok_or_else(|| {
-            let name = std::any::type_name::<T>();
-            RequestError::internal(format!(
-                "no state of type `{name}`: add `.state(…)` to the app"
-            ))
-        })
+        self.inner
+            .context
+            .state
+            .get()
+            .ok_or_else(|| RequestError::internal(State::missing::<T>()))
     }
 
     /// The site's settings.

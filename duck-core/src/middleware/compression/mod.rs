@@ -21,10 +21,12 @@ use crate::app::setup::Setup;
 use crate::error::{Error, Result};
 use crate::http::body::Body;
 use crate::http::parameters::essence;
+use crate::http::parameters::has_word;
 use crate::http::request::Request;
 use crate::http::response::Response;
-use crate::http::vary::{has_word, vary_by};
+use crate::http::vary::vary_by;
 use crate::pages::error_page::error_page;
+use crate::server::framing::has_no_content;
 use crate::server::framing::named_length;
 use bytes::Bytes;
 
@@ -157,14 +159,7 @@ fn length(response: &Response) -> Option<u64> {
 }
 
 fn has_whole_body(status: StatusCode) -> bool {
-    !status.is_informational()
-        && !matches!(
-            status,
-            StatusCode::NO_CONTENT
-                | StatusCode::RESET_CONTENT
-                | StatusCode::PARTIAL_CONTENT
-                | StatusCode::NOT_MODIFIED
-        )
+    !status.is_informational() && status != StatusCode::PARTIAL_CONTENT && !has_no_content(status)
 }
 
 /// Types that become much smaller. An event stream has to arrive event by event.
