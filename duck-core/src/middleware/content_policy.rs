@@ -125,7 +125,8 @@ impl ContentPolicy {
         HeaderValue::try_from(text).ok()
     }
 
-    /// Whether a script that an attacker puts into a page runs.
+    /// Whether a script that an attacker puts into a page runs, where the page has asked for no nonce: browsers pass over
+    /// `'unsafe-inline'` only where there is one.
     #[cfg(feature = "cli")]
     pub(crate) fn lets_inline_scripts_run(&self) -> bool {
         let text = self.without_nonce.to_str().unwrap_or_default();
@@ -133,8 +134,10 @@ impl ContentPolicy {
         let scripts = sources("script-src-elem")
             .or_else(|| sources("script-src"))
             .or_else(|| sources("default-src"));
-        let takes_nonces = self.around_nonce.len() > 1;
-        scripts.is_none_or(|scripts| scripts.contains("'unsafe-inline'") && !takes_nonces)
+        scripts.is_none_or(|scripts| {
+            let mut sources = scripts.split(' ');
+            sources.any(|source| source.eq_ignore_ascii_case("'unsafe-inline'"))
+        })
     }
 }
 
@@ -166,7 +169,10 @@ fn check(directive: &[&str]) -> Result<(), String> {
                 "{name:?} has {value:?} without its quotes; write \"'{value}'\""
             ));
         }
-        if value.starts_with("'nonce-") {
+        if value
+            .get(..7)
+            .is_some_and(|start| start.eq_ignore_ascii_case("'nonce-"))
+        {
             return Err(format!(
                 "has a nonce that is the same for each page; write {NONCE} in its place"
             ));
@@ -259,6 +265,7 @@ mod tests {
                 "has \"img-src\" twice",
             ),
             ("script-src 'nonce-abc'", "write {nonce}"),
+            ("script-src 'NONCE-abc'", "write {nonce}"),
             ("script-src {nonse}", "what is put in is {nonce} alone"),
             ("script-src 'nonce-{nonce}'", "write {nonce}"),
             ("img-src {nonce}", "what is put in is {nonce} alone"),
@@ -292,8 +299,11 @@ mod tests {
                 false,
             ),
             ("script-src 'unsafe-inline'", true),
-            // Browsers pass over the word where there is a nonce.
-            ("script-src 'unsafe-inline' {nonce}", false),
+            ("script-src 'Unsafe-Inline'", true),
+            // A page that asks for no nonce has none.
+            ("script-src 'unsafe-inline' {nonce}", true),
+            ("script-src 'unsafe-inline'; style-src {nonce}", true),
+            ("script-src {nonce}; style-src 'unsafe-inline'", false),
         ] {
             assert_eq!(policy(text).lets_inline_scripts_run(), expected, "{text}");
         }

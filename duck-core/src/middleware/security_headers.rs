@@ -6,6 +6,7 @@ use ::http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 #[cfg(feature = "cli")]
 use super::content_policy::POLICY;
 use super::content_policy::{ContentPolicy, sources_of};
+use crate::http::parameters::has_word;
 use crate::http::response::Response;
 use crate::settings::{Seconds, Settings, SettingsError};
 
@@ -64,10 +65,9 @@ impl SecurityHeaders {
             place.insert(policy);
         }
         let is_private = |value: &HeaderValue| {
-            let text = value.to_str().unwrap_or_default().to_ascii_lowercase();
-            ["no-store", "no-cache", "private"]
-                .iter()
-                .any(|word| text.contains(word))
+            // `no-cache="set-cookie"` is about that header alone.
+            let words = ["no-store", "no-cache", "private"];
+            words.iter().any(|word| has_word(value, word))
         };
         if !headers
             .get_all(header::CACHE_CONTROL)

@@ -217,6 +217,8 @@ async fn a_page_with_a_nonce_is_kept_for_nobody_else() {
         ("public+max-age=3600", "private, no-cache"),
         ("max-age=3600", "private, no-cache"),
         ("s-maxage=60", "private, no-cache"),
+        ("public+no-cache=\"set-cookie\"", "private, no-cache"),
+        ("private=\"x-a\"", "private, no-cache"),
         ("no-store", "no-store"),
         ("private+max-age=60", "private, max-age=60"),
         ("no-cache", "no-cache"),
