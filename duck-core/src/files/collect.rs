@@ -10,13 +10,14 @@ use data_encoding::HEXLOWER;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
-use super::encoding::Encoding;
+use super::encoding::suffix;
 use super::manifest::{self, Manifest, hashed, is_hashed};
 use super::places::Places;
 use super::references::{Reference, has_references, renamed, rewrite, target};
 use super::{media_type, sources};
 use crate::app::setup::Setup;
 use crate::error::{Error, Result};
+use crate::http::coding::Coding;
 use crate::routing::encoding;
 
 /// What a file is called until all of it is written.
@@ -165,10 +166,10 @@ impl Collector<'_> {
             std::fs::create_dir_all(folder)?;
         }
         if is_worth_compressing(hashed) {
-            for encoding in [Encoding::Gzip, Encoding::Brotli] {
-                let smaller = compress(encoding, bytes)?;
+            for coding in [Coding::Gzip, Coding::Brotli] {
+                let smaller = compress(coding, bytes)?;
                 if smaller.len() < bytes.len() {
-                    write(&beside(&path, encoding), &smaller)?;
+                    write(&beside(&path, coding), &smaller)?;
                 }
             }
         }
@@ -179,9 +180,9 @@ impl Collector<'_> {
     }
 }
 
-fn beside(path: &Path, encoding: Encoding) -> PathBuf {
+fn beside(path: &Path, coding: Coding) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(encoding.suffix());
+    name.push(suffix(coding));
     name.into()
 }
 
@@ -206,14 +207,14 @@ fn is_worth_compressing(name: &str) -> bool {
         )
 }
 
-fn compress(encoding: Encoding, bytes: &[u8]) -> io::Result<Vec<u8>> {
+fn compress(encoding: Coding, bytes: &[u8]) -> io::Result<Vec<u8>> {
     match encoding {
-        Encoding::Gzip => {
+        Coding::Gzip => {
             let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::best());
             encoder.write_all(bytes)?;
             encoder.finish()
         }
-        Encoding::Brotli => {
+        Coding::Brotli => {
             let mut compressed = Vec::new();
             let params = brotli::enc::BrotliEncoderParams::default();
             brotli::BrotliCompress(&mut &*bytes, &mut compressed, &params)?;

@@ -8,8 +8,9 @@ use headers::{
 };
 use http::header::{self, HeaderMap, HeaderValue};
 
-use super::encoding::Encoding;
+use super::encoding;
 use super::open::OpenFile;
+use crate::http::coding::Coding;
 use crate::http::response::Response;
 
 /// A file that is younger may change again without its date showing it.
@@ -36,11 +37,11 @@ pub(super) enum Verdict {
 }
 
 impl Validators {
-    pub(super) fn of(file: &OpenFile, encoding: Option<Encoding>) -> Option<Self> {
+    pub(super) fn of(file: &OpenFile, encoding: Option<Coding>) -> Option<Self> {
         let modified = file.modified?;
         let age = SystemTime::now().duration_since(modified);
         let strong = age.is_ok_and(|age| age >= SETTLED);
-        let kind = encoding.map_or("", Encoding::suffix);
+        let kind = encoding.map_or("", encoding::suffix);
         Some(Self {
             etag: etag(file.length, modified, kind, strong),
             modified,

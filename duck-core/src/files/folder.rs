@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use http::{HeaderValue, StatusCode, header};
 
-use super::encoding::Encoding;
+use super::encoding;
 use super::manifest::{Manifest, is_hashed};
 use super::open::OpenFile;
 use super::root::{Root, relative};
 use super::{media, media_type, respond};
 use crate::BoxFuture;
 use crate::error::{Error, Result};
+use crate::http::coding::Coding;
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::routing::urls::UrlPattern;
@@ -194,7 +195,7 @@ impl Folder {
         &self,
         request: &Request,
         name: &Path,
-    ) -> io::Result<Option<(OpenFile, Option<Encoding>)>> {
+    ) -> io::Result<Option<(OpenFile, Option<Coding>)>> {
         let is_collected = matches!(self.files, Files::Collected(_));
         if is_collected && !is_hashed(&name.to_string_lossy()) {
             return Ok(None);
@@ -205,14 +206,14 @@ impl Folder {
         if !is_collected && !matches!(self.files, Files::Compressed) {
             return Ok(Some((plain, None)));
         }
-        for encoding in Encoding::accepted(request.headers()) {
+        for coding in encoding::accepted(request.headers()) {
             let mut beside = OsString::from(name);
-            beside.push(encoding.suffix());
+            beside.push(encoding::suffix(coding));
             // Collected files never change, so that their dates, which copying may lose, do not matter.
             if let Some(file) = self.root.find(Path::new(&beside))?
                 && (is_collected || file.modified >= plain.modified)
             {
-                return Ok(Some((file, Some(encoding))));
+                return Ok(Some((file, Some(coding))));
             }
         }
         Ok(Some((plain, None)))

@@ -28,7 +28,6 @@ use std::path::{Path, PathBuf};
 use http::{HeaderValue, Method, StatusCode, header};
 
 use self::conditional::{Validators, Verdict, may_cut, verdict};
-use self::encoding::Encoding;
 pub use self::folder::{media_folder, static_folder};
 #[cfg(feature = "multipart")]
 pub(crate) use self::name::clean;
@@ -37,6 +36,7 @@ use self::range::Asked;
 pub use self::static_files::StaticFiles;
 use crate::error::place::Place;
 use crate::error::{Error, Result};
+use crate::http::coding::Coding;
 use crate::http::request::Request;
 use crate::http::request_error::RequestError;
 use crate::http::response::Response;
@@ -100,7 +100,7 @@ fn respond(
     request: &Request,
     file: OpenFile,
     media_type: HeaderValue,
-    encoding: Option<Encoding>,
+    encoding: Option<Coding>,
 ) -> Result<Response> {
     let validators = Validators::of(&file, encoding);
     let verdict = match *request.method() {
@@ -132,7 +132,7 @@ fn send(
     file: OpenFile,
     validators: Option<&Validators>,
     media_type: HeaderValue,
-    encoding: Option<Encoding>,
+    encoding: Option<Coding>,
 ) -> Result<Response> {
     let length = file.length;
     let (status, part) = match asked(request, validators, length) {

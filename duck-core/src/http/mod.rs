@@ -3,6 +3,7 @@
 pub(crate) mod accept;
 pub(crate) mod authority;
 pub(crate) mod body;
+pub(crate) mod coding;
 pub(crate) mod fields;
 pub(crate) mod forwarded;
 pub(crate) mod into_response;

@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use brotli::CompressorWriter;
 use flate2::write::GzEncoder;
 
-use super::coding::Coding;
+use crate::http::coding::Coding;
 
 /// Of 0 to 11. From here on, Brotli takes longer than gzip does for the same page.
 const BROTLI_QUALITY: u32 = 4;

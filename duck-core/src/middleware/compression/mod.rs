@@ -4,7 +4,6 @@
 //! to, keeps what a stream has sent so far in its buffers, and knows nothing of pages with secrets.
 
 mod body;
-mod coding;
 mod encoder;
 
 use ::http::header::{self, HeaderMap, HeaderValue};
@@ -13,13 +12,13 @@ use futures_util::stream;
 use http_body_util::BodyExt;
 
 use self::body::Compressed;
-use self::coding::Coding;
 use self::encoder::Encoder;
 use super::{Middleware, Next};
 use crate::app::component::Component;
 use crate::app::setup::Setup;
 use crate::error::{Error, Result};
 use crate::http::body::Body;
+use crate::http::coding::{Coding, Codings};
 use crate::http::parameters::essence;
 use crate::http::parameters::has_word;
 use crate::http::request::Request;
@@ -127,7 +126,7 @@ impl Middleware for Started {
             return Ok(response);
         }
         vary_by(response.headers_mut(), VARY);
-        match Coding::chosen(request.headers()) {
+        match Codings::of(request.headers()).best() {
             Some(coding) => compress(&request, response, coding).await,
             None => Ok(response),
         }
