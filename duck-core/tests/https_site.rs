@@ -572,4 +572,12 @@ fn inherits_two() {
     if let Some(out) = curl(&["--cacert", file, "--location", &url]) {
         assert_eq!(out, "secure=true");
     }
+    // Without hosts it would lead to any that a client writes into `Host`.
+    let open = Place::with_certificate("");
+    let sockets = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+    let sockets = sockets.map(OwnedFd::from).into_iter().collect();
+    let mut command = handed_over(&open, sockets);
+    let ran = Ran::of(&command.stderr(Stdio::piped()).output().expect("it runs"));
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    assert!(ran.err.contains("takes ALLOWED_HOSTS"), "{}", ran.err);
 }

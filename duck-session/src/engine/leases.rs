@@ -211,6 +211,17 @@ mod tests {
         }
     }
 
+    /// One further ahead is taken for that of a wrong clock, and would be granted to the next one who asks.
+    #[tokio::test]
+    async fn a_claim_for_more_than_an_hour_is_an_error() {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::manual());
+        let site = engine(&folder.path().join("sessions"), KEY, &clock).await;
+        let turn = clock.now() / 1000;
+        let long = Claim::new("sweep", [1; 16], turn, FAR + Duration::from_secs(1));
+        site.acquire(long).await.unwrap_err();
+        assert!(site.acquire(claim(2, turn)).await.unwrap());
+    }
+
     #[cfg(feature = "commands")]
     #[tokio::test]
     async fn names_and_sites_have_leases_of_their_own_and_no_administrator_takes_one_for_a_session()
