@@ -65,7 +65,7 @@ enum Command {
 }
 
 impl App {
-    /// Runs the site's command line: `run` (the default), `routes`, `check`, `secret`, and what
+    /// Runs the site's command line: `run` (the default), `routes`, `check`, `secret`, with the feature `tls` `ssl-gen`, and what
     /// its parts add with [`Setup::command`](crate::Setup::command).
     ///
     /// What goes wrong is printed to standard error; the exit code is 1 then, and 2 for a command

@@ -7,7 +7,54 @@ use crate::BoxFuture;
 use crate::error::Result;
 
 /// Keeps, for all processes of a site, who does what at present: the timed tasks of `duck::tasks` ask it. The session
-/// storages that several processes share come with it; see [`Setup::leases`](crate::Setup::leases) for one of your own.
+/// storages that several processes share come with it; [`Setup::leases`](crate::Setup::leases) takes one of your own.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use std::sync::{Arc, Mutex};
+/// use std::time::{Duration, Instant};
+///
+/// use duck::app::{Claim, Leases};
+/// use duck::{App, BoxFuture, Result, Settings, Setup};
+///
+/// /// For the sites of one process.
+/// #[derive(Default)]
+/// struct InMemory(Mutex<HashMap<String, ([u8; 16], u64, Instant)>>);
+///
+/// impl Leases for InMemory {
+///     fn acquire<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<bool>> {
+///         Box::pin(async move {
+///             let mut held = self.0.lock().unwrap();
+///             let now = Instant::now();
+///             let is_granted = held.get(claim.name).is_none_or(|(holder, turn, until)| {
+///                 (*holder, *turn) == (claim.holder, claim.turn) || (*until <= now && claim.turn > *turn)
+///             });
+///             if is_granted {
+///                 held.insert(claim.name.to_owned(), (claim.holder, claim.turn, now + claim.time));
+///             }
+///             Ok(is_granted)
+///         })
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// let leases = Arc::new(InMemory::default());
+/// let shared = leases.clone();
+/// let app = App::new(Settings::default()).with(async move |setup: &mut Setup<'_>| {
+///     setup.leases(shared);
+///     Ok(())
+/// });
+/// # app.start().await?;
+/// let claim = |holder, turn, seconds| Claim::new("report", [holder; 16], turn, Duration::from_secs(seconds));
+/// assert!(leases.acquire(claim(1, 100, 60)).await?);
+/// assert!(!leases.acquire(claim(2, 100, 60)).await?, "somebody has it");
+/// assert!(leases.acquire(claim(1, 100, 0)).await?, "it is given back");
+/// assert!(!leases.acquire(claim(2, 100, 60)).await?, "that turn was taken");
+/// assert!(leases.acquire(claim(2, 200, 60)).await?);
+/// # Ok(())
+/// # }
+/// ```
 pub trait Leases: Send + Sync {
     /// Grants a claim, or refuses it. It is granted
     ///

@@ -88,8 +88,8 @@ where
 
 impl Site {
     /// Runs what the site does besides answering requests while another server has it answer them: the background work of
-    /// its components from now on, and when `server` is done, what they do at the end, such as writing out what
-    /// a storage holds. Duck's own [`serve`](crate::server::serve) does this by itself.
+    /// its components and its timed tasks from now on, and when `server` is done, what is left: tasks under way have
+    /// `SHUTDOWN_TIMEOUT` to finish, and components do what they do at the end, such as writing out what a storage holds. Duck's own [`serve`](crate::server::serve) does this by itself.
     ///
     /// If this future is dropped, the background work ends and what would be done at the end is not.
     ///

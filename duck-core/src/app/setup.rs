@@ -23,6 +23,7 @@ pub(crate) type Task = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// Something to do beside the server.
 pub(crate) type Work = Arc<dyn Fn(Arc<Context>) -> BoxFuture<'static, ()> + Send + Sync>;
+
 /// Something that can be read anew while the site runs.
 #[derive(Clone)]
 pub(crate) struct Reload {
@@ -273,13 +274,13 @@ impl<'a> Setup<'a> {
     }
 
     /// Says how the processes of this site agree on which of them does something: a session storage that they share
-    /// does. Of several, the first one counts.
+    /// does. Of several, the first one counts. [`Leases`] has an example.
     pub fn leases(&mut self, leases: Arc<dyn Leases>) {
         self.leases.fill(leases);
     }
 
     /// Runs a future when the site is to read anew what it can without a restart: at SIGHUP, where the site was not
-    /// started from a terminal. `what` names it in the log: a setting, a file. Where the future fails, the log has
+    /// started from a terminal. Only [`App::run`](crate::App::run) hears that signal. `what` names it in the log: a setting, a file. Where the future fails, the log has
     /// its error as well, and the site goes on with what it had: so read first, and replace then.
     ///
     /// ```

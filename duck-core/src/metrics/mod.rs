@@ -42,7 +42,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<()> {
-/// // First, so that it stands around all other middleware.
+/// // First, so that it counts what the middleware after it answers.
 /// let app = App::new(Settings::default()).with(Metrics::new());
 /// # app.start().await?;
 /// # Ok(())

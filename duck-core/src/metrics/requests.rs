@@ -1,4 +1,4 @@
-//! Counts requests: a middleware around all others.
+//! Counts requests: a middleware around those added after it. `Cors` and `Compression` stand outside.
 
 use std::time::Instant;
 

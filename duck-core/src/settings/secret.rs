@@ -80,7 +80,7 @@ fn development_key(settings: &Settings) -> Result<Vec<u8>> {
     match settings.folder() {
         Some(folder) if settings.is_debug() => read_or_make(&folder.join(".duck")),
         _ => {
-            let message = "sessions need a key; put DUCK_SECRET_KEY into the environment or a `.env` beside the settings (`duck secret` prints one)";
+            let message = "the site needs a key; put DUCK_SECRET_KEY into the environment or a `.env` beside the settings (`duck secret` prints one)";
             Err(settings.error("SECRET_KEY", message).into())
         }
     }

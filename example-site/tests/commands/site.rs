@@ -61,7 +61,6 @@ impl Site {
         self.write();
     }
 
-    /// The same with the value as TOML: a number, a boolean.
     /// Sets a variable in `.env`, in place of those there.
     pub(crate) fn set_in_env_file(&self, key: &str, text: &str) {
         let file = self.path(".env");
@@ -69,6 +68,7 @@ impl Site {
         fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
     }
 
+    /// Sets a key with its value as TOML: a number, a boolean.
     pub(crate) fn set_toml(&mut self, key: &str, value: &str) {
         self.settings.insert(key.to_owned(), value.to_owned());
         self.write();
