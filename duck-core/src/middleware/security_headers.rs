@@ -91,7 +91,6 @@ impl SecurityHeaders {
             return;
         }
         let headers = response.headers_mut();
-        headers.reserve(6);
         let own;
         let frames = match headers.entry(header::CONTENT_SECURITY_POLICY) {
             Entry::Vacant(place) => {
