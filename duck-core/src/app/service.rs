@@ -23,7 +23,8 @@ impl Destination for Inner {
     ) -> BoxFuture<'static, http::Response<Body>> {
         let site = Site(self);
         Box::pin(async move {
-            let arrived = site.arrive(request, connection);
+            let (head, body) = request.into_parts();
+            let arrived = site.arrive(head, body, connection);
             arrived.respond().await.into_http()
         })
     }

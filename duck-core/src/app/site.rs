@@ -3,6 +3,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::header::{self, HeaderValue};
+use http::request::Parts;
 use http::{Method, StatusCode, Uri};
 
 use crate::app::access_log::{AccessLog, Entry};
@@ -61,25 +62,23 @@ pub(crate) struct Inner {
 impl Site {
     /// Answers a request. Whatever goes wrong on the way, there is a response.
     pub async fn respond(&self, request: http::Request<Body>, connection: Connection) -> Response {
-        self.take_in(request, connection).respond().await
+        let (head, body) = request.into_parts();
+        self.take_in(head, body, connection).respond().await
     }
 
     /// Takes in a request at once, so that what its future holds is small, however large a head is.
-    pub(crate) fn take_in(
-        &self,
-        request: http::Request<Body>,
-        connection: Connection,
-    ) -> TakenIn<'_> {
-        if let Err(why) = self.check_host(&request, connection) {
-            return self.refuse_host(&why, request, connection);
+    pub(crate) fn take_in(&self, head: Parts, body: Body, connection: Connection) -> TakenIn<'_> {
+        if let Err(why) = self.check_host(&head, connection) {
+            return self.refuse_host(&why, head, body, connection);
         }
         #[cfg(feature = "tower")]
         if let Some(around) = &self.0.around
-            && !self.is_bare(&request)
+            && !self.is_bare(&head)
         {
+            let request = http::Request::from_parts(head, body);
             return TakenIn::Around(Box::pin(self.pass_around(around, request, connection)));
         }
-        TakenIn::Arrived(self.arrive(request, connection))
+        TakenIn::Arrived(self.arrive(head, body, connection))
     }
 
     #[cfg(feature = "tower")]
@@ -99,42 +98,39 @@ impl Site {
         response
     }
 
-    fn check_host(
-        &self,
-        request: &http::Request<Body>,
-        connection: Connection,
-    ) -> Result<(), Cow<'static, str>> {
+    fn check_host(&self, head: &Parts, connection: Connection) -> Result<(), Cow<'static, str>> {
         let Context { hosts, proxies, .. } = &*self.0.context;
-        let (uri, headers) = (request.uri(), request.headers());
-        let forwarded = || proxies.forwarded_host(connection, headers);
-        hosts.check(request.version(), uri, headers, forwarded)
+        let forwarded = || proxies.forwarded_host(connection, &head.headers);
+        hosts.check(head.version, &head.uri, &head.headers, forwarded)
     }
 
     /// Whether its route stands outside of the tower layers.
     #[cfg(feature = "tower")]
-    fn is_bare(&self, request: &http::Request<Body>) -> bool {
-        let path = request.uri().path();
+    fn is_bare(&self, head: &Parts) -> bool {
+        let path = head.uri.path();
         let router = &self.0.router;
-        is_machines(path) && router.resolve(request.method(), path).0.info.bare
+        is_machines(path) && router.resolve(&head.method, path).0.info.bare
     }
 
     /// Nothing of the site's sees such a request, and its answer says nothing of the site. Nothing more is
     /// taken from its connection. Only what machines ask is answered, where it names an address.
+    #[cold]
     fn refuse_host(
         &self,
         why: &str,
-        request: http::Request<Body>,
+        head: Parts,
+        body: Body,
         connection: Connection,
     ) -> TakenIn<'_> {
-        let (uri, headers) = (request.uri(), request.headers());
+        let (uri, headers) = (&head.uri, &head.headers);
         let proxies = &self.0.context.proxies;
         let is_asked_by_address = is_machines(uri.path())
             && AllowedHosts::addresses()
-                .check(request.version(), uri, headers, || {
+                .check(head.version, uri, headers, || {
                     proxies.forwarded_host(connection, headers)
                 })
                 .is_ok();
-        let arrived = self.arrive(request, connection);
+        let arrived = self.arrive(head, body, connection);
         if is_asked_by_address && arrived.route.info.bare {
             return TakenIn::Arrived(arrived);
         }
@@ -165,12 +161,7 @@ impl Site {
     }
 
     /// Finds the route of a request.
-    pub(crate) fn arrive(
-        &self,
-        request: http::Request<Body>,
-        connection: Connection,
-    ) -> Arrived<'_> {
-        let (head, body) = request.into_parts();
+    pub(crate) fn arrive(&self, head: Parts, body: Body, connection: Connection) -> Arrived<'_> {
         let (route, found) = match &self.0.hosts {
             None => self.0.router.resolve(&head.method, head.uri.path()),
             Some(hosts) => self.resolve_at_host(hosts, &head, connection),
@@ -190,7 +181,7 @@ impl Site {
     fn resolve_at_host<'a>(
         &'a self,
         hosts: &'a Hosts,
-        head: &http::request::Parts,
+        head: &Parts,
         connection: Connection,
     ) -> (&'a Route, Found) {
         let path = head.uri.path();
@@ -217,7 +208,8 @@ impl Site {
         connection: Connection,
     ) -> Option<Response> {
         let layers = self.0.router.layers().get(..layers)?;
-        let request = self.arrive(request, connection).request;
+        let (head, body) = request.into_parts();
+        let request = self.arrive(head, body, connection).request;
         let statuses = &self.0.context.statuses;
         let response = crate::middleware::Next::new(layers, view, statuses)
             .run(request.clone())

@@ -112,8 +112,9 @@ impl Client {
         let work = Work::begin(self.vitals.clone());
         let unread = self.vitals.unread();
         let receive = |body| Received::http1(body, awaits_continue, unread.clone());
-        let request = request.map(|body| Body::received(body, receive));
-        Ok((self.site.take_in(request, self.from), work))
+        let (head, body) = request.into_parts();
+        let body = Body::received(body, receive);
+        Ok((self.site.take_in(head, body, self.from), work))
     }
 
     fn finish(

@@ -87,13 +87,12 @@ impl Exchange {
         let mut upload = Upload::new(stream, length);
         let mut first_reading = awaits_continue.then(|| upload.first_reading());
         let body = Body::received(upload, |upload| Received::http2(upload, awaits_continue));
-        let request = http::Request::from_parts(head, body);
 
         let backlog = self.backlog.clone();
         let turn = self.unless_gone(backlog.turn(), &mut None).await?;
         let mut work = Work::begin(self.client.vitals.clone());
         let client = self.client.clone();
-        let view = client.site.take_in(request, client.from).respond();
+        let view = client.site.take_in(head, body, client.from).respond();
         let response = self.unless_gone(view, &mut first_reading).await?;
         let mut response = response.into_http();
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
