@@ -73,6 +73,13 @@ impl Router {
         if !path.starts_with('/') || *method == Method::CONNECT {
             return found(self.pathless(method, path), Params::default(), None);
         }
+        // A path that is written as a pattern is needs no second look.
+        if let Some(place) = self.fixed.get(path)
+            && let params = Params::default()
+            && let Some(route) = self.endpoints[*place].route(method, path, &params)
+        {
+            return found(route, params, None);
+        }
         let Some(normal) = encoding::normalize(path) else {
             return found(&self.bad_path, Params::default(), None);
         };
