@@ -21,16 +21,11 @@ impl<'a> Authority<'a> {
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let end = match text.strip_prefix('[') {
             Some(rest) => rest.find(']')? + 2,
-            None => text
-                .bytes()
-                .position(|byte| !is_of_names(byte))
-                .unwrap_or(text.len()),
+            None => name_at_start(text)?,
         };
         let (host, port) = text.split_at(end);
         if text.starts_with('[') {
             ipv6(host)?;
-        } else if !has_labels(host) {
-            return None;
         }
         let port = match port.strip_prefix(':') {
             None if port.is_empty() => None,
@@ -85,17 +80,22 @@ fn is_of_names(byte: u8) -> bool {
     OF_NAMES[usize::from(byte)]
 }
 
-/// Whether a text of such bytes is a name: labels with dots between them, and perhaps a dot at the end.
-fn has_labels(text: &str) -> bool {
-    (1..=LONGEST).contains(&text.len())
-        && !text.starts_with('.')
-        && !text.as_bytes().windows(2).any(|pair| pair == b"..")
+/// How long the name is that a text begins with: labels with dots between them, and perhaps a dot at the end.
+fn name_at_start(text: &str) -> Option<usize> {
+    let (mut length, mut last) = (0, b'.');
+    for byte in text.bytes().take_while(|byte| is_of_names(*byte)) {
+        if byte == b'.' && last == b'.' {
+            return None;
+        }
+        (length, last) = (length + 1, byte);
+    }
+    (1..=LONGEST).contains(&length).then_some(length)
 }
 
 /// A name in its ASCII form, or an IPv4 address. The underscore is not for hosts by RFC 1123, and is in
 /// use all the same.
 pub(crate) fn is_name(text: &str) -> bool {
-    has_labels(text) && text.bytes().all(is_of_names)
+    name_at_start(text) == Some(text.len())
 }
 
 /// The address inside the brackets.
