@@ -20,9 +20,16 @@ pub(super) struct Heads {
     begun_length: usize,
     /// How many heads have begun.
     count: u32,
+    /// One that comes piece by piece.
+    head: Head,
+}
+
+/// What the lines of a head say of where the request ends.
+#[derive(Default)]
+struct Head {
     length: Option<u64>,
     chunked: bool,
-    /// The head could be read in two ways, or not to its end.
+    /// It could be read in two ways, or not to its end.
     doubtful: bool,
 }
 
@@ -66,6 +73,12 @@ impl Heads {
                     };
                     bytes
                 }
+                Place::RequestLine if self.begun.is_empty() => {
+                    match self.read_head(bytes, &mut suspect) {
+                        Some(rest) => rest,
+                        None => self.read_line(bytes, &mut suspect),
+                    }
+                }
                 _ => self.read_line(bytes, &mut suspect),
             }
         }
@@ -80,6 +93,36 @@ impl Heads {
     /// Whether what was read ends with the end of a request, or nothing was read.
     pub(super) fn is_between_requests(&self) -> bool {
         self.place == Place::RequestLine && self.begun.is_empty()
+    }
+
+    /// Takes in a head that came whole, as nearly all do, and gives back what comes after.
+    fn read_head<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        suspect: &mut impl FnMut(u32),
+    ) -> Option<&'a [u8]> {
+        let mut head = Head::default();
+        let (line, mut rest) = head.next_line(bytes)?;
+        if line.is_empty() {
+            return None;
+        }
+        loop {
+            let (line, after) = head.next_line(rest)?;
+            rest = after;
+            if line.is_empty() {
+                self.count += 1;
+                self.end_head(&head, suspect);
+                return Some(rest);
+            }
+            head.header(line, false);
+        }
+    }
+
+    fn end_head(&mut self, head: &Head, suspect: &mut impl FnMut(u32)) {
+        if head.is_suspect() {
+            suspect(self.count);
+        }
+        self.place = head.body();
     }
 
     /// Takes in the next line, or its beginning, and gives back what comes after.
@@ -124,18 +167,18 @@ impl Heads {
             Place::RequestLine if line.is_empty() => {}
             Place::RequestLine => {
                 self.count += 1;
-                (self.length, self.chunked, self.doubtful) = (None, false, bare);
+                self.head = Head::default();
+                self.head.doubtful = bare;
                 self.place = Place::Header;
             }
-            Place::Header if line.is_empty() => {
-                if self.doubtful || bare || (self.chunked && self.length.is_some()) {
-                    suspect(self.count);
-                }
-                self.place = self.body();
-            }
             Place::Header => {
-                self.doubtful |= bare;
-                self.header(line, is_cut);
+                self.head.doubtful |= bare;
+                if line.is_empty() {
+                    let head = std::mem::take(&mut self.head);
+                    self.end_head(&head, suspect);
+                } else {
+                    self.head.header(line, is_cut);
+                }
             }
             Place::ChunkSize if !bare => self.place = chunk(line, is_cut),
             Place::ChunkEnd if !bare && line.is_empty() => self.place = Place::ChunkSize,
@@ -149,6 +192,17 @@ impl Heads {
             suspect(self.count + 1);
         }
     }
+}
+
+impl Head {
+    /// The next line without its end, and what comes after it.
+    fn next_line<'a>(&mut self, bytes: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+        let end = memchr(b'\n', bytes)?;
+        let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
+        let whole = line.strip_suffix(b"\r");
+        self.doubtful |= whole.is_none();
+        Some((whole.unwrap_or(line), rest))
+    }
 
     fn header(&mut self, line: &[u8], is_cut: bool) {
         if value_of(b"transfer-encoding", line).is_some() {
@@ -158,6 +212,10 @@ impl Heads {
             self.doubtful |= is_cut || length.is_none();
             self.length = Some(length.unwrap_or(0));
         }
+    }
+
+    fn is_suspect(&self) -> bool {
+        self.doubtful || (self.chunked && self.length.is_some())
     }
 
     /// What comes after the head.
@@ -189,9 +247,15 @@ fn skip(left: u64, bytes: &[u8]) -> (u64, &[u8]) {
 
 /// A number in digits, perhaps with spaces around it.
 fn number(text: &[u8]) -> Option<u64> {
-    let digits = std::str::from_utf8(text.trim_ascii()).ok()?;
-    let are_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
-    digits.parse().ok().filter(|_| are_digits)
+    let digits = text.trim_ascii();
+    let append = |number: u64, digit: &u8| {
+        let digit = digit.is_ascii_digit().then(|| digit - b'0')?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    };
+    digits
+        .iter()
+        .try_fold(0, append)
+        .filter(|_| !digits.is_empty())
 }
 
 /// What comes after a chunk's first line: its size in hexadecimal, then perhaps extensions.
