@@ -20,6 +20,7 @@ pub(crate) mod request;
 pub(crate) mod request_error;
 pub(crate) mod response;
 mod result;
+mod spare_headers;
 pub(crate) mod stream_with;
 pub(crate) mod vary;
 

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::error::statuses::Statuses;
 use crate::http::body::{Body, BoxError};
 use crate::http::request_error::RequestError;
+use crate::http::spare_headers;
 
 /// What nginx writes for a client that was gone before it had an answer. No response has it.
 pub(crate) const GONE_BEFORE_ANSWER: u16 = 499;
@@ -48,8 +49,9 @@ impl Response {
 
     /// 200 with a body of this media type.
     fn of_type(media_type: HeaderValue, body: impl Into<Body>) -> Self {
-        let response = Self::from_http(http::Response::new(body.into()));
-        response.with(header::CONTENT_TYPE, media_type)
+        let mut http = http::Response::new(body.into());
+        *http.headers_mut() = spare_headers::take();
+        Self::from_http(http).with(header::CONTENT_TYPE, media_type)
     }
 
     /// The response that an error asks for: its status, and the page that goes with it. The error

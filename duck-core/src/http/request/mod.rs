@@ -29,6 +29,7 @@ use crate::http::authority::Authority;
 use crate::http::body::Body;
 use crate::http::proxies::Connection;
 use crate::http::request_error::RequestError;
+use crate::http::spare_headers;
 use crate::middleware::cross_site::Here;
 use crate::routing::encoding;
 use crate::routing::host::canonical;
@@ -425,6 +426,12 @@ impl Request {
     /// A value that was attached with [`insert`](Self::insert).
     pub fn get<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
         self.inner.values.get()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        spare_headers::keep(std::mem::take(&mut self.head.headers));
     }
 }
 
