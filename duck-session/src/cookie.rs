@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use arrayvec::ArrayVec;
 use duck::http::HeaderValue;
 use duck::session::{NewCookie, SessionId, Visitor};
+use smallvec::SmallVec;
 
 use crate::settings::{LONGEST_AGE, Prefix, SameSite, Secure, SessionSettings};
 
@@ -116,10 +117,15 @@ impl SessionCookie {
     }
 
     /// What the visitor's cookies of this name say: several, where somebody planted a second one.
-    pub(crate) fn values<'a>(&'a self, visitor: &'a Visitor) -> impl Iterator<Item = &'a [u8]> {
+    pub(crate) fn values<'a>(&self, visitor: &'a Visitor) -> SmallVec<[&'a [u8]; 2]> {
         let name = self.name(visitor).as_bytes();
-        let pairs = visitor.cookies().flat_map(pairs);
-        pairs.filter_map(move |pair| value_of(name, pair))
+        let mut values = SmallVec::new();
+        for header in visitor.cookies() {
+            for pair in pairs(header) {
+                values.extend(value_of(name, pair));
+            }
+        }
+        values
     }
 
     /// The different well-formed ids among them.
