@@ -2,12 +2,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use duck::http::HeaderValue;
+use duck::middleware::SessionLayer;
 use duck::pages::error_page;
-use duck::session::{AuthHash, CookieChange, SessionEngine, SessionError};
-use duck::{
-    Component, Error, IntoResponse, Middleware, Next, Request, Response, Result, Session, Settings,
-    Setup,
-};
+use duck::session::{AuthHash, CookieChange, NowOrLater, SessionEngine, SessionError};
+use duck::{Component, Error, IntoResponse, Request, Response, Result, Session, Settings, Setup};
 use http::header::{self, Entry, HeaderMap};
 use smallvec::SmallVec;
 
@@ -207,7 +205,7 @@ impl Component for SessionMiddleware {
                 clock: self.clock,
             },
         );
-        setup.session_middleware(Started {
+        setup.session_layer(Started {
             engine: opened.engine,
             cookie,
             cache_control: HeaderValue::try_from(&own.session_cache_control)?,
@@ -219,41 +217,30 @@ impl Component for SessionMiddleware {
     }
 }
 
-impl Middleware for Started {
-    async fn handle(&self, request: Request, next: Next<'_>) -> Result<Response> {
-        let session = Session::new(self.engine.clone(), request.visitor());
-        let mut cut_off = CutOff(Some(&session));
-        let response = next
-            .run(request.clone().with_session(session.clone()))
-            .await;
-        let response = match response.error() {
-            // Before the session is saved: the page may show its flashes, and name its user.
-            Some(_) => {
-                let request = request.clone().with_session(session.clone());
-                Box::pin(error_page(&request, response)).await
-            }
-            None => response,
-        };
-        let response = self.finish(&request, &session, response).await;
-        cut_off.0 = None;
-        Ok(response)
+impl SessionLayer for Started {
+    fn begin(&self, request: &Request) -> Session {
+        Session::new(self.engine.clone(), request.visitor())
     }
-}
 
-/// Dropped with the request where the client goes away: see [`Session::cut_off`].
-struct CutOff<'a>(Option<&'a Session>);
-
-impl Drop for CutOff<'_> {
-    fn drop(&mut self) {
-        if let Some(session) = &self.0 {
-            session.cut_off();
+    fn finish<'a>(&'a self, request: &'a Request, response: Response) -> NowOrLater<'a, Response> {
+        let may_concern_the_session = response.error().is_some()
+            || response.headers().contains_key(header::SET_COOKIE)
+            || response.body().is_made_while_sent();
+        if !may_concern_the_session && request.session.close_untouched() {
+            return NowOrLater::Now(response);
         }
+        NowOrLater::later(self.finish_later(request, response))
     }
 }
 
 impl Started {
     /// Saves the session and gives the response what follows from that.
-    async fn finish(&self, request: &Request, session: &Session, response: Response) -> Response {
+    async fn finish_later(&self, request: &Request, mut response: Response) -> Response {
+        let session = &request.session;
+        if response.error().is_some() {
+            // Before the session is saved: the page may show its flashes, and name its user.
+            response = Box::pin(error_page(request, response)).await;
+        }
         let failed = response.status().is_server_error() || is_too_large(&response);
         let keep_data = !failed || self.save_on_error;
         let mut response = match session.finish(keep_data).await {

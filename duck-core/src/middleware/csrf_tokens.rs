@@ -1,10 +1,12 @@
 //! Tokens in forms, for browsers too old to say where a request comes from: `CSRF_TOKENS`.
 
+use std::sync::Arc;
+
 use ::http::{StatusCode, header};
 use data_encoding::BASE64URL_NOPAD;
 
 use super::cross_site::TOKENS;
-use super::{Middleware, Next};
+use super::{Middleware, Next, SessionLayer, Sessions};
 use crate::app::setup::Setup;
 use crate::error::{Error, Result};
 use crate::http::fields::Fields;
@@ -74,14 +76,14 @@ pub async fn csrf_field(request: &Request) -> Result<String> {
 }
 
 impl Setup<'_> {
-    /// Adds the middleware that brings the session to the views inside of it, with
-    /// [`Request::with_session`](crate::Request::with_session). Where `CSRF_TOKENS` is set, the check of tokens stands directly inside.
+    /// Adds what brings their sessions to the requests of the views inside of it. Where `CSRF_TOKENS` is set, the
+    /// check of tokens stands directly inside.
     ///
     /// # Errors
     ///
     /// When `CSRF_TOKENS` is neither `true` nor `false`.
-    pub fn session_middleware(&mut self, middleware: impl Middleware) -> Result<()> {
-        self.middleware(middleware);
+    pub fn session_layer(&mut self, layer: impl SessionLayer) -> Result<()> {
+        self.layers.push(Arc::new(Sessions(layer)));
         if self.settings().get(TOKENS)?.unwrap_or(false) {
             self.middleware(CsrfTokens);
             self.checks_tokens = true;

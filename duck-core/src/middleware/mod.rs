@@ -15,6 +15,7 @@ mod rate;
 #[cfg(feature = "limits")]
 pub(crate) mod rate_limit;
 pub(crate) mod security_headers;
+mod session_layer;
 #[cfg(feature = "tower")]
 pub(crate) mod tower;
 
@@ -33,6 +34,8 @@ pub use self::csrf_tokens::{csrf_field, csrf_token};
 pub use self::hooks::{ProcessRequest, ProcessResponse, process_request, process_response};
 #[cfg(feature = "limits")]
 pub use self::rate_limit::RateLimit;
+use self::session_layer::CutOff;
+pub use self::session_layer::SessionLayer;
 #[cfg(feature = "tower")]
 pub use self::tower::{Inside, Layer};
 use crate::BoxFuture;
@@ -106,21 +109,48 @@ impl<'a> Next<'a> {
     /// error itself in [`Response::error`], and so did a panic. Its status is decided by then, and its
     /// body still empty: see [`error_page`](crate::pages::error_page).
     pub async fn run(self, request: Request) -> Response {
-        let mut response = match self.layers {
-            [] => caught(|| self.view.call(request))
-                .await
-                .unwrap_or_else(Response::from_error),
+        if let [first, inner @ ..] = self.layers
+            && let Some(layer) = first.session_layer()
+        {
+            let next = Next {
+                layers: inner,
+                ..self
+            };
+            let answer = caught(|| next.run_with_session(layer, request)).await;
+            return self.decided(answer);
+        }
+        self.run_layers(request).await
+    }
+
+    /// Runs what is inside of a session layer.
+    async fn run_with_session(self, layer: &dyn SessionLayer, request: Request) -> Response {
+        let session = layer.begin(&request);
+        let request = request.with_session(session);
+        let mut cut_off = CutOff(Some(&request.session));
+        let response = self.run_layers(request.clone()).await;
+        let response = layer.finish(&request, response).get().await;
+        cut_off.0 = None;
+        response
+    }
+
+    /// Runs the layers, each in a future of its own, and the view.
+    async fn run_layers(self, request: Request) -> Response {
+        let answer = match self.layers {
+            [] => caught(|| self.view.call(request)).await,
             [layer, inner @ ..] => {
                 let next = Next {
                     layers: inner,
                     ..self
                 };
                 let answer = caught(|| layer.handle(request, next)).await;
-                answer
-                    .and_then(|answer| answer)
-                    .unwrap_or_else(Response::from_error)
+                answer.and_then(|answer| answer)
             }
         };
+        self.decided(answer)
+    }
+
+    fn decided(self, answer: Result<Response>) -> Response {
+        let mut response = answer.unwrap_or_else(Response::from_error);
         response.decide_status(self.statuses);
         response
     }
@@ -152,6 +182,24 @@ fn panicked(panic: &(dyn Any + Send)) -> Error {
 /// A middleware whose type is forgotten.
 pub(crate) trait ErasedMiddleware: Send + Sync {
     fn handle<'a>(&'a self, request: Request, next: Next<'a>) -> BoxFuture<'a, Result<Response>>;
+
+    /// What brings requests their sessions, where that is what it does.
+    fn session_layer(&self) -> Option<&dyn SessionLayer> {
+        None
+    }
+}
+
+/// A session layer among the others.
+pub(crate) struct Sessions<L>(pub(crate) L);
+
+impl<L: SessionLayer> ErasedMiddleware for Sessions<L> {
+    fn handle<'a>(&'a self, request: Request, next: Next<'a>) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(async move { Ok(next.run_with_session(&self.0, request).await) })
+    }
+
+    fn session_layer(&self) -> Option<&dyn SessionLayer> {
+        Some(&self.0)
+    }
 }
 
 impl<M: Middleware> ErasedMiddleware for M {

@@ -61,6 +61,18 @@ impl Session {
         Finish::new(Box::pin(inner.clone().save())).await
     }
 
+    /// Closes the session of a request that did not ask for it, so that there is nothing to save: `false` where it
+    /// did. For session layers.
+    pub fn close_untouched(&self) -> bool {
+        let Some(inner) = &self.0 else {
+            return true;
+        };
+        if !self.is_accessed() {
+            inner.close();
+        }
+        !self.is_accessed()
+    }
+
     /// Saves for the last time and says what becomes of the cookie. For session middleware; a
     /// site has no need of it. Without `keep_data`, for a failed page, only logins, logouts and new
     /// ids are kept. What is set from now on is refused, with [`SessionError::Committed`].
