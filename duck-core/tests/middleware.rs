@@ -670,3 +670,35 @@ async fn a_layer_may_answer_what_a_view_may() {
     assert_eq!(site.get("/passes").await.text(), "home");
     assert_eq!(site.get("/fails").await.status(), 500);
 }
+
+#[tokio::test]
+async fn a_pattern_without_middleware_keeps_its_own_and_its_blueprints() {
+    let diary = Diary::default();
+    let noting = |what: &'static str| {
+        let diary = diary.clone();
+        duck::middleware::process_request(move |request: Request| {
+            diary.note(what);
+            async move { Ok(request) }
+        })
+    };
+    let app = app().middleware(noting("site")).urls([
+        path("/", home),
+        path("/version", home).without_middleware(),
+        path("/own", home)
+            .middleware(noting("own"))
+            .without_middleware(),
+    ]);
+    let blueprint = Blueprint::new("api")
+        .middleware(noting("blueprint"))
+        .urls([path("/hook", home).without_middleware()]);
+    let site = TestClient::start(app.urls(blueprint)).await;
+    for (path, expected) in [
+        ("/", "site"),
+        ("/version", ""),
+        ("/own", "own"),
+        ("/api/hook", "blueprint"),
+    ] {
+        assert_eq!(site.get(path).await.text(), "home", "{path}");
+        assert_eq!(diary.take(), expected, "{path}");
+    }
+}

@@ -1,4 +1,5 @@
-//! A small server for comparing Duck with other frameworks: seven routes among two hundred others.
+//! A small server for comparing Duck with other frameworks: seven routes among two hundred others, and one that
+//! no session stands around.
 //!
 //! `PORT`, `WORKERS` and `STORE` are read from the environment; all else is an ordinary site.
 
@@ -66,6 +67,7 @@ fn main() -> duck::ExitCode {
         path("/session/write", write),
         path("/session/new", new),
         path("/session/untouched", plaintext),
+        path("/outside", plaintext).without_middleware(),
         websocket("/echo", echo),
     ])
     .urls(

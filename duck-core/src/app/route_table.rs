@@ -47,7 +47,7 @@ impl RouteTable {
             let (host, path) = (host.clone(), path.clone());
             self.names.insert(name, Named { text, host, path })?;
         }
-        let mut layers = if pattern.bare {
+        let mut layers = if pattern.without_middleware {
             Vec::new()
         } else {
             site_layers.to_vec()

@@ -146,7 +146,9 @@ pub struct UrlPattern {
     /// Whether requests from other sites are refused; unset, they are.
     pub(crate) csrf: Option<bool>,
     pub(crate) public: bool,
-    /// Whether it stands outside of the site's middleware, its tower layers, and the log of all requests.
+    /// Whether it stands outside of the site's middleware.
+    pub(crate) without_middleware: bool,
+    /// Whether it stands outside of the site's tower layers and the log of all requests, too.
     pub(crate) bare: bool,
     pub(crate) view: MakeView,
     pub(crate) view_name: &'static str,
@@ -210,6 +212,7 @@ impl UrlPattern {
             max_body: None,
             csrf: None,
             public: false,
+            without_middleware: false,
             bare: false,
             view: Box::new(|settings| Ok(Arc::new(Shim::new(view(settings)?)))),
             view_name: std::any::type_name::<V>(),
@@ -320,11 +323,32 @@ impl UrlPattern {
         self
     }
 
+    /// Has the view answered outside of the middleware that stands around the whole site: without a session, a login
+    /// or a limit that is asked for there. That is for what programs ask for often and what needs nothing of it: the
+    /// callback of a payment service, say. Middleware of the pattern itself and of its blueprints stays, and so do
+    /// the checks of hosts and of where forms come from, tower layers, and the log. The tokens of `CSRF_TOKENS`
+    /// belong to sessions: they are not asked for.
+    ///
+    /// ```
+    /// use duck::{Request, path};
+    ///
+    /// async fn version(request: Request) -> &'static str {
+    ///     env!("CARGO_PKG_VERSION")
+    /// }
+    ///
+    /// let pattern = path("/version", version).without_middleware();
+    /// ```
+    #[must_use]
+    pub fn without_middleware(mut self) -> Self {
+        self.without_middleware = true;
+        self
+    }
+
     /// Takes it out of the site's middleware, its tower layers, and the log of all requests.
     #[must_use]
     pub(crate) fn bare(mut self) -> Self {
         self.bare = true;
-        self
+        self.without_middleware()
     }
 
     /// How many bytes a request may bring to this view, in place of `MAX_BODY_BYTES`.
