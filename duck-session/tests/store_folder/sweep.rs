@@ -58,3 +58,20 @@ async fn the_sweep_removes_old_leftovers_only() {
     site.store.remove_expired(1, 10).await.unwrap();
     assert!(!site.record(KEY).parent().unwrap().exists());
 }
+
+#[tokio::test]
+async fn the_sweep_removes_what_a_dead_writer_left_beside_a_session_that_lives() {
+    let site = Site::new().await;
+    let session = expires_at(1, LATER);
+    assert!(site.store.create(&session, Crash).await.unwrap());
+    let beside = site.record(key(1)).with_file_name("record.new");
+    for (minutes, stays) in [(59, true), (61, false)] {
+        let file = File::create(&beside).unwrap();
+        let then = SystemTime::now() - Duration::from_secs(60 * minutes);
+        file.set_modified(then).unwrap();
+        assert_eq!(site.store.remove_expired(1, 10).await.unwrap(), 0);
+        assert_eq!(beside.exists(), stays, "{minutes} minutes");
+        let found = site.store.load(&key(1)).await.unwrap().unwrap();
+        assert_eq!(found.bytes(), session.bytes());
+    }
+}

@@ -125,10 +125,17 @@ impl Sweep<'_> {
                 self.removed += usize::from(removed);
                 Ok(())
             }
-            Found::Session(session, _) => match session.user() {
-                Some(user) => self.enter(user, name),
-                None => Ok(()),
-            },
+            Found::Session(session, _) => {
+                if let Some(user) = session.user() {
+                    self.enter(user, name)?;
+                }
+                if is_old(bucket, &name.in_bucket(BESIDE))
+                    && let Some(folder) = present(bucket.folder(name.as_str()))?
+                {
+                    remove_beside(&folder)?;
+                }
+                Ok(())
+            }
             Found::Garbage | Found::Nothing => remove_leftovers(bucket, name),
         }
     }
@@ -178,22 +185,34 @@ fn remove_leftovers(bucket: &Directory, name: &Name) -> io::Result<()> {
     let Some(folder) = present(bucket.folder(name.as_str()))? else {
         return Ok(());
     };
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let now = millis(now.unwrap_or(Duration::ZERO));
-    let is_old = |file| match present(folder.stat(file)) {
-        Ok(Some(stat)) => is_leftover(&stat, now),
-        _ => false,
-    };
-    if is_old(NAME)
+    if is_old(&folder, NAME)
         && let Some(record) = Record::open_locked(&folder, NAME, Wait::Yes)?
         && record.stat().len == 0
     {
         folder.remove_file(NAME)?;
     }
-    if is_old(BESIDE) && !folder.has_file(NAME)? {
+    remove_beside(&folder)?;
+    bucket.remove_folder(name.as_str()).map(drop)
+}
+
+/// Removes the larger file that a writer did not finish. Whoever makes one has the lock of the record.
+fn remove_beside(folder: &Directory) -> io::Result<()> {
+    if !is_old(folder, BESIDE) {
+        return Ok(());
+    }
+    let _record = Record::open_locked(folder, NAME, Wait::Yes)?;
+    if is_old(folder, BESIDE) {
         present(folder.remove_file(BESIDE))?;
     }
-    bucket.remove_folder(name.as_str()).map(drop)
+    Ok(())
+}
+
+fn is_old(folder: &Directory, path: &str) -> bool {
+    let Ok(Some(stat)) = present(folder.stat(path)) else {
+        return false;
+    };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    is_leftover(&stat, millis(now.unwrap_or(Duration::ZERO)))
 }
 
 #[derive(Default)]
