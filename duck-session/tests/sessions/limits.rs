@@ -1,12 +1,14 @@
 //! What a session may hold, and what the memory storage gives up first: rules 59 and 61.
 
+use std::time::Duration;
+
 use duck::session::SessionError;
 use duck::{Request, path, text};
-use duck_session::SessionMiddleware;
+use duck_session::{Clock, SessionMiddleware};
 use serde_json::Value;
 
 use crate::support::{
-    Heard, Op, ScriptedStore, When, id, page, read, settings, visit, visit_store, with_id,
+    Heard, Op, ScriptedStore, When, id, over, page, read, settings, visit, visit_store, with_id,
 };
 
 fn is_too_large(result: Result<(), SessionError>, limit: &str) {
@@ -96,16 +98,19 @@ async fn two_requests_at_once_do_not_pass_the_limit_of_keys_together() {
 
 #[tokio::test]
 async fn a_session_that_a_lowered_limit_made_too_large_can_be_visited_and_shrink() {
-    let store = ScriptedStore::default();
-    let client = visit_store(settings(), &store, []).await;
+    let (store, clock) = (ScriptedStore::default(), Clock::manual());
+    let sessions = || over(&store).clock(clock.clone());
+    let settings = || settings().with("SESSION_STORAGE", "TestStore");
+    let client = visit(settings(), sessions(), []).await;
     for key in ["a", "b", "c", "d"] {
         read(&client, &format!("/set/{key}/{}", "x".repeat(50))).await;
     }
     let lowered = settings()
         .with("SESSION_MAX_BYTES", 100)
         .with("SESSION_SAVE_EVERY_REQUEST", true);
-    let lower = visit_store(lowered, &store, []).await;
+    let lower = visit(lowered, sessions(), []).await;
     let client = with_id(&lower, &id(&client));
+    clock.advance(Duration::from_secs(1));
     assert_eq!(client.get("/set/e/1").await.status(), 413);
     let visit = client.get("/get/a").await;
     assert_eq!(visit.status(), 200);

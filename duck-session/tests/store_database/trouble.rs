@@ -219,11 +219,10 @@ async fn when_all_connections_wait_the_others_get_their_answer_in_time() {
 async fn a_statement_that_the_server_gives_up_is_a_503_and_no_more() {
     let Some(server) = shared() else { return };
     let database = server.database().await;
-    let url = format!(
-        "{}?options=-cstatement_timeout%3D100",
-        server.url(&database)
-    );
-    let site = visitor(settings(&url)).await;
+    let url = server.url(&database);
+    drop(visitor(settings(&url)).await); // it has made the tables
+    let url = format!("{url}?options=-cstatement_timeout%3D1000");
+    let site = visitor(settings(&url).with("SESSION_STORE_TIMEOUT", 30)).await;
     assert_eq!(read(&site, "/add").await, "1");
     let mut other = server.client(&database).await;
     let holding = other.transaction().await.unwrap();
@@ -234,7 +233,7 @@ async fn a_statement_that_the_server_gives_up_is_a_503_and_no_more() {
     let start = Instant::now();
     is_503(&site.get("/add").await);
     assert!(
-        start.elapsed() < Duration::from_millis(900),
+        start.elapsed() < Duration::from_secs(20),
         "the server's own limit counts"
     );
     assert_eq!(read(&site, "/get").await, "1", "reads go on");
