@@ -170,7 +170,7 @@ impl Proxies {
     }
 
     fn follow<'a>(&self, connection: Connection, headers: &'a HeaderMap) -> Option<Hop<'a>> {
-        if !self.is_trusted(connection) {
+        if self.trusted.is_empty() || !self.is_trusted(connection) {
             return None;
         }
         let peer = connection.peer.map(|peer| peer.ip().to_canonical());
