@@ -29,6 +29,8 @@ pub(crate) struct SecurityHeaders {
     frames: Option<HeaderValue>,
     /// `Strict-Transport-Security`: RFC 6797.
     transport: Option<HeaderValue>,
+    /// All of them but the last, for a response that has none of its own.
+    usual: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl SecurityHeaders {
@@ -44,7 +46,17 @@ impl SecurityHeaders {
             Some(policy) => frames_of(policy.without_nonce().as_bytes()),
             None => frames_of(b""),
         };
+        let policy_header = policy.as_ref().map(|policy| {
+            let policy = policy.without_nonce().clone();
+            (header::CONTENT_SECURITY_POLICY, policy)
+        });
+        let frames_header = frames
+            .clone()
+            .map(|frames| (header::X_FRAME_OPTIONS, frames));
+        let fixed = FIXED.map(|(name, value)| (name.clone(), value.clone()));
+        let usual = policy_header.into_iter().chain(frames_header).chain(fixed);
         let headers = Self {
+            usual: usual.collect(),
             policy,
             frames,
             // The name `localhost` is that of all sites of a developer's machine.
@@ -91,6 +103,20 @@ impl SecurityHeaders {
             return;
         }
         let headers = response.headers_mut();
+        if headers.keys().any(is_one) {
+            self.add_to_own(headers);
+        } else {
+            for (name, value) in &self.usual {
+                headers.insert(name.clone(), value.clone());
+            }
+        }
+        if let Some(transport) = self.transport.as_ref().filter(|_| is_secure()) {
+            put(headers, &header::STRICT_TRANSPORT_SECURITY, transport);
+        }
+    }
+
+    /// Adds them to a response that has some of its own.
+    fn add_to_own(&self, headers: &mut HeaderMap) {
         let own;
         let frames = match headers.entry(header::CONTENT_SECURITY_POLICY) {
             Entry::Vacant(place) => {
@@ -113,10 +139,18 @@ impl SecurityHeaders {
         for (name, value) in FIXED {
             put(headers, name, value);
         }
-        if let Some(transport) = self.transport.as_ref().filter(|_| is_secure()) {
-            put(headers, &header::STRICT_TRANSPORT_SECURITY, transport);
-        }
     }
+}
+
+/// Whether a header is one that every response has.
+fn is_one(name: &HeaderName) -> bool {
+    matches!(
+        *name,
+        header::CONTENT_SECURITY_POLICY
+            | header::X_FRAME_OPTIONS
+            | header::X_CONTENT_TYPE_OPTIONS
+            | header::REFERRER_POLICY
+    ) || *name == OPENER_POLICY
 }
 
 /// What a 304 says goes for the copy that the client has, whose nonce is another one.
