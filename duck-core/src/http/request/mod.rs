@@ -431,7 +431,7 @@ impl Request {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        spare_headers::keep(std::mem::take(&mut self.head.headers));
+        spare_headers::keep(&mut self.head.headers);
     }
 }
 
