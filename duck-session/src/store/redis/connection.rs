@@ -3,22 +3,16 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use redis::aio::ConnectionLike;
-use redis::cluster::ClusterClient;
-use redis::cluster_async::ClusterConnection;
-use redis::cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr};
 use redis::sentinel::SentinelClient;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult,
-    ServerErrorKind, Value, cmd, pipe,
+    Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue, RedisError, RedisResult,
+    ServerErrorKind, Value, cmd,
 };
 
+use super::cluster::{Address, Cluster};
 use super::health::{self, Health};
-use super::pipeline::Pipeline;
+use super::pipeline::{Pipeline, config};
 use super::script::Script;
-
-/// For commands that have no deadline of the engine's: what looks after a site.
-pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often a command is sent that the server has refused or that may be sent again.
 const MOST_TRIES: u32 = 4;
@@ -28,14 +22,15 @@ pub(super) enum Server {
     One(Client),
     /// Who knows which server is the primary.
     Sentinel(tokio::sync::Mutex<SentinelClient>),
-    Cluster(ClusterClient),
+    /// Some of the nodes, which know the others.
+    Cluster(Vec<ConnectionInfo>),
 }
 
 /// A connection. Clones share it.
 #[derive(Clone)]
 pub(super) enum Link {
     One(Pipeline),
-    Cluster(ClusterConnection),
+    Cluster(Cluster),
 }
 
 /// What may be done when a connection was lost before the answer came.
@@ -81,31 +76,32 @@ impl Connection {
         self.ask_node(again, None, command).await
     }
 
-    /// The same, where it matters which node of a Cluster answers: the one that has this slot.
+    /// The same, where it matters which node of a Cluster answers.
     pub(super) async fn ask_node<T: FromRedisValue>(
         &self,
         again: Again,
-        slot: Option<u16>,
+        node: Option<&Address>,
         command: impl Fn() -> Cmd,
     ) -> RedisResult<T> {
         let mut tries = 1;
         loop {
-            let (number, mut link) = self.link().await?;
-            let answer = link.send(command(), slot).await;
+            let (number, link) = self.link().await?;
+            let answer = link.send(command(), node).await;
             let error = match answer.and_then(Value::extract_error) {
                 Ok(value) => return Ok(redis::from_redis_value(value)?),
                 Err(error) => error,
             };
             let is_lost = error.is_unrecoverable_error();
             let is_refused = is_refused(&error);
-            if is_lost || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) {
+            let is_over = is_lost || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly);
+            if is_over && matches!(link, Link::One(_)) {
                 self.give_up(number);
             }
             if tries == MOST_TRIES || !(is_refused || is_lost && again == Again::May) {
                 return Err(error);
             }
             if is_refused && error.is_cluster_error() {
-                // The client is learning which node has the slot.
+                // The nodes are agreeing on which of them has the slot.
                 tokio::time::sleep(Duration::from_millis(10 << tries)).await;
             }
             tries += 1;
@@ -133,24 +129,13 @@ impl Connection {
         }
     }
 
-    /// A slot of each node that has any; `None` stands for the only server.
-    pub(super) async fn nodes(&self) -> RedisResult<Vec<Option<u16>>> {
-        if !matches!(self.server, Server::Cluster(_)) {
-            return Ok(vec![None]);
-        }
-        let slots: Vec<Vec<Value>> = self
-            .ask(Again::May, || cmd("CLUSTER").arg("SLOTS").take())
-            .await?;
-        let mut nodes: Vec<(Value, u16)> = Vec::new();
-        for range in slots {
-            let (Some(first), Some(primary)) = (range.first(), range.get(2)) else {
-                continue;
-            };
-            if nodes.iter().all(|(node, _)| node != primary) {
-                nodes.push((primary.clone(), redis::from_redis_value_ref(first)?));
-            }
-        }
-        Ok(nodes.into_iter().map(|(_, slot)| Some(slot)).collect())
+    /// The nodes that have keys; `None` stands for the only server.
+    pub(super) async fn nodes(&self) -> RedisResult<Vec<Option<Address>>> {
+        let (_, link) = self.link().await?;
+        Ok(match link {
+            Link::One(_) => vec![None],
+            Link::Cluster(cluster) => cluster.primaries().await?.into_iter().map(Some).collect(),
+        })
     }
 
     async fn link(&self) -> RedisResult<(u64, Link)> {
@@ -166,7 +151,7 @@ impl Connection {
         if let Some(link) = self.current() {
             return Ok(link);
         }
-        let mut link = self.connect().await?;
+        let link = self.connect().await?;
         let infos = link.ask_each(cmd("INFO")).await?;
         let health = health::of(&infos, matches!(link, Link::Cluster(_)))?;
         health.warn_unless_known(&connecting.1);
@@ -177,7 +162,7 @@ impl Connection {
     }
 
     async fn connect(&self) -> RedisResult<Link> {
-        let config = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER_TIMEOUT));
+        let config = config();
         Ok(match &self.server {
             Server::One(client) => {
                 let connecting = client.get_multiplexed_async_connection_with_config(&config);
@@ -188,7 +173,7 @@ impl Connection {
                 let connecting = sentinel.get_async_connection_with_config(&config);
                 Link::One(Pipeline::new(connecting.await?))
             }
-            Server::Cluster(client) => Link::Cluster(client.get_async_connection().await?),
+            Server::Cluster(places) => Link::Cluster(Cluster::connect(places).await?),
         })
     }
 
@@ -219,75 +204,23 @@ fn is_refused(error: &RedisError) -> bool {
     )
 }
 
-/// The node that another one says to ask.
-fn redirection(error: &RedisError) -> Option<SingleNodeRoutingInfo> {
-    let (address, _) = error.redirect_node()?;
-    let (host, port) = address.rsplit_once(':')?;
-    let (host, port) = (host.to_owned(), port.parse().ok()?);
-    Some(SingleNodeRoutingInfo::ByAddress { host, port })
-}
-
 impl Link {
-    async fn send(&mut self, cmd: Cmd, slot: Option<u16>) -> RedisResult<Value> {
+    async fn send(&self, cmd: Cmd, node: Option<&Address>) -> RedisResult<Value> {
         match self {
             Self::One(one) => one.send(cmd).await,
             // Boxed, so that a request to one server is not as large as what a Cluster needs.
-            Self::Cluster(cluster) => Box::pin(send_to_cluster(cluster, &cmd, slot)).await,
+            Self::Cluster(cluster) => Box::pin(cluster.send(cmd, node)).await,
         }
     }
 
-    /// What each primary says to a command without a key.
-    async fn ask_each(&mut self, cmd: Cmd) -> RedisResult<Vec<String>> {
-        use redis::cluster_routing::{MultipleNodeRoutingInfo, ResponsePolicy};
+    /// What each node says to a command without a key.
+    async fn ask_each(&self, cmd: Cmd) -> RedisResult<Vec<String>> {
         match self {
             Self::One(one) => {
                 let answer = one.send(cmd).await?.extract_error()?;
                 Ok(vec![redis::from_redis_value(answer)?])
             }
-            Self::Cluster(cluster) => {
-                let all: Option<ResponsePolicy> = None;
-                let nodes = (MultipleNodeRoutingInfo::AllMasters, all);
-                let nodes = RoutingInfo::MultiNode(nodes);
-                let answers = cluster.route_command(cmd, nodes).await?;
-                let answers: std::collections::HashMap<String, String> =
-                    redis::from_redis_value(answers.extract_error()?)?;
-                Ok(answers.into_values().collect())
-            }
+            Self::Cluster(cluster) => cluster.ask_each(&cmd).await,
         }
     }
-}
-
-/// Sends a command, and follows a slot that moves to another node, or has moved.
-async fn send_to_cluster(
-    cluster: &mut ClusterConnection,
-    cmd: &Cmd,
-    slot: Option<u16>,
-) -> RedisResult<Value> {
-    let answer = match slot {
-        None => cluster.req_packed_command(cmd).await,
-        Some(slot) => {
-            let node = SingleNodeRoutingInfo::SpecificNode(Route::new(slot, SlotAddr::Master));
-            let node = RoutingInfo::SingleNode(node);
-            cluster.route_command(cmd.clone(), node).await
-        }
-    };
-    let (is_moved, error) = match answer.and_then(Value::extract_error) {
-        Err(error) => match error.kind() {
-            ErrorKind::Server(ServerErrorKind::Moved) => (true, error),
-            ErrorKind::Server(ServerErrorKind::Ask) => (false, error),
-            _ => return Err(error),
-        },
-        answer => return answer,
-    };
-    let Some(node) = redirection(&error) else {
-        return Err(error);
-    };
-    if is_moved {
-        let node = RoutingInfo::SingleNode(node);
-        return cluster.route_command(cmd.clone(), node).await;
-    }
-    let mut asking = pipe();
-    asking.cmd("ASKING").add_command(cmd.clone());
-    let mut answers = cluster.route_pipeline(asking, 0, 2, node).await?;
-    answers.pop().ok_or(error)
 }

@@ -1,5 +1,6 @@
 //! [`RedisCache`]: sessions in Redis or Valkey.
 
+mod cluster;
 mod connection;
 mod health;
 mod listing;

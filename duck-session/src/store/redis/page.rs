@@ -8,6 +8,7 @@ use std::vec;
 use duck::Result;
 use redis::cmd;
 
+use super::cluster::Address;
 use super::connection::Again;
 use super::listing::Listing;
 use super::{RedisCache, failure};
@@ -21,9 +22,9 @@ const NAMES_AT_ONCE: usize = 500;
 
 /// How far a look at the keys of all nodes has come.
 struct Scan {
-    nodes: vec::IntoIter<Option<u16>>,
+    nodes: vec::IntoIter<Option<Address>>,
     /// The node that is being asked, and where it goes on.
-    place: Option<(Option<u16>, u64)>,
+    place: Option<(Option<Address>, u64)>,
 }
 
 impl RedisCache {
@@ -90,11 +91,14 @@ impl RedisCache {
         };
         let names = &self.0.names;
         // A cursor means something to the server that gave it, and to no other.
-        let asking = self.0.connection.ask_node(Again::MustNot, node, || {
-            let mut ask = cmd("SCAN");
-            ask.arg(cursor).arg("MATCH").arg(names.all_sessions());
-            ask.arg("COUNT").arg(NAMES_AT_ONCE).take()
-        });
+        let asking = self
+            .0
+            .connection
+            .ask_node(Again::MustNot, node.as_ref(), || {
+                let mut ask = cmd("SCAN");
+                ask.arg(cursor).arg("MATCH").arg(names.all_sessions());
+                ask.arg("COUNT").arg(NAMES_AT_ONCE).take()
+            });
         let (next, found): (u64, Vec<Vec<u8>>) = asking.await.map_err(failure)?;
         scan.place = (next != 0).then_some((node, next));
         let keys = found.iter().filter_map(|name| names.key(name));

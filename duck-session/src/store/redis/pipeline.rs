@@ -3,10 +3,14 @@
 use std::io;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, RedisResult, Value, pipe};
+use redis::{AsyncConnectionConfig, Cmd, RedisResult, Value, cmd, pipe};
 use tokio::sync::oneshot;
+
+/// For commands that have no deadline of the engine's: what looks after a site.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A connection to one server, which all requests share. Clones are one connection.
 ///
@@ -27,6 +31,11 @@ struct Inner {
 struct Waiting {
     command: Cmd,
     answer: oneshot::Sender<RedisResult<Value>>,
+}
+
+/// How connections are made.
+pub(super) fn config() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER_TIMEOUT))
 }
 
 /// The duty to send the next batch. Where the task is dropped before it has, because its runtime is, those who wait
@@ -54,6 +63,17 @@ impl Pipeline {
         }
         let answer = answered.await;
         answer.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::ConnectionReset).into()))
+    }
+
+    /// Sends a command to a node of a Cluster that is only just getting the command's key: it answers to what comes right
+    /// after `ASKING`.
+    pub(super) async fn send_asking(&self, command: Cmd) -> RedisResult<Value> {
+        let mut both = pipe();
+        both.add_command(cmd("ASKING")).add_command(command);
+        let mut connection = self.0.connection.clone();
+        let answers = connection.send_packed_commands(&both, 1, 1).await?;
+        let answer = answers.into_iter().next();
+        answer.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData).into())
     }
 
     /// What is behind the lock is whole at any time.

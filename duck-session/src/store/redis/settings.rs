@@ -9,7 +9,8 @@ use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisResult, TlsMode};
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 
-use super::connection::{ANSWER_TIMEOUT, Server};
+use super::cluster::Address;
+use super::connection::Server;
 
 /// A connection whose other end has vanished without a word is given up after this time.
 const SILENCE: std::time::Duration = std::time::Duration::from_secs(10);
@@ -113,7 +114,14 @@ impl RedisSettings {
         }
         let server = match (&self.session_redis_sentinel, &self.session_redis_url) {
             (Some(name), _) => self.sentinel(name, &places),
-            (None, Some(Urls::Several(_))) => cluster(places.clone()),
+            (None, Some(Urls::Several(_))) => {
+                if places.iter().any(|place| Address::of(place).is_none()) {
+                    return Err(wrong(
+                        "the nodes of a Cluster have addresses: \"redis://host:6379\"".to_owned(),
+                    ));
+                }
+                Ok(Server::Cluster(places.clone()))
+            }
             (None, _) => Client::open(first.clone()).map(Server::One),
         };
         server.map_err(|error| wrong(format!("{FORM}: {error}")))
@@ -144,16 +152,6 @@ impl RedisSettings {
         }
         Ok(Server::Sentinel(builder.build()?.into()))
     }
-}
-
-/// The client sends nothing a second time by itself: a write that may have been made is for the engine to look at.
-fn cluster(places: Vec<ConnectionInfo>) -> RedisResult<Server> {
-    let builder = redis::cluster::ClusterClientBuilder::new(places)
-        .retries(0)
-        .response_timeout(ANSWER_TIMEOUT)
-        .overall_response_timeout(Some(ANSWER_TIMEOUT))
-        .tcp_settings(tcp());
-    Ok(Server::Cluster(builder.build()?))
 }
 
 /// Reads an URL; the error does not repeat it.
