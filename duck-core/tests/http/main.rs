@@ -21,6 +21,7 @@ mod program;
 mod protocol;
 #[path = "../running/mod.rs"]
 mod running;
+mod scripted_http2;
 mod slow_http2;
 mod smuggling;
 mod stopping;
