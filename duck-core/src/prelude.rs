@@ -8,7 +8,7 @@ pub use crate::http::{
 };
 pub use crate::live::{Event, sse, sse_with};
 #[cfg(feature = "websocket")]
-pub use crate::live::{Message, WebSocket, websocket};
+pub use crate::live::{Message, WebSocket, websocket, websocket_with};
 pub use crate::middleware::{process_request, process_response};
 pub use crate::pages::escape_html;
 #[cfg(feature = "forms")]

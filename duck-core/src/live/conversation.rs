@@ -42,6 +42,7 @@ where
     let Accepted {
         request,
         limits,
+        protocol,
         start,
     } = accepted;
     let session = request.session.for_socket();
@@ -49,7 +50,7 @@ where
     let request = request.with_session(session);
     let most = limits.websocket_max_message_bytes;
     let mut wire = Wire::new(connection, read, most).await;
-    let (socket, mut ends) = WebSocket::pair();
+    let (socket, mut ends) = WebSocket::pair(protocol);
     let in_view = request.clone();
     let view = caught(move || start(in_view, socket));
     let mut view = pin!(async { view.await.and_then(|answer| answer) });

@@ -15,7 +15,12 @@ use crate::http::response::Response;
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 
 /// Answers a request for a WebSocket: with 101 and what the connection is to become, or with why it does not.
-pub(super) fn answer(request: Request, limits: SocketLimits, start: Start) -> Response {
+pub(super) fn answer(
+    request: Request,
+    limits: SocketLimits,
+    spoken: &[&'static str],
+    start: Start,
+) -> Response {
     let key = match read(&request) {
         Ok(key) => key,
         Err(error) => return refusal(error),
@@ -30,13 +35,35 @@ pub(super) fn answer(request: Request, limits: SocketLimits, start: Start) -> Re
         .with(header::CONNECTION, upgrade)
         .with(header::UPGRADE, WEBSOCKET)
         .with(header::SEC_WEBSOCKET_ACCEPT, accept);
+    let protocol = choose(&request, spoken);
+    if let Some(protocol) = protocol {
+        let protocol = HeaderValue::from_static(protocol);
+        response = response.with(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+    }
     let accepted = Accepted {
         request,
         limits,
+        protocol,
         start,
     };
     response.extensions_mut().insert(Upgrade::new(accepted));
     response
+}
+
+/// The first protocol that the client offers and the view speaks: RFC 6455, 4.2.2. Only names of the view's own are
+/// sent back.
+fn choose(request: &Request, spoken: &[&'static str]) -> Option<&'static str> {
+    if spoken.is_empty() {
+        return None;
+    }
+    let lists = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    let mut offered = lists
+        .into_iter()
+        .flat_map(|list| list.as_bytes().split(|byte| *byte == b','));
+    offered.find_map(|offer| {
+        let mut spoken = spoken.iter().copied();
+        spoken.find(|name| name.as_bytes() == offer.trim_ascii())
+    })
 }
 
 /// 426 says what to upgrade to (RFC 9110, 15.5.22), and which version of it is spoken here (RFC 6455, 4.4).

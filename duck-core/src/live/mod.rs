@@ -30,5 +30,5 @@ pub use self::message::Message;
 #[cfg(feature = "websocket")]
 pub use self::socket::{CloseError, SocketClosed, WebSocket};
 #[cfg(feature = "websocket")]
-pub use self::socket_view::{SocketAnswer, SocketView, websocket};
+pub use self::socket_view::{SocketAnswer, SocketView, websocket, websocket_with};
 pub use self::sse::{Events, sse, sse_with};

@@ -16,6 +16,7 @@ use super::message::Message;
 pub struct WebSocket {
     incoming: mpsc::Receiver<Box<Message>>,
     outgoing: mpsc::Sender<Box<Outgoing>>,
+    protocol: Option<&'static str>,
 }
 
 /// What a view wants written.
@@ -32,11 +33,22 @@ pub(super) struct Ends {
 }
 
 impl WebSocket {
-    pub(super) fn pair() -> (Self, Ends) {
+    pub(super) fn pair(protocol: Option<&'static str>) -> (Self, Ends) {
         // One of each: a view that is slow slows down its client, and the other way round.
         let (inbox, incoming) = mpsc::channel(1);
         let (outgoing, outbox) = mpsc::channel(1);
-        (Self { incoming, outgoing }, Ends { inbox, outbox })
+        let socket = Self {
+            incoming,
+            outgoing,
+            protocol,
+        };
+        (socket, Ends { inbox, outbox })
+    }
+
+    /// The protocol that is spoken over this socket: the first of those that the client has offered which the view names in
+    /// [`websocket_with`](crate::live::websocket_with). `None` where there is none.
+    pub fn protocol(&self) -> Option<&'static str> {
+        self.protocol
     }
 
     /// The next message; `None` when the socket is closed: by the client, because the client is gone or broke the

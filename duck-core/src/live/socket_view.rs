@@ -8,7 +8,7 @@ use super::socket::WebSocket;
 use super::socket_limits::SocketLimits;
 use crate::error::{Error, Result};
 use crate::http::request::Request;
-use crate::http::response::Response;
+use crate::http::response::{Response, is_token};
 use crate::routing::params::FromParams;
 use crate::routing::urls::UrlPattern;
 use crate::routing::view::{AsyncAnswer, View};
@@ -86,9 +86,74 @@ where
     V::Future: AsyncAnswer<Answer: SocketAnswer> + Send + 'static,
     Args: FromParams,
 {
-    let mut pattern = UrlPattern::from_settings(path.to_owned(), |settings| {
+    opening(path, Vec::new(), view)
+}
+
+/// The same for a view that speaks protocols which have names, the subprotocols of RFC 6455: `new WebSocket("/graphql",
+/// ["graphql-transport-ws"])`.
+///
+/// The first one that the client offers and the view names is chosen; the client is told, and
+/// [`WebSocket::protocol`] tells the view. Where they have none in common the socket is opened without, and browsers that
+/// have offered some close it at once: a view that cannot do without one closes it too.
+///
+/// ```
+/// use duck::live::{WebSocket, websocket_with};
+/// use duck::{App, Request, Result, Settings};
+///
+/// async fn chat(_request: Request, socket: WebSocket) -> Result<()> {
+///     match socket.protocol() {
+///         Some("chat.v2") => socket.send(r#"{"welcome": "to the chat"}"#).await?,
+///         Some(_) => socket.send("welcome to the chat").await?,
+///         None => socket.close(1008, "chat.v1 and chat.v2 are spoken here").await?,
+///     }
+///     Ok(())
+/// }
+///
+/// # use duck::testing::TestClient;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let app = App::new(Settings::default()).urls([websocket_with("/chat", ["chat.v2", "chat.v1"], chat)]);
+/// let site = TestClient::start(app).await;
+/// let offer = site.websocket("/chat").header("sec-websocket-protocol", "chat.v3, chat.v2");
+/// let mut socket = offer.await;
+/// assert_eq!(socket.answer().header("sec-websocket-protocol"), Some("chat.v2"));
+/// assert_eq!(socket.receive().await.unwrap().text(), Some(r#"{"welcome": "to the chat"}"#));
+/// assert_eq!(site.websocket("/chat").await.closed().await, 1008);
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// The site does not start where a name is none: it is letters, digits and ``!#$%&'*+-.^_`|~``. Capitals count.
+pub fn websocket_with<V, Args>(
+    path: &str,
+    protocols: impl IntoIterator<Item = &'static str>,
+    view: V,
+) -> UrlPattern
+where
+    V: SocketView<Args>,
+    V::Future: AsyncAnswer<Answer: SocketAnswer> + Send + 'static,
+    Args: FromParams,
+{
+    opening(path, protocols.into_iter().collect(), view)
+}
+
+fn opening<V, Args>(path: &str, protocols: Vec<&'static str>, view: V) -> UrlPattern
+where
+    V: SocketView<Args>,
+    V::Future: AsyncAnswer<Answer: SocketAnswer> + Send + 'static,
+    Args: FromParams,
+{
+    let at = path.to_owned();
+    let mut pattern = UrlPattern::from_settings(path.to_owned(), move |settings| {
+        if let Some(name) = protocols.iter().find(|name| !is_token(name)) {
+            return Err(Error::internal(format!(
+                "the WebSocket at {at:?}: {name:?} is no name of a protocol; it is one word, such as \"chat.v2\""
+            )));
+        }
         Ok(Opening {
             view: Arc::new(view),
+            protocols: protocols.into(),
             limits: SocketLimits::from_settings(settings)?,
         })
     });
@@ -170,6 +235,7 @@ impl<E: Into<Error>> SocketAnswer for Result<(), E> {
 /// The view that answers the handshake.
 struct Opening<V> {
     view: Arc<V>,
+    protocols: Box<[&'static str]>,
     limits: SocketLimits,
 }
 
@@ -188,6 +254,7 @@ where
             let running = view.call(request, socket, args);
             Box::pin(async move { running.await.into_result() })
         };
-        ready(handshake::answer(request, self.limits, Box::new(start)))
+        let answer = handshake::answer(request, self.limits, &self.protocols, Box::new(start));
+        ready(answer)
     }
 }

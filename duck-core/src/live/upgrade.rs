@@ -16,6 +16,7 @@ pub(super) type Start =
 pub(crate) struct Accepted {
     pub(super) request: Request,
     pub(super) limits: SocketLimits,
+    pub(super) protocol: Option<&'static str>,
     pub(super) start: Start,
 }
 

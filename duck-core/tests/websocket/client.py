@@ -198,6 +198,11 @@ async def as_everybody_does():
         await asyncio.wait_for(await socket.ping(), PATIENCE)
         await socket.close(4000, "enough")
         assert socket.close_code == 4000, socket.close_code
+    for offers, chosen in [(["chat.v3", "chat.v1", "chat.v2"], "chat.v1"), (["chat.v2"], "chat.v2"), (["chat.v3"], None),
+                           (None, None)]:
+        async with websockets.connect(f"ws://{HOST}:{PORT}/chat", subprotocols=offers) as socket:
+            assert socket.subprotocol == chosen, (offers, socket.subprotocol)
+            assert await asyncio.wait_for(socket.recv(), PATIENCE) == (chosen or "none")
 
 
 async def main():

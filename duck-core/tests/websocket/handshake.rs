@@ -85,6 +85,78 @@ async fn what_is_no_handshake_is_answered_with_what_would_be_one() {
 }
 
 #[tokio::test]
+async fn the_first_protocol_that_the_client_offers_and_the_view_speaks_is_chosen() {
+    let server = Server::echo("").await;
+    for (offers, chosen) in [
+        (&["chat.v1"][..], "chat.v1"),
+        (&["chat.v1, chat.v2"], "chat.v1"),
+        (&["chat.v2,chat.v1"], "chat.v2"),
+        (&["chat.v3,\t chat.v2 , chat.v1"], "chat.v2"),
+        (&["chat.v3", "chat.v1", "chat.v2"], "chat.v1"),
+        (&["chat.v2, chat.v2"], "chat.v2"),
+    ] {
+        let (answer, spoken) = offer(&server, offers).await;
+        let lines: Vec<_> = answer
+            .lines()
+            .filter(|line| line.starts_with("sec-websocket-protocol"))
+            .collect();
+        assert_eq!(lines, [format!("sec-websocket-protocol: {chosen}")]);
+        assert_eq!(spoken, chosen);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_protocol_of_the_view_is_passed_over_and_never_sent_back() {
+    let server = Server::echo("").await;
+    let many = vec!["chat.v0"; 300].join(",");
+    for offers in [
+        &[][..],
+        &[""],
+        &[",, ,"],
+        &["CHAT.V1"],
+        &["chat.v"],
+        &["chat.v1;q=1"],
+        &["\"chat.v1\""],
+        &["chat.v1 chat.v2"],
+        &["chat.v1\u{e9}"],
+        &["x: y, <script>"],
+        &[many.as_str()],
+    ] {
+        let (answer, spoken) = offer(&server, offers).await;
+        assert!(!answer.contains("sec-websocket-protocol"), "{answer}");
+        assert_eq!(spoken, "none", "{offers:?}");
+    }
+    // And a view that names none opens as ever.
+    let head = handshake("/echo", "Sec-WebSocket-Protocol: chat.v1\r\n");
+    let (status, answer, _) = server.ask(&head).await;
+    assert_eq!(status, 101);
+    assert!(!answer.contains("sec-websocket-protocol"), "{answer}");
+}
+
+/// The answer to a client that offers these, each in a header of its own, and which one the view speaks.
+async fn offer(server: &Server, offers: &[&str]) -> (String, String) {
+    let lines = offers
+        .iter()
+        .map(|offer| format!("Sec-WebSocket-Protocol: {offer}\r\n"));
+    let head = handshake("/chat", &lines.collect::<String>());
+    let (status, answer, stream) = server.ask(&head).await;
+    assert_eq!(status, 101, "{answer}");
+    (answer, Socket { stream }.next_text().await)
+}
+
+#[tokio::test]
+async fn a_protocol_that_cannot_stand_in_a_header_stops_the_start() {
+    for name in ["", "chat v2", "chat,v2", "chat\r\nx: y", "ch\u{e4}t"] {
+        let view = async |_: Request, _: WebSocket| {};
+        let app =
+            App::new(Settings::default()).urls([websocket_with("/chat", ["chat.v1", name], view)]);
+        let error = app.start().await.expect_err(name).to_string();
+        let says = format!("the WebSocket at \"/chat\": {name:?} is no name of a protocol");
+        assert!(error.contains(&says), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn over_http_2_there_is_none() {
     let app = App::new(Settings::default())
         .urls([websocket("/echo", async |_: Request, _: WebSocket| {})]);

@@ -32,10 +32,14 @@ impl Server {
         Self { address, running }
     }
 
-    /// With a view at `/echo` that sends back what it gets.
+    /// With a view at `/echo` that sends back what it gets, and one at `/chat` that says which protocol it speaks.
     pub(crate) async fn echo(settings: &str) -> Self {
         let settings = Settings::from_toml(settings).expect("settings");
-        Self::of(App::new(settings).urls([websocket("/echo", echo)])).await
+        let urls = [
+            websocket("/echo", echo),
+            websocket_with("/chat", ["chat.v2", "chat.v1"], chat),
+        ];
+        Self::of(App::new(settings).urls(urls)).await
     }
 
     /// What the server answers to this head.
@@ -77,6 +81,10 @@ pub(crate) async fn echo(_request: Request, mut socket: WebSocket) -> Result<()>
         socket.send(message).await?;
     }
     Ok(())
+}
+
+async fn chat(_request: Request, socket: WebSocket) -> Result<()> {
+    Ok(socket.send(socket.protocol().unwrap_or("none")).await?)
 }
 
 /// A handshake as RFC 6455 has it, with more lines.
