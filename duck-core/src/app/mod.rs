@@ -291,6 +291,8 @@ impl App {
         for component in self.components {
             component.start(&mut setup).await?;
         }
+        #[cfg(all(feature = "cli", feature = "tasks"))]
+        crate::tasks::unshared::note(&mut setup);
         let mut patterns = self.patterns;
         patterns.append(&mut setup.patterns);
         if cross_site.tokens && !setup.checks_tokens {

@@ -11,6 +11,8 @@ mod run;
 mod schedule;
 mod task;
 mod turns;
+#[cfg(feature = "cli")]
+pub(crate) mod unshared;
 
 use std::fmt;
 use std::sync::Arc;

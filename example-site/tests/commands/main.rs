@@ -23,4 +23,5 @@ mod signals;
 mod site;
 mod standard_output_and_error;
 mod starting;
+mod tasks;
 mod trouble;
