@@ -3,13 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
 
+use duck::Health;
 use duck::database::sqlite;
 use duck::prelude::*;
 use duck::sqlx::migrate::Migrator;
-use duck::sqlx::{self, SqlitePool};
+use duck::sqlx::pool::PoolConnection;
+use duck::sqlx::{self, Sqlite, SqlitePool};
 use duck::testing::TestClient;
 use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
 
 /// A folder of a site, with a folder of migrations.
 fn folder(migrations: &[(&str, &str)]) -> TempDir {
@@ -115,6 +120,69 @@ async fn of_sites_that_start_at_once_one_migrates() {
         <[String; 4]>::from(started),
         ["Bread"; 4].map(str::to_owned)
     );
+}
+
+/// Connections that views keep from the others.
+#[derive(Default)]
+struct Held(Mutex<Vec<PoolConnection<Sqlite>>>);
+
+async fn hold_all(request: Request) -> Result<&'static str> {
+    let pool = request.state::<SqlitePool>()?;
+    for _ in 0..pool.options().get_max_connections() {
+        let connection = pool.acquire().await?;
+        request.state::<Held>()?.0.lock().unwrap().push(connection);
+    }
+    Ok("held")
+}
+
+async fn let_go(request: Request) -> Result<&'static str> {
+    request.state::<Held>()?.0.lock().unwrap().clear();
+    Ok("free")
+}
+
+async fn close(request: Request) -> Result<&'static str> {
+    request.state::<SqlitePool>()?.close().await;
+    Ok("closed")
+}
+
+/// Asks until the site is, or is not, ready: what was found out holds for a second.
+async fn wait_until_ready_is(site: &TestClient, status: u16) {
+    let start = Instant::now();
+    loop {
+        let answer = site.get("/-/ready").await;
+        if answer.status() == status {
+            assert_eq!(
+                answer.text().contains("database"),
+                status == 503,
+                "{answer:?}"
+            );
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "{answer:?}");
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_site_is_not_ready_while_no_view_gets_a_connection_to_its_database() {
+    let folder = folder(&[NOTES]);
+    let app = app(folder.path(), "sqlite:site.db")
+        .await
+        .with(Health::new());
+    let app = app.setting("DEBUG", true).state(Held::default()).urls([
+        path("/hold", hold_all),
+        path("/let-go", let_go),
+        path("/close", close),
+    ]);
+    let site = TestClient::start(app).await;
+    wait_until_ready_is(&site, 200).await;
+    assert_eq!(site.get("/hold").await.text(), "held");
+    wait_until_ready_is(&site, 503).await;
+    assert_eq!(site.get("/let-go").await.text(), "free");
+    wait_until_ready_is(&site, 200).await;
+    assert_eq!(site.get("/close").await.text(), "closed");
+    wait_until_ready_is(&site, 503).await;
+    assert_eq!(site.get("/-/live").await.status(), 200);
 }
 
 #[tokio::test]

@@ -1,11 +1,16 @@
 //! Clients that have closed their side over TLS, those that are gone, and the end of the server.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use duck::http::Body;
+use http_body_util::BodyExt;
+use hyper::client::conn::http2::Builder;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
-use crate::client::{ask, get, open, read_until, rest};
+use crate::client::{ask, connect, get, open, read_until, rest, trusting};
 use crate::server::{LARGE, Server};
 
 /// Well before the deadlines that a server has by default.
@@ -105,6 +110,56 @@ async fn a_client_that_takes_nothing_is_dropped() {
     timeout(PROMPTLY, server.site.stopped())
         .await
         .expect("it is dropped");
+}
+
+/// The site runs on: nothing but its deadline ends what it has begun to send.
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_cut_off_in_the_midst_of_a_page_and_others_are_not() {
+    let server = Server::start("WRITE_TIMEOUT = 1").await;
+    let mut stream = open(&server).await;
+    stream.write_all(get("/large").as_bytes()).await.unwrap();
+    read_until(&mut stream, "\r\n\r\n").await;
+    let mut slow = open(&server).await;
+    slow.write_all(get("/large").as_bytes()).await.unwrap();
+    read_until(&mut slow, "\r\n\r\n").await;
+    let mut piece = vec![0; 200_000];
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(6) {
+        slow.read_exact(&mut piece).await.expect("it takes some");
+        sleep(Duration::from_millis(100)).await;
+    }
+    let taken = rest(&mut stream).await.len();
+    assert!(
+        taken < LARGE,
+        "all of it was kept for a client that took nothing"
+    );
+    ask(&mut open(&server).await, "/", "home").await;
+}
+
+#[tokio::test]
+async fn a_client_of_http2_that_takes_nothing_is_cut_off() {
+    let server = Server::start("IDLE_TIMEOUT = 1\nWRITE_TIMEOUT = 1").await;
+    let mut config = (*trusting(&server, &[&tokio_rustls::rustls::version::TLS13])).clone();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let stream = connect(server.address, &Arc::new(config)).await.unwrap();
+    let (mut client, connection) = Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(65_535)
+        .handshake(TokioIo::new(stream))
+        .await
+        .expect("HTTP/2");
+    tokio::spawn(connection);
+    let request = http::Request::builder().uri("https://localhost/large");
+    let request = request.body(Body::empty()).unwrap();
+    let page = client.send_request(request).await.expect("a head");
+    let start = Instant::now();
+    while !client.is_closed() {
+        assert!(start.elapsed() < PROMPTLY, "it is held still");
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert!(
+        page.into_body().collect().await.is_err(),
+        "the page is cut off"
+    );
 }
 
 #[tokio::test]

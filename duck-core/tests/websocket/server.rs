@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::wire::{FIN, PING, PONG, Server, TEXT, close, frame, handshake};
+use crate::wire::{BINARY, FIN, PING, PONG, Server, TEXT, close, frame, handshake};
 
 #[tokio::test]
 async fn a_server_that_stops_closes_its_sockets_with_1001_and_waits_for_them() {
@@ -87,6 +87,30 @@ async fn a_client_that_takes_nothing_is_cut_off_and_its_view_dropped() {
         .expect("it is cut off");
     assert!(start.elapsed() >= Duration::from_secs(1));
     drop(socket);
+}
+
+/// For longer than a socket has to be closed: the deadline of what is sent counts until all of it is taken.
+#[tokio::test]
+async fn the_last_message_of_a_view_arrives_though_its_client_is_slow_to_take_it() {
+    const LAST: usize = 32 << 20; // no buffer of the system holds it
+    let done = Arc::new(Notify::new());
+    let tell = done.clone();
+    let view = move |_: Request, socket: WebSocket| {
+        let tell = tell.clone();
+        async move {
+            socket.send(vec![b'x'; LAST]).await.unwrap();
+            tell.notify_one();
+        }
+    };
+    let settings = Settings::from_toml("WRITE_TIMEOUT = 30").unwrap();
+    let server = Server::of(App::new(settings).urls([websocket("/", view)])).await;
+    let mut socket = server.open("/").await;
+    done.notified().await;
+    sleep(Duration::from_secs(7)).await;
+    let (first, message) = socket.next().await.expect("the last message");
+    assert_eq!((first, message.len()), (FIN | BINARY, LAST));
+    assert!(message.iter().all(|byte| *byte == b'x'));
+    assert_eq!(socket.closed().await, 1000);
 }
 
 #[tokio::test]
