@@ -95,7 +95,9 @@ pub(crate) async fn account(request: Request) -> Result<Response> {
             is_current: session.is_current,
         })
         .collect();
-    render(&request, "account/account.html", context! { form, devices }).await
+    let page = render(&request, "account/account.html", context! { form, devices }).await?;
+    // After a logout, the browser's Back shows nothing of it.
+    Ok(page.with_header("cache-control", "no-store")?)
 }
 
 /// Removes the pictures that no account has: of accounts that are gone, and of a request that was cut off between the
