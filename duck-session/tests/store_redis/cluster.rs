@@ -85,6 +85,24 @@ impl Cluster {
         moving.spawn().unwrap()
     }
 
+    /// Waits until all nodes together have so many keys: replicas are told later than the site.
+    async fn have_keys(&self, expected: usize) {
+        let patience = Instant::now() + Duration::from_secs(60);
+        loop {
+            let mut keys = 0;
+            for node in &self.0 {
+                let mut admin = node.admin().await;
+                let size: usize = redis::cmd("DBSIZE").query_async(&mut admin).await.unwrap();
+                keys += size;
+            }
+            if keys == expected {
+                return;
+            }
+            assert!(Instant::now() < patience, "{keys} keys");
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// What each node says of its replication, once every replica has a copy.
     async fn copied(&self) -> Vec<String> {
         let mut all = Vec::new();
@@ -216,7 +234,7 @@ async fn when_a_primary_hangs_or_dies_its_replica_is_asked() {
     if !is_installed() {
         return;
     }
-    let mut cluster = Cluster::with_replicas(1, "1000").await;
+    let mut cluster = Cluster::with_replicas(1, "2000").await;
     let copied = cluster.copied().await;
     let primaries: Vec<_> = (0..copied.len())
         .filter(|&node| copied[node].contains("role:master"))
@@ -227,8 +245,7 @@ async fn when_a_primary_hangs_or_dies_its_replica_is_asked() {
     for session in &sessions {
         create(&store, session).await;
     }
-    // Replicas are told later than the site.
-    sleep(Duration::from_millis(500)).await;
+    cluster.have_keys(2 * sessions.len()).await;
     cluster.0[primaries[0]].signal(Signal::STOP);
     all_are_found(&store, &sessions).await;
     cluster.0[primaries[1]].kill();
