@@ -7,9 +7,10 @@ of `h2`. Where the RFC leaves room, each of the reactions that it allows is take
 error (5.4.2), and a malformed request may be answered with 400 (8.1.1). Prints how many checks there were; the exit
 code is 1 if one failed.
 
-The Rust crate h2, which speaks the protocol for the site, departs from the RFC in three things, none of which lets a
+The Rust crate h2, which speaks the protocol for the site, departs from the RFC in four things, none of which lets a
 client do more. They are taken here, and those that occurred are printed: PROTOCOL_ERROR in place of a more specific
-code (7), a client whose first frame is not SETTINGS (3.4), and a pseudo-header in trailers (8.1), which nobody reads.
+code (7), and answers to a client whose first frame is not SETTINGS (3.4), to one that sends a pseudo-header in trailers
+(8.1), which nobody reads, and to one that sends spaces around a value (8.2.1).
 """
 
 import socket
@@ -180,7 +181,7 @@ class Peer:
                 got = int(frame.fields.get(":status", 0))
                 assert got in status, f"answered with {got}"
                 if got == 200:
-                    departures.append("trailers")
+                    departures.append("an answer in place of an error")
                 break
         self.lives(stream + 100)
 
@@ -416,6 +417,15 @@ def malformed():
             peer.resets(1, PROTOCOL)
         check(what, run)
 
+    def spaces(name, value, *status):
+        peer = Peer()
+        peer.send(HEADERS, WHOLE, 1, block(request("GET", "/", (name, value))))
+        peer.resets(1, PROTOCOL, status=status)
+    check("a space before a value", lambda: spaces("x", " y", 200, 400))
+    check("a tab behind a value", lambda: spaces("x", "y\t", 200, 400))
+    check("a space before a length", lambda: spaces("content-length", " 5", 400))
+    check("a space before a host", lambda: spaces("host", " test", 400))
+
     def two_hosts():
         peer = Peer()
         peer.send(HEADERS, WHOLE, 1, block(request("GET", "/", ("host", "elsewhere"))))
@@ -626,7 +636,7 @@ def prefaces():
             if isinstance(frame, hyper.GoAwayFrame):
                 assert frame.error_code == PROTOCOL, frame
             if isinstance(frame, hyper.HeadersFrame):
-                departures.append("preface")
+                departures.append("an answer in place of an error")
                 return
     check("a preface without SETTINGS", no_settings)
 
