@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::app::App;
 use crate::app::command_hint::hint;
@@ -196,16 +198,40 @@ fn help(app: App) -> Result<ExitCode> {
 /// asks for one thing wants that, and what is wrong.
 fn log_to_stderr(args: &Args) {
     let usual = match args.command {
-        Some(Command::Other(_)) => "warn",
-        _ => "info",
+        Some(Command::Other(_)) => LevelFilter::WARN,
+        _ => LevelFilter::INFO,
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let wanted = std::env::var_os("RUST_LOG").unwrap_or_default();
+    let (filter, mistake) = match levels(&wanted.to_string_lossy()) {
+        Ok(filter) => (filter, None),
+        Err(mistake) => (None, Some(mistake)),
+    };
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(io::stderr().is_terminal())
-        .with_writer(|| Stderr);
+        .with_writer(|| Stderr)
+        .with_target(false);
+    let log = tracing_subscriber::registry()
+        .with(lines)
+        .with(filter.unwrap_or_else(|| Targets::new().with_default(usual)));
     // A program that embeds a site may have set up its log already: that one stays.
-    let _ = log.with_target(false).try_init();
+    let _ = log.try_init();
+    if let Some(mistake) = mistake {
+        tracing::warn!("RUST_LOG is not followed: {mistake}");
+    }
+}
+
+/// What `RUST_LOG` asks for: `warn`, or `duck=debug,sqlx=info`. `None` where it asks for nothing.
+fn levels(wanted: &str) -> Result<Option<Targets>, String> {
+    if wanted.contains('[') {
+        return Err("it names a span, and levels are those of crates and modules".into());
+    }
+    let wanted = wanted.split(',').map(str::trim);
+    let wanted: Vec<_> = wanted.filter(|part| !part.is_empty()).collect();
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    let filter = wanted.join(",").parse::<Targets>();
+    filter.map(Some).map_err(|error| error.to_string())
 }
 
 fn routes(routes: &[RouteLine], json: bool) -> String {
@@ -341,6 +367,46 @@ mod tests {
         let site = app.start_for(Purpose::Command).await.unwrap();
         let (text, _) = report(&site, false);
         assert!(!text.contains("STATIC_URL"), "{text}");
+    }
+
+    #[test]
+    fn rust_log_sets_levels_of_everything_or_of_crates_and_modules() {
+        use tracing::Level;
+        for (wanted, target, least, too_fine) in [
+            ("warn", "sqlx", Level::WARN, Level::INFO),
+            ("DEBUG", "duck::app", Level::DEBUG, Level::TRACE),
+            ("info,duck=debug", "sqlx", Level::INFO, Level::DEBUG),
+            ("info, duck=debug,", "duck::app", Level::DEBUG, Level::TRACE),
+            ("trace,duck=warn", "duck::app", Level::WARN, Level::INFO),
+        ] {
+            let filter = levels(wanted).unwrap().unwrap();
+            assert!(filter.would_enable(target, &least), "{wanted}");
+            assert!(!filter.would_enable(target, &too_fine), "{wanted}");
+        }
+        for (wanted, target) in [("duck=debug", "sqlx"), ("off", "duck")] {
+            let filter = levels(wanted).unwrap().unwrap();
+            assert!(!filter.would_enable(target, &Level::ERROR), "{wanted}");
+        }
+    }
+
+    #[test]
+    fn rust_log_without_a_level_is_as_if_it_were_not_set() {
+        for nothing in ["", " ", ",", " , ,"] {
+            assert_eq!(levels(nothing), Ok(None), "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn a_rust_log_that_is_no_level_is_a_mistake() {
+        for (wrong, why) in [
+            ("duck=loud", "expected one of"),
+            ("duck=debug=info", "too many '='"),
+            ("duck[request]=debug", "names a span"),
+            ("[{user=7}]=debug", "names a span"),
+        ] {
+            let mistake = levels(wrong).unwrap_err();
+            assert!(mistake.contains(why), "{wrong}: {mistake}");
+        }
     }
 
     #[tokio::test]

@@ -122,6 +122,21 @@ fn no_line_is_lost_at_a_normal_stop() {
     assert_eq!(server.ended().code(), Some(0));
 }
 
+#[test]
+fn a_rust_log_that_cannot_be_followed_is_said_and_the_log_is_as_without_it() {
+    let site = Site::new();
+    let said = |wanted: &str| {
+        let mut shell = site.shell(r#"exec "$0" check"#);
+        let output = shell.env("RUST_LOG", wanted).output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for wrong in ["duck=loud", "duck[request]=debug"] {
+        let log = said(wrong);
+        assert!(log.contains("WARN RUST_LOG is not followed: "), "{log}");
+    }
+    assert_eq!(said("off"), "");
+}
+
 /// What a site's own program says, and to whom.
 #[test]
 fn commands_whose_reader_has_gone_end_quietly() {
