@@ -5,10 +5,11 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::app::detached;
 use crate::app::setup::Work;
 use crate::app::site::Site;
 
-/// For work that is cut off to be dropped.
+/// For work that is cut off to be dropped, and for what requests that were cut off have left to finish.
 const LAST_MOMENT: Duration = Duration::from_secs(1);
 
 pub(crate) struct Beside {
@@ -27,9 +28,10 @@ impl Beside {
         }
     }
 
-    /// Waits for the work that has an end.
+    /// Waits for the work that has an end, and for what goes on although its request is gone.
     pub(crate) async fn finish(&mut self) {
         while self.work.join_next().await.is_some() {}
+        detached::ended().await;
     }
 
     /// How much of that work is left.
@@ -41,6 +43,10 @@ impl Beside {
     pub(crate) async fn end(mut self, site: &Site) {
         // Work that blocks its thread does not hear of it.
         let _ = timeout(LAST_MOMENT, self.work.shutdown()).await;
+        if timeout(LAST_MOMENT, detached::ended()).await.is_err() {
+            let left = detached::left();
+            tracing::warn!(target: "duck", left, "the site stops while sessions of clients that have gone are being saved: they may be lost");
+        }
         self.background.shutdown().await;
         site.stop().await;
     }

@@ -10,6 +10,7 @@ pub(crate) mod component;
 pub(crate) mod context;
 #[cfg(feature = "cli")]
 mod deploy;
+pub(crate) mod detached;
 pub(crate) mod error_log;
 pub(crate) mod floods;
 pub(crate) mod health;

@@ -3,9 +3,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::BoxFuture;
+use crate::app::detached;
 
 /// A future that runs to its end even if whoever waits for it goes away: a client that closes
-/// its connection must not leave a session half saved.
+/// its connection must not leave a session half saved. A site that stops waits for it.
 pub(super) struct Finish<T: Send + 'static>(Option<BoxFuture<'static, T>>);
 
 impl<T: Send + 'static> Finish<T> {
@@ -32,9 +33,8 @@ impl<T: Send + 'static> Future for Finish<T> {
 
 impl<T: Send + 'static> Drop for Finish<T> {
     fn drop(&mut self) {
-        if let (Some(future), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current())
-        {
-            runtime.spawn(future);
+        if let Some(future) = self.0.take() {
+            detached::spawn(future);
         }
     }
 }

@@ -530,6 +530,31 @@ async fn the_write_of_a_client_that_has_closed_its_side_is_kept() {
     server.abort();
 }
 
+/// The client goes away while its session is saved, and the site stops before that is done.
+#[tokio::test]
+async fn a_site_that_stops_waits_for_the_save_of_a_client_that_has_gone() {
+    let (client, store) = scripted([]).await;
+    read(&client, "/set/a/1").await;
+    let saving = store.hold(Op::Replace, When::Before);
+    {
+        let mut request = pin!(client.get("/set/a/2").into_future());
+        tokio::select! {
+            _ = &mut request => panic!("it is held"),
+            () = saving.reached() => {}
+        }
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let site = client.site().clone();
+    let stopping = duck::server::serve(listener, site, std::future::ready(()));
+    let mut stopping = pin!(stopping);
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut stopping).await;
+    assert!(early.is_err(), "it is not saved yet");
+    saving.open();
+    let stopped = tokio::time::timeout(Duration::from_secs(20), stopping).await;
+    stopped.expect("it stops");
+    assert_eq!(read(&client, "/get/a").await, "\"2\"");
+}
+
 /// The view has logged out and goes on to something slow; the visitor closes the page. What a logout
 /// promises has to hold, but of a new id the visitor would never hear.
 #[tokio::test(start_paused = true)]
