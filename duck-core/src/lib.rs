@@ -90,6 +90,7 @@ pub use sqlx;
 pub use uuid::Uuid;
 
 pub use crate::app::App;
+pub use crate::app::blocking::blocking;
 pub use crate::app::component::Component;
 pub use crate::app::health::Health;
 pub use crate::app::setup::Setup;

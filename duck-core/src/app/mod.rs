@@ -2,6 +2,7 @@
 
 mod access_log;
 pub(crate) mod beside;
+pub(crate) mod blocking;
 #[cfg(feature = "cli")]
 pub(crate) mod cli;
 #[cfg(feature = "cli")]
