@@ -225,18 +225,20 @@ fn curl(options: &[&str]) -> Option<String> {
 }
 
 fn serves() {
-    let place = Place::with_certificate("");
-    let server = place.serve();
-    assert!(
-        server.url.starts_with("https://127.0.0.1:"),
-        "{}",
-        server.url
-    );
-    assert_eq!(server.redirect, None);
-    let file = place.0.path().join("cert.pem");
-    let options = ["--cacert", file.to_str().expect("a name"), &server.url];
-    if let Some(out) = curl(&options) {
-        assert_eq!(out, "secure=true");
+    for settings in ["", "WORK_STEALING = false"] {
+        let place = Place::with_certificate(settings);
+        let server = place.serve();
+        assert!(
+            server.url.starts_with("https://127.0.0.1:"),
+            "{}",
+            server.url
+        );
+        assert_eq!(server.redirect, None);
+        let file = place.0.path().join("cert.pem");
+        let options = ["--cacert", file.to_str().expect("a name"), &server.url];
+        if let Some(out) = curl(&options) {
+            assert_eq!(out, "secure=true");
+        }
     }
 }
 
@@ -477,6 +479,7 @@ fn unix() {
         ("", 0o660),
         ("UNIX_SOCKET_MODE = '600'", 0o600),
         ("UNIX_SOCKET_MODE = '666'", 0o666),
+        ("WORK_STEALING = false", 0o660),
     ] {
         let place = Place::new(&format!("{UNIX}{settings}"));
         let server = place.serve();

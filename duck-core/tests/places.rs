@@ -126,6 +126,15 @@ async fn a_panic_in_a_task_named_the_line_that_waited_for_it() {
     assert!(page.contains("waiting for the task: task "), "{page}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_panic_in_blocking_work_named_its_own_line() {
+    let line = line!() + 2;
+    let page = page(async |_: Request| -> Result<String> {
+        duck::blocking(|| -> String { panic!("in blocking work") }).await
+    });
+    assert_eq!(places(&page.await), [format!("tests/places.rs:{line}")]);
+}
+
 /// `resume_unwind` does not come by the hook: the panic on this thread before it is another one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_panic_that_is_carried_on_is_not_taken_for_another() {

@@ -22,6 +22,7 @@ use crate::app::site::Site;
 use crate::error::Result;
 use crate::server;
 use crate::server::socket::{Socket, unix_path};
+use crate::server::threads::Threads;
 #[cfg(feature = "tls")]
 use crate::server::{Certificate, Tls};
 use crate::settings::{Settings, SettingsError};
@@ -99,14 +100,15 @@ impl Listening {
     /// Serves until `stop` is done.
     pub(crate) async fn serve(
         self,
+        threads: &Threads,
         site: Site,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<()> {
         #[cfg(feature = "tls")]
         if let Some(https) = self.https {
-            return https.serve(self.socket, site, stop).await;
+            return https.serve(self.socket, threads, site, stop).await;
         }
-        server::serve(self.socket, site, stop).await;
+        server::serve_on(threads, self.socket, site, stop).await;
         Ok(())
     }
 }
@@ -139,6 +141,7 @@ impl Encrypted {
     async fn serve(
         self,
         socket: Socket,
+        threads: &Threads,
         site: Site,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<()> {
@@ -149,10 +152,12 @@ impl Encrypted {
         // It ends with the runtime.
         tokio::spawn(self.certificate.clone().follow());
         let stop = stop.shared();
-        let serve = server::serve(Tls::new(socket, &self.certificate), site, stop.clone());
+        let encrypted = Tls::new(socket, &self.certificate);
+        let serve = server::serve_on(threads, encrypted, site, stop.clone());
         match redirect {
             Some((socket, site)) => {
-                tokio::join!(serve, server::serve(socket, site, stop));
+                let redirect = server::serve_on(threads, socket, site, stop);
+                tokio::join!(serve, redirect);
             }
             None => serve.await,
         }

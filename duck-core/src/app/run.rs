@@ -36,12 +36,14 @@ pub(crate) fn serve(app: App) -> Result<()> {
     let signals = StopSignals::receive()?;
     descriptors::raise_limit();
     let serving = Serving::from_settings(app.settings()?)?;
+    // What the site is started in, and does besides answering requests; with `WORK_STEALING` those too.
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.max_blocking_threads(descriptors::blocking_threads());
     if let Some(workers) = serving.workers {
         runtime.worker_threads(workers);
     }
     let runtime = runtime.enable_all().build()?;
+    let threads = serving.threads(runtime.handle())?;
     let served = runtime.block_on(async {
         let site = app.start().await?;
         let connections = site.0.context.limits.max_connections;
@@ -59,8 +61,9 @@ pub(crate) fn serve(app: App) -> Result<()> {
         ));
         let stop = signals.serving();
         stderr::write(banner(&site, &listening).as_bytes());
-        listening.serve(site, stop).await
+        listening.serve(&threads, site, stop).await
     });
+    drop(threads);
     // Dropping the runtime would wait for blocking calls of views, however long they take.
     runtime.shutdown_timeout(LAST_CALLS);
     served

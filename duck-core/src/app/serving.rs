@@ -1,13 +1,17 @@
 //! Where a site listens, and with how many threads it answers.
 
 use crate::http::authority::is_address;
+use std::io;
 use std::path::Path;
+use std::thread::available_parallelism;
 
 use serde::Deserialize;
+use tokio::runtime::Handle;
 
 #[cfg(feature = "tls")]
 use crate::app::https::Https;
 use crate::server::socket::unix_path;
+use crate::server::threads::Threads;
 use crate::settings::{Settings, SettingsError};
 
 /// The settings of the server itself. They are read when the site is built, so that `check` sees them.
@@ -18,6 +22,8 @@ pub(crate) struct Serving {
     /// Permissions of a Unix socket, in octal digits.
     pub(crate) unix_socket_mode: String,
     pub(crate) workers: Option<usize>,
+    /// Whether threads take over what others have to do.
+    work_stealing: bool,
     #[cfg(feature = "tls")]
     #[serde(skip)]
     pub(crate) https: Option<Https>,
@@ -29,6 +35,7 @@ impl Default for Serving {
             address: "127.0.0.1:8000".into(),
             unix_socket_mode: "660".into(),
             workers: None,
+            work_stealing: true,
             #[cfg(feature = "tls")]
             https: None,
         }
@@ -59,6 +66,15 @@ impl Serving {
         #[cfg(not(feature = "tls"))]
         refuse_https(settings)?;
         Ok(own)
+    }
+
+    /// What its connections run on, where the site is started in this runtime.
+    pub(crate) fn threads(&self, runtime: &Handle) -> io::Result<Threads> {
+        if self.work_stealing {
+            return Ok(Threads::of(runtime));
+        }
+        let processors = || available_parallelism().map_or(1, usize::from);
+        Threads::start(self.workers.unwrap_or_else(processors), runtime)
     }
 
     /// The permissions of a Unix socket.

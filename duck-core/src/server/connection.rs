@@ -8,6 +8,7 @@ use std::sync::Arc;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::runtime::Handle;
 
 use super::attendance::attended;
 use super::client::Client;
@@ -25,13 +26,18 @@ use crate::app::site::Site;
 use crate::http::proxies::Connection;
 use crate::server::limits::Limits;
 
-/// Serves one connection to its end.
+/// Serves one connection to its end, which runs on this runtime.
+#[cfg_attr(
+    not(feature = "http2"),
+    expect(unused_variables, reason = "only HTTP/2 has tasks of its own")
+)]
 pub(super) async fn serve<L: Listener>(
     stream: L::Io,
     from: Connection,
     newcomer: Option<Newcomer>,
     site: Site,
     vitals: Arc<Vitals>,
+    runtime: Handle,
 ) {
     let limits = site.0.context.limits.clone();
     let client = Arc::new(Client::new(site, from, vitals.clone(), newcomer));
@@ -43,9 +49,9 @@ pub(super) async fn serve<L: Listener>(
             return;
         };
         if is_http2 {
-            let connection = pin!(Http2::new(socket, client, &limits));
-            attended(&vitals, connection).await;
-            return;
+            let mut connection = pin!(Http2::new(socket, client, runtime, &limits));
+            attended(&vitals, connection.as_mut()).await;
+            return connection.end().await;
         }
         socket
     };

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use h2::server::{Builder, Connection, Handshake, SendResponse};
 use h2::{Reason, RecvStream};
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -39,6 +40,8 @@ pub(super) struct Http2<L: Listener> {
     backlog: Arc<Backlog>,
     /// When the end of this connection is dropped, so are the views.
     streams: JoinSet<()>,
+    /// That of the connection: its streams stay on its thread.
+    runtime: Handle,
     /// When the client was told to ask for no more.
     retired: Option<Instant>,
 }
@@ -49,15 +52,26 @@ enum State<L: Listener> {
 }
 
 impl<L: Listener> Http2<L> {
-    pub(super) fn new(socket: Watched<L>, client: Arc<Client>, limits: &Limits) -> Self {
+    pub(super) fn new(
+        socket: Watched<L>,
+        client: Arc<Client>,
+        runtime: Handle,
+        limits: &Limits,
+    ) -> Self {
         let is_trusted = client.site.0.context.proxies.is_trusted(client.from);
         Self {
             state: State::Begins(builder(limits).handshake(socket)),
             backlog: Arc::new(Backlog::new(client.vitals.clone(), is_trusted)),
             client,
             streams: JoinSet::new(),
+            runtime,
             retired: None,
         }
+    }
+
+    /// Drops the views that nobody waits for any more. When this is done, they have left behind whatever they leave.
+    pub(super) async fn end(mut self: Pin<&mut Self>) {
+        self.streams.shutdown().await;
     }
 
     fn begin(&mut self, request: http::Request<RecvStream>, mut reply: SendResponse<Queued>) {
@@ -72,11 +86,12 @@ impl<L: Listener> Http2<L> {
         let exchange = Exchange::new(self.client.clone(), self.backlog.clone(), reply);
         match arrival {
             Ok(awaits_continue) => {
-                self.streams
-                    .spawn(exchange.answer(request, awaits_continue));
+                let answer = exchange.answer(request, awaits_continue);
+                self.streams.spawn_on(answer, &self.runtime);
             }
             Err(refusal) => {
-                self.streams.spawn(exchange.refuse(request, refusal));
+                let refusal = exchange.refuse(request, refusal);
+                self.streams.spawn_on(refusal, &self.runtime);
             }
         }
     }

@@ -25,6 +25,7 @@ mod preface;
 pub(crate) mod received;
 pub(crate) mod sending;
 pub(crate) mod socket;
+pub(crate) mod threads;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
 pub(crate) mod traffic;
@@ -40,6 +41,7 @@ mod work;
 use std::future::Future;
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -48,6 +50,7 @@ use self::attendance::Attendance;
 pub use self::listener::Listener;
 use self::listener::is_due;
 use self::newcomers::Newcomers;
+use self::threads::{Seat, Threads};
 #[cfg(feature = "tls")]
 pub use self::tls::{Certificate, CertificateError, Tls, TlsStream};
 use self::traffic::Open;
@@ -62,6 +65,9 @@ use crate::app::stderr;
 /// a program of your own. The [`Listener`] may be tokio's `TcpListener` or `UnixListener`, `Tls` around either
 /// (feature `tls`), or one of your own.
 ///
+/// Connections run as tasks of the runtime that this is awaited in, on as many threads as that has. `WORKERS` and
+/// `WORK_STEALING` are for [`App::run`](crate::App::run), which starts threads of its own.
+///
 /// ```no_run
 /// # async fn main_task(site: duck::Site) -> std::io::Result<()> {
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:8000").await?;
@@ -70,13 +76,23 @@ use crate::app::stderr;
 /// # Ok(())
 /// # }
 /// ```
-pub async fn serve<L: Listener>(mut listener: L, site: Site, shutdown: impl Future<Output = ()>) {
+pub async fn serve<L: Listener>(listener: L, site: Site, shutdown: impl Future<Output = ()>) {
+    serve_on(&Threads::of(&Handle::current()), listener, site, shutdown).await;
+}
+
+/// The same, with connections on these threads.
+pub(crate) async fn serve_on<L: Listener>(
+    threads: &Threads,
+    mut listener: L,
+    site: Site,
+    shutdown: impl Future<Output = ()>,
+) {
     let _log = stderr::in_background();
     let mut beside = Beside::start(&site);
     let attendance = Attendance::new(site.0.context.limits.clone());
     let mut connections = JoinSet::new();
     tokio::select! {
-        () = accept(&mut listener, &site, &mut connections, &attendance) => {}
+        () = accept(&mut listener, threads, &site, &mut connections, &attendance) => {}
         () = attendance.look_after() => {}
         () = asked_to_stop(&site, shutdown) => {}
     }
@@ -108,6 +124,7 @@ async fn asked_to_stop(site: &Site, shutdown: impl Future<Output = ()>) {
 
 async fn accept<L: Listener>(
     listener: &mut L,
+    threads: &Threads,
     site: &Site,
     connections: &mut JoinSet<()>,
     attendance: &Attendance,
@@ -122,14 +139,16 @@ async fn accept<L: Listener>(
         let Ok(permit) = room.clone().acquire_owned().await else {
             return;
         };
-        let (stream, from) = listener.accept().await;
+        let (thread, stream, from) = threads.accept(listener).await;
         let address = from.peer.map(|peer| peer.ip());
         let newcomer = address.and_then(|address| newcomers.enter(address));
         // Programs of this machine have no address: who may use a Unix socket is said by its mode.
         if newcomer.is_some() || address.is_none() || site.0.context.proxies.is_trusted(from) {
-            let vitals = attendance.enter();
-            let connection = connection::serve::<L>(stream, from, newcomer, site.clone(), vitals);
-            connections.spawn(holding(permit, connection));
+            let (vitals, runtime) = (attendance.enter(), thread.runtime());
+            let site = site.clone();
+            let connection =
+                connection::serve::<L>(stream, from, newcomer, site, vitals, runtime.clone());
+            connections.spawn_on(holding(permit, thread.seat(), connection), runtime);
         } else if is_due(&mut told_of_newcomers) {
             tracing::warn!(target: "duck", address = address.map(tracing::field::display),
                 "closed a connection: MAX_NEW_CONNECTIONS_PER_ADDRESS of this address have sent no request yet");
@@ -138,8 +157,9 @@ async fn accept<L: Listener>(
     }
 }
 
-async fn holding(permit: OwnedSemaphorePermit, connection: impl Future<Output = ()>) {
+async fn holding(permit: OwnedSemaphorePermit, seat: Seat, connection: impl Future<Output = ()>) {
+    seat.taken();
     let _counted = Open::new();
     connection.await;
-    drop(permit);
+    drop((permit, seat));
 }
