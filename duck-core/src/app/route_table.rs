@@ -15,7 +15,7 @@ use crate::routing::pattern::Pattern;
 use crate::routing::route::{RouteInfo, RouteLine};
 use crate::routing::router::Router;
 use crate::routing::routes::{Key, Routes};
-use crate::routing::urls::{Matcher, REST, UrlPattern};
+use crate::routing::urls::{Matcher, REST, Surroundings, UrlPattern};
 use crate::settings::Settings;
 
 /// The routes of a site while it starts.
@@ -47,10 +47,9 @@ impl RouteTable {
             let (host, path) = (host.clone(), path.clone());
             self.names.insert(name, Named { text, host, path })?;
         }
-        let mut layers = if pattern.without_middleware {
-            Vec::new()
-        } else {
-            site_layers.to_vec()
+        let mut layers = match pattern.inside {
+            Surroundings::Site => site_layers.to_vec(),
+            Surroundings::Log | Surroundings::Nothing => Vec::new(),
         };
         layers.extend(pattern.layers);
         let view = (pattern.view)(settings)?;
@@ -68,7 +67,7 @@ impl RouteTable {
                 max_body: pattern.max_body,
                 csrf_exempt: pattern.csrf == Some(false),
                 public: pattern.public,
-                bare: pattern.bare,
+                bare: pattern.inside == Surroundings::Nothing,
                 #[cfg(feature = "metrics")]
                 meter: crate::metrics::meter::Meter::default(),
             };

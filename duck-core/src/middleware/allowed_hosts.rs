@@ -272,10 +272,10 @@ impl Allowed {
         match host.strip_prefix(name.as_bytes()) {
             Some([]) => true,
             Some([b':', port @ ..]) => {
-                let number = |number, digit: &u8| number * 10 + u32::from(digit - b'0');
+                let number = |number: u32, digit: &u8| number * 10 + u32::from(digit - b'0');
                 (1..=5).contains(&port.len())
                     && port.iter().all(u8::is_ascii_digit)
-                    && port.iter().fold(0, number) <= u32::from(u16::MAX)
+                    && u16::try_from(port.iter().fold(0, number)).is_ok()
             }
             _ => false,
         }

@@ -146,16 +146,24 @@ pub struct UrlPattern {
     /// Whether requests from other sites are refused; unset, they are.
     pub(crate) csrf: Option<bool>,
     pub(crate) public: bool,
-    /// Whether it stands outside of the site's middleware.
-    pub(crate) without_middleware: bool,
-    /// Whether it stands outside of the site's tower layers and the log of all requests, too.
-    pub(crate) bare: bool,
+    pub(crate) inside: Surroundings,
     pub(crate) view: MakeView,
     pub(crate) view_name: &'static str,
     pub(crate) view_params: usize,
     /// Those of the blueprints it is in, the outermost first.
     #[cfg(feature = "templates")]
     pub(crate) templates: Vec<Folder>,
+}
+
+/// What of the site stands around a URL pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Surroundings {
+    /// All of it.
+    Site,
+    /// All but its middleware.
+    Log,
+    /// Not even tower layers and the log of all requests.
+    Nothing,
 }
 
 /// Makes the view when the site starts: a static folder has to read settings first.
@@ -212,8 +220,7 @@ impl UrlPattern {
             max_body: None,
             csrf: None,
             public: false,
-            without_middleware: false,
-            bare: false,
+            inside: Surroundings::Site,
             view: Box::new(|settings| Ok(Arc::new(Shim::new(view(settings)?)))),
             view_name: std::any::type_name::<V>(),
             view_params: Args::COUNT,
@@ -340,15 +347,15 @@ impl UrlPattern {
     /// ```
     #[must_use]
     pub fn without_middleware(mut self) -> Self {
-        self.without_middleware = true;
+        self.inside = Surroundings::Log;
         self
     }
 
     /// Takes it out of the site's middleware, its tower layers, and the log of all requests.
     #[must_use]
     pub(crate) fn bare(mut self) -> Self {
-        self.bare = true;
-        self.without_middleware()
+        self.inside = Surroundings::Nothing;
+        self
     }
 
     /// How many bytes a request may bring to this view, in place of `MAX_BODY_BYTES`.
