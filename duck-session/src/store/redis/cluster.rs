@@ -152,13 +152,14 @@ impl Cluster {
 
     /// Where `is_asking`, the node is to answer for a slot that it is only just getting.
     async fn ask(&self, node: &Arc<Node>, cmd: Cmd, is_asking: bool) -> RedisResult<Value> {
+        let connecting = node.link.get_or_try_init(|| self.link(&node.address));
+        let link = connecting.await.inspect_err(|_| self.lock().forget(node))?;
+        // Connecting has a deadline of its own, and may well take longer than an answer.
         let _watch = Watch {
             cluster: self,
             node,
             since: Instant::now(),
         };
-        let connecting = node.link.get_or_try_init(|| self.link(&node.address));
-        let link = connecting.await.inspect_err(|_| self.lock().forget(node))?;
         let answer = if is_asking {
             link.send_asking(cmd).await
         } else {
