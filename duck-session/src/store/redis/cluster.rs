@@ -5,25 +5,16 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{join_all, select_ok};
 use redis::{
-    Arg, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, RedisError, RedisResult,
-    ServerErrorKind, Value, cmd,
+    Client, Cmd, ConnectionInfo, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value, cmd,
 };
 use tokio::sync::OnceCell;
 
+use super::address::{Address, redirection};
 use super::pipeline::{Pipeline, config};
-
-/// How many slots there are. Each key is in one of them.
-const SLOTS: usize = 16_384;
+use super::slots::{Range, SLOTS, slot};
 
 /// A node that takes longer for an answer is not asked again before another node has named it.
 const PATIENCE: Duration = Duration::from_millis(500);
-
-/// Where a node is, as the Cluster says.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Address {
-    host: String,
-    port: u16,
-}
 
 /// A Cluster. Clones are one.
 ///
@@ -51,13 +42,6 @@ struct Map {
 struct Node {
     address: Address,
     link: OnceCell<Pipeline>,
-}
-
-/// Slots from the first to the last of them, and their primary.
-struct Range {
-    first: usize,
-    last: usize,
-    primary: Address,
 }
 
 impl Cluster {
@@ -271,94 +255,6 @@ impl Drop for Watch<'_> {
     }
 }
 
-impl Address {
-    /// `None` for what is no address of a network.
-    pub(super) fn of(place: &ConnectionInfo) -> Option<Self> {
-        let (host, port) = match place.addr() {
-            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-                (host.clone(), *port)
-            }
-            _ => return None,
-        };
-        Some(Self { host, port })
-    }
-
-    /// This node, reached as the one at this address is.
-    fn in_place_of(&self, address: &ConnectionAddr) -> ConnectionAddr {
-        let Self { host, port } = self.clone();
-        match address.clone() {
-            ConnectionAddr::TcpTls {
-                insecure,
-                tls_params,
-                ..
-            } => ConnectionAddr::TcpTls {
-                host,
-                port,
-                insecure,
-                tls_params,
-            },
-            _ => ConnectionAddr::Tcp(host, port),
-        }
-    }
-}
-
-impl Range {
-    /// Reads one of `CLUSTER SLOTS`: the first slot, the last one, and the nodes with the primary before the others.
-    /// A host that is left out is that of the node that was asked; `?` is one that the node does not know either.
-    fn read(range: Vec<Value>, asked: &Address) -> Option<Self> {
-        let mut range = range.into_iter();
-        let (first, last) = (number(&range.next()?)?, number(&range.next()?)?);
-        let primary: Vec<Value> = redis::from_redis_value(range.next()?).ok()?;
-        let mut primary = primary.into_iter();
-        let host: Option<String> = redis::from_redis_value(primary.next()?).ok()?;
-        let port = number(&primary.next()?)?;
-        let host = match host {
-            Some(host) if host == "?" => return None,
-            Some(host) if !host.is_empty() => host,
-            _ => asked.host.clone(),
-        };
-        let primary = Address { host, port };
-        Some(Self {
-            first,
-            last,
-            primary,
-        })
-    }
-}
-
-fn number<T: TryFrom<i64>>(value: &Value) -> Option<T> {
-    match value {
-        Value::Int(number) => T::try_from(*number).ok(),
-        _ => None,
-    }
-}
-
-/// The node that this one says to ask: `MOVED 3999 127.0.0.1:6381`. Without a host it is this one's.
-fn redirection(error: &RedisError, asked: &Address) -> Option<Address> {
-    let (address, _) = error.redirect_node()?;
-    let (host, port) = address.rsplit_once(':')?;
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let host = if host.is_empty() { &asked.host } else { host };
-    let host = host.to_owned();
-    let port = port.parse().ok()?;
-    Some(Address { host, port })
-}
-
-/// The slot of a command's key. No name of ours has the braces that would make a part of it count alone.
-fn slot(cmd: &Cmd) -> usize {
-    let mut arguments = cmd.args_iter();
-    let key = match arguments.next() {
-        Some(Arg::Simple(b"EVAL" | b"EVALSHA")) => arguments.nth(2),
-        _ => arguments.next(),
-    };
-    match key {
-        Some(Arg::Simple(key)) => {
-            usize::from(crc16::State::<crc16::XMODEM>::calculate(key)) % SLOTS
-        }
-        _ => 0,
-    }
-}
-
 fn no_node() -> RedisError {
     RedisError::from((ErrorKind::ClusterConnectionNotFound, "no node answers"))
 }
@@ -367,92 +263,31 @@ fn no_node() -> RedisError {
 mod tests {
     use super::*;
 
-    fn address(host: &str, port: u16) -> Address {
-        let host = host.to_owned();
-        Address { host, port }
-    }
-
-    /// As `CLUSTER KEYSLOT` says.
-    #[test]
-    fn a_key_is_in_the_slot_that_redis_puts_it_in() {
-        for (key, expected) in [("123456789", 12_739), ("foo", 12_182), ("bar", 5061)] {
-            assert_eq!(slot(cmd("GET").arg(key)), expected);
-            let mut call = cmd("EVALSHA");
-            assert_eq!(
-                slot(call.arg("a hash").arg(1).arg(key).arg("bar")),
-                expected
-            );
-        }
-        assert_eq!(slot(&cmd("INFO")), 0);
-    }
-
-    #[test]
-    fn a_redirection_without_a_host_leads_to_another_port_of_the_same_host() {
-        let asked = address("10.0.0.1", 6379);
-        let to = |text: &str| {
-            let error = redis::parse_redis_value(format!("-{text}\r\n").as_bytes());
-            let error = error.unwrap().extract_error().unwrap_err();
-            redirection(&error, &asked)
+    fn map(ranges: &[(usize, usize, u16)]) -> Map {
+        let range = |&(first, last, port): &(usize, usize, u16)| Range {
+            first,
+            last,
+            primary: Address::new("host", port),
         };
-        assert!(to("MOVED 3999 10.0.0.2:6381") == Some(address("10.0.0.2", 6381)));
-        assert!(to("ASK 3999 [fe80::1]:6381") == Some(address("fe80::1", 6381)));
-        assert!(to("MOVED 3999 :6381") == Some(address("10.0.0.1", 6381)));
-        for wrong in [
-            "MOVED 3999",
-            "MOVED 3999 host",
-            "MOVED 3999 host:70000",
-            "ERR no",
-        ] {
-            assert!(to(wrong).is_none(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn what_a_node_says_of_slots_is_read_and_nonsense_is_left_out() {
-        let text = |text: &str| Value::BulkString(text.as_bytes().to_vec());
-        let range = |first, last, host| {
-            let node = Value::Array(vec![host, Value::Int(7000), text("id")]);
-            vec![Value::Int(first), Value::Int(last), node]
-        };
-        let asked = address("asked", 6379);
-        let named = Range::read(range(0, 5460, text("host")), &asked).unwrap();
-        assert!(named.primary == address("host", 7000));
-        assert_eq!((named.first, named.last), (0, 5460));
-        for same in [text(""), Value::Nil] {
-            assert!(
-                Range::read(range(0, 1, same), &asked).unwrap().primary == address("asked", 7000)
-            );
-        }
-        assert!(Range::read(range(0, 1, text("?")), &asked).is_none());
-        assert!(Range::read(range(-1, 1, text("host")), &asked).is_none());
-        assert!(Range::read(vec![Value::Int(0), Value::Int(1)], &asked).is_none());
-        assert!(Range::read(Vec::new(), &asked).is_none());
         let mut map = Map {
             nodes: Vec::new(),
             slots: vec![None; SLOTS],
         };
-        let primary = address("host", 7000);
-        let (first, last) = (5, 99_999);
-        map.draw(&[Range {
-            first,
-            last,
-            primary,
-        }]);
-        assert!(map.slots.iter().all(Option::is_none) && map.slots.len() == SLOTS);
+        map.draw(&ranges.iter().map(range).collect::<Vec<_>>());
+        map
+    }
+
+    #[test]
+    fn slots_that_there_are_not_are_left_out() {
+        let map = map(&[(0, 4, 1), (5, 99_999, 2)]);
+        assert_eq!(map.slots.len(), SLOTS);
+        assert!(map.slots[..5].iter().all(Option::is_some));
+        assert!(map.slots[5..].iter().all(Option::is_none));
     }
 
     #[test]
     fn a_node_that_is_lost_is_forgotten_with_its_slots_and_its_successor_is_not() {
-        let mut map = Map {
-            nodes: Vec::new(),
-            slots: vec![None; SLOTS],
-        };
-        let halves = [(0, 8191, 1), (8192, 16_383, 2)].map(|(first, last, port)| Range {
-            first,
-            last,
-            primary: address("host", port),
-        });
-        map.draw(&halves);
+        let mut map = map(&[(0, 8191, 1), (8192, 16_383, 2)]);
         let lost = map.slots[100].clone().unwrap();
         map.forget(&lost);
         assert!(map.slots[..8192].iter().all(Option::is_none));

@@ -9,7 +9,8 @@ use redis::{
     ServerErrorKind, Value, cmd,
 };
 
-use super::cluster::{Address, Cluster};
+use super::address::Address;
+use super::cluster::Cluster;
 use super::health::{self, Health};
 use super::pipeline::{Pipeline, config};
 use super::script::Script;

@@ -1,5 +1,6 @@
 //! [`RedisCache`]: sessions in Redis or Valkey.
 
+mod address;
 mod cluster;
 mod connection;
 mod health;
@@ -9,6 +10,7 @@ mod pipeline;
 mod record;
 mod script;
 mod settings;
+mod slots;
 
 use std::fmt;
 use std::sync::Arc;

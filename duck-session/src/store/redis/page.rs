@@ -8,7 +8,7 @@ use std::vec;
 use duck::Result;
 use redis::cmd;
 
-use super::cluster::Address;
+use super::address::Address;
 use super::connection::Again;
 use super::listing::Listing;
 use super::{RedisCache, failure};

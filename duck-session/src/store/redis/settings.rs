@@ -9,7 +9,7 @@ use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisResult, TlsMode};
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 
-use super::cluster::Address;
+use super::address::Address;
 use super::connection::Server;
 
 /// A connection whose other end has vanished without a word is given up after this time.
