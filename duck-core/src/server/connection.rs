@@ -49,9 +49,10 @@ pub(super) async fn serve<L: Listener>(
             return;
         };
         if is_http2 {
-            let mut connection = pin!(Http2::new(socket, client, runtime, &limits));
+            // On the heap: a connection of HTTP/1.1 has no room for this.
+            let mut connection = Box::pin(Http2::new(socket, client, runtime, &limits));
             attended(&vitals, connection.as_mut()).await;
-            return connection.end().await;
+            return connection.as_mut().end().await;
         }
         socket
     };

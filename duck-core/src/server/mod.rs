@@ -145,10 +145,10 @@ async fn accept<L: Listener>(
         // Programs of this machine have no address: who may use a Unix socket is said by its mode.
         if newcomer.is_some() || address.is_none() || site.0.context.proxies.is_trusted(from) {
             let (vitals, runtime) = (attendance.enter(), thread.runtime());
-            let site = site.clone();
-            let connection =
-                connection::serve::<L>(stream, from, newcomer, site, vitals, runtime.clone());
-            connections.spawn_on(holding(permit, thread.seat(), connection), runtime);
+            let (site, its_runtime) = (site.clone(), runtime.clone());
+            let serve =
+                move || connection::serve::<L>(stream, from, newcomer, site, vitals, its_runtime);
+            connections.spawn_on(holding(permit, thread.seat(), serve), runtime);
         } else if is_due(&mut told_of_newcomers) {
             tracing::warn!(target: "duck", address = address.map(tracing::field::display),
                 "closed a connection: MAX_NEW_CONNECTIONS_PER_ADDRESS of this address have sent no request yet");
@@ -157,9 +157,14 @@ async fn accept<L: Listener>(
     }
 }
 
-async fn holding(permit: OwnedSemaphorePermit, seat: Seat, connection: impl Future<Output = ()>) {
+/// The future is made in here: one that is handed in would take its room in the task twice.
+async fn holding<F: Future<Output = ()>>(
+    permit: OwnedSemaphorePermit,
+    seat: Seat,
+    serve: impl FnOnce() -> F,
+) {
     seat.taken();
     let _counted = Open::new();
-    connection.await;
+    serve().await;
     drop((permit, seat));
 }
