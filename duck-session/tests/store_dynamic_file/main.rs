@@ -20,7 +20,7 @@ mod steps;
 mod trouble;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use duck_session::store::{
     Durability, DynamicFileCache, DynamicFileOptions, SessionKey, SessionStore, StoredSession,
@@ -148,18 +148,23 @@ async fn create(store: &DynamicFileCache, session: &StoredSession) {
     assert!(store.create(session, Durability::Crash).await.unwrap());
 }
 
-/// Has so many shards there, without a session more: shards are split beside the writes, as they fill up.
+/// Has so many shards there, without a session more: shards are split beside the writes, as they fill up. Where the
+/// disk was too slow for a split, the next one comes a minute later.
 async fn grow(store: &DynamicFileCache, dir: &Dir, shards: usize) {
-    let fillers = 500_000..503_000;
-    for number in fillers.clone() {
-        if dir.shards().len() >= shards {
-            break;
-        }
-        create(store, &sized(number, 1000)).await;
-        tokio::time::sleep(Duration::from_millis(2)).await;
+    let (start, first) = (Instant::now(), 500_000);
+    let mut next = first;
+    while dir.shards().len() < shards {
+        assert!(
+            start.elapsed() < Duration::from_secs(120),
+            "{:?}",
+            dir.names()
+        );
+        create(store, &sized(next, 1000)).await;
+        next += 1;
+        let pause = if next < first + 3000 { 2 } else { 100 };
+        tokio::time::sleep(Duration::from_millis(pause)).await;
     }
-    assert!(dir.shards().len() >= shards, "{:?}", dir.names());
-    for number in fillers {
+    for number in first..next {
         remove(store, &key(number)).await;
     }
 }
