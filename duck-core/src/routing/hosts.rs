@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use http::Method;
 
-use crate::routing::encoding;
 use crate::routing::endpoint::Route;
 use crate::routing::host::{HostPattern, canonical};
 use crate::routing::route::Found;
@@ -40,7 +39,7 @@ impl Hosts {
     ) -> (&'a Route, Found) {
         let own = || {
             let router = self.router(&canonical(host?))?;
-            router.answer(method, encoding::normalize(path)?)
+            router.answer(method, path)
         };
         let is_path = path.starts_with('/') && *method != Method::CONNECT;
         let found = if is_path { own() } else { None };

@@ -73,23 +73,27 @@ impl Router {
         if !path.starts_with('/') || *method == Method::CONNECT {
             return found(self.pathless(method, path), Params::default(), None);
         }
-        // A path that is written as a pattern is needs no second look.
-        if let Some(place) = self.fixed.get(path)
-            && let params = Params::default()
-            && let Some(route) = self.endpoints[*place].route(method, path, &params)
-        {
-            return found(route, params, None);
-        }
-        let Some(normal) = encoding::normalize(path) else {
-            return found(&self.bad_path, Params::default(), None);
-        };
-        self.answer(method, normal)
-            .unwrap_or_else(|| found(&self.not_found, Params::default(), None))
+        self.answer(method, path).unwrap_or_else(|| {
+            let page = match encoding::normalize(path) {
+                Some(_) => &self.not_found,
+                None => &self.bad_path,
+            };
+            found(page, Params::default(), None)
+        })
     }
 
-    /// What answers at a path in its one spelling, if anything does.
-    pub(super) fn answer(&self, method: &Method, normal: Cow<'_, str>) -> Option<(&Route, Found)> {
-        let (route, params) = match self.find(method, &normal) {
+    /// What answers at a path, if anything does: nothing at one that is not percent-encoded rightly.
+    pub(super) fn answer(&self, method: &Method, path: &str) -> Option<(&Route, Found)> {
+        // A path that is written as a pattern is needs no second look.
+        if let Some((_, route, params)) = self.find_fixed(method, path) {
+            return Some(found(route, params, None));
+        }
+        let normal = encoding::normalize(path)?;
+        let matched = match &normal {
+            Cow::Borrowed(path) => self.find_pattern(method, path),
+            Cow::Owned(normal) => self.find(method, normal),
+        };
+        let (route, params) = match matched {
             Some((_, route, params)) => (route, params),
             None if self.redirects_slashes && self.answers_other_slash(method, &normal) => {
                 (&self.other_slash, Params::default())
@@ -112,7 +116,20 @@ impl Router {
         }
     }
 
+    /// What answers at a path in its one spelling.
     fn find(&self, method: &Method, path: &str) -> Option<(&Endpoint, &Route, Params)> {
+        self.find_fixed(method, path)
+            .or_else(|| self.find_pattern(method, path))
+    }
+
+    fn find_fixed(&self, method: &Method, path: &str) -> Option<(&Endpoint, &Route, Params)> {
+        let endpoint = &self.endpoints[*self.fixed.get(path)?];
+        let params = Params::default();
+        let route = endpoint.route(method, path, &params)?;
+        Some((endpoint, route, params))
+    }
+
+    fn find_pattern(&self, method: &Method, path: &str) -> Option<(&Endpoint, &Route, Params)> {
         if let Some((place, params)) = self.place(path) {
             let endpoint = &self.endpoints[place];
             if let Some(route) = endpoint.route(method, path, &params) {
@@ -126,9 +143,6 @@ impl Router {
     }
 
     fn place(&self, path: &str) -> Option<(usize, Params)> {
-        if let Some(place) = self.fixed.get(path) {
-            return Some((*place, Params::default()));
-        }
         let matched = self.paths.at(path).ok()?;
         let mut params = Params::default();
         for (_, value) in matched.params.iter() {
