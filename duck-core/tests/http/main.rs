@@ -19,6 +19,8 @@ mod nginx;
 #[path = "../program/mod.rs"]
 mod program;
 mod protocol;
+#[path = "../python/mod.rs"]
+mod python;
 #[path = "../running/mod.rs"]
 mod running;
 mod scripted_http2;

@@ -8,6 +8,8 @@ mod independent;
 mod log;
 #[path = "../nginx/mod.rs"]
 mod nginx;
+#[path = "../python/mod.rs"]
+mod python;
 #[path = "../running/mod.rs"]
 mod running;
 mod server;
