@@ -35,10 +35,18 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(settings: &str) -> Self {
+        Self::start_with(settings, &[])
+    }
+
+    /// The same, with more variables.
+    pub(crate) fn start_with(settings: &str, variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env::current_exe().expect("a test knows its program"));
         command.arg("run").env(SITE, settings);
-        let command = command.stderr(Stdio::piped());
-        let mut process = command.spawn().expect("the program starts");
+        let command = command.envs(variables.iter().copied());
+        let mut process = command
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
         let log = process.stderr.take().expect("its log is piped");
         let mut server = Self {
             process,

@@ -174,10 +174,7 @@ async fn a_session_is_found_and_written_while_its_slot_moves_to_another_node() {
     for session in &sessions {
         create(&store, session).await;
     }
-    let mut moving = cluster.reshard();
-    let mut rounds = 0;
-    loop {
-        let is_over = moving.try_wait().unwrap();
+    while_slots_move(&cluster, async || {
         for session in &mut sessions {
             let newer = next(session, "newer");
             assert!(replace(&store, session, &newer).await);
@@ -191,13 +188,24 @@ async fn a_session_is_found_and_written_while_its_slot_moves_to_another_node() {
             store.of_user(&user, 100).await.unwrap().len(),
             sessions.len()
         );
+    })
+    .await;
+}
+
+/// Does something again and again while slots move to other nodes, and once more when they have.
+async fn while_slots_move(cluster: &Cluster, mut round: impl AsyncFnMut()) {
+    let mut moving = cluster.reshard();
+    let mut rounds = 0;
+    loop {
+        let is_over = moving.try_wait().unwrap();
+        round().await;
         rounds += 1;
         if let Some(status) = is_over {
             assert!(status.success());
             break;
         }
     }
-    assert!(rounds > 1, "nothing was written meanwhile");
+    assert!(rounds > 1, "nothing was asked meanwhile");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -211,22 +219,14 @@ async fn hundreds_of_requests_at_once_are_answered_while_slots_move() {
     for session in &sessions {
         create(&store, session).await;
     }
-    let mut moving = cluster.reshard();
-    let mut rounds = 0;
-    loop {
-        let is_over = moving.try_wait().unwrap();
+    while_slots_move(&cluster, async || {
         let loads = join_all(sessions.iter().map(|session| store.load(session.key())));
         let found = timeout(Duration::from_secs(20), loads).await;
         for session in found.expect("some are never answered") {
             assert!(session.unwrap().is_some());
         }
-        rounds += 1;
-        if let Some(status) = is_over {
-            assert!(status.success());
-            break;
-        }
-    }
-    assert!(rounds > 1, "nothing was read meanwhile");
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
