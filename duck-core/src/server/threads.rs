@@ -231,8 +231,10 @@ mod tests {
             seat.taken();
         }
         let seat = threads.0[0].seat();
+        let waits_since = |since| *threads.0[0].load.waiting() = Some(since);
+        waits_since(Instant::now() + BUSY);
         assert_eq!(index(&threads), 0, "it may begin yet");
-        thread::sleep(BUSY + Duration::from_millis(20));
+        waits_since(Instant::now().checked_sub(2 * BUSY).unwrap());
         assert_eq!(index(&threads), 1);
         seat.taken();
         assert_eq!(index(&threads), 0);
