@@ -333,6 +333,7 @@ mod tests {
             "[::1]",
             "[0:0::1]:80",
             "10.0.0.7:99",
+            "example.org:65535",
         ] {
             assert!(takes(&hosts, host), "{host}");
         }
@@ -348,6 +349,11 @@ mod tests {
             "a/example.org",
             "a@example.org",
             "example.org,evil",
+            "example.org:65536",
+            "example.org:99999",
+            "example.org:+80",
+            "example.org:80:80",
+            "example.orgevil:80",
             "",
         ] {
             assert!(!takes(&hosts, host), "{host}");
