@@ -9,6 +9,35 @@ use crate::session::{NowOrLater, Session};
 ///
 /// It does what a [`Middleware`](crate::Middleware) could do as well. But every request passes it, and most leave their
 /// session alone: they need no future of it.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use duck::middleware::SessionLayer;
+/// use duck::session::{NowOrLater, SessionEngine};
+/// use duck::{Error, IntoResponse, Request, Response, Session};
+///
+/// /// Sessions that are read, and saved where that needs no cookie.
+/// struct Plain(Arc<dyn SessionEngine>);
+///
+/// impl SessionLayer for Plain {
+///     fn begin(&self, request: &Request) -> Session {
+///         Session::new(self.0.clone(), request.visitor())
+///     }
+///
+///     fn finish<'a>(&'a self, request: &'a Request, response: Response) -> NowOrLater<'a, Response> {
+///         if request.session.close_untouched() {
+///             return NowOrLater::Now(response);
+///         }
+///         NowOrLater::later(async move {
+///             match request.session.finish(true).await {
+///                 Ok(_) => response,
+///                 Err(error) => Error::from(error).into_response(),
+///             }
+///         })
+///     }
+/// }
+/// ```
 pub trait SessionLayer: Send + Sync + 'static {
     /// The session of a request, not loaded yet.
     fn begin(&self, request: &Request) -> Session;
