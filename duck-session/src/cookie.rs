@@ -4,11 +4,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arrayvec::ArrayVec;
+use bytes::Bytes;
 use duck::http::HeaderValue;
 use duck::session::{NewCookie, SessionId, Visitor};
 use smallvec::SmallVec;
 
+use crate::seal::cookie_key;
 use crate::settings::{LONGEST_AGE, Prefix, SameSite, Secure, SessionSettings};
+use crate::store::SessionKey;
 
 /// How many different ids of one request are looked up at most: rule 48.
 const MOST_CANDIDATES: usize = 4;
@@ -26,8 +29,8 @@ pub(crate) struct SessionCookie {
 struct AgeText(Mutex<(u64, u64, String)>);
 
 impl AgeText {
-    /// Appends the text for a cookie that lives for `age` from `now` on.
-    fn write(&self, age: Duration, now: SystemTime, text: &mut Vec<u8>) {
+    /// Does something with the text for a cookie that lives for `age` from `now` on.
+    fn with<T>(&self, age: Duration, now: SystemTime, make: impl FnOnce(&str) -> T) -> T {
         let seconds = now
             .duration_since(UNIX_EPOCH)
             .map_or(0, |now| now.as_secs());
@@ -40,7 +43,7 @@ impl AgeText {
                 format!("; Max-Age={}; Expires={expires}", age.as_secs()),
             );
         }
-        text.extend_from_slice(last.2.as_bytes());
+        make(&last.2)
     }
 }
 
@@ -52,6 +55,8 @@ struct Form {
     place: String,
     /// `; Secure; HttpOnly; SameSite=Lax`
     flags: String,
+    /// Made of the name and the place.
+    key: SessionKey,
 }
 
 impl SessionCookie {
@@ -76,10 +81,9 @@ impl SessionCookie {
         &self.form(visitor).name
     }
 
-    /// What tells the cookie from those of other sites on this host: `session_id; Path=/; Domain=…`
-    pub(crate) fn name_and_place(&self, visitor: &Visitor) -> String {
-        let Form { name, place, .. } = self.form(visitor);
-        format!("{name}{place}")
+    /// What a session in the cookie itself is sealed for: this cookie, and none of another site on this host.
+    pub(crate) fn key(&self, visitor: &Visitor) -> &SessionKey {
+        &self.form(visitor).key
     }
 
     /// The header that sets the cookie. A lifetime beyond what browsers keep is cut to that.
@@ -90,16 +94,12 @@ impl SessionCookie {
         now: SystemTime,
     ) -> Option<HeaderValue> {
         let form = self.form(visitor);
-        let mut text = Vec::with_capacity(256);
-        text.extend_from_slice(form.name.as_bytes());
-        text.push(b'=');
-        cookie.value.write(&mut text);
-        text.extend_from_slice(form.place.as_bytes());
-        if let Some(age) = cookie.max_age {
-            self.age.write(age.min(LONGEST_AGE), now, &mut text);
-        }
-        text.extend_from_slice(form.flags.as_bytes());
-        let mut header = HeaderValue::from_bytes(&text).ok()?;
+        let text = |age: &str| cookie.value.with_text(|value| form.text(value, age));
+        let text = match cookie.max_age {
+            Some(age) => self.age.with(age.min(LONGEST_AGE), now, text),
+            None => text(""),
+        };
+        let mut header = HeaderValue::from_maybe_shared(Bytes::from(text)).ok()?;
         header.set_sensitive(true); // a response that is printed does not show it
         Some(header)
     }
@@ -107,7 +107,9 @@ impl SessionCookie {
     /// The headers that remove it: the one with a domain, and the one without that an earlier setting may
     /// have left.
     pub(crate) fn remove(&self, visitor: &Visitor) -> impl Iterator<Item = HeaderValue> {
-        let Form { name, place, flags } = self.form(visitor);
+        let Form {
+            name, place, flags, ..
+        } = self.form(visitor);
         let own_host = place.find("; Domain=").map(|domain| &place[..domain]);
         let places = [Some(&**place), own_host].into_iter().flatten();
         let removed = move |place| {
@@ -204,11 +206,23 @@ impl Form {
         } else {
             ""
         };
+        let name = prefixed(own, secure);
         Self {
-            name: prefixed(own, secure),
+            key: cookie_key(&name, &place),
+            name,
             place,
             flags,
         }
+    }
+
+    /// The header with this value. It has exactly the length it needs, so a header takes it as it is.
+    fn text(&self, value: &[u8], age: &str) -> Vec<u8> {
+        let (name, place, flags) = (
+            self.name.as_bytes(),
+            self.place.as_bytes(),
+            self.flags.as_bytes(),
+        );
+        [name, b"=", value, place, age.as_bytes(), flags].concat()
     }
 }
 

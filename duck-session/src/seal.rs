@@ -256,8 +256,9 @@ pub(crate) fn key_id(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 /// What a session in a cookie of this name and place is sealed for.
-pub(crate) fn cookie_key(cookie: &str) -> SessionKey {
-    let hash = Sha256::new_with_prefix(b"duck session cookie").chain_update(cookie);
+pub(crate) fn cookie_key(name: &str, place: &str) -> SessionKey {
+    let hash = Sha256::new_with_prefix(b"duck session cookie");
+    let hash = hash.chain_update(name).chain_update(place);
     SessionKey::from_bytes(first_half(&hash.finalize()))
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use bytes::{Buf, Bytes};
 use data_encoding::BASE64URL_NOPAD;
 use duck::http::HeaderValue;
 use duck::session::{
@@ -11,6 +12,7 @@ use duck::session::{
 };
 use duck::settings::SecretKey;
 use duck::{BoxFuture, Result};
+use futures_util::FutureExt;
 
 use crate::binding::Binding;
 use crate::clock::{self, Clock};
@@ -20,7 +22,7 @@ use crate::header::{Header, Login};
 use crate::lifetime::Lifetimes;
 use crate::log::Log;
 use crate::opening::Opening;
-use crate::seal::{Sealer, cookie_key};
+use crate::seal::Sealer;
 use crate::store::{OpenSession, Plain, StoredSession, Version};
 use crate::verifier::Digest;
 
@@ -98,11 +100,10 @@ impl CookieEngine {
     /// The live session in a cookie: its end, and what was sealed with it. A cookie of another name, path or
     /// domain is another site's, and does not open here though the key is the same.
     fn open(&self, value: &[u8], visitor: &Visitor) -> Option<OpenSession> {
-        let bytes = BASE64URL_NOPAD.decode(value).ok()?;
-        let (expires, sealed) = bytes.split_first_chunk()?;
-        let key = cookie_key(&self.cookie.name_and_place(visitor));
-        let expires = u64::from_le_bytes(*expires);
-        let stored = StoredSession::new(key, VERSION, None, expires, sealed.to_vec());
+        let mut bytes = Bytes::from(BASE64URL_NOPAD.decode(value).ok()?);
+        let expires = bytes.try_get_u64_le().ok()?;
+        let key = *self.cookie.key(visitor);
+        let stored = StoredSession::new(key, VERSION, None, expires, bytes);
         let session = self.sealer.open(&stored)?;
         (!self.is_over(&session)).then_some(session)
     }
@@ -119,7 +120,7 @@ impl CookieEngine {
         Ok(if holds { found } else { Loaded::nothing(true) })
     }
 
-    async fn write(&self, changes: Changes, visitor: &Visitor) -> Result<Commit, SessionError> {
+    async fn write(&self, changes: &Changes, visitor: &Visitor) -> Result<Commit, SessionError> {
         let ends = changes.id == IdChange::End;
         let before = changes.record.as_ref().filter(|_| !ends);
         let before = before.and_then(|record| OpenSession::from_seen(&record.seen));
@@ -141,7 +142,7 @@ impl CookieEngine {
         if self.binding.exists() && (before.is_none() || changes.id == IdChange::Login) {
             self.binding.sign(&mut data, visitor).await?;
         }
-        self.send(before.as_ref(), data, &changes, visitor)
+        self.send(before.as_ref(), data, changes, visitor)
     }
 
     /// Seals a session into a new cookie.
@@ -160,7 +161,7 @@ impl CookieEngine {
         let now = self.clock.now();
         let fresh = || Header::new(Digest::new([0; 16]), now);
         let mut plain = Plain {
-            key: cookie_key(&self.cookie.name_and_place(visitor)),
+            key: *self.cookie.key(visitor),
             version: VERSION,
             expires: before.map_or(0, OpenSession::expires),
             header: before.map_or_else(fresh, |before| before.header().clone()),
@@ -198,7 +199,12 @@ impl SessionEngine for CookieEngine {
     }
 
     fn load<'a>(&'a self, visitor: &'a Visitor) -> NowOrLater<'a, Result<Loaded, SessionError>> {
-        NowOrLater::later(self.bound(self.find(visitor), visitor))
+        let found = self.find(visitor);
+        if self.binding.exists() {
+            NowOrLater::later(self.bound(found, visitor))
+        } else {
+            NowOrLater::Now(Ok(found))
+        }
     }
 
     fn reload<'a>(
@@ -218,7 +224,13 @@ impl SessionEngine for CookieEngine {
         visitor: &Visitor,
         changes: Changes,
     ) -> NowOrLater<'static, Result<Commit, SessionError>> {
+        // Nothing is waited for but what a session is bound to.
+        if !self.binding.exists()
+            && let Some(written) = self.write(&changes, visitor).now_or_never()
+        {
+            return NowOrLater::Now(written);
+        }
         let visitor = visitor.clone();
-        NowOrLater::later(async move { self.write(changes, &visitor).await })
+        NowOrLater::later(async move { self.write(&changes, &visitor).await })
     }
 }

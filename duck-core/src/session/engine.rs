@@ -285,11 +285,11 @@ pub enum CookieValue {
 }
 
 impl CookieValue {
-    /// Appends the value to a header, and to nothing else.
-    pub fn write(&self, header: &mut Vec<u8>) {
+    /// Shows the value to what puts it into a header, and to nothing else.
+    pub fn with_text<T>(&self, make: impl FnOnce(&[u8]) -> T) -> T {
         match self {
-            Self::Id(id) => header.extend_from_slice(&id.text()),
-            Self::Text(text) => header.extend_from_slice(text.as_bytes()),
+            Self::Id(id) => make(&id.text()),
+            Self::Text(text) => make(text.as_bytes()),
         }
     }
 }
