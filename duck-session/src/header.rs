@@ -130,7 +130,7 @@ mod tests {
         header.verifiers.replace(Digest::new([8; 16]), 2000);
         header
             .verifiers
-            .renew(Digest::new([9; 16]), vec![1; 56], 3000);
+            .renew(Digest::new([9; 16]), vec![1; 44], 3000);
         header.verifiers.start_grace(4000);
         header
     }

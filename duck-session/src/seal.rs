@@ -2,11 +2,11 @@
 
 use std::fmt;
 
+use aes_gcm_siv::aead::{Aead, AeadInOut, KeyInit};
+use aes_gcm_siv::{Aes256GcmSiv, Key, Nonce, Tag};
 use bytes::{BufMut, Bytes};
 use chacha20::ChaCha20;
 use chacha20::cipher::{KeyIvInit, StreamCipher};
-use chacha20poly1305::aead::{Aead, AeadInOut, KeyInit};
-use chacha20poly1305::{Key, Tag, XChaCha20Poly1305, XNonce};
 use duck::session::{SessionData, SessionError, SessionId};
 use duck::settings::SecretKey;
 use duck::{Error, Result};
@@ -20,11 +20,13 @@ use crate::reader::{Reader, RecordBytes};
 use crate::store::{OpenSession, Plain, SessionKey, StoredSession, UserKey, Version};
 use crate::verifier::Digest;
 
-const NONCE: usize = 24;
+/// A nonce of AES-GCM-SIV, which may be random: one that comes twice shows no more than whether two sessions are
+/// the same (RFC 8452, 9).
+const NONCE: usize = 12;
 const TAG: usize = 16;
 
 /// The first bytes of what is sealed: the format and its version.
-const MAGIC: [u8; 4] = *b"DKS2";
+const MAGIC: [u8; 4] = *b"DKS3";
 
 /// How long what stands in clear before the seal is: the format, whether the rest is readable, which key.
 const PREFIX: usize = 4 + 1 + 8;
@@ -45,7 +47,7 @@ pub(crate) enum Sealer {
 pub(crate) struct DerivedKeys {
     id: [u8; 8],
     users: Hmac<Sha256>,
-    cipher: XChaCha20Poly1305,
+    cipher: Aes256GcmSiv,
 }
 
 impl DerivedKeys {
@@ -62,7 +64,7 @@ impl DerivedKeys {
         Ok(Self {
             id: std::array::from_fn(|index| id[index]),
             users: user_mac(&expand(b"user")?)?,
-            cipher: XChaCha20Poly1305::new(&Key::from(expand(b"record")?)),
+            cipher: Aes256GcmSiv::new(&Key::<Aes256GcmSiv>::from(expand(b"record")?)),
         })
     }
 }
@@ -103,7 +105,7 @@ impl Sealer {
         if matches!(self, Self::InProcess(_)) {
             return Digest::new(*id.verifier());
         }
-        let mut key = Key::default();
+        let mut key = chacha20::Key::default();
         key[..16].copy_from_slice(id.selector());
         key[16..].copy_from_slice(id.verifier());
         let mut digest = [0; 16];
@@ -146,7 +148,7 @@ impl Sealer {
         }
         let nonce = random::<NONCE>();
         let sealed = wrapping_cipher(old)
-            .and_then(|cipher| cipher.encrypt(&XNonce::from(nonce), &verifier[..]).ok())
+            .and_then(|cipher| cipher.encrypt(&Nonce::from(nonce), &verifier[..]).ok())
             .ok_or_else(|| SessionError::store("a verifier could not be sealed"))?;
         Ok([&nonce[..], &sealed].concat())
     }
@@ -157,7 +159,7 @@ impl Sealer {
             return wrapped.try_into().ok();
         }
         let (nonce, sealed) = wrapped.split_first_chunk::<NONCE>()?;
-        let verifier = wrapping_cipher(old)?.decrypt(&XNonce::from(*nonce), sealed);
+        let verifier = wrapping_cipher(old)?.decrypt(&Nonce::from(*nonce), sealed);
         verifier.ok()?.try_into().ok()
     }
 
@@ -184,7 +186,7 @@ impl Sealer {
         let (shown, hidden) = content.split_at_mut(shown);
         let aad = beside(key, version, user, expires, prefix, shown);
         let cipher = &keys[0].cipher;
-        let tag = cipher.encrypt_inout_detached(&XNonce::from(nonce), &aad, hidden.into());
+        let tag = cipher.encrypt_inout_detached(&Nonce::from(nonce), &aad, hidden.into());
         let tag = tag.map_err(|_| not_sealed())?;
         bytes.extend_from_slice(&tag);
         let bytes = Bytes::copy_from_slice(&bytes);
@@ -208,7 +210,7 @@ impl Sealer {
         let (shown, hidden) = content.split_at_mut(shown);
         let (key, version, user) = (stored.key(), stored.version(), stored.user().copied());
         let aad = beside(key, version, user, stored.expires(), prefix, shown);
-        let (nonce, tag) = (XNonce::from(*nonce), Tag::from(*tag));
+        let (nonce, tag) = (Nonce::from(*nonce), Tag::from(*tag));
         let opened = keys
             .cipher
             .decrypt_inout_detached(&nonce, &aad, hidden.into(), &tag);
@@ -301,13 +303,13 @@ fn beside(
 }
 
 /// What an id seals its next verifier with.
-fn wrapping_cipher(old: &SessionId) -> Option<XChaCha20Poly1305> {
+fn wrapping_cipher(old: &SessionId) -> Option<Aes256GcmSiv> {
     let mut key = [0; 32];
     let derive = Hkdf::<Sha256>::new(Some(old.selector()), old.verifier());
     derive
         .expand(b"duck-session next verifier", &mut key)
         .ok()?;
-    Some(XChaCha20Poly1305::new(&Key::from(key)))
+    Some(Aes256GcmSiv::new(&Key::<Aes256GcmSiv>::from(key)))
 }
 
 /// The first 128 bits of a SHA-256, which is that of nothing made for another purpose.

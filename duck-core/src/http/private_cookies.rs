@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use aes_gcm_siv::aead::{Aead, KeyInit, Payload};
+use aes_gcm_siv::{Aes256GcmSiv, Key, Nonce};
 use cookie::Cookie;
 use data_encoding::BASE64URL_NOPAD;
 use hkdf::Hkdf;
@@ -23,7 +23,8 @@ use crate::http::vary::vary_by;
 use crate::middleware::Next;
 use crate::settings::SecretKey;
 
-const NONCE: usize = 24;
+/// A nonce of AES-GCM-SIV, which may be random: RFC 8452, 9.
+const NONCE: usize = 12;
 
 /// What a browser keeps of a cookie, name and value: RFC 6265bis, 5.6.
 const LONGEST: usize = 4096;
@@ -158,7 +159,7 @@ impl Response {
     }
 
     /// The same response with a cookie that the visitor can neither read nor change: its value is encrypted
-    /// (XChaCha20-Poly1305), differently each time. All else is as [`with_cookie`](Self::with_cookie) does it.
+    /// (AES-256-GCM-SIV), differently each time. All else is as [`with_cookie`](Self::with_cookie) does it.
     ///
     /// # Errors
     ///
@@ -199,7 +200,7 @@ struct Ring(Vec<Keys>);
 /// What is derived from one `SECRET_KEY`.
 struct Keys {
     signing: Hmac<Sha256>,
-    cipher: XChaCha20Poly1305,
+    cipher: Aes256GcmSiv,
 }
 
 impl Keys {
@@ -214,7 +215,7 @@ impl Keys {
         let signing = Hmac::new_from_slice(&expand(b"signed")?);
         Ok(Self {
             signing: signing.map_err(|error| Error::internal(error.to_string()))?,
-            cipher: XChaCha20Poly1305::new(&Key::from(expand(b"private")?)),
+            cipher: Aes256GcmSiv::new(&Key::<Aes256GcmSiv>::from(expand(b"private")?)),
         })
     }
 
@@ -246,7 +247,7 @@ impl Keys {
             msg: value.as_bytes(),
             aad: name.as_bytes(),
         };
-        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload);
+        let sealed = self.cipher.encrypt(&Nonce::from(nonce), payload);
         let sealed = sealed.map_err(|error| Error::internal(error.to_string()))?;
         Ok(BASE64URL_NOPAD.encode(&[&nonce[..], &sealed].concat()))
     }
@@ -258,7 +259,7 @@ impl Keys {
             msg: sealed,
             aad: name.as_bytes(),
         };
-        let opened = self.cipher.decrypt(&XNonce::from(*nonce), payload).ok()?;
+        let opened = self.cipher.decrypt(&Nonce::from(*nonce), payload).ok()?;
         String::from_utf8(opened).ok()
     }
 }

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use chacha20poly1305::aead::{Aead, KeyInit};
-use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use aes_gcm_siv::aead::{Aead, KeyInit};
+use aes_gcm_siv::{Aes256GcmSiv, Key, Nonce};
 use data_encoding::BASE64URL_NOPAD;
 use duck::testing::TestClient;
 use duck::{Request, Settings, UrlPattern, text};
@@ -142,10 +142,10 @@ fn unwrapped(old: &str, stored: &[u8]) -> Option<Vec<u8>> {
     derive
         .expand(b"duck-session next verifier", &mut key)
         .unwrap();
-    let cipher = XChaCha20Poly1305::new(&Key::from(key));
-    stored.windows(24 + 16 + 16).find_map(|sealed| {
+    let cipher = Aes256GcmSiv::new(&Key::<Aes256GcmSiv>::from(key));
+    stored.windows(12 + 16 + 16).find_map(|sealed| {
         let (nonce, sealed) = sealed.split_first_chunk().unwrap();
-        cipher.decrypt(&XNonce::from(*nonce), sealed).ok()
+        cipher.decrypt(&Nonce::from(*nonce), sealed).ok()
     })
 }
 
