@@ -5,8 +5,6 @@ use std::fmt;
 use aes_gcm_siv::aead::{Aead, AeadInOut, KeyInit};
 use aes_gcm_siv::{Aes256GcmSiv, Key, Nonce, Tag};
 use bytes::{BufMut, Bytes};
-use chacha20::ChaCha20;
-use chacha20::cipher::{KeyIvInit, StreamCipher};
 use duck::session::{SessionData, SessionError, SessionId};
 use duck::settings::SecretKey;
 use duck::{Error, Result};
@@ -98,19 +96,14 @@ impl Sealer {
         })
     }
 
-    /// What is stored of an id's verifier: the beginning of `ChaCha20`'s keystream under it, which nobody can
-    /// turn back. (The keystream is a pseudorandom function of its key: RFC 8439, 2.6, relies on that too. It
-    /// takes a fraction of what a SHA-256 does, and there is one of those already for the key.)
+    /// What is stored of an id's verifier: a hash, which nobody can turn back.
     pub(crate) fn digest(&self, id: &SessionId) -> Digest {
         if matches!(self, Self::InProcess(_)) {
             return Digest::new(*id.verifier());
         }
-        let mut key = chacha20::Key::default();
-        key[..16].copy_from_slice(id.selector());
-        key[16..].copy_from_slice(id.verifier());
-        let mut digest = [0; 16];
-        ChaCha20::new(&key, b"duck session".into()).apply_keystream(&mut digest);
-        Digest::new(digest)
+        let hash = Sha256::new_with_prefix(b"duck session verifier");
+        let hash = hash.chain_update(id.selector()).chain_update(id.verifier());
+        Digest::new(first_half(&hash.finalize()))
     }
 
     /// What a store knows a user by. A user's name can be guessed, so a secret goes into it.
