@@ -1,10 +1,17 @@
 //! Expired sessions and leftovers, in slices.
 
 use std::fs::{self, File};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use duck_session::store::{SessionStore, StoredSession, Version};
 use rustix::fs::FlockOperation;
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::site::*;
 
@@ -34,8 +41,66 @@ async fn one_process_sweeps_at_a_time() {
     let other = File::open(site.dir().join("v2/sweep.lock")).unwrap();
     rustix::fs::flock(&other, FlockOperation::LockExclusive).unwrap();
     assert_eq!(site.store.remove_expired(2, 10).await.unwrap(), 0);
-    drop(other);
+    rustix::fs::flock(&other, FlockOperation::Unlock).unwrap();
     assert_eq!(site.store.remove_expired(2, 10).await.unwrap(), 1);
+}
+
+/// As a program has it that is being started, until it runs.
+#[tokio::test]
+async fn a_sweep_gives_its_lock_back_although_somebody_has_the_file_open_too() {
+    let site = Site::new().await;
+    let mut twin = None;
+    for _ in 0..100 {
+        for number in 0..100 {
+            let session = expires_at(number, 1);
+            assert!(site.store.create(&session, Crash).await.unwrap());
+        }
+        let looking = LookingFor::start(site.dir().join("v2/sweep.lock")).await;
+        assert_eq!(site.store.remove_expired(2, 100).await.unwrap(), 100);
+        twin = looking.end().await;
+        if twin.is_some() {
+            break;
+        }
+    }
+    assert!(twin.is_some(), "a sweep has the file open while it runs");
+    assert!(site.store.create(&expires_at(1, 1), Crash).await.unwrap());
+    assert_eq!(site.store.remove_expired(2, 100).await.unwrap(), 1);
+}
+
+/// Waits until this process opens a file, and then has what was opened too.
+struct LookingFor {
+    is_over: Arc<AtomicBool>,
+    found: JoinHandle<Option<OwnedFd>>,
+}
+
+impl LookingFor {
+    async fn start(path: PathBuf) -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (begins, begun) = oneshot::channel();
+        let end = is_over.clone();
+        let found = spawn_blocking(move || {
+            begins.send(()).unwrap();
+            let own = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
+            let mut found = None;
+            while found.is_none() && !end.load(Ordering::Relaxed) {
+                let open = fs::read_dir("/proc/self/fd").unwrap().flatten();
+                let mut its = open.filter(|it| fs::read_link(it.path()).is_ok_and(|to| to == path));
+                let number = its
+                    .next()
+                    .and_then(|it| it.file_name().to_str()?.parse().ok());
+                let twin = |number| pidfd_getfd(&own, number, PidfdGetfdFlags::empty()).ok();
+                found = number.and_then(twin);
+            }
+            found
+        });
+        begun.await.unwrap();
+        Self { is_over, found }
+    }
+
+    async fn end(self) -> Option<OwnedFd> {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.found.await.unwrap()
+    }
 }
 
 /// A larger file that was never finished, and a folder in which none was ever put.

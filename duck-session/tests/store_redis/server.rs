@@ -1,6 +1,7 @@
 //! A Redis server of a test: on a free port, in a folder that goes with it.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,6 +11,11 @@ use duck_session::store::RedisCache;
 use redis::aio::MultiplexedConnection;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The socket that it also listens at, in its folder.
+const SOCKET: &str = "redis.sock";
 
 /// Whether there is a Redis on this machine. Without one a test says so and is over; where everything has to be
 /// tested, it fails.
@@ -49,8 +55,13 @@ impl Server {
     /// Starts a server with these arguments.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut server = Self::stopped(arguments);
-        server.start_again();
-        server
+        for _ in 0..5 {
+            if server.starts() {
+                return server;
+            }
+            server.port = free_port(); // somebody else was faster
+        }
+        panic!("redis-server does not start");
     }
 
     /// A server that has not started yet.
@@ -65,6 +76,14 @@ impl Server {
 
     /// Starts it on the same port and in the same folder as before.
     pub(crate) fn start_again(&mut self) {
+        let patience = Instant::now() + PATIENCE;
+        while !self.starts() {
+            assert!(Instant::now() < patience, "the port is not free");
+        }
+    }
+
+    /// Waits until it answers. Returns whether it does; it ends at once where its port is taken.
+    fn starts(&mut self) -> bool {
         assert!(self.child.is_none());
         let child = Command::new("redis-server")
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
@@ -76,16 +95,18 @@ impl Server {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        self.child = Some(child);
-        self.is_up();
-    }
-
-    fn is_up(&self) {
-        let patience = Instant::now() + Duration::from_secs(30);
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+        let child = self.child.insert(child);
+        let patience = Instant::now() + PATIENCE;
+        // Its last socket, in a folder where no other server has one.
+        while UnixStream::connect(self.dir.path().join(SOCKET)).is_err() {
+            if child.try_wait().unwrap().is_some() {
+                self.child = None;
+                return false;
+            }
             assert!(Instant::now() < patience, "redis-server does not start");
             std::thread::sleep(Duration::from_millis(10));
         }
+        true
     }
 
     pub(crate) fn kill(&mut self) {
@@ -110,7 +131,7 @@ impl Server {
     }
 
     pub(crate) fn socket(&self) -> std::path::PathBuf {
-        self.dir.path().join("redis.sock")
+        self.dir.path().join(SOCKET)
     }
 
     pub(crate) fn url(&self) -> String {
@@ -120,7 +141,7 @@ impl Server {
     /// What an administrator sees.
     pub(crate) async fn admin(&self) -> MultiplexedConnection {
         let client = redis::Client::open(self.url()).unwrap();
-        let patience = Instant::now() + Duration::from_secs(30);
+        let patience = Instant::now() + PATIENCE;
         loop {
             match client.get_multiplexed_async_connection().await {
                 Ok(connection) => return connection,

@@ -352,9 +352,15 @@ pub(super) fn try_lock(file: &File) -> io::Result<bool> {
     }
 }
 
+/// Gives a lock back. Closing the file does too, but not while a program is being started, which has it open until then.
+pub(super) fn unlock(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::flock(file, FlockOperation::Unlock)?)
+}
+
 /// Some network file systems have no locks; sessions would be lost there without a word.
 fn can_lock(path: &Path, file: &File) -> io::Result<()> {
-    try_lock(file).map(drop).map_err(|error| {
+    let locking = try_lock(file).and_then(|_| unlock(file));
+    locking.map_err(|error| {
         let path = path.display();
         let text = format!("the file system of {path} has no locks ({error}): choose another one");
         io::Error::new(error.kind(), text)

@@ -40,6 +40,7 @@ impl Store {
         sweep.run();
         sweep.users(USERS);
         sweep.failures.warn();
+        store::unlock(&lock)?;
         Ok(sweep.removed)
     }
 
