@@ -50,6 +50,7 @@ use self::attendance::Attendance;
 pub use self::listener::Listener;
 use self::listener::is_due;
 use self::newcomers::Newcomers;
+pub use self::threads::thread_runtime;
 use self::threads::{Seat, Threads};
 #[cfg(feature = "tls")]
 pub use self::tls::{Certificate, CertificateError, Tls, TlsStream};

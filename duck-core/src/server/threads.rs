@@ -1,5 +1,6 @@
 //! The threads that connections are given to.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
@@ -20,10 +21,10 @@ const BUSY: Duration = Duration::from_millis(100);
 /// What connections run on: threads that keep what they are given, or the runtime that the server is started in, which
 /// may move them from one of its threads to another.
 ///
-/// A thread of its own has a runtime for its connections' sockets, and for nothing else. Whatever asks for the runtime
-/// in a view finds the one that the site was started in: tasks, timers, blocking work, and connections to databases that
-/// a view opens all belong to that. So they end with the site and not before, and no view that computes on its thread
-/// delays what others wait for.
+/// A thread of its own has a runtime for its connections' sockets, and for what asks for [`thread_runtime`]. Whatever
+/// asks for the runtime in a view finds the one that the site was started in: tasks, timers, blocking work, and
+/// connections to databases that a view opens all belong to that. So they end with the site and not before, and no view
+/// that computes on its thread delays what others wait for.
 pub(crate) struct Threads(Vec<Thread>);
 
 pub(super) struct Thread {
@@ -49,6 +50,61 @@ struct Load {
 
 /// The place of one connection, from being given to a thread until it is dropped.
 pub(super) struct Seat(Arc<Load>);
+
+thread_local! {
+    /// That of a thread that was started for connections.
+    static RUNTIME: RefCell<Option<Handle>> = const { RefCell::new(None) };
+}
+
+/// The runtime of the thread that this is called on.
+///
+/// In a view of a site that [`App::run`](crate::App::run) serves, that is a runtime which drives the connections of this
+/// thread and no others. Everywhere else it is the one that [`Handle::current`] finds: in tasks, in blocking work, in
+/// tests, with `WORK_STEALING = true`, and in a program that calls [`serve`](crate::server::serve) itself.
+///
+/// It is for clients of a server that answers in microseconds, such as a store of sessions: with a connection for each
+/// thread, driven by that thread, an answer reaches its view without a second thread being woken. A view that computes
+/// holds up such a connection, as it holds up everybody on its thread. So one that all threads share belongs to the
+/// runtime of the site, which is what a view finds when it asks for nothing else.
+///
+/// What is given to its [`Handle::spawn`] runs on this thread. A socket or a timer belongs to the runtime in whose context
+/// it is made, so that has to be entered. Sockets are made while a future is polled: it is entered at each poll.
+///
+/// ```
+/// use std::future::poll_fn;
+/// use std::io;
+/// use std::pin::pin;
+///
+/// use duck::server::thread_runtime;
+/// use tokio::net::TcpStream;
+///
+/// async fn connect(address: &str) -> io::Result<TcpStream> {
+///     let runtime = thread_runtime();
+///     let mut connecting = pin!(TcpStream::connect(address));
+///     poll_fn(|cx| {
+///         let _entered = runtime.enter();
+///         connecting.as_mut().poll(cx)
+///     })
+///     .await
+/// }
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+/// # runtime.block_on(async {
+/// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+/// # connect(&listener.local_addr().unwrap().to_string()).await.unwrap();
+/// # });
+/// ```
+///
+/// Such a runtime ends shortly before the site does, when the last request is answered. By [`Handle::id`] one is told from
+/// another.
+///
+/// # Panics
+///
+/// Where there is no runtime, as [`Handle::current`] does.
+#[must_use]
+pub fn thread_runtime() -> Handle {
+    let own = RUNTIME.with_borrow(Option::clone);
+    own.unwrap_or_else(Handle::current)
+}
 
 impl Threads {
     /// No threads but those of this runtime.
@@ -97,16 +153,21 @@ impl Thread {
     }
 
     fn start(number: usize, shared: Handle) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let mut runtime = Builder::new_current_thread();
+        // The blocking work of views is done by the shared one. This is for looking up the name of a server.
+        let runtime = runtime.enable_all().max_blocking_threads(1).build()?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel::<()>();
         let thread = thread::Builder::new().name(format!("duck-{number}"));
         let thread = thread.spawn(move || {
+            RUNTIME.set(Some(runtime.handle().clone()));
             runtime.block_on(async {
                 // From here on this is what the tasks of this thread find when they ask for the runtime.
                 let _entered = shared.enter();
                 let _ = ended.await; // an error is the end too
             });
+            // Dropped, it would wait for the look-up of a name.
+            runtime.shutdown_background();
         })?;
         let own = Own {
             end: Some(end),
@@ -249,13 +310,36 @@ mod tests {
             let first = Handle::current().id();
             tokio::task::yield_now().await;
             tokio::time::sleep(Duration::from_millis(1)).await;
-            let name = thread::current().name().map(str::to_owned);
-            let spawned = tokio::spawn(async { thread::current().name().map(str::to_owned) });
-            (first, Handle::current().id(), name, spawned.await.unwrap())
+            let spawned = tokio::spawn(name()).await.unwrap();
+            (first, Handle::current().id(), name().await, spawned)
         });
         let (first, later, name, spawned) = asking.await.unwrap();
         assert_eq!([first, later], [here, here]);
-        assert_eq!(name.as_deref(), Some("duck-1"));
-        assert_ne!(spawned.as_deref(), Some("duck-1"));
+        assert_eq!(name, "duck-1");
+        assert_ne!(spawned, "duck-1");
+    }
+
+    async fn name() -> String {
+        thread::current().name().unwrap_or_default().to_owned()
+    }
+
+    /// What the documentation of [`thread_runtime`] says.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn the_runtime_of_a_thread_is_its_own_or_else_the_one_that_everybody_finds() {
+        let threads = Threads::start(2, &Handle::current()).unwrap();
+        let (shared, mut seen) = (Handle::current().id(), vec![Handle::current().id()]);
+        for (number, thread) in (1..).zip(&threads.0) {
+            let asking = thread.runtime().spawn(async {
+                let own = thread_runtime();
+                let elsewhere = tokio::spawn(async { thread_runtime().id() });
+                (own.id(), own.spawn(name()).await.unwrap(), elsewhere.await)
+            });
+            let (own, name, elsewhere) = asking.await.unwrap();
+            assert_eq!((own, elsewhere.unwrap()), (thread.runtime().id(), shared));
+            assert_eq!(name, format!("duck-{number}"));
+            assert!(!seen.contains(&own), "each has its own");
+            seen.push(own);
+        }
+        assert_eq!(thread_runtime().id(), shared);
     }
 }

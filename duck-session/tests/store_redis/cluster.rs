@@ -10,6 +10,7 @@ use rustix::process::Signal;
 use tokio::time::{sleep, timeout};
 
 use crate::server::{Server, is_installed, open};
+use crate::sharing::runtimes;
 use crate::{LATER, create, next, replace, session};
 
 /// Three primaries, which have a third of the slots each, and their replicas.
@@ -160,6 +161,24 @@ async fn the_redis_store_conforms_in_a_cluster() {
         async move { open(urls).await.unwrap() }
     });
     suite.outlives_a_restart().is_shared().run().await;
+}
+
+#[test]
+fn each_runtime_has_connections_of_its_own_to_the_nodes() {
+    if !is_installed() {
+        return;
+    }
+    let [lives, _] = runtimes();
+    let cluster = lives.block_on(Cluster::start());
+    let store = lives.block_on(open(cluster.urls())).unwrap();
+    let sessions = [1, 2, 3, 4, 5, 6, 7, 8].map(|number| session(number, None, LATER));
+    for session in &sessions {
+        lives.block_on(create(&store, session));
+    }
+    for ends in runtimes() {
+        ends.block_on(all_are_found(&store, &sessions));
+    }
+    lives.block_on(all_are_found(&store, &sessions));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -7,6 +7,7 @@ use duck_session::store::{RedisCache, SessionStore};
 use redis::aio::MultiplexedConnection;
 
 use crate::server::{Server, free_port, is_installed, settings};
+use crate::sharing::runtimes;
 use crate::{LATER, create, next, replace, session};
 
 /// What the servers ask for, and what the Sentinel itself asks for, where they ask for anything.
@@ -64,6 +65,32 @@ impl Drop for Sentinel {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+#[test]
+fn each_runtime_asks_the_sentinels_and_has_a_connection_of_its_own() {
+    if !is_installed() {
+        return;
+    }
+    let [lives, _] = runtimes();
+    let primary = Server::start(&[]);
+    let sentinel = Sentinel::watch(&primary, "");
+    let settings = settings([format!("redis://127.0.0.1:{}", sentinel.port)])
+        .with("SESSION_REDIS_SENTINEL", "mysite");
+    let store = lives.block_on(RedisCache::open(&settings)).unwrap();
+    let first = session(1, None, LATER);
+    let crash = duck_session::store::Durability::Crash;
+    let patience = Instant::now() + Duration::from_secs(60);
+    while let Err(error) = lives.block_on(store.create(&first, crash)) {
+        assert!(Instant::now() < patience, "{error}"); // the Sentinel has only just started
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    for ends in runtimes() {
+        let found = ends.block_on(store.load(first.key()));
+        assert!(found.unwrap().is_some());
+    }
+    let found = lives.block_on(store.load(first.key()));
+    assert!(found.unwrap().is_some());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -1,4 +1,4 @@
-//! The one connection that all requests share: nobody gets another's answer, and nobody waits for ever.
+//! The connection that all requests of a runtime share: nobody gets another's answer, and nobody waits for ever.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -7,33 +7,113 @@ use std::time::{Duration, Instant};
 
 use duck_session::store::{Durability, RedisCache, SessionStore, StoredSession};
 use futures_util::FutureExt;
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join_all, select};
+use redis::aio::MultiplexedConnection;
 use rustix::process::Signal;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::proxy::Proxy;
 use crate::server::{Server, is_installed, open};
 use crate::{LATER, create, key, next, session};
 
+/// One of one thread, which is that of the caller, and one with a thread of its own.
+pub(crate) fn runtimes() -> [Runtime; 2] {
+    let runtime = |mut builder: Builder| builder.worker_threads(1).enable_all().build().unwrap();
+    [Builder::new_current_thread(), Builder::new_multi_thread()].map(runtime)
+}
+
+/// A request that goes on elsewhere, as the save of a visitor who has gone does.
 #[test]
-fn a_runtime_that_ends_before_its_command_is_sent_holds_nobody_up() {
+fn a_command_whose_runtime_ends_is_sent_again_by_the_one_that_waits_for_it() {
     if !is_installed() {
         return;
     }
-    let runtime = || {
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.enable_all().build().unwrap()
-    };
     let server = Server::start(&[]);
-    let (lives, ends, key) = (runtime(), runtime(), key(1));
+    let ([lives, _], key) = (runtimes(), key(1));
     let store = lives.block_on(server.store());
-    ends.block_on(async {
-        assert!(store.load(&key).now_or_never().is_none(), "it is asked");
-    });
-    drop(ends);
-    lives.block_on(async {
-        let loading = tokio::time::timeout(Duration::from_secs(20), store.load(&key));
-        assert!(loading.await.unwrap().unwrap().is_none());
-    });
+    for ends in runtimes() {
+        // Its connection is there.
+        assert!(ends.block_on(store.load(&key)).unwrap().is_none());
+        let mut loading = pin!(store.load(&key));
+        ends.block_on(async {
+            server.signal(Signal::STOP);
+            assert!(loading.as_mut().now_or_never().is_none(), "it is asked");
+        });
+        drop(ends);
+        server.signal(Signal::CONT);
+        lives.block_on(async {
+            let loading = tokio::time::timeout(Duration::from_secs(20), loading);
+            assert!(loading.await.unwrap().unwrap().is_none());
+        });
+    }
+}
+
+#[test]
+fn each_runtime_has_a_connection_which_is_closed_when_it_ends() {
+    if !is_installed() {
+        return;
+    }
+    let server = Server::start(&[]);
+    let [lives, other] = runtimes();
+    let mut admin = other.block_on(server.admin());
+    let mut connections = || other.block_on(clients(&mut admin)) - 1;
+    let store = lives.block_on(server.store());
+    assert_eq!(connections(), 1);
+    for ends in runtimes() {
+        for number in 0..5 {
+            assert!(ends.block_on(store.load(&key(number))).unwrap().is_none());
+        }
+        assert_eq!(connections(), 2);
+        drop(ends);
+        let start = Instant::now();
+        while connections() > 1 {
+            assert!(start.elapsed() < Duration::from_secs(20), "it stays open");
+        }
+    }
+    assert!(lives.block_on(store.load(&key(1))).unwrap().is_none());
+    assert_eq!(connections(), 1);
+}
+
+async fn clients(admin: &mut MultiplexedConnection) -> usize {
+    let mut list = redis::cmd("CLIENT");
+    list.arg("LIST").arg("TYPE").arg("normal");
+    let list: String = list.query_async(admin).await.unwrap();
+    list.lines().count()
+}
+
+#[test]
+fn what_is_asked_at_the_same_time_goes_out_in_one_write() {
+    if !is_installed() {
+        return;
+    }
+    let server = Server::start(&[]);
+    for runtime in runtimes() {
+        runtime.block_on(async {
+            let store = server.store().await;
+            let mut admin = server.admin().await;
+            let before = reads(&mut admin).await;
+            let visitors = tokio::spawn(async move {
+                let load = |number| {
+                    let store = store.clone();
+                    tokio::spawn(async move { store.load(&key(number)).await })
+                };
+                join_all((0..40).map(load)).await
+            });
+            for loaded in visitors.await.unwrap() {
+                assert!(loaded.unwrap().unwrap().is_none());
+            }
+            let reads = reads(&mut admin).await - before;
+            assert!(reads < 10, "{reads} reads for 40 commands");
+        });
+    }
+}
+
+/// How often the server has found something to read.
+async fn reads(admin: &mut MultiplexedConnection) -> u64 {
+    let mut info = redis::cmd("INFO");
+    let info: String = info.arg("stats").query_async(admin).await.unwrap();
+    let reads = |line: &str| line.strip_prefix("total_reads_processed:")?.parse().ok();
+    info.lines().find_map(reads).unwrap()
 }
 
 /// What a request gives, unless it is given up at some moment: after a few turns of the runtime, or now and then

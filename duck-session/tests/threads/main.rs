@@ -11,13 +11,22 @@ use duck::{App, Bytes, Request, Result, Settings, path};
 use duck_session::SessionMiddleware;
 use duck_session::store::{Cache, InMemoryCache};
 
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod computing;
 #[path = "../../../duck-core/tests/own_program/mod.rs"]
 mod own_program;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "postgres")]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#[expect(dead_code, reason = "other tests use the rest")]
+#[path = "../store_database/server.rs"]
+mod postgres_server;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg_attr(
-    not(feature = "redis"),
-    expect(dead_code, reason = "the test with Redis uses the rest")
+    not(any(feature = "postgres", feature = "redis")),
+    expect(dead_code, reason = "the tests with servers use the rest")
 )]
 #[path = "../../../duck-core/tests/own_program/served.rs"]
 mod served;
@@ -42,6 +51,26 @@ fn main() -> ExitCode {
             "a_view_that_computes_holds_up_no_session_in_redis_of_another_thread",
             redis::computes,
         ),
+        #[cfg(feature = "redis")]
+        (
+            "a_view_that_computes_for_longer_than_the_storage_may_take_fails_no_session",
+            redis::computes_for_longer_than_the_storage_may_take,
+        ),
+        #[cfg(feature = "redis")]
+        (
+            "each_thread_has_one_connection_to_redis_and_replaces_it_when_it_is_lost",
+            redis::connections,
+        ),
+        #[cfg(feature = "redis")]
+        (
+            "there_is_one_connection_to_redis_where_work_is_stolen",
+            redis::one_connection,
+        ),
+        #[cfg(feature = "postgres")]
+        (
+            "a_view_that_computes_holds_up_no_session_in_postgresql_of_another_thread",
+            postgres::computes,
+        ),
     ];
     own_program::run(tests)
 }
@@ -62,8 +91,8 @@ fn site(settings: &str) -> App {
         }),
         path("/save", save),
     ]);
-    #[cfg(feature = "redis")]
-    let site = site.urls(redis::urls());
+    #[cfg(any(feature = "postgres", feature = "redis"))]
+    let site = site.urls(computing::urls());
     site
 }
 

@@ -1,55 +1,17 @@
-//! Sessions in Redis while a view computes.
+//! Sessions in Redis: each thread has a connection.
 
-use std::io::{Read, Write};
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use duck::{Request, Result, UrlPattern, path};
-use futures_util::FutureExt;
 use tempfile::TempDir;
 
+use crate::computing::{holds_up_nobody_else, visitors};
 use crate::served::{PATIENCE, Server};
-
-static RELEASED: AtomicBool = AtomicBool::new(false);
-
-pub(crate) fn urls() -> [UrlPattern; 3] {
-    [
-        path("/count", count),
-        path("/hold", hold),
-        path("/release", async |_: Request| {
-            RELEASED.store(true, Ordering::SeqCst);
-            "released"
-        }),
-    ]
-}
-
-async fn count(request: Request) -> Result<String> {
-    let count = request.session.update("n", |n: &mut u64| *n += 1).await?;
-    Ok(count.to_string())
-}
-
-/// Begins to save, and computes until somebody else asks for `/release`.
-async fn hold(request: Request) -> Result<String> {
-    let count = count(request.clone()).await?;
-    let mut saving = pin!(request.session.save());
-    // The answer is on its way, or here already if another thread was quick.
-    let saved = saving.as_mut().now_or_never();
-    eprintln!("it computes");
-    let start = Instant::now();
-    while !RELEASED.load(Ordering::SeqCst) && start.elapsed() < PATIENCE {
-        thread::sleep(Duration::from_millis(1));
-    }
-    match saved {
-        Some(saved) => saved?,
-        None => saving.await?,
-    }
-    Ok(count)
-}
 
 /// A server at a Unix socket.
 struct Redis {
@@ -90,14 +52,44 @@ impl Redis {
         socket(self.folder.path())
     }
 
-    /// Closes the connections of all others.
-    fn close_connections(&self) {
-        let mut stream = UnixStream::connect(self.socket()).expect("it listens");
-        let kill = b"CLIENT KILL TYPE normal SKIPME yes\r\n";
-        stream.write_all(kill).expect("it reads");
-        let mut answer = [0; 2];
-        stream.read_exact(&mut answer).expect("it answers");
-        assert!(answer[0] == b':' && answer[1] != b'0', "{answer:?}");
+    /// A site that keeps its sessions there, with two threads.
+    fn site(&self, settings: &str) -> Server {
+        Server::start(&format!(
+            "WORKERS = 2\nSESSION_STORAGE = 'RedisCache'\nSESSION_REDIS_URL = 'unix://{}'\n\
+             SECRET_KEY = 'a key for tests of more than thirty-two bytes'\n{settings}",
+            self.socket().display()
+        ))
+    }
+
+    /// What it answers to a command: a number or a text.
+    fn ask(&self, command: &str) -> String {
+        let stream = UnixStream::connect(self.socket()).expect("it listens");
+        let mut stream = BufReader::new(stream);
+        let line = format!("{command}\r\n");
+        stream
+            .get_mut()
+            .write_all(line.as_bytes())
+            .expect("it reads");
+        let mut answer = String::new();
+        stream.read_line(&mut answer).expect("it answers");
+        let answer = answer.trim_end();
+        if let Some(number) = answer.strip_prefix(':') {
+            return number.to_owned();
+        }
+        let len = answer.strip_prefix('$').expect(answer);
+        let mut text = vec![0; len.parse().expect("a length")];
+        stream.read_exact(&mut text).expect("the rest of it");
+        String::from_utf8(text).expect("a text")
+    }
+
+    /// The numbers of its connections, but for those that ask for such things.
+    fn connections(&self) -> BTreeSet<u64> {
+        let list = self.ask("CLIENT LIST TYPE normal");
+        let is_of_a_site =
+            |line: &&str| !line.contains(" cmd=client") && !line.contains(" cmd=NULL");
+        let lines = list.lines().filter(is_of_a_site);
+        let number = |line: &str| line.strip_prefix("id=")?.split(' ').next()?.parse().ok();
+        lines.map(|line| number(line).expect(line)).collect()
     }
 }
 
@@ -112,30 +104,77 @@ impl Drop for Redis {
     }
 }
 
-/// The connection to Redis is that of the site's start, or one that the view on the thread that computes has made.
+/// The connections to Redis are there, or made by the views.
 pub(crate) fn computes() {
-    for connects_again in [false, true] {
+    for connect_again in [false, true] {
         let Some(redis) = Redis::start() else {
             return;
         };
-        let mut server = Server::start(&format!(
-            "WORKERS = 2\nWORK_STEALING = false\nSESSION_STORAGE = 'RedisCache'\nSESSION_REDIS_URL = 'unix://{}'\n\
-             SECRET_KEY = 'a key for tests of more than thirty-two bytes'",
-            redis.socket().display()
-        ));
-        let (mut held, mut other) = server.two_visitors();
-        assert_eq!(other.get("/count"), "1");
-        assert_eq!(held.get("/count"), "1");
-        if connects_again {
-            redis.close_connections();
+        let mut server = redis.site("WORK_STEALING = false");
+        let visitors = visitors(&server);
+        if connect_again {
+            assert_ne!(redis.ask("CLIENT KILL TYPE normal SKIPME yes"), "0");
         }
-        held.ask("/hold");
-        server.line_with("it computes");
-        for count in 2..100 {
-            assert_eq!(other.get("/count"), count.to_string());
-        }
-        assert!(held.waits(), "its view computes");
-        other.get("/release");
-        assert_eq!(held.answer().1, "2");
+        holds_up_nobody_else(&mut server, visitors, Duration::ZERO);
     }
+}
+
+pub(crate) fn computes_for_longer_than_the_storage_may_take() {
+    let Some(redis) = Redis::start() else {
+        return;
+    };
+    let mut server = redis.site("WORK_STEALING = false\nSESSION_STORE_TIMEOUT = 1");
+    let visitors = visitors(&server);
+    holds_up_nobody_else(&mut server, visitors, Duration::from_millis(1500));
+}
+
+pub(crate) fn connections() {
+    let Some(redis) = Redis::start() else {
+        return;
+    };
+    let server = redis.site("WORK_STEALING = false");
+    let of_the_site = redis.connections();
+    assert_eq!(of_the_site.len(), 1, "it has looked at the server");
+    let (mut one, mut other) = server.two_visitors();
+    assert_eq!(redis.connections(), of_the_site, "nobody uses a session");
+    assert_eq!(one.get("/count"), "1");
+    let with_one = redis.connections();
+    assert_eq!(with_one.len(), 2);
+    assert_eq!(other.get("/count"), "1");
+    let with_both = redis.connections();
+    assert_eq!(with_both.len(), 3);
+    let mut more = [(); 6].map(|()| server.visitor());
+    for count in 1..20 {
+        for visitor in &mut more {
+            assert_eq!(visitor.get("/count"), count.to_string());
+        }
+    }
+    assert_eq!(redis.connections(), with_both);
+
+    let lost = with_one.difference(&of_the_site).next().expect("there is");
+    assert_eq!(redis.ask(&format!("CLIENT KILL ID {lost}")), "1");
+    let mut left = with_both;
+    left.remove(lost);
+    assert_eq!(other.get("/count"), "2");
+    assert_eq!(redis.connections(), left, "the other thread keeps its own");
+    assert_eq!(one.get("/count"), "2");
+    let now = redis.connections();
+    assert_eq!(now.len(), 3);
+    assert!(now.is_superset(&left), "{now:?} {left:?}");
+}
+
+pub(crate) fn one_connection() {
+    let Some(redis) = Redis::start() else {
+        return;
+    };
+    let server = redis.site("WORK_STEALING = true");
+    let of_the_site = redis.connections();
+    assert_eq!(of_the_site.len(), 1);
+    let mut visitors = [(); 6].map(|()| server.visitor());
+    for count in 1..20 {
+        for visitor in &mut visitors {
+            assert_eq!(visitor.get("/count"), count.to_string());
+        }
+    }
+    assert_eq!(redis.connections(), of_the_site);
 }

@@ -7,10 +7,11 @@ use futures_util::future::{join_all, select_ok};
 use redis::{
     Client, Cmd, ConnectionInfo, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value, cmd,
 };
+use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 
 use super::address::{Address, redirection};
-use super::pipeline::{Pipeline, config};
+use super::pipeline::Pipeline;
 use super::slots::{Range, SLOTS, slot};
 
 /// A node that takes longer for an answer is not asked again before another node has named it.
@@ -29,6 +30,8 @@ struct Inner {
     seeds: Vec<Address>,
     /// What a connection takes besides the address of its node.
     login: ConnectionInfo,
+    /// What drives the connections.
+    runtime: Handle,
     map: Mutex<Map>,
 }
 
@@ -46,7 +49,7 @@ struct Node {
 
 impl Cluster {
     /// Asks the nodes at these places for all others.
-    pub(super) async fn connect(places: &[ConnectionInfo]) -> RedisResult<Self> {
+    pub(super) async fn connect(places: &[ConnectionInfo], runtime: &Handle) -> RedisResult<Self> {
         let seeds: Vec<_> = places.iter().filter_map(Address::of).collect();
         let login = places.first().cloned().ok_or_else(no_node)?;
         let cluster = Self(Arc::new(Inner {
@@ -56,6 +59,7 @@ impl Cluster {
             }),
             seeds,
             login,
+            runtime: runtime.clone(),
         }));
         cluster.primaries().await?;
         Ok(cluster)
@@ -163,9 +167,7 @@ impl Cluster {
         let place = self.0.login.clone();
         let there = address.in_place_of(place.addr());
         let client = Client::open(place.set_addr(there))?;
-        let config = config();
-        let connecting = client.get_multiplexed_async_connection_with_config(&config);
-        Ok(Pipeline::new(Box::pin(connecting).await?))
+        Box::pin(Pipeline::connect(&client, &self.0.runtime)).await
     }
 
     fn node_with(&self, slot: usize) -> RedisResult<Arc<Node>> {

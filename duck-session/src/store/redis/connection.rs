@@ -1,19 +1,26 @@
-//! One connection for the whole process, which all requests share.
+//! A connection for each runtime, which all requests that it runs share.
+//!
+//! Where connections of visitors stay on their threads, each of these has a runtime: so an answer reaches its view
+//! without another thread being woken. Everything else is done by the runtime that the site was started in.
 
-use std::sync::{Mutex, PoisonError};
+use std::future::pending;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::sentinel::SentinelClient;
+use duck::server::thread_runtime;
+use hashbrown::HashMap;
 use redis::{
     Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue, RedisError, RedisResult,
     ServerErrorKind, Value, cmd,
 };
+use tokio::runtime::{Handle, Id};
 
 use super::address::Address;
 use super::cluster::Cluster;
 use super::health::{self, Health};
-use super::pipeline::{Pipeline, config};
+use super::pipeline::{Pipeline, within};
 use super::script::Script;
+use super::sentinels::Sentinels;
 
 /// How often a command is sent that the server has refused or that may be sent again.
 const MOST_TRIES: u32 = 4;
@@ -22,7 +29,7 @@ const MOST_TRIES: u32 = 4;
 pub(super) enum Server {
     One(Client),
     /// Who knows which server is the primary.
-    Sentinel(tokio::sync::Mutex<SentinelClient>),
+    Sentinels(Sentinels),
     /// Some of the nodes, which know the others.
     Cluster(Vec<ConnectionInfo>),
 }
@@ -47,25 +54,33 @@ pub(super) enum Again {
 /// the next one tries again: how often, the engine's breaker sees to.
 pub(super) struct Connection {
     server: Server,
-    /// With a number, so that nobody drops the connection that another one has just made.
-    link: Mutex<Option<(u64, Link)>>,
-    /// Held by the one who connects; what the last connection was found to be.
-    connecting: tokio::sync::Mutex<(u64, Health)>,
+    places: Mutex<HashMap<Id, Place>>,
+    /// What the last connection was found to be.
+    health: Mutex<Health>,
+}
+
+/// A runtime, and its connection.
+struct Place {
+    runtime: Handle,
+    link: Option<Link>,
+    /// Held by the one who connects. Each runtime has one: a view that computes in the middle of it holds up those who
+    /// wait for its thread anyway.
+    connecting: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Connection {
     pub(super) fn new(server: Server) -> Self {
         Self {
             server,
-            link: Mutex::default(),
-            connecting: tokio::sync::Mutex::default(),
+            places: Mutex::default(),
+            health: Mutex::default(),
         }
     }
 
     /// Connects, and returns what an administrator should know of the server.
     pub(super) async fn health(&self) -> RedisResult<Health> {
         self.link().await?;
-        Ok(self.connecting.lock().await.1.clone())
+        Ok(self.known_health().clone())
     }
 
     /// Sends a command and waits for the answer. `command` makes it, for each try.
@@ -86,7 +101,7 @@ impl Connection {
     ) -> RedisResult<T> {
         let mut tries = 1;
         loop {
-            let (number, link) = self.link().await?;
+            let link = self.link().await?;
             let answer = link.send(command(), node).await;
             let error = match answer.and_then(Value::extract_error) {
                 Ok(value) => return Ok(redis::from_redis_value(value)?),
@@ -95,8 +110,8 @@ impl Connection {
             let is_lost = error.is_unrecoverable_error();
             let is_refused = is_refused(&error);
             let is_over = is_lost || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly);
-            if is_over && matches!(link, Link::One(_)) {
-                self.give_up(number);
+            if is_over && let Link::One(lost) = &link {
+                self.give_up(lost);
             }
             if tries == MOST_TRIES || !(is_refused || is_lost && again == Again::May) {
                 return Err(error);
@@ -132,67 +147,97 @@ impl Connection {
 
     /// The nodes that have keys; `None` stands for the only server.
     pub(super) async fn nodes(&self) -> RedisResult<Vec<Option<Address>>> {
-        let (_, link) = self.link().await?;
-        Ok(match link {
+        Ok(match self.link().await? {
             Link::One(_) => vec![None],
             Link::Cluster(cluster) => cluster.primaries().await?.into_iter().map(Some).collect(),
         })
     }
 
-    async fn link(&self) -> RedisResult<(u64, Link)> {
-        match self.current() {
+    async fn link(&self) -> RedisResult<Link> {
+        let runtime = thread_runtime();
+        match self.current(&runtime) {
             Some(link) => Ok(link),
             // Boxed, so that a request is not as large as what connecting needs.
-            None => Box::pin(self.new_link()).await,
+            None => Box::pin(self.new_link(&runtime)).await,
         }
     }
 
-    async fn new_link(&self) -> RedisResult<(u64, Link)> {
-        let mut connecting = self.connecting.lock().await;
-        if let Some(link) = self.current() {
+    async fn new_link(&self, runtime: &Handle) -> RedisResult<Link> {
+        let connecting = self.connecting(runtime);
+        let _connecting = connecting.lock().await;
+        if let Some(link) = self.current(runtime) {
             return Ok(link);
         }
-        let link = self.connect().await?;
+        let link = self.connect(runtime).await?;
         let infos = link.ask_each(cmd("INFO")).await?;
         let health = health::of(&infos, matches!(link, Link::Cluster(_)))?;
-        health.warn_unless_known(&connecting.1);
-        let number = connecting.0 + 1;
-        *connecting = (number, health);
-        *self.lock() = Some((number, link.clone()));
-        Ok((number, link))
+        self.has_found(health);
+        if let Some(place) = self.places().get_mut(&runtime.id()) {
+            place.link = Some(link.clone());
+        }
+        Ok(link)
     }
 
-    async fn connect(&self) -> RedisResult<Link> {
-        let config = config();
+    async fn connect(&self, runtime: &Handle) -> RedisResult<Link> {
         Ok(match &self.server {
-            Server::One(client) => {
-                let connecting = client.get_multiplexed_async_connection_with_config(&config);
-                Link::One(Pipeline::new(connecting.await?))
+            Server::One(client) => Link::One(Pipeline::connect(client, runtime).await?),
+            Server::Sentinels(sentinels) => {
+                let primary = within(runtime, sentinels.primary()).await?;
+                Link::One(Pipeline::connect(&primary, runtime).await?)
             }
-            Server::Sentinel(sentinel) => {
-                let mut sentinel = sentinel.lock().await;
-                let connecting = sentinel.get_async_connection_with_config(&config);
-                Link::One(Pipeline::new(connecting.await?))
-            }
-            Server::Cluster(places) => Link::Cluster(Cluster::connect(places).await?),
+            Server::Cluster(places) => Link::Cluster(Cluster::connect(places, runtime).await?),
         })
     }
 
-    fn current(&self) -> Option<(u64, Link)> {
-        self.lock().clone()
+    /// What one connection was found to be is said once, and not for each of them.
+    fn has_found(&self, health: Health) {
+        let mut known = self.known_health();
+        health.warn_unless_known(&known);
+        *known = health;
     }
 
-    fn give_up(&self, number: u64) {
-        let mut link = self.lock();
-        if link.as_ref().is_some_and(|(current, _)| *current == number) {
-            *link = None;
+    fn current(&self, runtime: &Handle) -> Option<Link> {
+        self.places().get(&runtime.id())?.link.clone()
+    }
+
+    /// What the one who connects for a runtime holds. A new one takes the place of those that have ended.
+    fn connecting(&self, runtime: &Handle) -> Arc<tokio::sync::Mutex<()>> {
+        let mut places = self.places();
+        if !places.contains_key(&runtime.id()) {
+            places.retain(|_, place| !has_ended(&place.runtime));
+        }
+        let place = places.entry(runtime.id()).or_insert_with(|| Place {
+            runtime: runtime.clone(),
+            link: None,
+            connecting: Arc::default(),
+        });
+        place.connecting.clone()
+    }
+
+    /// Nobody asks by a connection any more. One that another request has made meanwhile stays.
+    fn give_up(&self, lost: &Pipeline) {
+        for place in self.places().values_mut() {
+            let is_lost = |link: &mut Link| matches!(link, Link::One(one) if one.is(lost));
+            place.link.take_if(is_lost);
         }
     }
 
-    /// What is behind the lock is replaced as a whole.
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(u64, Link)>> {
-        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What is behind the locks is whole at any time.
+    fn places(&self) -> MutexGuard<'_, HashMap<Id, Place>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn known_health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A runtime that has ended drops at once what it is given.
+fn has_ended(runtime: &Handle) -> bool {
+    let given = runtime.spawn(pending::<()>());
+    let is_dropped = given.is_finished();
+    given.abort();
+    is_dropped
 }
 
 /// Whether the server did not carry the command out, and another try may be better.
@@ -223,5 +268,47 @@ impl Link {
             }
             Self::Cluster(cluster) => cluster.ask_each(&cmd).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::{Builder, Runtime};
+
+    use super::*;
+
+    fn runtimes() -> [Runtime; 2] {
+        [
+            Builder::new_current_thread().build().unwrap(),
+            Builder::new_multi_thread()
+                .worker_threads(1)
+                .build()
+                .unwrap(),
+        ]
+    }
+
+    #[test]
+    fn a_runtime_that_has_ended_is_known_from_one_that_has_not() {
+        for runtime in runtimes() {
+            let handle = runtime.handle().clone();
+            assert!(!has_ended(&handle));
+            drop(runtime);
+            assert!(has_ended(&handle));
+        }
+    }
+
+    #[test]
+    fn there_are_places_for_the_runtimes_that_live_and_no_more() {
+        let client = Client::open("redis://127.0.0.1:1").unwrap();
+        let connection = Connection::new(Server::One(client));
+        let [lives, _] = runtimes();
+        let its = connection.connecting(lives.handle());
+        for _ in 0..10 {
+            for ends in runtimes() {
+                connection.connecting(ends.handle());
+                assert_eq!(connection.places().len(), 2);
+            }
+        }
+        assert!(Arc::ptr_eq(&its, &connection.connecting(lives.handle())));
     }
 }

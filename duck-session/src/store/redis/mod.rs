@@ -9,6 +9,7 @@ mod page;
 mod pipeline;
 mod record;
 mod script;
+mod sentinels;
 mod settings;
 mod slots;
 
@@ -48,8 +49,9 @@ const MOST_LISTINGS: u32 = 3;
 /// set for each user says which sessions are theirs. The server removes what is over, by the time that each key has to
 /// live.
 ///
-/// All requests share one connection, and what they ask at the same time goes out in one write. While the server is
-/// away each of them fails, and the first one after that connects again.
+/// Each thread that answers requests has one connection, which they share: what they ask at the same time goes out in
+/// one write. There is one more for whatever else the site does. While the server is away each request fails, and the
+/// first one after that connects again.
 ///
 /// What survives a crash or a power cut of the server is a matter of its settings, whatever [`Durability`] asks
 /// for: with `appendfsync always` everything does.

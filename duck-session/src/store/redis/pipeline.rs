@@ -1,21 +1,25 @@
 //! Commands of many requests, sent to a server together.
 
+use std::future::poll_fn;
 use std::io;
 use std::mem;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, RedisResult, Value, cmd, pipe};
+use redis::{AsyncConnectionConfig, Client, Cmd, RedisResult, Value, cmd, pipe};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
 /// For commands that have no deadline of the engine's: what looks after a site.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A connection to one server, which all requests share. Clones are one connection.
+/// A connection to one server, which all requests of a runtime share. Clones are one connection.
 ///
 /// A write to a socket costs more than all else about a command. So a command waits until the tasks that are ready to
-/// run have run: those they add go out with it, in one write, and the answers come back in one read.
+/// run have run: those they add go out with it, in one write, and the answers come back in one read. In a runtime of one
+/// thread the connection's own task runs after those, and writes what they have given it.
 ///
 /// A batch's answers are matched to its commands by their order. A request that is given up only leaves its answer
 /// behind: the answer is still read, and dropped.
@@ -24,6 +28,8 @@ pub(super) struct Pipeline(Arc<Inner>);
 
 struct Inner {
     connection: MultiplexedConnection,
+    /// What drives the connection.
+    runtime: Handle,
     /// The next batch. Unless it is empty there is a task that will send it.
     waiting: Mutex<Vec<Waiting>>,
 }
@@ -33,25 +39,44 @@ struct Waiting {
     answer: oneshot::Sender<RedisResult<Value>>,
 }
 
-/// How connections are made.
-pub(super) fn config() -> AsyncConnectionConfig {
-    AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER_TIMEOUT))
-}
-
 /// The duty to send the next batch. Where the task is dropped before it has, because its runtime is, those who wait
 /// get an error, and the next command begins a batch of its own.
 struct Turn(Option<Pipeline>);
 
+/// Polls a future as this runtime does: the sockets and the tasks that it makes belong to that one.
+pub(super) async fn within<F: Future>(runtime: &Handle, future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let _entered = runtime.enter();
+        future.as_mut().poll(cx)
+    })
+    .await
+}
+
 impl Pipeline {
-    pub(super) fn new(connection: MultiplexedConnection) -> Self {
-        Self(Arc::new(Inner {
+    /// Connects to a server. From then on this runtime drives the connection, whoever asks.
+    pub(super) async fn connect(client: &Client, runtime: &Handle) -> RedisResult<Self> {
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER_TIMEOUT));
+        let connecting = client.get_multiplexed_async_connection_with_config(&config);
+        let connection = within(runtime, connecting).await?;
+        Ok(Self(Arc::new(Inner {
             connection,
+            runtime: runtime.clone(),
             waiting: Mutex::default(),
-        }))
+        })))
+    }
+
+    /// Whether this is the same connection, not only the same server.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Sends a command and waits for the answer.
     pub(super) async fn send(&self, command: Cmd) -> RedisResult<Value> {
+        if self.0.runtime.runtime_flavor() == RuntimeFlavor::CurrentThread {
+            let mut connection = self.0.connection.clone();
+            return connection.send_packed_command(&command).await;
+        }
         let (answer, answered) = oneshot::channel();
         let is_first = {
             let mut waiting = self.waiting();
@@ -59,7 +84,8 @@ impl Pipeline {
             waiting.len() == 1
         };
         if is_first {
-            tokio::spawn(send_all(Turn(Some(self.clone()))));
+            let sending = send_all(Turn(Some(self.clone())));
+            self.0.runtime.spawn(sending);
         }
         let answer = answered.await;
         answer.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::ConnectionReset).into()))

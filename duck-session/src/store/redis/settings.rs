@@ -5,12 +5,16 @@ use std::fmt;
 use duck::Settings;
 use duck::settings::SettingsError;
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
-use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
-use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisResult, TlsMode};
+use redis::sentinel::SentinelNodeConnectionInfo;
+use redis::{
+    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, RedisResult,
+    TlsMode,
+};
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 
 use super::address::Address;
 use super::connection::Server;
+use super::sentinels::Sentinels;
 
 /// A connection whose other end has vanished without a word is given up after this time.
 const SILENCE: std::time::Duration = std::time::Duration::from_secs(10);
@@ -113,7 +117,7 @@ impl RedisSettings {
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
         let server = match (&self.session_redis_sentinel, &self.session_redis_url) {
-            (Some(name), _) => self.sentinel(name, &places),
+            (Some(name), _) => self.sentinels(name, &places),
             (None, Some(Urls::Several(_))) => {
                 if places.iter().any(|place| Address::of(place).is_none()) {
                     return Err(wrong(
@@ -127,30 +131,26 @@ impl RedisSettings {
         server.map_err(|error| wrong(format!("{FORM}: {error}")))
     }
 
-    fn sentinel(&self, name: &str, places: &[ConnectionInfo]) -> RedisResult<Server> {
-        let addresses = places.iter().map(|place| place.addr().clone());
-        let mut builder = SentinelClientBuilder::new(addresses, name, SentinelServerType::Master)?
-            .set_client_to_redis_tcp_settings(tcp())
-            .set_client_to_sentinel_tcp_settings(tcp());
+    fn sentinels(&self, name: &str, places: &[ConnectionInfo]) -> RedisResult<Server> {
+        let mut of_sentinels = RedisConnectionInfo::default();
         if let Some(password) = &self.session_redis_sentinel_password {
-            builder = builder.set_client_to_sentinel_password(password);
+            of_sentinels = of_sentinels.set_password(password);
         }
+        let mut login = SentinelNodeConnectionInfo::default().set_tcp_settings(tcp());
         if let Some(first) = places.first() {
-            let redis = first.redis_settings();
-            builder = builder.set_client_to_redis_db(redis.db());
-            if let Some(user) = redis.username() {
-                builder = builder.set_client_to_redis_username(user);
-            }
-            if let Some(password) = redis.password() {
-                builder = builder.set_client_to_redis_password(password);
-            }
+            login = login.set_redis_connection_info(first.redis_settings().clone());
             if matches!(first.addr(), ConnectionAddr::TcpTls { .. }) {
-                builder = builder
-                    .set_client_to_redis_tls_mode(TlsMode::Secure)
-                    .set_client_to_sentinel_tls_mode(TlsMode::Secure);
+                login = login.set_tls_mode(TlsMode::Secure);
             }
         }
-        Ok(Server::Sentinel(builder.build()?.into()))
+        let place = |place: &ConnectionInfo| place.clone().set_redis_settings(of_sentinels.clone());
+        let sentinels = Sentinels {
+            places: places.iter().map(place).collect(),
+            name: name.to_owned(),
+            login,
+        };
+        sentinels.client()?;
+        Ok(Server::Sentinels(sentinels))
     }
 }
 
