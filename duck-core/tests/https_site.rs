@@ -225,7 +225,7 @@ fn curl(options: &[&str]) -> Option<String> {
 }
 
 fn serves() {
-    for settings in ["", "WORK_STEALING = false"] {
+    for settings in ["", "WORK_STEALING = true"] {
         let place = Place::with_certificate(settings);
         let server = place.serve();
         assert!(
@@ -479,7 +479,7 @@ fn unix() {
         ("", 0o660),
         ("UNIX_SOCKET_MODE = '600'", 0o600),
         ("UNIX_SOCKET_MODE = '666'", 0o666),
-        ("WORK_STEALING = false", 0o660),
+        ("WORK_STEALING = true", 0o660),
     ] {
         let place = Place::new(&format!("{UNIX}{settings}"));
         let server = place.serve();

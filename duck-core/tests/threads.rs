@@ -18,8 +18,8 @@ mod served;
 
 use served::{PATIENCE, SITE, Server};
 
-/// Has each connection stay on one thread.
-const STAYS: &str = "WORK_STEALING = false";
+/// Has threads take over what others have to do.
+const STEALS: &str = "WORK_STEALING = true";
 
 fn main() -> ExitCode {
     if let Ok(settings) = env::var(SITE) {
@@ -50,7 +50,10 @@ fn main() -> ExitCode {
             in_place,
         ),
         ("streams_of_http2_stay_on_their_connections_thread", http2),
-        ("work_is_stolen_where_no_setting_says_otherwise", stealing),
+        (
+            "no_connection_stays_on_a_thread_of_its_own_where_work_is_stolen",
+            stealing,
+        ),
         (
             "requests_under_way_on_all_threads_have_the_shutdown_timeout_together",
             stopping,
@@ -129,7 +132,7 @@ async fn spawns(_request: Request) -> &'static str {
 }
 
 fn spread() {
-    let server = Server::start(&format!("WORKERS = 3\n{STAYS}"));
+    let server = Server::start("WORKERS = 3");
     let mut visitors: Vec<_> = (0..6).map(|_| server.visitor()).collect();
     let mut counts = HashMap::new();
     for visitor in &mut visitors {
@@ -144,7 +147,7 @@ fn spread() {
 }
 
 fn computes() {
-    let mut server = Server::start(&format!("WORKERS = 2\n{STAYS}"));
+    let mut server = Server::start("WORKERS = 2");
     let (mut held, mut other) = server.two_visitors();
     held.ask("/hold");
     server.line_with("it computes");
@@ -158,7 +161,7 @@ fn computes() {
 }
 
 fn passed_over() {
-    let mut server = Server::start(&format!("WORKERS = 2\n{STAYS}"));
+    let mut server = Server::start("WORKERS = 2");
     let (mut held, mut other) = server.two_visitors();
     held.ask("/hold");
     server.line_with("it computes");
@@ -186,7 +189,7 @@ fn passed_over() {
 }
 
 fn max_connections() {
-    let server = Server::start(&format!("WORKERS = 3\nMAX_CONNECTIONS = 2\n{STAYS}"));
+    let server = Server::start("WORKERS = 3\nMAX_CONNECTIONS = 2");
     let (one, mut other) = server.two_visitors();
     let mut third = server.visitor();
     third.ask("/thread");
@@ -197,7 +200,7 @@ fn max_connections() {
 }
 
 fn starts_elsewhere() {
-    let server = Server::start(&format!("WORKERS = 1\n{STAYS}"));
+    let server = Server::start("WORKERS = 1");
     let mut visitor = server.visitor();
     let answer = visitor.get("/starts");
     let [name, ran_on, flavor] = answer.split(' ').collect::<Vec<_>>()[..] else {
@@ -209,7 +212,7 @@ fn starts_elsewhere() {
 }
 
 fn spawned_task() {
-    for setting in ["", STAYS] {
+    for setting in ["", STEALS] {
         let mut server = Server::start(&format!("WORKERS = 2\n{setting}"));
         let mut visitor = server.visitor();
         assert_eq!(visitor.get("/task"), "spawned");
@@ -221,19 +224,19 @@ fn spawned_task() {
 }
 
 fn in_place() {
-    let server = Server::start(&format!("WORKERS = 1\n{STAYS}"));
+    let server = Server::start("WORKERS = 1");
     let mut visitor = server.visitor();
     visitor.ask("/in-place");
     assert_eq!(visitor.answer().0, 500);
     assert_eq!(visitor.get("/thread"), "duck-1", "the thread lives");
     assert_eq!(server.visitor().get("/thread"), "duck-1");
-    let server = Server::start("WORKERS = 1");
+    let server = Server::start(&format!("WORKERS = 1\n{STEALS}"));
     server.visitor().get("/in-place");
 }
 
 /// With curl.
 fn http2() {
-    let server = Server::start(&format!("WORKERS = 3\n{STAYS}"));
+    let server = Server::start("WORKERS = 3");
     let mut first = server.visitor();
     let taken = first.get("/thread");
     let url = format!("http://{}/thread", server.address);
@@ -255,7 +258,7 @@ fn http2() {
 }
 
 fn stealing() {
-    let server = Server::start("WORKERS = 2");
+    let server = Server::start(&format!("WORKERS = 2\n{STEALS}"));
     let mut visitors: Vec<_> = (0..6).map(|_| server.visitor()).collect();
     for visitor in &mut visitors {
         let name = visitor.get("/thread");
@@ -264,7 +267,7 @@ fn stealing() {
 }
 
 fn stopping() {
-    for setting in ["", STAYS] {
+    for setting in ["", STEALS] {
         let settings = format!("WORKERS = 2\nSHUTDOWN_TIMEOUT = 1\n{setting}");
         let mut server = Server::start(&settings);
         let mut visitors = [(); 4].map(|()| server.visitor());

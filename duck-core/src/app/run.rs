@@ -36,7 +36,7 @@ pub(crate) fn serve(app: App) -> Result<()> {
     let signals = StopSignals::receive()?;
     descriptors::raise_limit();
     let serving = Serving::from_settings(app.settings()?)?;
-    // What the site is started in, and does besides answering requests; with `WORK_STEALING` those too.
+    // What the site is started in, and does besides answering requests; with `WORK_STEALING = true` it answers too.
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.max_blocking_threads(descriptors::blocking_threads());
     if let Some(workers) = serving.workers {

@@ -22,7 +22,7 @@ pub(crate) struct Serving {
     /// Permissions of a Unix socket, in octal digits.
     pub(crate) unix_socket_mode: String,
     pub(crate) workers: Option<usize>,
-    /// Whether threads take over what others have to do.
+    /// Whether threads take over what others have to do; otherwise each connection stays on one.
     work_stealing: bool,
     #[cfg(feature = "tls")]
     #[serde(skip)]
@@ -35,7 +35,7 @@ impl Default for Serving {
             address: "127.0.0.1:8000".into(),
             unix_socket_mode: "660".into(),
             workers: None,
-            work_stealing: true,
+            work_stealing: false,
             #[cfg(feature = "tls")]
             https: None,
         }
