@@ -50,8 +50,8 @@ use self::attendance::Attendance;
 pub use self::listener::Listener;
 use self::listener::is_due;
 use self::newcomers::Newcomers;
-pub use self::threads::thread_runtime;
 use self::threads::{Seat, Threads};
+pub use self::threads::{thread_count, thread_runtime};
 #[cfg(feature = "tls")]
 pub use self::tls::{Certificate, CertificateError, Tls, TlsStream};
 use self::traffic::Open;

@@ -52,8 +52,8 @@ struct Load {
 pub(super) struct Seat(Arc<Load>);
 
 thread_local! {
-    /// That of a thread that was started for connections.
-    static RUNTIME: RefCell<Option<Handle>> = const { RefCell::new(None) };
+    /// That of a thread that was started for connections, and how many of these there are.
+    static RUNTIME: RefCell<Option<(Handle, usize)>> = const { RefCell::new(None) };
 }
 
 /// The runtime of the thread that this is called on.
@@ -102,8 +102,21 @@ thread_local! {
 /// Where there is no runtime, as [`Handle::current`] does.
 #[must_use]
 pub fn thread_runtime() -> Handle {
-    let own = RUNTIME.with_borrow(Option::clone);
+    let own = RUNTIME.with_borrow(|own| own.as_ref().map(|(runtime, _)| runtime.clone()));
     own.unwrap_or_else(Handle::current)
+}
+
+/// How many threads there are that have a [runtime](thread_runtime) as the one that this is called on: those that answer
+/// requests. 1 where there are none.
+///
+/// So a store can share out among them what it may have a certain number of, such as connections to a database.
+///
+/// ```
+/// assert_eq!(duck::server::thread_count(), 1); // no site is being served
+/// ```
+#[must_use]
+pub fn thread_count() -> usize {
+    RUNTIME.with_borrow(|own| own.as_ref().map_or(1, |(_, count)| *count))
 }
 
 impl Threads {
@@ -115,7 +128,8 @@ impl Threads {
     /// Starts so many threads beside the runtime that the site is started in. They end when this is dropped, and no
     /// connection may be left then.
     pub(crate) fn start(count: usize, shared: &Handle) -> io::Result<Self> {
-        let threads = (1..=count.max(1)).map(|number| Thread::start(number, shared.clone()));
+        let count = count.max(1);
+        let threads = (1..=count).map(|number| Thread::start(number, count, shared.clone()));
         threads.collect::<io::Result<_>>().map(Self)
     }
 
@@ -152,7 +166,7 @@ impl Thread {
         }
     }
 
-    fn start(number: usize, shared: Handle) -> io::Result<Self> {
+    fn start(number: usize, count: usize, shared: Handle) -> io::Result<Self> {
         let mut runtime = Builder::new_current_thread();
         // The blocking work of views is done by the shared one. This is for looking up the name of a server.
         let runtime = runtime.enable_all().max_blocking_threads(1).build()?;
@@ -160,7 +174,7 @@ impl Thread {
         let (end, ended) = oneshot::channel::<()>();
         let thread = thread::Builder::new().name(format!("duck-{number}"));
         let thread = thread.spawn(move || {
-            RUNTIME.set(Some(runtime.handle().clone()));
+            RUNTIME.set(Some((runtime.handle().clone(), count)));
             runtime.block_on(async {
                 // From here on this is what the tasks of this thread find when they ask for the runtime.
                 let _entered = shared.enter();
@@ -331,11 +345,14 @@ mod tests {
         for (number, thread) in (1..).zip(&threads.0) {
             let asking = thread.runtime().spawn(async {
                 let own = thread_runtime();
-                let elsewhere = tokio::spawn(async { thread_runtime().id() });
-                (own.id(), own.spawn(name()).await.unwrap(), elsewhere.await)
+                let elsewhere = tokio::spawn(async { (thread_runtime().id(), thread_count()) });
+                let name = own.spawn(name()).await.unwrap();
+                ((own.id(), thread_count()), name, elsewhere.await)
             });
             let (own, name, elsewhere) = asking.await.unwrap();
-            assert_eq!((own, elsewhere.unwrap()), (thread.runtime().id(), shared));
+            assert_eq!(own, (thread.runtime().id(), 2));
+            assert_eq!(elsewhere.unwrap(), (shared, 1));
+            let own = own.0;
             assert_eq!(name, format!("duck-{number}"));
             assert!(!seen.contains(&own), "each has its own");
             seen.push(own);

@@ -15,6 +15,8 @@ mod over_cache;
 mod page;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod runtimes;
 mod session;
 
 use std::future::{Future, ready};

@@ -71,6 +71,11 @@ fn main() -> ExitCode {
             "a_view_that_computes_holds_up_no_session_in_postgresql_of_another_thread",
             postgres::computes,
         ),
+        #[cfg(feature = "postgres")]
+        (
+            "each_thread_has_connections_to_postgresql_unless_work_is_stolen",
+            postgres::connections,
+        ),
     ];
     own_program::run(tests)
 }

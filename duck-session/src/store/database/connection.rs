@@ -8,9 +8,11 @@ use deadpool_postgres::tokio_postgres::{Error as PgError, Row};
 use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
 };
+use duck::server::{thread_count, thread_runtime};
 use duck::{Error, Result};
 
 use super::address::Address;
+use crate::store::runtimes::{Runtimes, within};
 
 /// Values for a statement.
 pub(super) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -18,13 +20,53 @@ pub(super) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
 /// A statement that nobody waits for any more ends in the server after so many times the patience of the site.
 const PATIENCE: u32 = 10;
 
-/// The pool of a store that has one to itself.
-pub(super) fn pool(
+/// Where a store finds its connections.
+pub(super) enum Pools {
+    /// In one that the site has for other things too.
+    OfSite(Pool),
+    /// In those that it has to itself: one for each runtime, which drives its connections.
+    Own {
+        make: Box<dyn Fn() -> Pool + Send + Sync>,
+        pools: Runtimes<Pool>,
+    },
+}
+
+impl Pools {
+    /// Those of a store that has them to itself: together so many connections for the threads that answer requests, and
+    /// one at least for each of these.
+    pub(super) fn new(
+        address: Address,
+        size: usize,
+        waits_for_disk: bool,
+        patience: Duration,
+    ) -> Result<Self, String> {
+        let make = pool(address, waits_for_disk, patience)?;
+        Ok(Self::Own {
+            make: Box::new(move || make(size.div_ceil(thread_count()))),
+            pools: Runtimes::default(),
+        })
+    }
+
+    /// A connection for one statement.
+    pub(super) async fn lease(&self) -> Result<Leased, PoolError> {
+        let leased = match self {
+            Self::OfSite(pool) => pool.get().await,
+            Self::Own { make, pools } => {
+                let runtime = thread_runtime();
+                let pool = pools.get(&runtime, make);
+                within(&runtime, pool.get()).await
+            }
+        };
+        Ok(Leased(Some(leased?)))
+    }
+}
+
+/// Makes pools of so many connections.
+fn pool(
     address: Address,
-    size: usize,
     waits_for_disk: bool,
     patience: Duration,
-) -> Result<Pool, String> {
+) -> Result<impl Fn(usize) -> Pool + Send + Sync, String> {
     let tls = address.check.connector()?;
     let mut config = address.config;
     if config.get_connect_timeout().is_none() {
@@ -34,20 +76,24 @@ pub(super) fn pool(
         recycling_method: RecyclingMethod::Fast,
     };
     let settings = settings(waits_for_disk, patience);
-    let set = Hook::async_fn(move |client, _| {
+    Ok(move |size| {
+        let manager = Manager::from_config(config.clone(), tls.clone(), recycling.clone());
         let settings = settings.clone();
-        Box::pin(async move {
-            let set = client.batch_execute(&settings).await;
-            set.map_err(HookError::Backend)
-        })
-    });
-    Pool::builder(Manager::from_config(config, tls, recycling))
-        .max_size(size)
-        .runtime(Runtime::Tokio1)
-        .create_timeout(Some(patience * PATIENCE))
-        .post_create(set)
-        .build()
-        .map_err(|error| error.to_string())
+        let set = Hook::async_fn(move |client, _| {
+            let settings = settings.clone();
+            Box::pin(async move {
+                let set = client.batch_execute(&settings).await;
+                set.map_err(HookError::Backend)
+            })
+        });
+        Pool::builder(manager)
+            .max_size(size)
+            .runtime(Runtime::Tokio1)
+            .create_timeout(Some(patience * PATIENCE))
+            .post_create(set)
+            .build()
+            .expect("a runtime is named")
+    })
 }
 
 /// What holds for all statements of a connection. A commit waits for the server's disk even where its configuration
@@ -73,10 +119,6 @@ fn settings(waits_for_disk: bool, patience: Duration) -> String {
 pub(super) struct Leased(Option<Object>);
 
 impl Leased {
-    pub(super) async fn from(pool: &Pool) -> Result<Self, PoolError> {
-        Ok(Self(Some(pool.get().await?)))
-    }
-
     pub(super) async fn query(
         self,
         statement: &str,

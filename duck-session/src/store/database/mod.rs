@@ -15,7 +15,7 @@ use deadpool_postgres::tokio_postgres::error::SqlState;
 use duck::{Error, Result, Settings};
 
 use self::address::Address;
-use self::connection::{Leased, Values, is_out_of_reach, pool};
+use self::connection::{Leased, Pools, Values, is_out_of_reach};
 use self::rows::{Columns, due, limit, numbers, session};
 use super::page::WRONG_CURSOR;
 use super::{Durability, Page, SessionKey, SessionStore, StoredSession, UserKey, Version};
@@ -43,7 +43,7 @@ const CLEARED: usize = 1000;
 
 /// Keeps sessions in a table of PostgreSQL (13 or newer), which all machines of a site share.
 ///
-/// `SESSION_STORAGE = "DatabaseCache"` opens one with a pool of its own for `SESSION_DATABASE_URL`. Each call is one
+/// `SESSION_STORAGE = "DatabaseCache"` opens one with connections of its own for `SESSION_DATABASE_URL`. Each call is one
 /// statement, prepared once a connection: a load, an insert, an update of the expected version, a delete. The table
 /// `duck_sessions` is made where it is missing and looked at before the first statement.
 ///
@@ -75,13 +75,14 @@ const CLEARED: usize = 1000;
 pub struct DatabaseCache(Arc<Inner>);
 
 struct Inner {
-    pool: Pool,
+    pools: Pools,
     /// Whether the table was looked at.
     is_prepared: AtomicBool,
 }
 
 impl DatabaseCache {
-    /// Connects to `postgres://…` with a pool of four connections, and makes the table where it is missing.
+    /// Connects to `postgres://…`, and makes the table where it is missing. The threads that answer requests have four
+    /// connections together, and one at least each.
     ///
     /// ```no_run
     /// use duck_session::store::DatabaseCache;
@@ -111,8 +112,12 @@ impl DatabaseCache {
     /// changed it. A pool whose connections are all in use by views lets sessions wait, for `SESSION_STORE_TIMEOUT` at
     /// most.
     pub fn from_pool(pool: Pool) -> Self {
+        Self::over(Pools::OfSite(pool))
+    }
+
+    fn over(pools: Pools) -> Self {
         Self(Arc::new(Inner {
-            pool,
+            pools,
             is_prepared: AtomicBool::new(false),
         }))
     }
@@ -166,12 +171,8 @@ impl DatabaseCache {
     fn connecting(address: Address, own: &SessionSettings) -> Result<Self, String> {
         let waits_for_disk = own.session_fsync != Fsync::None;
         let (size, patience) = (own.session_database_pool, own.session_store_timeout.0);
-        Ok(Self::from_pool(pool(
-            address,
-            size,
-            waits_for_disk,
-            patience,
-        )?))
+        let pools = Pools::new(address, size, waits_for_disk, patience)?;
+        Ok(Self::over(pools))
     }
 
     /// Whether the table is there. One that this program does not know is an error.
@@ -193,7 +194,7 @@ impl DatabaseCache {
     }
 
     async fn lease(&self) -> Result<Leased> {
-        Ok(Leased::from(&self.0.pool).await?)
+        Ok(self.0.pools.lease().await?)
     }
 
     /// A connection to a server that has the table.

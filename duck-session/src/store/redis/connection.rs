@@ -1,26 +1,22 @@
 //! A connection for each runtime, which all requests that it runs share.
-//!
-//! Where connections of visitors stay on their threads, each of these has a runtime: so an answer reaches its view
-//! without another thread being woken. Everything else is done by the runtime that the site was started in.
 
-use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use duck::server::thread_runtime;
-use hashbrown::HashMap;
 use redis::{
     Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue, RedisError, RedisResult,
     ServerErrorKind, Value, cmd,
 };
-use tokio::runtime::{Handle, Id};
+use tokio::runtime::Handle;
 
 use super::address::Address;
 use super::cluster::Cluster;
 use super::health::{self, Health};
-use super::pipeline::{Pipeline, within};
+use super::pipeline::Pipeline;
 use super::script::Script;
 use super::sentinels::Sentinels;
+use crate::store::runtimes::{Runtimes, within};
 
 /// How often a command is sent that the server has refused or that may be sent again.
 const MOST_TRIES: u32 = 4;
@@ -54,25 +50,25 @@ pub(super) enum Again {
 /// the next one tries again: how often, the engine's breaker sees to.
 pub(super) struct Connection {
     server: Server,
-    places: Mutex<HashMap<Id, Place>>,
+    places: Runtimes<Arc<Place>>,
     /// What the last connection was found to be.
     health: Mutex<Health>,
 }
 
-/// A runtime, and its connection.
+/// The place of a runtime's connection.
+#[derive(Default)]
 struct Place {
-    runtime: Handle,
-    link: Option<Link>,
-    /// Held by the one who connects. Each runtime has one: a view that computes in the middle of it holds up those who
-    /// wait for its thread anyway.
-    connecting: Arc<tokio::sync::Mutex<()>>,
+    link: Mutex<Option<Link>>,
+    /// Held by the one who connects. A view that computes in the middle of it holds up those who wait for its thread
+    /// anyway.
+    connecting: tokio::sync::Mutex<()>,
 }
 
 impl Connection {
     pub(super) fn new(server: Server) -> Self {
         Self {
             server,
-            places: Mutex::default(),
+            places: Runtimes::default(),
             health: Mutex::default(),
         }
     }
@@ -101,7 +97,9 @@ impl Connection {
     ) -> RedisResult<T> {
         let mut tries = 1;
         loop {
-            let link = self.link().await?;
+            let runtime = thread_runtime();
+            let place = self.places.get(&runtime, Arc::default);
+            let link = self.link_at(&place, &runtime).await?;
             let answer = link.send(command(), node).await;
             let error = match answer.and_then(Value::extract_error) {
                 Ok(value) => return Ok(redis::from_redis_value(value)?),
@@ -111,7 +109,7 @@ impl Connection {
             let is_refused = is_refused(&error);
             let is_over = is_lost || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly);
             if is_over && let Link::One(lost) = &link {
-                self.give_up(lost);
+                place.give_up(lost);
             }
             if tries == MOST_TRIES || !(is_refused || is_lost && again == Again::May) {
                 return Err(error);
@@ -155,26 +153,30 @@ impl Connection {
 
     async fn link(&self) -> RedisResult<Link> {
         let runtime = thread_runtime();
-        match self.current(&runtime) {
+        let place = self.places.get(&runtime, Arc::default);
+        self.link_at(&place, &runtime).await
+    }
+
+    async fn link_at(&self, place: &Place, runtime: &Handle) -> RedisResult<Link> {
+        let current = place.link().clone();
+        match current {
             Some(link) => Ok(link),
             // Boxed, so that a request is not as large as what connecting needs.
-            None => Box::pin(self.new_link(&runtime)).await,
+            None => Box::pin(self.new_link(place, runtime)).await,
         }
     }
 
-    async fn new_link(&self, runtime: &Handle) -> RedisResult<Link> {
-        let connecting = self.connecting(runtime);
-        let _connecting = connecting.lock().await;
-        if let Some(link) = self.current(runtime) {
+    async fn new_link(&self, place: &Place, runtime: &Handle) -> RedisResult<Link> {
+        let _connecting = place.connecting.lock().await;
+        let current = place.link().clone();
+        if let Some(link) = current {
             return Ok(link);
         }
         let link = self.connect(runtime).await?;
         let infos = link.ask_each(cmd("INFO")).await?;
         let health = health::of(&infos, matches!(link, Link::Cluster(_)))?;
         self.has_found(health);
-        if let Some(place) = self.places().get_mut(&runtime.id()) {
-            place.link = Some(link.clone());
-        }
+        *place.link() = Some(link.clone());
         Ok(link)
     }
 
@@ -196,48 +198,22 @@ impl Connection {
         *known = health;
     }
 
-    fn current(&self, runtime: &Handle) -> Option<Link> {
-        self.places().get(&runtime.id())?.link.clone()
-    }
-
-    /// What the one who connects for a runtime holds. A new one takes the place of those that have ended.
-    fn connecting(&self, runtime: &Handle) -> Arc<tokio::sync::Mutex<()>> {
-        let mut places = self.places();
-        if !places.contains_key(&runtime.id()) {
-            places.retain(|_, place| !has_ended(&place.runtime));
-        }
-        let place = places.entry(runtime.id()).or_insert_with(|| Place {
-            runtime: runtime.clone(),
-            link: None,
-            connecting: Arc::default(),
-        });
-        place.connecting.clone()
-    }
-
-    /// Nobody asks by a connection any more. One that another request has made meanwhile stays.
-    fn give_up(&self, lost: &Pipeline) {
-        for place in self.places().values_mut() {
-            let is_lost = |link: &mut Link| matches!(link, Link::One(one) if one.is(lost));
-            place.link.take_if(is_lost);
-        }
-    }
-
-    /// What is behind the locks is whole at any time.
-    fn places(&self) -> MutexGuard<'_, HashMap<Id, Place>> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn known_health(&self) -> MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A runtime that has ended drops at once what it is given.
-fn has_ended(runtime: &Handle) -> bool {
-    let given = runtime.spawn(pending::<()>());
-    let is_dropped = given.is_finished();
-    given.abort();
-    is_dropped
+impl Place {
+    /// Nobody asks by a connection any more. One that another request has made meanwhile stays.
+    fn give_up(&self, lost: &Pipeline) {
+        let is_lost = |link: &mut Link| matches!(link, Link::One(one) if one.is(lost));
+        self.link().take_if(is_lost);
+    }
+
+    /// What is behind the lock is replaced as a whole.
+    fn link(&self) -> MutexGuard<'_, Option<Link>> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Whether the server did not carry the command out, and another try may be better.
@@ -268,47 +244,5 @@ impl Link {
             }
             Self::Cluster(cluster) => cluster.ask_each(&cmd).await,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::runtime::{Builder, Runtime};
-
-    use super::*;
-
-    fn runtimes() -> [Runtime; 2] {
-        [
-            Builder::new_current_thread().build().unwrap(),
-            Builder::new_multi_thread()
-                .worker_threads(1)
-                .build()
-                .unwrap(),
-        ]
-    }
-
-    #[test]
-    fn a_runtime_that_has_ended_is_known_from_one_that_has_not() {
-        for runtime in runtimes() {
-            let handle = runtime.handle().clone();
-            assert!(!has_ended(&handle));
-            drop(runtime);
-            assert!(has_ended(&handle));
-        }
-    }
-
-    #[test]
-    fn there_are_places_for_the_runtimes_that_live_and_no_more() {
-        let client = Client::open("redis://127.0.0.1:1").unwrap();
-        let connection = Connection::new(Server::One(client));
-        let [lives, _] = runtimes();
-        let its = connection.connecting(lives.handle());
-        for _ in 0..10 {
-            for ends in runtimes() {
-                connection.connecting(ends.handle());
-                assert_eq!(connection.places().len(), 2);
-            }
-        }
-        assert!(Arc::ptr_eq(&its, &connection.connecting(lives.handle())));
     }
 }

@@ -1,9 +1,7 @@
 //! Commands of many requests, sent to a server together.
 
-use std::future::poll_fn;
 use std::io;
 use std::mem;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +9,8 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, RedisResult, Value, cmd, pipe};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
+
+use crate::store::runtimes::within;
 
 /// For commands that have no deadline of the engine's: what looks after a site.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -42,16 +42,6 @@ struct Waiting {
 /// The duty to send the next batch. Where the task is dropped before it has, because its runtime is, those who wait
 /// get an error, and the next command begins a batch of its own.
 struct Turn(Option<Pipeline>);
-
-/// Polls a future as this runtime does: the sockets and the tasks that it makes belong to that one.
-pub(super) async fn within<F: Future>(runtime: &Handle, future: F) -> F::Output {
-    let mut future = pin!(future);
-    poll_fn(|cx| {
-        let _entered = runtime.enter();
-        future.as_mut().poll(cx)
-    })
-    .await
-}
 
 impl Pipeline {
     /// Connects to a server. From then on this runtime drives the connection, whoever asks.
