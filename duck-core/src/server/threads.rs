@@ -324,8 +324,8 @@ mod tests {
             let first = Handle::current().id();
             tokio::task::yield_now().await;
             tokio::time::sleep(Duration::from_millis(1)).await;
-            let spawned = tokio::spawn(name()).await.unwrap();
-            (first, Handle::current().id(), name().await, spawned)
+            let spawned = tokio::spawn(async { name() }).await.unwrap();
+            (first, Handle::current().id(), name(), spawned)
         });
         let (first, later, name, spawned) = asking.await.unwrap();
         assert_eq!([first, later], [here, here]);
@@ -333,7 +333,7 @@ mod tests {
         assert_ne!(spawned, "duck-1");
     }
 
-    async fn name() -> String {
+    fn name() -> String {
         thread::current().name().unwrap_or_default().to_owned()
     }
 
@@ -346,7 +346,7 @@ mod tests {
             let asking = thread.runtime().spawn(async {
                 let own = thread_runtime();
                 let elsewhere = tokio::spawn(async { (thread_runtime().id(), thread_count()) });
-                let name = own.spawn(name()).await.unwrap();
+                let name = own.spawn(async { name() }).await.unwrap();
                 ((own.id(), thread_count()), name, elsewhere.await)
             });
             let (own, name, elsewhere) = asking.await.unwrap();
