@@ -1,7 +1,7 @@
 //! What is inside of a list, a struct or a map, one after the other.
 
 use serde::de::value::StringDeserializer;
-use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
+use serde::de::{self, DeserializeSeed, Visitor};
 
 use super::read_error::ReadError;
 use super::reader::Reader;
@@ -64,11 +64,8 @@ impl<'de> de::MapAccess<'de> for &mut Fields<'de> {
         let Some((key, reader)) = self.rest.next() else {
             return Ok(None);
         };
-        let name = reader.name.clone();
         self.next = Some(reader);
-        let key: StringDeserializer<ReadError> = key.into_deserializer();
-        let key = seed.deserialize(key).map(Some);
-        key.map_err(|error| error.of(&name))
+        seed.deserialize(StringDeserializer::new(key)).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, ReadError> {

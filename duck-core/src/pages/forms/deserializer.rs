@@ -2,10 +2,10 @@
 //!
 //! It does one of two things. It reads what was sent; or, with nothing sent, it asks a type for its
 //! fields: everything is handed over then, each value is a stand-in, and what the type asks for is
-//! noted.
+//! noted. Errors do not know their field here: `access.rs` names it.
 
 use serde::de::value::StrDeserializer;
-use serde::de::{self, IntoDeserializer, Visitor};
+use serde::de::{self, Visitor};
 
 use super::access::{Elements, Fields};
 use super::name;
@@ -21,18 +21,14 @@ use crate::http::fields::{self, Problem};
 const MAX_SHAPE_DEPTH: usize = 4;
 
 macro_rules! numbers {
-    ($($method:ident $visit:ident $asked:expr;)*) => {$(
+    ($($method:ident $asked:expr;)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
             self.reading.note(&self.name, $asked);
-            let read = match self.stand_in() {
-                Some(number) => stand_in::number(number).and_then(|text| {
-                    Ok(fields::Value::of(text).$method(visitor)?)
-                }),
-                None => self
-                    .filled_text()
-                    .and_then(|text| Ok(fields::Value::of(text.trim()).$method(visitor)?)),
+            let text = match self.stand_in() {
+                Some(number) => stand_in::number(number)?,
+                None => self.filled_text()?.trim(),
             };
-            read.map_err(|error| error.of(&self.name))
+            Ok(fields::Value::of(text).$method(visitor)?)
         }
     )*};
 }
@@ -65,48 +61,36 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         self.reading.note(&self.name, Asked::Text);
         let text = match self.stand_in() {
-            Some(number) => stand_in::text(number),
-            None => self.text(),
+            Some(number) => stand_in::text(number)?,
+            None => self.text()?,
         };
-        text.and_then(|text| visitor.visit_borrowed_str(text))
-            .map_err(|error| error.of(&self.name))
+        visitor.visit_borrowed_str(text)
     }
 
-    texts! { deserialize_string deserialize_char deserialize_identifier }
-
-    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
-        self.deserialize_str(visitor)
-    }
-
-    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
-        self.deserialize_str(visitor)
-    }
+    texts! { deserialize_string deserialize_char deserialize_identifier deserialize_bytes deserialize_byte_buf }
 
     /// A checkbox that is not checked is not sent.
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         self.reading.note(&self.name, Asked::YesOrNo);
-        let read = match (self.stand_in(), self.entry()) {
+        match (self.stand_in(), self.entry()) {
             (Some(_), _) | (None, None) => visitor.visit_bool(false),
-            (None, Some(_)) => self
-                .text()
-                .and_then(|text| Ok(fields::Value::of(text).deserialize_bool(visitor)?)),
-        };
-        read.map_err(|error| error.of(&self.name))
+            (None, Some(_)) => Ok(fields::Value::of(self.text()?).deserialize_bool(visitor)?),
+        }
     }
 
     numbers! {
-        deserialize_i8 visit_i8 Asked::Whole { is_signed: true };
-        deserialize_i16 visit_i16 Asked::Whole { is_signed: true };
-        deserialize_i32 visit_i32 Asked::Whole { is_signed: true };
-        deserialize_i64 visit_i64 Asked::Whole { is_signed: true };
-        deserialize_i128 visit_i128 Asked::Whole { is_signed: true };
-        deserialize_u8 visit_u8 Asked::Whole { is_signed: false };
-        deserialize_u16 visit_u16 Asked::Whole { is_signed: false };
-        deserialize_u32 visit_u32 Asked::Whole { is_signed: false };
-        deserialize_u64 visit_u64 Asked::Whole { is_signed: false };
-        deserialize_u128 visit_u128 Asked::Whole { is_signed: false };
-        deserialize_f32 visit_f32 Asked::Number;
-        deserialize_f64 visit_f64 Asked::Number;
+        deserialize_i8 Asked::Whole { is_signed: true };
+        deserialize_i16 Asked::Whole { is_signed: true };
+        deserialize_i32 Asked::Whole { is_signed: true };
+        deserialize_i64 Asked::Whole { is_signed: true };
+        deserialize_i128 Asked::Whole { is_signed: true };
+        deserialize_u8 Asked::Whole { is_signed: false };
+        deserialize_u16 Asked::Whole { is_signed: false };
+        deserialize_u32 Asked::Whole { is_signed: false };
+        deserialize_u64 Asked::Whole { is_signed: false };
+        deserialize_u128 Asked::Whole { is_signed: false };
+        deserialize_f32 Asked::Number;
+        deserialize_f64 Asked::Number;
     }
 
     /// An input that was left empty is sent as an empty text.
@@ -133,12 +117,11 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
         }
         self.reading.note(&self.name, Asked::File);
         let file = match self.stand_in() {
-            Some(0) => Ok(Upload::default()),
-            Some(_) => Err(stand_in::none_left()),
-            None => self.file(),
+            Some(0) => Upload::default(),
+            Some(_) => return Err(stand_in::NONE_LEFT.into()),
+            None => self.file()?,
         };
-        file.and_then(|file| upload::lend(file, || visitor.visit_unit()))
-            .map_err(|error| error.of(&self.name))
+        upload::lend(file, || visitor.visit_unit())
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
@@ -153,8 +136,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
         } else {
             self.elements()
         };
-        let read = visitor.visit_seq(Elements(elements.into_iter()));
-        read.map_err(|error| error.of(&self.name))
+        visitor.visit_seq(Elements(elements.into_iter()))
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(
@@ -170,10 +152,9 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
             None => self.elements(),
         };
         if elements.len() > length {
-            return Err(ReadError::from(Problem::WrongCount).of(&self.name));
+            return Err(Problem::WrongCount.into());
         }
-        let read = visitor.visit_seq(Elements(elements.into_iter()));
-        read.map_err(|error| error.of(&self.name))
+        visitor.visit_seq(Elements(elements.into_iter()))
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -235,18 +216,10 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
     ) -> Result<V::Value, ReadError> {
         self.reading.note(&self.name, Asked::Choice(variants));
         let variant = match self.stand_in() {
-            Some(number) => variants
-                .get(number)
-                .copied()
-                .ok_or_else(stand_in::none_left),
-            None => self.filled_text(),
+            Some(number) => variants.get(number).copied().ok_or(stand_in::NONE_LEFT)?,
+            None => self.filled_text()?,
         };
-        variant
-            .and_then(|variant| {
-                let variant: StrDeserializer<'_, ReadError> = variant.into_deserializer();
-                visitor.visit_enum(variant)
-            })
-            .map_err(|error| error.of(&self.name))
+        visitor.visit_enum(StrDeserializer::new(variant))
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {

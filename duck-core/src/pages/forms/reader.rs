@@ -1,7 +1,6 @@
 //! A place in a form that is being read. It knows the name of the field it is at.
 
 use super::name;
-use super::read_error::ReadError;
 use super::reading::Reading;
 use super::tree::{Entry, Node};
 use super::upload::Upload;
@@ -66,20 +65,19 @@ impl<'a> Reader<'a> {
     }
 
     /// The text to read a value from.
-    pub(super) fn text(&self) -> Result<&'a str, ReadError> {
-        let text = match self.entry() {
-            Some(Entry::Text(text)) => Ok(text.as_str()),
+    pub(super) fn text(&self) -> Result<&'a str, Problem> {
+        match self.entry() {
+            Some(Entry::Text(text)) => Ok(text),
             Some(Entry::Unreadable) => Err(Problem::Unreadable),
             Some(Entry::File(_) | Entry::Unwanted) => Err(Problem::Text),
             None => Err(Problem::Required),
-        };
-        text.map_err(|problem| ReadError::from(problem).of(&self.name))
+        }
     }
 
     /// The same where nothing is not a value.
-    pub(super) fn filled_text(&self) -> Result<&'a str, ReadError> {
+    pub(super) fn filled_text(&self) -> Result<&'a str, Problem> {
         match self.text()? {
-            "" => Err(ReadError::from(Problem::Required).of(&self.name)),
+            "" => Err(Problem::Required),
             text => Ok(text),
         }
     }
@@ -128,12 +126,11 @@ impl<'a> Reader<'a> {
         self.name.matches(['.', '[']).count()
     }
 
-    pub(super) fn file(&self) -> Result<Upload, ReadError> {
-        let file = match self.entry() {
+    pub(super) fn file(&self) -> Result<Upload, Problem> {
+        match self.entry() {
             Some(Entry::File(file)) => Ok(file.clone()),
             Some(Entry::Text(_) | Entry::Unreadable) => Err(Problem::File),
             Some(Entry::Unwanted) | None => Err(Problem::Required),
-        };
-        file.map_err(|problem| ReadError::from(problem).of(&self.name))
+        }
     }
 }

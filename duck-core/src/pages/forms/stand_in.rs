@@ -1,7 +1,6 @@
 //! What a field is read as after it was refused, so that reading goes on and finds what else is
 //! wrong. A value with a stand-in in it is looked at by the rules, and never given to a view.
 
-use super::read_error::ReadError;
 use crate::http::fields::Problem;
 
 /// Texts that types read: numbers, dates, times, ids, addresses.
@@ -27,14 +26,12 @@ const NUMBERS: [&str; 2] = ["0", "1"];
 pub(super) const COUNT: usize = TEXTS.len();
 
 /// The field takes none.
-pub(super) fn none_left() -> ReadError {
-    Problem::Invalid.into()
+pub(super) const NONE_LEFT: Problem = Problem::Invalid;
+
+pub(super) fn text(number: usize) -> Result<&'static str, Problem> {
+    TEXTS.get(number).copied().ok_or(NONE_LEFT)
 }
 
-pub(super) fn text(number: usize) -> Result<&'static str, ReadError> {
-    TEXTS.get(number).copied().ok_or_else(none_left)
-}
-
-pub(super) fn number(number: usize) -> Result<&'static str, ReadError> {
-    NUMBERS.get(number).copied().ok_or_else(none_left)
+pub(super) fn number(number: usize) -> Result<&'static str, Problem> {
+    NUMBERS.get(number).copied().ok_or(NONE_LEFT)
 }
