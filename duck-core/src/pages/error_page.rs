@@ -55,7 +55,10 @@ pub async fn error_page(request: &Request, response: Response) -> Response {
     let told = Told::of(&response);
     let report = Report::of(request, &response);
     let page = match (form(request.headers()), report) {
-        (Form::Html, Some(report)) => shell(&told.title(), &debug_style(), &debug::html(&report)),
+        (Form::Html, Some(report)) => {
+            let title = told.title();
+            shell(&title, &debug_style(), &debug::html(&title, &report))
+        }
         (Form::Html, None) => html(request, &told).await,
         (Form::Text, report) => plain(request, &told, report.as_ref()),
         (Form::Problem, report) => problem(request, told, report.as_ref()),

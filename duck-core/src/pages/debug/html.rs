@@ -1,7 +1,5 @@
 //! A report as a page that needs no script, no picture and nothing from elsewhere.
 
-use std::fmt::Write as _;
-
 use super::report::{Report, Table};
 use super::source::Excerpt;
 use super::text::text;
@@ -28,12 +26,12 @@ th{width:32%;font-size:.875rem;color:var(--dim)}\
 summary{color:var(--dim)}";
 
 /// What stands in `main`.
-pub(in crate::pages) fn html(report: &Report) -> String {
-    let mut page = format!("<h1>{}</h1>\n", escape_html(&report.title()));
+pub(in crate::pages) fn html(title: &str, report: &Report) -> String {
+    let mut page = format!("<h1>{title}</h1>\n");
     causes(&mut page, &report.causes);
     for place in &report.places {
         let name = escape_html(&place.name);
-        push(&mut page, format_args!("<p>at <code>{name}\n</code></p>\n"));
+        page += &format!("<p>at <code>{name}\n</code></p>\n");
         if let Some(excerpt) = &place.excerpt {
             lines(&mut page, excerpt);
         }
@@ -42,14 +40,11 @@ pub(in crate::pages) fn html(report: &Report) -> String {
     for part in &report.tables {
         table(&mut page, part);
     }
-    let text = format!("{}\n{}", report.title(), text(report));
+    let text = text(report);
     let text = escape_html(&text);
-    push(
-        &mut page,
-        format_args!(
-            "<h2>To copy</h2>\n<details><summary>As text</summary><pre class=\"text\">{text}</pre></details>\n\
+    page += &format!(
+        "<h2>To copy</h2>\n<details><summary>As text</summary><pre class=\"text\">{title}\n{text}</pre></details>\n\
              <p class=\"dim\"><small>Shown because DEBUG is on. Visitors see a page without any of this when it is off.</small></p>\n"
-        ),
     );
     page
 }
@@ -57,17 +52,11 @@ pub(in crate::pages) fn html(report: &Report) -> String {
 fn causes(page: &mut String, causes: &[String]) {
     let mut causes = causes.iter().map(|cause| escape_html(cause));
     if let Some(first) = causes.next() {
-        push(
-            page,
-            format_args!("<p class=\"cause\"><strong>{first}</strong></p>\n"),
-        );
+        *page += &format!("<p class=\"cause\"><strong>{first}</strong></p>\n");
     }
     let behind: String = causes.map(|cause| format!("<li>{cause}</li>")).collect();
     if !behind.is_empty() {
-        push(
-            page,
-            format_args!("<p class=\"dim\">because of</p>\n<ol class=\"cause\">{behind}</ol>\n"),
-        );
+        *page += &format!("<p class=\"dim\">because of</p>\n<ol class=\"cause\">{behind}</ol>\n");
     }
 }
 
@@ -80,10 +69,7 @@ fn lines(page: &mut String, excerpt: &Excerpt) {
             ""
         };
         let text = escape_html(&line.text);
-        push(
-            page,
-            format_args!("<span{class}><i>{}</i>{text}\n</span>", line.number),
-        );
+        *page += &format!("<span{class}><i>{}</i>{text}\n</span>", line.number);
     }
     page.push_str("</pre>\n");
 }
@@ -98,38 +84,26 @@ fn routes(page: &mut String, report: &Report) {
     for tried in &report.routes {
         let (methods, path) = (escape_html(&tried.methods), escape_html(&tried.path));
         let why = escape_html(&tried.why);
-        push(
-            page,
-            format_args!(
-                "<li><code>{methods} <strong>{path}</strong></code><br><span class=\"dim\">{why}</span></li>"
-            ),
+        *page += &format!(
+            "<li><code>{methods} <strong>{path}</strong></code><br><span class=\"dim\">{why}</span></li>"
         );
     }
     page.push_str("</ol>\n");
     if report.more_routes > 0 {
-        push(
-            page,
-            format_args!("<p class=\"dim\">and {} more</p>\n", report.more_routes),
-        );
+        *page += &format!("<p class=\"dim\">and {} more</p>\n", report.more_routes);
     }
 }
 
 fn table(page: &mut String, table: &Table) {
-    push(page, format_args!("<h2>{}</h2>\n", table.title));
+    *page += &format!("<h2>{}</h2>\n", table.title);
     if table.rows.is_empty() {
-        return push(page, format_args!("<p class=\"dim\">{}</p>\n", table.note));
+        *page += &format!("<p class=\"dim\">{}</p>\n", table.note);
+        return;
     }
     page.push_str("<table>");
     for (name, value) in &table.rows {
         let (name, value) = (escape_html(name), escape_html(value));
-        push(
-            page,
-            format_args!("<tr><th scope=\"row\">{name}</th><td><code>{value}</code></td></tr>"),
-        );
+        *page += &format!("<tr><th scope=\"row\">{name}</th><td><code>{value}</code></td></tr>");
     }
     page.push_str("</table>\n");
-}
-
-fn push(page: &mut String, text: std::fmt::Arguments<'_>) {
-    page.write_fmt(text).expect("a String takes every write");
 }

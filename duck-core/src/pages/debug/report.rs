@@ -24,7 +24,6 @@ const MOST_ROWS: usize = 200;
 
 /// Everything that is known of an error. Its texts are [printable], and not escaped for HTML yet.
 pub(in crate::pages) struct Report {
-    pub(super) status: StatusCode,
     /// What went wrong, outermost first.
     pub(super) causes: Vec<String>,
     /// The site's line, and the template's.
@@ -58,10 +57,8 @@ impl Report {
     /// `None` unless `DEBUG` is on.
     pub(in crate::pages) fn of(request: &Request, response: &Response) -> Option<Self> {
         let error = response.error().filter(|_| request.is_debug())?;
-        let status = response.status();
-        let (routes, more_routes) = routes(request, status);
+        let (routes, more_routes) = routes(request, response.status());
         Some(Self {
-            status,
             causes: error
                 .causes()
                 .map(|cause| printable(&cause, LONGEST_CAUSE))
@@ -76,11 +73,6 @@ impl Report {
                 settings(request),
             ],
         })
-    }
-
-    pub(super) fn title(&self) -> String {
-        let reason = self.status.canonical_reason().unwrap_or("Error");
-        format!("{} {reason}", self.status.as_u16())
     }
 }
 
