@@ -1,31 +1,17 @@
 //! The functions of a template that need the request.
 
-use std::sync::Arc;
-
-use minijinja::value::{Object, ObjectRepr, Rest, ValueKind, from_args};
-use minijinja::{Error, ErrorKind, State, Value};
+use minijinja::value::{Rest, ValueKind};
+use minijinja::{Error, ErrorKind, Value};
 
 use crate::http::request::Request;
 
 /// `url(name, values…)`: the path of a page.
-#[derive(Debug)]
-pub(super) struct Url(pub(super) Request);
-
-impl Object for Url {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
-    }
-
-    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, arguments: &[Value]) -> Result<Value, Error> {
-        let (name, values): (&str, Rest<Value>) = from_args(arguments)?;
-        let values: Result<Vec<String>, Error> =
+pub(super) fn url(request: Request) -> Value {
+    Value::from_function(move |name: &str, values: Rest<Value>| {
+        let parts: Result<Vec<String>, Error> =
             values.iter().map(|value| part(name, value)).collect();
-        let url = self
-            .0
-            .url(name, &values?[..])
-            .map_err(|why| refused(&why))?;
-        Ok(Value::from(url))
-    }
+        request.url(name, &parts?[..]).map_err(|why| refused(&why))
+    })
 }
 
 /// A value of a path as text.
@@ -39,52 +25,23 @@ fn part(name: &str, value: &Value) -> Result<String, Error> {
 }
 
 /// `static(path)`: the URL of a static file.
-#[derive(Debug)]
-pub(super) struct Static(pub(super) Request);
-
-impl Object for Static {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
-    }
-
-    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, arguments: &[Value]) -> Result<Value, Error> {
-        let (path,): (&str,) = from_args(arguments)?;
-        let url = self
-            .0
+pub(super) fn static_url(request: Request) -> Value {
+    Value::from_function(move |path: &str| {
+        let url = request
             .static_url(path)
             .map_err(|why| refused(&why.cause()))?;
-        Ok(Value::from(url.into_owned()))
-    }
+        Ok::<_, Error>(Value::from(url.into_owned()))
+    })
 }
 
 /// `csp_nonce()`: what the page's own scripts and styles bear.
-#[derive(Debug)]
-pub(super) struct CspNonce(pub(super) Request);
-
-impl Object for CspNonce {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
-    }
-
-    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, arguments: &[Value]) -> Result<Value, Error> {
-        let () = from_args(arguments)?;
-        Ok(Value::from(self.0.csp_nonce()))
-    }
+pub(super) fn csp_nonce(request: Request) -> Value {
+    Value::from_function(move || Value::from(request.csp_nonce()))
 }
 
 /// `csrf_field()` where nothing asks for a token.
-#[derive(Debug)]
-pub(super) struct CsrfField;
-
-impl Object for CsrfField {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
-    }
-
-    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, arguments: &[Value]) -> Result<Value, Error> {
-        let () = from_args(arguments)?;
-        Ok(Value::from_safe_string(String::new()))
-    }
+pub(super) fn csrf_field() -> Value {
+    Value::from_function(|| Value::from_safe_string(String::new()))
 }
 
 fn refused(why: &impl ToString) -> Error {

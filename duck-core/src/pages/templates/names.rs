@@ -7,7 +7,7 @@ use minijinja::Value;
 use minijinja::value::{Enumerator, Object};
 
 use super::context::Context;
-use super::functions::{CspNonce, CsrfField, Static, Url};
+use super::functions;
 use super::lazy::LazyValue;
 use crate::http::request::Request;
 
@@ -52,10 +52,10 @@ impl Names {
         let request = || self.request.clone();
         Some(match name {
             "request" => Value::from_object(About(request())),
-            "url" => Value::from_object(Url(request())),
-            "static" => Value::from_object(Static(request())),
-            "csp_nonce" => Value::from_object(CspNonce(request())),
-            "csrf_field" => Value::from_object(CsrfField),
+            "url" => functions::url(request()),
+            "static" => functions::static_url(request()),
+            "csp_nonce" => functions::csp_nonce(request()),
+            "csrf_field" => functions::csrf_field(),
             "now" => Value::from(humantime::format_rfc3339_seconds(SystemTime::now()).to_string()),
             _ => return None,
         })
