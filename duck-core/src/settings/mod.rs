@@ -324,24 +324,21 @@ impl Settings {
         folder: impl AsRef<Path>,
     ) -> Result<(), SettingsError> {
         let kept = self.folders().keep_private(key, &self.resolve(folder));
-        kept.map_err(|served| {
-            let served = served.display();
-            self.error(
-                key,
-                format_args!("lies in {served}, whose files are served to everybody"),
-            )
-        })
+        kept.map_err(|served| self.is_served(key, &served))
     }
 
     /// Says that everybody may read what is in a folder.
     pub(crate) fn serve(&self, folder: &Path) -> Result<(), SettingsError> {
-        self.folders().serve(folder).map_err(|key| {
-            let served = folder.display();
-            self.error(
-                key,
-                format_args!("lies in {served}, whose files are served to everybody"),
-            )
-        })
+        let served = self.folders().serve(folder);
+        served.map_err(|key| self.is_served(key, folder))
+    }
+
+    fn is_served(&self, key: &str, folder: &Path) -> SettingsError {
+        let folder = folder.display();
+        self.error(
+            key,
+            format_args!("lies in {folder}, whose files are served to everybody"),
+        )
     }
 
     /// `DEBUG`: details of errors are shown to the visitor. Off unless it is set.
@@ -372,7 +369,7 @@ impl Settings {
         let Some((key, value)) = self.0.values.iter().find(|(key, _)| is_lower(key)) else {
             return Ok(());
         };
-        Err(match value.names().first() {
+        Err(match value.content.names().first() {
             Some(name) => in_section(key, value, &spelling::flat_key(key, name)),
             None => value.error(
                 key,
@@ -391,7 +388,7 @@ impl Settings {
                 continue;
             };
             let asked = self.asked();
-            let names = value.names();
+            let names = value.content.names();
             let meant =
                 |name: &String| [spelling::flat_key(section, name), spelling::upper_key(name)];
             let known = names

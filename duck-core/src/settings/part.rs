@@ -111,7 +111,7 @@ impl<'de, F> MapAccess<'de> for Fields<'_, F> {
             .get()
             .and_then(|key| self.part.values.get(key))
         {
-            Some(value) => value.deserialize(seed),
+            Some(value) => seed.deserialize(&value.content),
             None => Err(de::Error::custom("a value was asked for before its key")),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
-use serde::de::{DeserializeOwned, DeserializeSeed};
+use serde::de::DeserializeOwned;
 
 use super::content::Content;
 use super::error::SettingsError;
@@ -13,7 +13,7 @@ use super::syntax;
 
 #[derive(Debug, Clone)]
 pub(super) struct Value {
-    content: Content,
+    pub(super) content: Content,
     place: Place,
 }
 
@@ -114,18 +114,6 @@ impl Value {
     pub(super) fn is_of_settings_file(&self) -> bool {
         let is_variable = matches!(self.content, Content::Variable(_));
         matches!(self.place, Place::Line { .. }) && !is_variable
-    }
-
-    /// The names in a table: see [`Content::names`].
-    pub(super) fn names(&self) -> Vec<String> {
-        self.content.names()
-    }
-
-    pub(super) fn deserialize<'de, S: DeserializeSeed<'de>>(
-        &self,
-        seed: S,
-    ) -> Result<S::Value, Mismatch> {
-        seed.deserialize(&self.content)
     }
 
     /// The value as `T`; the error names `key`.
