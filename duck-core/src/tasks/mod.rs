@@ -69,14 +69,8 @@ use crate::error::{Error, Result};
 /// The site does not start where a time cannot be read or never comes, or a name is there twice.
 #[derive(Default)]
 pub struct Tasks {
-    plans: Vec<(String, When, plan::Run)>,
-}
-
-/// When a task runs, as it was written.
-enum When {
-    Every(String),
-    At(String),
-    Once,
+    /// An error says why there is no such time.
+    plans: Vec<(String, Result<Schedule, String>, plan::Run)>,
 }
 
 impl Tasks {
@@ -97,7 +91,7 @@ impl Tasks {
     where
         F: Future<Output = Result<()>> + Send + 'static,
     {
-        self.add(When::Every(interval.to_owned()), name, run)
+        self.add(Schedule::every(interval), name, run)
     }
 
     /// Runs a function at the times that five fields of cron name: minute, hour, day of the month, month, day of the week.
@@ -113,7 +107,7 @@ impl Tasks {
     where
         F: Future<Output = Result<()>> + Send + 'static,
     {
-        self.add(When::At(cron.to_owned()), name, run)
+        self.add(Schedule::cron(cron), name, run)
     }
 
     /// Runs a function once, when the site has started: to fill a cache, say. Requests do not wait for it.
@@ -122,12 +116,12 @@ impl Tasks {
     where
         F: Future<Output = Result<()>> + Send + 'static,
     {
-        self.add(When::Once, name, run)
+        self.add(Ok(Schedule::Once), name, run)
     }
 
     fn add<F>(
         mut self,
-        when: When,
+        schedule: Result<Schedule, String>,
         name: &str,
         run: impl Fn(Task) -> F + Send + Sync + 'static,
     ) -> Self
@@ -135,7 +129,7 @@ impl Tasks {
         F: Future<Output = Result<()>> + Send + 'static,
     {
         let run: plan::Run = Box::new(move |task| Box::pin(run(task)));
-        self.plans.push((name.to_owned(), when, run));
+        self.plans.push((name.to_owned(), schedule, run));
         self
     }
 }
@@ -155,16 +149,15 @@ fn plans_of(setup: &mut Setup<'_>) -> Plans {
 impl Component for Tasks {
     async fn start(self, setup: &mut Setup<'_>) -> Result<()> {
         let plans = plans_of(setup);
-        for (name, when, run) in self.plans {
-            let schedule = match when {
-                When::Every(text) => Schedule::every(&text),
-                When::At(text) => Schedule::cron(&text),
-                When::Once => Ok(Schedule::Once),
-            };
+        for (name, schedule, run) in self.plans {
             let schedule =
                 schedule.map_err(|why| Error::internal(format!("the task {name:?}: {why}")))?;
-            let leases = setup.leases.clone();
-            let plan = Arc::new(Plan::new(name, schedule, run, leases));
+            let plan = Arc::new(Plan {
+                name,
+                schedule,
+                run,
+                leases: setup.leases.clone(),
+            });
             plans.add(&plan)?;
             setup.work(move |context| follow::follow(plan.clone(), context));
         }

@@ -19,17 +19,6 @@ pub(super) struct Plan {
     pub(super) leases: LeaseSlot,
 }
 
-impl Plan {
-    pub(super) fn new(name: String, schedule: Schedule, run: Run, leases: LeaseSlot) -> Self {
-        Self {
-            name,
-            schedule,
-            run,
-            leases,
-        }
-    }
-}
-
 /// Since 1970, UTC.
 pub(super) fn now() -> Duration {
     SystemTime::now()
