@@ -6,7 +6,7 @@ use super::folder::{Files, Folder, pattern};
 use super::manifest::Manifest;
 use super::places::Places;
 use super::root::Root;
-use super::static_urls::StaticUrls;
+use super::static_urls::{Known, StaticUrls};
 use crate::app::component::Component;
 use crate::app::setup::Setup;
 use crate::error::Result;
@@ -55,15 +55,18 @@ impl Component for StaticFiles {
                 let urls = StaticUrls::collected(&places.url, &manifest);
                 (root, Files::Collected(Arc::new(manifest)), urls)
             }
-            None if debug => {
-                let urls = StaticUrls::in_folder(&places.url, source.clone());
-                (source, Files::Compressed, urls)
+            None => {
+                let known = if debug {
+                    Known::InFolder(source.clone())
+                } else {
+                    Known::Any
+                };
+                (
+                    source,
+                    Files::Compressed,
+                    StaticUrls::new(&places.url, known),
+                )
             }
-            None => (
-                source,
-                Files::Compressed,
-                StaticUrls::unchecked(&places.url),
-            ),
         };
         setup.insert(urls);
         let folder = Folder::new(root, files, setup.settings())?;

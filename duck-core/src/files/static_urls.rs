@@ -20,7 +20,7 @@ pub(crate) struct StaticUrls {
 
 /// Which names there are.
 #[derive(Debug)]
-enum Known {
+pub(super) enum Known {
     /// Those that were collected, with their URLs.
     Collected(BTreeMap<String, String>),
     /// Those in a folder that is being worked on.
@@ -36,15 +36,7 @@ impl StaticUrls {
         Self::new(prefix, Known::Collected(urls.collect()))
     }
 
-    pub(super) fn in_folder(prefix: &str, folder: Root) -> Self {
-        Self::new(prefix, Known::InFolder(folder))
-    }
-
-    pub(super) fn unchecked(prefix: &str) -> Self {
-        Self::new(prefix, Known::Any)
-    }
-
-    fn new(prefix: &str, files: Known) -> Self {
+    pub(super) fn new(prefix: &str, files: Known) -> Self {
         Self {
             prefix: prefix.to_owned(),
             files,
