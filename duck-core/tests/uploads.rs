@@ -122,6 +122,7 @@ async fn parts_that_are_not_read_are_skipped() {
 #[tokio::test]
 async fn what_is_no_upload_is_refused() {
     let site = site([path("/", list)]).await;
+    let long = format!("multipart/form-data; boundary={}", "x".repeat(71));
     for (media_type, status) in [
         ("application/json", 415),
         ("application/x-www-form-urlencoded", 415),
@@ -129,6 +130,11 @@ async fn what_is_no_upload_is_refused() {
         ("multipart/form-data", 400),
         ("multipart/form-data; boundary=", 400),
         ("multipart/form-data; boundary=\"\"", 400),
+        ("multipart/form-data; boundary=\"x", 400),
+        ("multipart/form-data; xboundary=x", 400),
+        (&long, 400),
+        ("multipart/form-data-not; boundary=x", 415),
+        ("multipart/form-data, text/plain; boundary=x", 415),
         ("nonsense", 415),
     ] {
         let page = site.post("/").body(media_type, end()).await;

@@ -11,8 +11,8 @@ async fn lists_and_structs_are_written_in_several_ways() {
         "&rows[0].what=a&rows[0].price=1&rows[1].what=b&rows[1].price=2",
         "&rows.0.what=a&rows.0.price=1&rows.1.what=b&rows.1.price=2",
         "&rows[0][what]=a&rows[0][price]=1&rows[1][what]=b&rows[1][price]=2",
-        "&rows%5B0%5D%5Bwhat%5D=a&rows.0.price=1&rows[17].what=b&rows[17].price=2",
-        "&rows[9].what=b&rows[9].price=2&rows[2].what=a&rows[2].price=1&rows[3].what=&rows[3].price=",
+        "&rows%5B0%5D%5Bwhat%5D=a&rows.0.price=1&rows[007].what=b&rows[007].price=2",
+        "&rows[10].what=b&rows[10].price=2&rows[2].what=a&rows[2].price=1&rows[3].what=&rows[3].price=",
     ] {
         let shown = post(&site, format!("{ORDER}{rows}")).await;
         let expected = r#"Order { from: 10.0.0.1, id: 67e55044-10b1-426f-9247-bb680e5fe0c8, day: Day(2026, 3, 1), price: 1.5, address: Address { zip: "12345", city: None }, rows: [Row { what: "a", price: 1, done: false }, Row { what: "b", price: 2, done: false }], tags: ["a", "b"], sizes: [1, 2], grade: None }"#;

@@ -135,39 +135,3 @@ impl From<Value> for Node {
         node
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tree(names: &[&str]) -> Node {
-        let mut tree = Node::default();
-        for (number, name) in names.iter().enumerate() {
-            let parts = name::parts(name).unwrap();
-            tree.insert(&parts, Entry::text(number.to_string()));
-        }
-        tree.number_elements();
-        tree
-    }
-
-    #[test]
-    fn elements_are_numbered_in_the_order_of_their_numbers() {
-        let tree = tree(&["rows[10].a", "rows[2].a", "rows[2].b", "rows[007].a"]);
-        let rows = &tree.fields["rows"];
-        let texts: Vec<_> = (0..3)
-            .map(|row| rows.fields[&row.to_string()].fields["a"].entries[0].as_text())
-            .collect();
-        assert_eq!(texts, [Some("1"), Some("3"), Some("0")]);
-        assert_eq!(rows.fields.len(), 3);
-    }
-
-    #[test]
-    fn a_row_in_which_nothing_was_entered_is_none() {
-        let mut tree = Node::default();
-        tree.insert(&["rows", "0", "a"], Entry::text(String::new()));
-        tree.insert(&["rows", "1", "a"], Entry::text("x".into()));
-        tree.number_elements();
-        assert_eq!(tree.fields["rows"].fields.len(), 1);
-        assert!(!tree.fields["rows"].fields["0"].is_empty());
-    }
-}
