@@ -27,23 +27,21 @@ pub(crate) fn show(site: &Site, settings: &Settings) {
 }
 
 fn sessions(settings: &Settings) -> String {
-    let storage = settings
-        .text("SESSION_STORAGE")
-        .unwrap_or_else(|| "KeyAsFolderCache".into());
-    let storage = storage.rsplit('.').next().unwrap_or_default();
-    let folder = match storage {
-        "InMemoryCache" => String::new(),
-        _ => format!(
-            "  {}/",
-            settings
-                .text("SESSION_DIR")
-                .unwrap_or_else(|| "sessions".into())
-        ),
+    let text = |key, default: &str| settings.text(key).unwrap_or_else(|| default.to_owned());
+    let engine = text("SESSION_ENGINE", "cache");
+    let kept_by = match engine.as_str() {
+        "cache" => text("SESSION_STORAGE", "KeyAsFolderCache"),
+        _ => engine,
     };
-    let age = settings
-        .text("SESSION_COOKIE_AGE")
-        .unwrap_or_else(|| "604800".into());
-    format!("{storage}{folder}  {}", duration(&age))
+    let kept_by = kept_by.rsplit('.').next().unwrap_or_default();
+    let folder = match kept_by {
+        "KeyAsFolderCache" | "DynamicFileCache" => {
+            format!("  {}/", text("SESSION_DIR", "sessions"))
+        }
+        _ => String::new(),
+    };
+    let age = text("SESSION_COOKIE_AGE", "604800");
+    format!("{kept_by}{folder}  {}", duration(&age))
 }
 
 /// Seconds as days where they come out even; what is already words stays.
@@ -66,5 +64,24 @@ mod tests {
         assert_eq!(duration("86400"), "1 day");
         assert_eq!(duration("90"), "90 seconds");
         assert_eq!(duration("2 hours"), "2 hours");
+    }
+
+    #[test]
+    fn a_folder_is_named_where_sessions_are_kept_in_one() {
+        for (toml, expected) in [
+            ("", "KeyAsFolderCache  sessions/  7 days"),
+            (
+                "SESSION_STORAGE = 'duck.DynamicFileCache'\nSESSION_DIR = 'here'",
+                "DynamicFileCache  here/  7 days",
+            ),
+            ("SESSION_STORAGE = 'RedisCache'", "RedisCache  7 days"),
+            ("SESSION_STORAGE = 'DatabaseCache'", "DatabaseCache  7 days"),
+            ("SESSION_ENGINE = 'cookie'", "cookie  7 days"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join("settings.toml"), toml).unwrap();
+            let settings = Settings::load(folder.path()).unwrap();
+            assert_eq!(sessions(&settings), expected, "{toml}");
+        }
     }
 }
