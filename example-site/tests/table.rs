@@ -118,6 +118,23 @@ async fn a_name_is_one_in_small_letters_or_large() {
     assert_eq!(other.get("/").await.status(), 303);
 }
 
+/// A row with the spaces in it would look like the other one, and nobody could log in as it.
+#[tokio::test]
+async fn a_name_is_one_with_spaces_around_it_or_without() {
+    let (ada, _) = site().await;
+    assert_eq!(send(&ada, "/signup", " Ada\u{a0}", PASSWORD).await, "true");
+    assert_eq!(ada.get("/").await.text(), "Ada 3");
+    let other = ada.another();
+    assert_eq!(send(&other, "/signup", "Ada ", PASSWORD).await, "false");
+    for name in ["Ada", " Ada\u{a0}", "ada  "] {
+        assert_eq!(
+            send(&ada.another(), "/login", name, PASSWORD).await,
+            "true",
+            "{name:?}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn of_many_who_ask_for_one_name_at_once_one_gets_it() {
     let (ada, pool) = site().await;

@@ -116,11 +116,11 @@ pub async fn login_as(request: &Request, id: impl Display) -> Result<()> {
 ///
 /// # Errors
 ///
-/// 422 for a name that [`login`] would refuse: an empty one, one of more than 254 bytes or with a control character. 422 and
-/// 503 as [`hash`](super::hash); 500 where the accounts have no `add`; and whatever they and the session fail with.
+/// 422 for a name that [`login`] would refuse: one of nothing but spaces, of more than 254 bytes, or with a control
+/// character. 422 and 503 as [`hash`](super::hash); 500 where the accounts have no `add`; and whatever they and the session fail with.
 pub async fn sign_up(request: &Request, name: &str, password: &str) -> Result<bool> {
     let logins = Logins::of(request)?;
-    if name.is_empty() || cannot_log_in(name) {
+    if name.trim().is_empty() || cannot_log_in(name) {
         let rule = "a name has 1 to 254 bytes, and no control characters";
         return Err(Error::new(StatusCode::UNPROCESSABLE_ENTITY, rule));
     }

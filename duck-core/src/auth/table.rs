@@ -91,7 +91,7 @@ macro_rules! accounts {
 
             async fn add(&self, name: &str, hash: &str) -> Result<Option<String>> {
                 let query = sqlx::query_scalar(self.queries.add.clone());
-                let query = query.bind(name).bind(hash);
+                let query = query.bind(name.trim()).bind(hash);
                 let id: Option<i64> = query.fetch_optional(&self.pool).await?;
                 Ok(id.map(|id| id.to_string()))
             }

@@ -145,6 +145,7 @@ async fn by_hand_only_names_are_taken_that_can_log_in() {
     let long = "a".repeat(255);
     for (name, password, answer) in [
         ("", PASSWORD, 422),
+        ("  ", PASSWORD, 422),
         ("bob\n", PASSWORD, 422),
         (&*long, PASSWORD, 422),
         ("bob", "", 422),
