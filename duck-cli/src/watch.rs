@@ -74,6 +74,11 @@ pub(crate) fn watch(root: &Path, tell: impl Fn(Edit) + Send + 'static) -> Result
 }
 
 fn greatest(root: &Path, events: &[DebouncedEvent]) -> Option<Edit> {
+    if events.iter().any(|event| event.need_rescan()) {
+        // The system had no room for more of them: any file may have been edited.
+        let (path, need) = (PathBuf::from("."), Need::Build);
+        return Some(Edit { path, need });
+    }
     let writes = events
         .iter()
         .filter(|event| !matches!(event.kind, EventKind::Access(_)));
@@ -135,6 +140,14 @@ mod tests {
         ] {
             assert_eq!(need(path), None, "{path}");
         }
+    }
+
+    #[test]
+    fn edits_that_the_system_has_dropped_call_for_a_build() {
+        let overflow = notify::Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan);
+        let overflow = DebouncedEvent::new(overflow, std::time::Instant::now());
+        let edit = greatest(Path::new("/site"), &[overflow]).unwrap();
+        assert_eq!((edit.need, &*edit.path), (Need::Build, Path::new(".")));
     }
 
     #[test]
