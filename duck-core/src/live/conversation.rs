@@ -84,7 +84,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     let mut held: Option<Message> = None;
     loop {
         let has_room = held.is_none();
-        let is_flushed = !wire.is_unflushed();
+        let is_flushed = !wire.is_unflushed;
         tokio::select! {
             biased;
             () = &mut stopped => return End::Told(wire::GOING_AWAY, "the server stops".to_owned()),

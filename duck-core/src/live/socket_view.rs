@@ -86,7 +86,7 @@ where
     V::Future: AsyncAnswer<Answer: SocketAnswer> + Send + 'static,
     Args: FromParams,
 {
-    opening(path, Vec::new(), view)
+    websocket_with(path, [], view)
 }
 
 /// The same for a view that speaks protocols which have names, the subprotocols of RFC 6455: `new WebSocket("/graphql",
@@ -135,16 +135,7 @@ where
     V::Future: AsyncAnswer<Answer: SocketAnswer> + Send + 'static,
     Args: FromParams,
 {
-    opening(path, protocols.into_iter().collect(), view)
-}
-
-fn opening<V, Args>(path: &str, protocols: Vec<&'static str>, view: V) -> UrlPattern
-where
-    V: SocketView<Args>,
-    V::Future: AsyncAnswer<Answer: SocketAnswer> + Send + 'static,
-    Args: FromParams,
-{
-    let at = path.to_owned();
+    let (at, protocols) = (path.to_owned(), Vec::from_iter(protocols));
     let mut pattern = UrlPattern::from_settings(path.to_owned(), move |settings| {
         if let Some(name) = protocols.iter().find(|name| !is_token(name)) {
             return Err(Error::internal(format!(

@@ -32,7 +32,7 @@ pub(super) struct Wire<S> {
     stream: WebSocketStream<S>,
     /// Something was written that the client has not taken yet. Until it has, nothing is read: else its pings
     /// alone would have their answers pile up.
-    is_unflushed: bool,
+    pub(super) is_unflushed: bool,
 }
 
 /// What comes of a turn of the connection.
@@ -62,10 +62,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             stream: WebSocketStream::from_partially_read(connection, read, role, config).await,
             is_unflushed: false,
         }
-    }
-
-    pub(super) fn is_unflushed(&self) -> bool {
-        self.is_unflushed
     }
 
     /// Writes what is written, and then reads, if there is room for a message.
