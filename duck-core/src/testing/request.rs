@@ -248,7 +248,8 @@ impl<'a> TestRequest<'a> {
 
     /// Follows redirects as a browser does, as long as they stay on this host: with `GET` after 303, and after
     /// 301 and 302 of a `POST`; with the same method and body after 307 and 308. One that leads to
-    /// another host is the answer. A redirect to `https://` is followed over HTTPS.
+    /// another host is the answer. A redirect to `https://` is followed over HTTPS. A body that is a stream is read
+    /// first, as it may have to be sent again.
     ///
     /// ```
     /// use duck::testing::TestClient;
@@ -271,7 +272,7 @@ impl<'a> TestRequest<'a> {
     ///
     /// # Panics
     ///
-    /// After 20 redirects, and when a body that is a stream would have to be sent twice.
+    /// After 20 redirects, and when a body that is a stream breaks off.
     #[must_use]
     pub fn follow(mut self) -> Self {
         self.follows = true;
@@ -296,17 +297,12 @@ impl<'a> TestRequest<'a> {
     async fn send_following(self) -> TestResponse {
         let mut secure = self.client.is_secure();
         let (mut head, body) = self.request.into_parts();
-        let mut body = if body.is_made_while_sent() {
-            Sending::Once(Some(body))
-        } else {
-            let whole = body
-                .collect()
-                .await
-                .map(http_body_util::Collected::to_bytes);
-            Sending::Bytes(whole.unwrap_or_default())
+        let mut body = match body.collect().await {
+            Ok(whole) => whole.to_bytes(),
+            Err(error) => panic!("the body of the request broke off: {error}"),
         };
         for _ in 0..=MOST_REDIRECTS {
-            let request = http::Request::from_parts(head.clone(), body.next());
+            let request = http::Request::from_parts(head.clone(), body.clone().into());
             let from = self.client.url(&request, secure);
             let response = self.client.send(request, secure).await;
             let Some(to) = target(&response, &from) else {
@@ -320,7 +316,7 @@ impl<'a> TestRequest<'a> {
             head.uri = uri;
             if becomes_get(response.status.as_u16(), &head.method) {
                 head.method = Method::GET;
-                body = Sending::Bytes(Bytes::new());
+                body = Bytes::new();
                 for name in [
                     header::CONTENT_TYPE,
                     header::CONTENT_LENGTH,
@@ -336,24 +332,6 @@ impl<'a> TestRequest<'a> {
             "{MOST_REDIRECTS} redirects led to another one, to {}",
             head.uri
         )
-    }
-}
-
-/// A body that may be sent again.
-enum Sending {
-    Bytes(Bytes),
-    Once(Option<Body>),
-}
-
-impl Sending {
-    fn next(&mut self) -> Body {
-        match self {
-            Self::Bytes(bytes) => bytes.clone().into(),
-            Self::Once(body) => match body.take() {
-                Some(body) => body,
-                None => panic!("a redirect asks for the body again, and it was a stream"),
-            },
-        }
     }
 }
 
