@@ -10,7 +10,7 @@ use data_encoding::HEXLOWER;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
-use super::encoding::suffix;
+use super::encoding::{shrinks, suffix};
 use super::manifest::{self, Manifest, hashed, is_hashed};
 use super::places::Places;
 use super::references::{Reference, has_references, renamed, rewrite, target};
@@ -186,25 +186,10 @@ fn beside(path: &Path, coding: Coding) -> PathBuf {
     name.into()
 }
 
-/// Pictures, fonts and films are compressed already.
+/// What is of no known type may be anything.
 fn is_worth_compressing(name: &str) -> bool {
     let media_type = media_type(Path::new(name));
-    let text = media_type.to_str().unwrap_or_default();
-    text.starts_with("text/")
-        || text.ends_with("+xml")
-        || text.ends_with("+json")
-        || matches!(
-            text,
-            "application/json"
-                | "application/javascript"
-                | "application/xml"
-                | "application/wasm"
-                | "application/octet-stream"
-                | "font/ttf"
-                | "font/otf"
-                | "image/x-icon"
-                | "image/bmp"
-        )
+    media_type == "application/octet-stream" || media_type.to_str().is_ok_and(shrinks)
 }
 
 fn compress(encoding: Coding, bytes: &[u8]) -> io::Result<Vec<u8>> {

@@ -1,8 +1,10 @@
-//! Encodings a file may lie beside itself in: `site.css.br`, `site.css.gz`.
+//! Encodings a file may lie beside itself in (`site.css.br`, `site.css.gz`), and for which files that is worth it.
 
 use http::HeaderMap;
 
 use crate::http::coding::{Coding, Codings};
+#[cfg(any(feature = "collectstatic", feature = "compression"))]
+use crate::http::parameters::essence;
 
 /// Those that the client takes, the smaller one first.
 pub(super) fn accepted(headers: &HeaderMap) -> impl Iterator<Item = Coding> {
@@ -17,5 +19,25 @@ pub(super) fn suffix(coding: Coding) -> &'static str {
     match coding {
         Coding::Brotli => ".br",
         Coding::Gzip => ".gz",
+    }
+}
+
+/// Whether what is of this media type becomes much smaller. Most pictures, fonts and films are compressed already.
+#[cfg(any(feature = "collectstatic", feature = "compression"))]
+pub(crate) fn shrinks(media_type: &str) -> bool {
+    let kind = essence(media_type);
+    let (first, second) = kind.split_once('/').unwrap_or_default();
+    let ends = ["+json", "+xml", "+text"];
+    match first {
+        "text" => true,
+        "application" => {
+            matches!(
+                second,
+                "json" | "javascript" | "xml" | "wasm" | "x-ndjson" | "rtf"
+            ) || ends.iter().any(|end| second.ends_with(end))
+        }
+        "image" => matches!(second, "svg+xml" | "bmp" | "vnd.microsoft.icon" | "x-icon"),
+        "font" => matches!(second, "ttf" | "otf"),
+        _ => false,
     }
 }

@@ -3,7 +3,7 @@
 #[cfg(feature = "collectstatic")]
 mod collect;
 mod conditional;
-mod encoding;
+pub(crate) mod encoding;
 mod folder;
 mod manifest;
 mod media;

@@ -8,6 +8,7 @@ mod encoder;
 
 use ::http::header::{self, HeaderMap, HeaderValue};
 use ::http::{Method, StatusCode};
+use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::BodyExt;
 
@@ -17,17 +18,15 @@ use super::{Middleware, Next};
 use crate::app::component::Component;
 use crate::app::setup::Setup;
 use crate::error::{Error, Result};
+use crate::files::encoding::shrinks;
 use crate::http::body::Body;
 use crate::http::coding::{Coding, Codings};
-use crate::http::parameters::essence;
-use crate::http::parameters::has_word;
+use crate::http::parameters::{essence, has_word};
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::http::vary::vary_by;
 use crate::pages::error_page::error_page;
-use crate::server::framing::has_no_content;
-use crate::server::framing::named_length;
-use bytes::Bytes;
+use crate::server::framing::{has_no_content, named_length};
 
 const VARY: &str = "Accept-Encoding";
 const LEAST: &str = "COMPRESS_MIN_BYTES";
@@ -166,21 +165,7 @@ fn is_text(headers: &HeaderMap) -> bool {
     let Some(Ok(text)) = headers.get(header::CONTENT_TYPE).map(HeaderValue::to_str) else {
         return false;
     };
-    let kind = essence(text);
-    let (first, second) = kind.split_once('/').unwrap_or_default();
-    let ends = ["+json", "+xml", "+text"];
-    match first {
-        "text" => second != "event-stream",
-        "application" => {
-            matches!(
-                second,
-                "json" | "javascript" | "xml" | "wasm" | "x-ndjson" | "rtf"
-            ) || ends.iter().any(|end| second.ends_with(end))
-        }
-        "image" => matches!(second, "svg+xml" | "bmp" | "vnd.microsoft.icon" | "x-icon"),
-        "font" => matches!(second, "ttf" | "otf"),
-        _ => false,
-    }
+    essence(text) != "text/event-stream" && shrinks(text)
 }
 
 /// Whether nobody has compressed it, cut it, or asked for it to stay as it is.
