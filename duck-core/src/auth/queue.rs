@@ -65,23 +65,29 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;
 
+    use tokio::sync::oneshot;
+    use tokio::task::JoinHandle;
+
     use super::*;
+
+    /// A hash whose turn it is until it is let go.
+    async fn held(queue: &Arc<Queue>) -> (mpsc::Sender<()>, JoinHandle<Result<()>>) {
+        let (go, wait) = mpsc::channel();
+        let (started, has_started) = oneshot::channel();
+        let hash = move || {
+            started.send(()).unwrap();
+            wait.recv().unwrap();
+        };
+        let queue = queue.clone();
+        let hash = tokio::spawn(async move { queue.run(hash).await });
+        has_started.await.unwrap();
+        (go, hash)
+    }
 
     #[tokio::test]
     async fn who_finds_the_queue_full_is_sent_away_at_once() {
         let queue = Arc::new(Queue::new(1, 2));
-        let (go, wait) = mpsc::channel::<()>();
-        let (started, mut has_started) = tokio::sync::mpsc::unbounded_channel();
-        let first = queue.clone();
-        let first = tokio::spawn(async move {
-            first
-                .run(move || {
-                    started.send(()).unwrap();
-                    wait.recv().unwrap();
-                })
-                .await
-        });
-        has_started.recv().await.unwrap();
+        let (go, first) = held(&queue).await;
         let waiting: Vec<_> = (0..2)
             .map(|_| {
                 let queue = queue.clone();
@@ -126,18 +132,7 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_leaves_makes_no_room_for_another_hash() {
         let queue = Arc::new(Queue::new(1, 0));
-        let (go, wait) = mpsc::channel::<()>();
-        let (started, mut has_started) = tokio::sync::mpsc::unbounded_channel();
-        let leaving = queue.clone();
-        let leaving = tokio::spawn(async move {
-            leaving
-                .run(move || {
-                    started.send(()).unwrap();
-                    wait.recv().unwrap();
-                })
-                .await
-        });
-        has_started.recv().await.unwrap();
+        let (go, leaving) = held(&queue).await;
         leaving.abort();
         assert!(leaving.await.unwrap_err().is_cancelled());
         assert_eq!(queue.run(|| ()).await.unwrap_err().status(), 503);
