@@ -1,10 +1,10 @@
 //! The page that stands in for the site while it is not there.
 
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anstream::adapter::strip_str;
 
+use crate::escape::escape_html;
 use crate::progress::Progress;
 
 /// More of what a compiler has to say is on the terminal.
@@ -71,17 +71,17 @@ impl InterimPage {
             Reason::None => (format!("{} is not there yet", self.site), String::new()),
             Reason::Building(progress) => (
                 format!("Building {}", self.site),
-                format!("<p>{}</p>", escape(&progress.words())),
+                format!("<p>{}</p>", escape_html(&progress.words())),
             ),
             Reason::Failed { sentence, said } => (
                 sentence.clone(),
                 format!(
                     "<pre tabindex=\"0\">{}</pre>\n<p>The next edit starts a new build.</p>",
-                    escape(shortened(&strip_str(said).to_string()).trim_end())
+                    escape_html(shortened(&strip_str(said).to_string()).trim_end())
                 ),
             ),
         };
-        let title = escape(&title);
+        let title = escape_html(&title);
         let (refresh, advice) = if asks_again {
             (REFRESH, "This page asks again by itself.")
         } else {
@@ -130,21 +130,6 @@ fn shortened(text: &str) -> String {
     short
 }
 
-/// Text as it can stand between tags and in quoted attributes.
-fn escape(text: &str) -> String {
-    text.chars()
-        .fold(String::with_capacity(text.len()), |mut safe, character| {
-            match character {
-                '<' | '>' | '&' | '"' | '\'' => {
-                    write!(safe, "&#{};", u32::from(character))
-                        .expect("a String takes every write");
-                }
-                other => safe.push(other),
-            }
-            safe
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,7 +151,7 @@ mod tests {
             "{page}"
         );
         assert!(page.contains(
-            "<pre tabindex=\"0\">error: &#60;/pre&#62;&#60;script&#62;alert(&#39;&#38;&#34;&#39;)"
+            "<pre tabindex=\"0\">error: &lt;/pre&gt;&lt;script&gt;alert(&#39;&amp;&quot;&#39;)"
         ));
     }
 

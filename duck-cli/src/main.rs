@@ -14,6 +14,9 @@ mod commands;
 mod embedded;
 #[path = "../../duck-core/src/settings/env_file.rs"]
 mod env_file;
+#[expect(unreachable_pub, reason = "duck-core gives it to sites")]
+#[path = "../../duck-core/src/pages/escape.rs"]
+mod escape;
 mod failure;
 mod group;
 mod https;
@@ -25,7 +28,6 @@ mod progress;
 mod reload;
 mod report;
 mod scaffold;
-mod secret;
 mod server;
 mod settings;
 mod signals;

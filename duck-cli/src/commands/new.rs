@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::secret::fresh;
 use crate::args::New;
 use crate::failure::{Context, Failure, Result};
 use crate::report;
 use crate::scaffold::{self, NewFile};
-use crate::secret;
 use crate::site_name::SiteName;
 use crate::template::{self, Sessions, Shape, Values};
 use crate::vendor;
@@ -73,7 +73,7 @@ fn own_files(
         .collect();
     files.push(NewFile {
         path: ".env".into(),
-        contents: format!("DUCK_SECRET_KEY={}\n", secret::fresh()?).into(),
+        contents: format!("DUCK_SECRET_KEY={}\n", fresh()?).into(),
         secret: true,
     });
     Ok(files)

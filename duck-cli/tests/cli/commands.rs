@@ -424,7 +424,13 @@ fn secrets_need_no_site() {
         .map(|_| environment.duck(&["secret"]).done().out)
         .collect();
     assert_eq!(secrets.len(), 3);
-    assert!(secrets.iter().all(|secret| secret.len() == 65));
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_\n".contains(&byte);
+    for secret in secrets {
+        assert!(
+            secret.len() == 65 && secret.bytes().all(is_plain),
+            "{secret}"
+        );
+    }
 }
 
 #[test]

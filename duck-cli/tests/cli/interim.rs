@@ -111,7 +111,7 @@ fn a_compile_error_at_the_first_start_is_on_the_page_until_it_is_mended() {
         "{page}"
     );
     assert!(page.contains("cannot find function `notess`"), "{page}");
-    assert!(page.contains("notess::&#60;b&#62;()"), "{page}");
+    assert!(page.contains("notess::&lt;b&gt;()"), "{page}");
     assert!(!page.contains('\u{1b}'), "{page}");
     assert!(
         !page.contains("Compiling"),
@@ -140,7 +140,7 @@ fn a_site_that_ends_at_its_start_is_quoted_on_the_page() {
         page.contains("stand-in ended at its start, with exit status: 7"),
         "{page}"
     );
-    assert!(page.contains("error: no &#60;key&#62;"), "{page}");
+    assert!(page.contains("error: no &lt;key&gt;"), "{page}");
     edit(&environment, "mended");
     running.says("Serving");
     assert_eq!(running.ask().0, "mended");
