@@ -58,7 +58,7 @@ pub(super) async fn redirect_next_or(
         let is_login = path.trim_end_matches('/') == login.trim_end_matches('/');
         (!is_login).then(|| redirect_to(next).ok()).flatten()
     };
-    let asked = in_query(request).and_then(there);
+    let asked = request.query_value(NEXT).and_then(there);
     let asked = match asked {
         Some(response) => Some(response),
         None => in_form(request).await.and_then(there),
@@ -67,10 +67,6 @@ pub(super) async fn redirect_next_or(
         Some(response) => Ok(response),
         None => or(),
     }
-}
-
-fn in_query(request: &Request) -> Option<String> {
-    request.query_value(NEXT)
 }
 
 /// A body that is no form (JSON, an upload) has no `next` in it, and neither has one that cannot be read:

@@ -70,17 +70,13 @@ struct SignUp {
 
 fn can_be_read<C>(name: &str, _: &C) -> garde::Result {
     let is_known = |letter: char| letter.is_alphanumeric() || "@.+-_".contains(letter);
-    let name = without_spaces(name);
+    // Phones put a space behind a word.
+    let name = name.trim();
     if name.is_empty() || !name.chars().all(is_known) {
         let rule = "must be letters, digits and @ . + - _ only";
         return Err(garde::Error::new(rule));
     }
     Ok(())
-}
-
-/// Phones put one behind a word.
-fn without_spaces(name: &str) -> &str {
-    name.trim()
 }
 
 impl SignUpView {
@@ -95,7 +91,7 @@ impl SignUpView {
     async fn answer(self, request: Request) -> Result<Response> {
         let form = request.form::<SignUp>().await?.without(&["password"]);
         if let Some(new) = form.valid() {
-            if sign_up(&request, without_spaces(&new.name), &new.password).await? {
+            if sign_up(&request, new.name.trim(), &new.password).await? {
                 return self.landing.redirect(&request).await;
             }
             form.error("name", "is taken");

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -109,7 +110,7 @@ impl Inner {
         let _ = server.serve_connection(TokioIo::new(stream), service).await;
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Full<hyper::body::Bytes>> {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         if !self.is_for_here(&request) {
             return plain(StatusCode::BAD_REQUEST, "400 Bad Request\n".to_owned());
         }
@@ -152,19 +153,15 @@ impl Inner {
     }
 }
 
-fn plain(status: StatusCode, text: String) -> Response<Full<hyper::body::Bytes>> {
+fn plain(status: StatusCode, text: String) -> Response<Full<Bytes>> {
     answer(status, "text/plain; version=0.0.4; charset=utf-8", text)
 }
 
-fn json(status: StatusCode, value: &serde_json::Value) -> Response<Full<hyper::body::Bytes>> {
+fn json(status: StatusCode, value: &serde_json::Value) -> Response<Full<Bytes>> {
     answer(status, "application/json", format!("{value}\n"))
 }
 
-fn answer(
-    status: StatusCode,
-    kind: &'static str,
-    text: String,
-) -> Response<Full<hyper::body::Bytes>> {
+fn answer(status: StatusCode, kind: &'static str, text: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();

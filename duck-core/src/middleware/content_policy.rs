@@ -2,7 +2,7 @@
 
 use ::http::HeaderValue;
 
-use crate::settings::{Settings, SettingsError};
+use crate::settings::{Settings, SettingsError, nearest};
 
 pub(crate) const POLICY: &str = "CONTENT_SECURITY_POLICY";
 
@@ -103,8 +103,8 @@ impl ContentPolicy {
                 ));
             }
         }
-        let around = written(&directives, Some(NONCE));
-        let without = written(&directives, None);
+        let around = written(&directives, true);
+        let without = written(&directives, false);
         Ok(Self {
             without_nonce: HeaderValue::try_from(without).map_err(|error| error.to_string())?,
             around_nonce: around.split(NONCE).map(str::to_owned).collect(),
@@ -153,12 +153,11 @@ pub(crate) fn sources_of<'a>(policy: &'a str, name: &str) -> Option<&'a str> {
 fn check(directive: &[&str]) -> Result<(), String> {
     let (name, values) = (directive[0], &directive[1..]);
     if !DIRECTIVES.contains(&name) {
-        let nearest = DIRECTIVES
-            .iter()
-            .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
-        let nearest = nearest.copied().unwrap_or_default();
+        let meant = nearest(name, DIRECTIVES);
+        let hint = meant.map(|meant| format!("; did you mean \"{meant}\"?"));
         return Err(format!(
-            "has no directive {name:?}; did you mean \"{nearest}\"?"
+            "has no directive {name:?}{}",
+            hint.unwrap_or_default()
         ));
     }
     for value in values {
@@ -192,12 +191,10 @@ fn check(directive: &[&str]) -> Result<(), String> {
 const TAKES_SOURCES: [&str; 3] = ["base-uri", "form-action", "frame-ancestors"];
 
 /// The policy in one spelling, with or without what stands for the nonce.
-fn written(directives: &[Vec<&str>], nonce: Option<&str>) -> String {
+fn written(directives: &[Vec<&str>], with_nonce: bool) -> String {
     let directives = directives.iter().map(|directive| {
         let words = directive.iter().copied();
-        let mut words: Vec<&str> = words
-            .filter(|word| *word != NONCE || nonce.is_some())
-            .collect();
+        let mut words: Vec<&str> = words.filter(|word| with_nonce || *word != NONCE).collect();
         if words.len() == 1 && directive.len() > 1 {
             // The nonce was the only source.
             words.push("'none'");

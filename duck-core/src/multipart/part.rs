@@ -42,15 +42,11 @@ impl Multipart {
         while self.chunk().await?.is_some() {}
         let head = self.find().await;
         self.is_broken = head.is_err();
-        Ok(head?.map(|head| Part::new(head, self)))
+        Ok(head?.map(|head| Part { head, parts: self }))
     }
 }
 
-impl<'a> Part<'a> {
-    pub(super) fn new(head: Head, parts: &'a mut Multipart) -> Self {
-        Self { head, parts }
-    }
-
+impl Part<'_> {
     /// The name of its field. Several parts may have the same.
     pub fn name(&self) -> &str {
         &self.head.name

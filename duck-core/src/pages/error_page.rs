@@ -56,8 +56,8 @@ pub async fn error_page(request: &Request, response: Response) -> Response {
     let report = Report::of(request, &response);
     let page = match (form(request.headers()), report) {
         (Form::Html, Some(report)) => {
-            let title = told.title();
-            shell(&title, &debug_style(), &debug::html(&title, &report))
+            let (title, style) = (told.title(), format!("<style>{}</style>", debug::STYLE));
+            shell(&title, &style, &debug::html(&title, &report))
         }
         (Form::Html, None) => html(request, &told).await,
         (Form::Text, report) => plain(request, &told, report.as_ref()),
@@ -211,10 +211,6 @@ fn shell(title: &str, style: &str, main: &str) -> Response {
         header::CONTENT_SECURITY_POLICY,
         const { HeaderValue::from_static(POLICY) },
     )
-}
-
-fn debug_style() -> String {
-    format!("<style>{}</style>", debug::STYLE)
 }
 
 /// Nothing is loaded or run, whatever a page came to hold: styles are those of this file and of the debug page, by

@@ -41,8 +41,14 @@ impl Default for Registry {
             environment,
             lazy: Vec::new(),
         };
-        registry.lazy("session", session);
-        registry.lazy("flashes()", flashes);
+        registry.lazy("session", async |request: Request| {
+            // What a site keeps about its visitor, by key.
+            let all: BTreeMap<String, serde_json::Value> = request.session.to_struct().await?;
+            Ok(all)
+        });
+        registry.lazy("flashes()", async |request: Request| {
+            Ok(request.session.flashes().await?)
+        });
         registry
     }
 }
@@ -70,15 +76,6 @@ impl Component for Templates {
         Registry::of(setup).folders.extend(self.into_folders());
         Ok(())
     }
-}
-
-/// What a site keeps about its visitor, by key.
-async fn session(request: Request) -> Result<BTreeMap<String, serde_json::Value>> {
-    Ok(request.session.to_struct().await?)
-}
-
-async fn flashes(request: Request) -> Result<Vec<crate::session::Flash>> {
-    Ok(request.session.flashes().await?)
 }
 
 /// Templates: what a component gives them.
