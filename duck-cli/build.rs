@@ -23,10 +23,6 @@ fn main() -> io::Result<()> {
     }
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=template");
-    println!(
-        "cargo::rustc-env=DUCK_TARGET={}",
-        env::var("TARGET").expect("cargo sets TARGET")
-    );
     Ok(())
 }
 

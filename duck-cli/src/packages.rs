@@ -1,86 +1,28 @@
 //! How many packages a site is built from, for the length of the progress bar.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::env;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use serde::Deserialize;
-
-#[derive(Deserialize)]
-struct Metadata {
-    resolve: Resolve,
-}
-
-#[derive(Deserialize)]
-struct Resolve {
-    nodes: Vec<Node>,
-    root: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Node {
-    id: String,
-    deps: Vec<Dependency>,
-}
-
-#[derive(Deserialize)]
-struct Dependency {
-    pkg: String,
-    dep_kinds: Vec<DependencyKind>,
-}
-
-#[derive(Deserialize)]
-struct DependencyKind {
-    kind: Option<String>,
-}
-
 /// Asks cargo. `None` when it does not say: then the bar has no length, which is no reason to stop.
 pub(crate) fn count(root: &Path) -> Option<usize> {
-    let answer = Command::new(cargo())
-        .args([
-            "metadata",
-            "--format-version=1",
-            "--filter-platform",
-            env!("DUCK_TARGET"),
-        ])
+    let tree = Command::new(cargo())
+        .args(["tree", "--edges=no-dev", "--prefix=none"])
         .current_dir(root)
         .stderr(Stdio::null())
         .output()
         .ok()?;
-    count_in(&answer.stdout)
+    let count = count_in(&String::from_utf8_lossy(&tree.stdout));
+    (count > 0).then_some(count)
 }
 
-fn count_in(metadata: &[u8]) -> Option<usize> {
-    let resolve = serde_json::from_slice::<Metadata>(metadata).ok()?.resolve;
-    let root = resolve.root?;
-    let nodes: HashMap<&str, &Node> = resolve
-        .nodes
-        .iter()
-        .map(|node| (node.id.as_str(), node))
-        .collect();
-    let mut seen = HashSet::new();
-    let mut ahead = vec![root.as_str()];
-    while let Some(id) = ahead.pop() {
-        if seen.insert(id) {
-            let built = nodes
-                .get(id)?
-                .deps
-                .iter()
-                .filter(|dependency| is_built(dependency));
-            ahead.extend(built.map(|dependency| dependency.pkg.as_str()));
-        }
-    }
-    Some(seen.len())
-}
-
-/// `cargo build` leaves out what only tests need.
-fn is_built(dependency: &Dependency) -> bool {
-    dependency
-        .dep_kinds
-        .iter()
-        .any(|of| of.kind.as_deref() != Some("dev"))
+/// A package stands below each that needs it, the second time with a star.
+fn count_in(tree: &str) -> usize {
+    let packages = tree.lines().map(|line| line.trim_end_matches(" (*)"));
+    let packages: HashSet<_> = packages.filter(|package| !package.is_empty()).collect();
+    packages.len()
 }
 
 /// The cargo to call: the one that called us, if one did.
@@ -93,24 +35,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_only_tests_need_is_not_counted() {
-        let metadata = br#"{"resolve": {"root": "site", "nodes": [
-            {"id": "site", "deps": [
-                {"pkg": "duck", "dep_kinds": [{"kind": null, "target": null}]},
-                {"pkg": "cc", "dep_kinds": [{"kind": "dev"}, {"kind": "build"}]},
-                {"pkg": "trybuild", "dep_kinds": [{"kind": "dev"}]}]},
-            {"id": "duck", "deps": [{"pkg": "cc", "dep_kinds": [{"kind": "build"}]}]},
-            {"id": "cc", "deps": []},
-            {"id": "trybuild", "deps": []}]}}"#;
-        assert_eq!(count_in(metadata), Some(3));
-    }
-
-    #[test]
-    fn no_answer_is_no_number() {
-        assert_eq!(count_in(b""), None);
-        assert_eq!(
-            count_in(br#"{"resolve": {"root": null, "nodes": []}}"#),
-            None
-        );
+    fn a_package_that_several_need_counts_once() {
+        let tree = "site v0.1.0 (/site)\nduck-core v0.1.0 (/site/vendor)\nserde v1.0.0\n\
+                    serde_derive v1.0.0 (proc-macro)\nduck-session v0.1.0 (/site/vendor)\n\
+                    duck-core v0.1.0 (/site/vendor) (*)\nserde_derive v1.0.0 (proc-macro) (*)\n\n";
+        assert_eq!(count_in(tree), 5);
+        assert_eq!(count_in(""), 0);
     }
 }
