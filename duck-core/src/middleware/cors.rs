@@ -251,21 +251,11 @@ mod tests {
             "{}",
             error(toml)
         );
-        for (origins, right) in [
-            ("['https://a.example', '*']", "is no origin"),
-            ("['https://*']", "is no origin"),
-            ("['https://*a.example']", "is no origin"),
-            ("['null']", "has no scheme"),
-            ("['https://a.example/']", "write \"https://a.example\""),
-            ("['a.example']", "write \"https://a.example\""),
-            ("[\"https://a.example\\r\\nx: y\"]", "is no origin"),
-        ] {
-            let error = error(&format!("CORS_ALLOWED_ORIGINS = {origins}"));
-            assert!(
-                error.contains("line 1: CORS_ALLOWED_ORIGINS: ") && error.contains(right),
-                "{origins}: {error}"
-            );
-        }
+        let error = error("CORS_ALLOWED_ORIGINS = ['https://a.example', '*']");
+        assert!(
+            error.contains("line 1: CORS_ALLOWED_ORIGINS: \"*\" is no origin"),
+            "{error}"
+        );
     }
 
     #[test]

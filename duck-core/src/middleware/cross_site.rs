@@ -304,6 +304,8 @@ mod tests {
             ("HTTPS://a.example", "\"https://\" nor \"http://\""),
             ("https://b\u{fc}cher.example", "xn--"),
             ("https://*", "https://*.example.org"),
+            ("https://*a.example", "https://*.example.org"),
+            ("https://a.example\r\nx: y", "https://shop.example.org"),
             ("https://a.*.example", "https://*.example.org"),
             ("https://*.[::1]", "below an address"),
             ("https://a.example:port", "https://shop.example.org"),
