@@ -26,12 +26,10 @@ const STYLES: Styles = Styles::styled()
     after_help = "Start with:  duck new mysite && cd mysite && duck run"
 )]
 pub(crate) struct Args {
-    /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make a new site in a folder of its own

@@ -58,7 +58,6 @@ pub(crate) struct Outcome {
     executables: HashMap<String, PathBuf>,
     /// What the compiler said about the site, and cargo about the rest.
     diagnostics: Vec<String>,
-    /// How long it took.
     pub(crate) time: Duration,
 }
 
@@ -87,7 +86,6 @@ impl Outcome {
         }
     }
 
-    /// What the compiler said.
     pub(crate) fn diagnostics(&self) -> String {
         let texts: Vec<&str> = self
             .diagnostics
@@ -98,7 +96,6 @@ impl Outcome {
     }
 }
 
-/// A running `cargo build`.
 #[derive(Debug)]
 pub(crate) struct Build {
     cargo: Child,
@@ -125,12 +122,10 @@ impl Build {
         })
     }
 
-    /// How far it has come.
     pub(crate) fn progress(&self) -> Progress {
         self.progress.clone()
     }
 
-    /// Ends it.
     pub(crate) fn cancel(mut self) {
         self.group.terminate();
         let _ = self.cargo.wait();

@@ -13,7 +13,6 @@ pub(crate) fn checksum(bytes: &[u8]) -> String {
     HEXLOWER.encode(&Sha256::digest(bytes))
 }
 
-/// The list as text.
 pub(crate) fn to_text(list: &Checksums) -> String {
     list.iter()
         .map(|(path, sum)| format!("{sum}  {path}\n"))
@@ -28,7 +27,6 @@ pub(crate) fn from_text(text: &str) -> Checksums {
         .collect()
 }
 
-/// How one list differs from another.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Differences {
     pub(crate) changed: Vec<String>,

@@ -2,7 +2,6 @@
 
 use include_dir::{Dir, File, include_dir};
 
-/// The folder `template`.
 pub(crate) static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/template");
 
 /// All files of a folder and of those below it.

@@ -30,7 +30,6 @@ impl Failure {
         }
     }
 
-    /// The code for the shell.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code)
     }

@@ -20,7 +20,6 @@ impl Group {
         Self(leader)
     }
 
-    /// Asks them to end.
     pub(crate) fn terminate(&self) {
         // They may have ended by themselves: then there is no such group, and nothing to do.
         let _ = kill_process_group(self.0, Signal::TERM);
@@ -33,7 +32,6 @@ impl Drop for Group {
     }
 }
 
-/// Ends all groups at once.
 pub(crate) fn kill_all() {
     for leader in running().iter() {
         let _ = kill_process_group(*leader, Signal::KILL);

@@ -16,16 +16,13 @@ const OLD: Duration = Duration::from_secs(300 * 24 * 60 * 60);
 /// Whether the site speaks HTTPS, and with whose certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Https {
-    /// It does not.
     Off,
-    /// With that of its settings.
     OfSettings,
     /// With one that is made for it, and kept in `.duck/`.
     Own,
 }
 
 impl Https {
-    /// As it was asked for.
     pub(crate) fn of(settings: &Settings, is_asked_for: bool) -> Self {
         if settings.text("TLS_CERT").is_some() {
             Self::OfSettings
@@ -36,7 +33,6 @@ impl Https {
         }
     }
 
-    /// `http` or `https`.
     pub(crate) fn scheme(self) -> &'static str {
         match self {
             Self::Off => "http",
@@ -60,9 +56,6 @@ impl Https {
     }
 
     /// Has the site make a certificate of its own if it needs one.
-    ///
-    /// # Errors
-    /// When it cannot, such as one that is built without HTTPS.
     pub(crate) fn prepare(self, site: &Site, binary: &Path) -> Result {
         if self != Self::Own || files(site).iter().all(|file| is_fresh(file)) {
             return Ok(());

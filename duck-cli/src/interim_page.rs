@@ -13,13 +13,10 @@ const MAX_BYTES: usize = 100_000;
 /// Why the site does not answer.
 #[derive(Debug)]
 pub(crate) enum Reason {
-    /// Nothing was begun.
     None,
-    /// It is being built.
     Building(Progress),
     /// It does not compile, or has ended.
     Failed {
-        /// What happened.
         sentence: String,
         /// What the compiler or the site itself said.
         said: String,
@@ -34,7 +31,6 @@ pub(crate) struct InterimPage {
 }
 
 impl InterimPage {
-    /// The page of the site with this name.
     pub(crate) fn new(site: &str) -> Self {
         Self {
             site: site.to_owned(),
@@ -42,7 +38,6 @@ impl InterimPage {
         }
     }
 
-    /// From here on the page gives this reason.
     pub(crate) fn show(&self, reason: Reason) {
         *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     }

@@ -34,7 +34,6 @@ pub(crate) struct InterimServer {
 }
 
 impl InterimServer {
-    /// Begins to answer.
     pub(crate) fn start(listener: &TcpListener, page: &InterimPage) -> Result<Self> {
         let cannot = || "cannot answer while the site is built".to_owned();
         let listener = listener.try_clone().context(cannot)?;

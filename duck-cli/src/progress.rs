@@ -47,12 +47,10 @@ impl Progress {
         )));
     }
 
-    /// These packages are built.
     pub(crate) fn built(&self, packages: &HashSet<String>) {
         self.bar.set_position(packages.len() as u64);
     }
 
-    /// What is being done.
     pub(crate) fn note(&self, text: &str) {
         self.bar.set_message(text.to_owned());
     }

@@ -27,7 +27,6 @@ const TICK: Duration = Duration::from_millis(50);
 /// What happens to a running `duck run`.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// A file was changed.
     Edited(Edit),
     /// The build of that number is done.
     Built(usize, Outcome),
@@ -40,11 +39,9 @@ pub(crate) enum Event {
 /// How to build, and whether again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
-    /// With optimisations?
     pub(crate) release: bool,
     /// Is a site that does not build or ends the end of `duck run`, or shall it wait for an edit?
     pub(crate) wait_for_edits: bool,
-    /// Does the site speak HTTPS?
     pub(crate) https: Https,
 }
 
@@ -72,7 +69,6 @@ pub(crate) struct Reload {
 }
 
 impl Reload {
-    /// A site with nothing built or started.
     pub(crate) fn new(site: Site, listener: TcpListener, options: Options) -> Self {
         let (sender, events) = channel();
         Self {
@@ -92,7 +88,6 @@ impl Reload {
         }
     }
 
-    /// Where events are sent to.
     pub(crate) fn sender(&self) -> Sender<Event> {
         self.sender.clone()
     }
@@ -295,7 +290,6 @@ impl Reload {
         Ok(())
     }
 
-    /// Stops all that runs.
     fn stop(&mut self) {
         self.interim = None;
         if let Some(build) = self.build.take() {

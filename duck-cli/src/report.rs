@@ -36,7 +36,6 @@ pub(crate) fn error(text: impl Display) {
     line(format_args!("{BAD}error{BAD:#}: {text}"));
 }
 
-/// A line as it is.
 pub(crate) fn line(text: impl Display) {
     // Where the terminal or the pipe is gone, there is nobody to tell.
     SCREEN.suspend(|| drop(writeln!(anstream::stderr(), "{text}")));

@@ -14,12 +14,10 @@ use tempfile::TempDir;
 use crate::failure::{Context, Failure, Result};
 use crate::report;
 
-/// A file that shall be written.
 #[derive(Debug)]
 pub(crate) struct NewFile {
     /// Where, below the new folder.
     pub(crate) path: PathBuf,
-    /// Its bytes.
     pub(crate) contents: Vec<u8>,
     /// Nobody but its owner may read it.
     pub(crate) secret: bool,
@@ -38,9 +36,6 @@ impl<B: Into<Vec<u8>>> From<(PathBuf, B)> for NewFile {
 
 /// Makes `folder` with these files. They are written to a hidden folder beside it, which gets its
 /// name at the end: whoever stops half-way (or a full disk) leaves nothing behind.
-///
-/// # Errors
-/// When `folder` is there and not empty, or something cannot be written.
 pub(crate) fn create(folder: &Path, files: &[NewFile]) -> Result {
     refuse_to_overwrite(folder)?;
     let beside = write_beside(folder, files)?;
@@ -52,9 +47,6 @@ pub(crate) fn create(folder: &Path, files: &[NewFile]) -> Result {
 /// Puts these files in the place of all that is in `folder`. They are written beside it, as by
 /// [`create`], and the two folders change places at the end: whoever stops half-way leaves `folder` as
 /// it was.
-///
-/// # Errors
-/// When something cannot be written. Then `folder` is as it was.
 pub(crate) fn replace(folder: &Path, files: &[NewFile]) -> Result {
     let beside = write_beside(folder, files)?;
     swap(beside.path(), folder).context(|| format!("cannot replace {}", folder.display()))?;

@@ -39,10 +39,8 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How many of a site's last lines are kept.
 const KEPT_LINES: usize = 100;
 
-/// The last lines of a site.
 type LastLines = Arc<Mutex<VecDeque<String>>>;
 
-/// A running site.
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
@@ -87,12 +85,10 @@ impl Server {
         })
     }
 
-    /// Its process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// It has said that it serves.
     pub(crate) fn set_ready(&mut self) {
         self.ready = true;
     }
@@ -112,7 +108,6 @@ impl Server {
         Some(status)
     }
 
-    /// The last lines that were shown of it.
     pub(crate) fn last_lines(&self) -> String {
         let lines = self
             .last_lines
@@ -136,7 +131,6 @@ impl Server {
         self.ended().is_some()
     }
 
-    /// Ends it at once.
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

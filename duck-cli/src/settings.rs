@@ -69,9 +69,6 @@ impl Settings {
     }
 
     /// Where to listen: host and port.
-    ///
-    /// # Errors
-    /// When `ADDRESS` is not one.
     pub(crate) fn address(&self) -> Result<(String, u16)> {
         // A Unix socket is for a proxy. Who develops a site has a browser.
         let address = self

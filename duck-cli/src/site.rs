@@ -12,7 +12,6 @@ use crate::failure::{Context, Failure, Result};
 pub(crate) struct Site {
     /// Its folder: where `Cargo.toml` and `settings.toml` are.
     pub(crate) root: PathBuf,
-    /// The name of the package.
     pub(crate) name: String,
     /// The name of the binary that `cargo run` would run, as `default-run` says.
     pub(crate) binary: String,
@@ -22,9 +21,6 @@ pub(crate) struct Site {
 
 impl Site {
     /// The site around the folder that we are in.
-    ///
-    /// # Errors
-    /// When there is none.
     pub(crate) fn here() -> Result<Self> {
         let folder =
             std::env::current_dir().context(|| "cannot tell the folder we are in".into())?;

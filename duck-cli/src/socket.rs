@@ -9,10 +9,7 @@ use crate::failure::{Failure, Result};
 /// How many ports above a taken one are tried, to name a free one.
 const TRIES: u16 = 50;
 
-/// Opens the socket.
-///
-/// # Errors
-/// When the port is taken, which names a free one, or the host is not of this machine.
+/// Opens the socket. Where the port is taken, the error names a free one.
 pub(crate) fn listen(host: &str, port: u16) -> Result<TcpListener> {
     TcpListener::bind((host, port)).map_err(|error| match error.kind() {
         ErrorKind::AddrInUse => Failure::new(taken(host, port)),

@@ -41,7 +41,6 @@ pub(crate) enum Database {
 }
 
 impl Shape {
-    /// The word for it.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Shape::Mini => "mini",
@@ -61,7 +60,6 @@ impl Shape {
     }
 }
 
-/// Where a new site keeps its sessions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Sessions {
     #[default]

@@ -40,7 +40,6 @@ pub(crate) fn files() -> Vec<(PathBuf, Vec<u8>)> {
     files
 }
 
-/// The checksum of each.
 pub(crate) fn checksums(files: &[(PathBuf, Vec<u8>)]) -> Checksums {
     let pairs = files.iter();
     pairs
@@ -48,7 +47,6 @@ pub(crate) fn checksums(files: &[(PathBuf, Vec<u8>)]) -> Checksums {
         .collect()
 }
 
-/// What changed from version to version.
 pub(crate) fn changelog() -> &'static str {
     text(CHANGELOG)
 }

@@ -17,9 +17,7 @@ const MADE_BY_CARGO: [&str; 2] = ["target", "Cargo.lock"];
 /// `vendor/duck` of a site.
 #[derive(Debug)]
 pub(crate) struct Vendored {
-    /// The folder.
     pub(crate) folder: PathBuf,
-    /// What is in it.
     pub(crate) files: Checksums,
 }
 
@@ -38,10 +36,6 @@ impl Vendored {
         Ok(Self { folder, files })
     }
 
-    /// Its version.
-    ///
-    /// # Errors
-    /// When its `Cargo.toml` does not say.
     pub(crate) fn version(&self) -> Result<Version> {
         let path = self.folder.join("Cargo.toml");
         let shown = || format!("cannot tell the version from {}", path.display());
@@ -56,9 +50,6 @@ impl Vendored {
     }
 
     /// What was edited since `duck` wrote it.
-    ///
-    /// # Errors
-    /// When there is no list of what `duck` wrote.
     pub(crate) fn edits(&self) -> Result<Differences> {
         let list = fs::read_to_string(self.folder.join(CHECKSUMS))
             .context(|| format!("cannot tell whether {FOLDER} was edited: {FOLDER}/{CHECKSUMS}"))?;

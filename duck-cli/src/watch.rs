@@ -28,12 +28,10 @@ pub(crate) enum Need {
     Build,
 }
 
-/// An edit.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Edit {
     /// The file, below the site's folder.
     pub(crate) path: PathBuf,
-    /// What it asks for.
     pub(crate) need: Need,
 }
 
@@ -41,9 +39,6 @@ pub(crate) struct Edit {
 pub(crate) type Watcher = Debouncer<RecommendedWatcher, RecommendedCache>;
 
 /// Watches the site in `root`, and tells of edits on another thread.
-///
-/// # Errors
-/// When the system has no watches left.
 pub(crate) fn watch(root: &Path, tell: impl Fn(Edit) + Send + 'static) -> Result<Watcher> {
     let cannot = || {
         format!(

@@ -11,7 +11,6 @@ use std::ffi::OsString;
 use crate::args::Command;
 use crate::failure::Result;
 
-/// Does what was asked for.
 pub(crate) fn run(command: Command) -> Result {
     match command {
         Command::New(args) => new::run(&args),

@@ -128,7 +128,6 @@ fn news<'a>(before: &str, after: &'a str) -> Vec<&'a str> {
     news
 }
 
-/// How many `#` a heading begins with.
 fn depth(heading: &str) -> usize {
     heading.len() - heading.trim_start_matches('#').len()
 }

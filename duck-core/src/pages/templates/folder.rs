@@ -35,10 +35,6 @@ pub(super) struct Version {
 
 impl Folder {
     /// The template of this name; `None` where the folder has none.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be read, or is not UTF-8.
     pub(super) fn find(&self, name: &str) -> io::Result<Option<Found>> {
         match self {
             // Asked for first, so that an edit between the two is seen as one.
@@ -84,10 +80,6 @@ impl Folder {
     }
 
     /// The names of all its templates.
-    ///
-    /// # Errors
-    ///
-    /// When the folder is not there, or cannot be read.
     pub(super) fn names(&self) -> io::Result<BTreeSet<String>> {
         let mut names = BTreeSet::new();
         match self {
