@@ -36,21 +36,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_site_stands_where_cargo_would_put_it() {
-        let package = |name: &str| format!("[[package]]\nname = \"{name}\"\nversion = \"1\"\n");
-        let lock = |names: &[&str]| {
-            let packages: Vec<_> = names.iter().map(|name| package(name)).collect();
-            format!("# made by cargo\nversion = 4\n\n{}", packages.join("\n"))
-        };
-        let expected = lock(&["my", "my-site", "my_site", "myth"]);
-        assert_eq!(
-            in_order(&lock(&["my-site", "my", "my_site", "myth"])),
-            expected
-        );
-        assert_eq!(in_order(&expected), expected);
-    }
-
-    #[test]
     fn names_are_those_of_packages_and_not_parts_of_them() {
         assert!(names("hyper") && names("rusqlite"));
         assert!(!names("hype") && !names("mysite") && !names(""));
