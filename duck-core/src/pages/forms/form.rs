@@ -126,11 +126,6 @@ impl<T> Form<T> {
         self.request.insert(FormFailed);
     }
 
-    /// Whether it was sent, and not just asked for.
-    pub fn is_bound(&self) -> bool {
-        self.is_bound
-    }
-
     fn state(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
