@@ -1,7 +1,7 @@
 //! A report as a page that needs no script, no picture and nothing from elsewhere.
 
 use super::report::{Report, Table};
-use super::source::Excerpt;
+use super::source::Line;
 use super::text::text;
 use crate::pages::escape::escape_html;
 
@@ -60,9 +60,9 @@ fn causes(page: &mut String, causes: &[String]) {
     }
 }
 
-fn lines(page: &mut String, excerpt: &Excerpt) {
+fn lines(page: &mut String, lines: &[Line]) {
     page.push_str("<pre>");
-    for line in &excerpt.lines {
+    for line in lines {
         let class = if line.is_meant {
             " class=\"meant\""
         } else {

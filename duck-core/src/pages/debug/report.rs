@@ -3,9 +3,7 @@
 use http::StatusCode;
 
 use super::secrets::{STARS, starred, starred_path, starred_query};
-#[cfg(feature = "templates")]
-use super::source::AROUND;
-use super::source::Excerpt;
+use super::source::{self, Line};
 use crate::error::Error;
 use crate::error::printable::printable;
 use crate::http::request::Request;
@@ -37,7 +35,7 @@ pub(in crate::pages) struct Report {
 pub(super) struct Place {
     /// `src/views.rs:12`
     pub(super) name: String,
-    pub(super) excerpt: Option<Excerpt>,
+    pub(super) excerpt: Option<Vec<Line>>,
 }
 
 pub(super) struct Tried {
@@ -79,7 +77,7 @@ impl Report {
 fn places(error: &Error) -> Vec<Place> {
     let of_site = error.place().map(|place| Place {
         name: printable(&place.to_string(), LONGEST),
-        excerpt: Excerpt::of_file(place.file(), place.line() as usize),
+        excerpt: source::of_file(place.file(), place.line() as usize),
     });
     #[cfg(feature = "templates")]
     return of_site.into_iter().chain(of_template(error)).collect();
@@ -94,7 +92,7 @@ fn of_template(error: &Error) -> Option<Place> {
     let line = error.line()?;
     Some(Place {
         name: printable(&format!("{}:{line}", error.template()), LONGEST),
-        excerpt: Excerpt::of_lines(error.source_lines(AROUND), line),
+        excerpt: source::of_lines(error.source_lines(source::AROUND), line),
     })
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::report::Report;
-use super::source::Excerpt;
+use super::source::Line;
 
 /// URL patterns that are named.
 const ROUTES: usize = 5;
@@ -13,7 +13,7 @@ pub(in crate::pages) fn text(report: &Report) -> String {
     let mut lines = vec![report.causes.join(": ")];
     for place in &report.places {
         lines.push(format!("at {}", place.name));
-        lines.extend(place.excerpt.iter().flat_map(excerpt));
+        lines.extend(place.excerpt.iter().flat_map(|lines| excerpt(lines)));
     }
     for tried in report.routes.iter().take(ROUTES) {
         lines.push(format!(
@@ -33,8 +33,8 @@ pub(in crate::pages) fn text(report: &Report) -> String {
     lines.join("\n") + "\n"
 }
 
-fn excerpt(excerpt: &Excerpt) -> impl Iterator<Item = String> {
-    excerpt.lines.iter().map(|line| {
+fn excerpt(lines: &[Line]) -> impl Iterator<Item = String> {
+    lines.iter().map(|line| {
         let mark = if line.is_meant { '>' } else { ' ' };
         format!("{mark} {:>5} | {}", line.number, line.text)
     })
