@@ -13,10 +13,10 @@ impl Settings {
         };
         let now = Self::load(folder.join(&self.0.source))?;
         let keys: BTreeSet<&String> = self.0.values.keys().chain(now.0.values.keys()).collect();
-        let differs = |key: &&String| {
-            let (before, after) = (self.0.values.get(*key), now.0.values.get(*key));
-            let is_fixed = before.is_some_and(super::Value::is_of_program);
-            !is_fixed && before.map(ToString::to_string) != after.map(ToString::to_string)
+        let differs = |key: &&String| match (self.0.values.get(*key), now.0.values.get(*key)) {
+            (Some(before), _) if before.is_of_program() => false,
+            (Some(before), Some(after)) => !before.content.is_same(&after.content),
+            _ => true,
         };
         let text = "has changed, which counts when the site is started again";
         let changed = keys.into_iter().filter(differs);
@@ -33,21 +33,28 @@ mod tests {
     #[test]
     fn each_key_with_another_value_is_named_and_none_of_the_programs() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("settings.toml");
+        let (file, variables) = (
+            folder.path().join("settings.toml"),
+            folder.path().join(".env"),
+        );
         std::fs::write(
             &file,
-            "DEBUG = true\nWORKERS = 2\nADDRESS = 'x:1'\nLOGIN_URL = 'a'",
+            "DEBUG = true\nWORKERS = 2\nADDRESS = 'x:1'\nLOGIN_URL = 'a'\n[PRICES]\nbread = 3",
         )
         .unwrap();
+        std::fs::write(&variables, "DUCK_TRUSTED_PROXIES=[\"10.0.0.1\"]").unwrap();
         let settings = Settings::load(&file).unwrap().with("ADDRESS", "x:2");
         assert!(settings.changed().unwrap().is_empty());
-        let new = "WORKERS = 3\nSECRET_KEY = 'hush'\nADDRESS = 'x:3'\nLOGIN_URL = 'a'";
+        let new = "WORKERS = 3\nSECRET_KEY = 'hush'\nADDRESS = 'x:3'\nLOGIN_URL = 'a'\n\
+                   TRUSTED_PROXIES = ['10.0.0.1']\n[PRICES]\nbread = 4";
         std::fs::write(&file, new).unwrap();
+        std::fs::remove_file(&variables).unwrap();
         let text = "has changed, which counts when the site is started again";
         assert_eq!(
             settings.changed().unwrap(),
             [
                 format!("DEBUG (not set): {text}"),
+                format!("settings.toml, line 6: PRICES: {text}"),
                 format!("settings.toml, line 2: SECRET_KEY: {text}"),
                 format!("settings.toml, line 1: WORKERS: {text}"),
             ]

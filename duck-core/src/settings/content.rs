@@ -10,7 +10,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, Unexpec
 
 use super::mismatch::Mismatch;
 
-#[derive(Debug, Clone, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
 #[serde(untagged)]
 pub(super) enum Content {
     Bool(bool),
@@ -59,6 +59,16 @@ impl Content {
                 Self::Unusable("no settings file could hold a `None` in a list or a table".into())
             })),
             Err(error) => Some(Self::Unusable(error.to_string())),
+        }
+    }
+
+    /// Whether both are one value: a variable may say what stood in the file.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Variable(text), value) | (value, Self::Variable(text)) => {
+                *text == value.to_string() || parse(text) == *value
+            }
+            _ => self == other,
         }
     }
 
