@@ -224,8 +224,8 @@ fn remove_leftovers(folder: &Path) -> io::Result<()> {
         let entry = entry?;
         let is_hidden = entry.file_name().to_string_lossy().starts_with(HIDDEN);
         // Another upload may have removed it, or given it its name, since it was listed.
-        if let Some(written) = entry.metadata().and_then(|data| data.modified()).ok()
-            && is_hidden
+        if is_hidden
+            && let Ok(written) = entry.metadata().and_then(|data| data.modified())
             && written.elapsed().is_ok_and(|age| age > LEFT)
         {
             match std::fs::remove_file(entry.path()) {
