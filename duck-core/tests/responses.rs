@@ -279,50 +279,31 @@ async fn failing(debug: bool) -> TestClient {
 #[tokio::test]
 async fn an_error_is_shown_in_the_form_the_client_takes() {
     let site = failing(false).await;
-    for (accept, media_type, begins) in [
-        (
-            None,
-            "text/plain; charset=utf-8",
-            "500 Internal Server Error",
-        ),
-        (
-            Some("*/*"),
-            "text/plain; charset=utf-8",
-            "500 Internal Server Error",
-        ),
-        (
-            Some("text/html,application/xhtml+xml,*/*;q=0.8"),
-            "text/html; charset=utf-8",
-            "<!doctype html>",
-        ),
-        (Some("application/json"), "application/problem+json", "{"),
-        (
-            Some("application/problem+json"),
-            "application/problem+json",
-            "{",
-        ),
-        (
-            Some("application/json, text/plain, */*"),
-            "application/problem+json",
-            "{",
-        ),
-        (
-            Some("text/html, application/json;q=0.5"),
-            "text/html; charset=utf-8",
-            "<!doctype html>",
-        ),
-        (
-            Some("application/json, text/html;q=0.5"),
-            "application/problem+json",
-            "{",
-        ),
-        (
-            Some("text/html, application/json;q=0"),
-            "text/html; charset=utf-8",
-            "<!doctype html>",
-        ),
-        (Some("text/plain"), "text/plain; charset=utf-8", "500"),
-        (Some("image/png"), "text/plain; charset=utf-8", "500"),
+    let text = ("text/plain; charset=utf-8", "500 Internal Server Error");
+    let html = ("text/html; charset=utf-8", "<!doctype html>");
+    let problem = ("application/problem+json", "{");
+    for (accept, (media_type, begins)) in [
+        (None, text),
+        (Some("*/*"), text),
+        (Some("text/plain"), text),
+        (Some("image/png"), text),
+        (Some("text/*, text/html;q=0.5"), text),
+        (Some("text/html;q=0, application/json;q=0, */*"), text),
+        (Some("text/html;q=0.001, */*"), text),
+        (Some("garbage"), text),
+        (Some(""), text),
+        (Some("text/html,application/xhtml+xml,*/*;q=0.8"), html),
+        (Some("text/html, application/json;q=0.5"), html),
+        (Some("text/html, application/json;q=0"), html),
+        (Some("text/html, application/json"), html),
+        (Some("text/*"), html),
+        (Some("application/json"), problem),
+        (Some("application/problem+json"), problem),
+        (Some("application/json, text/plain, */*"), problem),
+        (Some("application/json, text/html;q=0.5"), problem),
+        (Some("application/json, text/html"), problem),
+        (Some("text/html;q=0.4, application/json;q=0.5"), problem),
+        (Some("application/*"), problem),
     ] {
         let request = site.get("/fails/7");
         let request = match accept {
@@ -342,19 +323,6 @@ async fn an_error_is_shown_in_the_form_the_client_takes() {
             response.text()
         );
     }
-}
-
-#[tokio::test]
-async fn a_problem_has_what_rfc_9457_wants() {
-    let problem: serde_json::Value = failing(false)
-        .await
-        .get("/asked-wrongly")
-        .header("accept", "application/json")
-        .await
-        .json();
-    assert_eq!(problem["status"], 400);
-    assert_eq!(problem["title"], "Bad Request");
-    assert_eq!(problem["detail"], "the <date> is missing");
 }
 
 #[tokio::test]

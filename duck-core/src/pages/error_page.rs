@@ -22,7 +22,7 @@ const OFFERS: [(&str, Form); 4] = [
     ("text/plain", Form::Text),
 ];
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Form {
     Html,
     Text,
@@ -231,11 +231,6 @@ pre{background:var(--card);border:1px solid var(--line);border-radius:6px;paddin
 mod tests {
     use super::*;
 
-    fn of(accept: &'static str) -> Form {
-        let value = HeaderValue::from_static(accept);
-        form(&HeaderMap::from_iter([(header::ACCEPT, value)]))
-    }
-
     #[test]
     fn the_policy_lets_the_styles_of_these_pages_in_and_no_others() {
         use sha2::{Digest, Sha256};
@@ -245,33 +240,5 @@ mod tests {
         });
         let styles = format!("style-src {};", hashes.join(" "));
         assert!(POLICY.contains(&styles), "{styles}");
-    }
-
-    #[test]
-    fn a_client_gets_the_form_it_likes_best() {
-        assert_eq!(form(&HeaderMap::new()), Form::Text);
-        for (accept, expected) in [
-            ("*/*", Form::Text),
-            (
-                "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-                Form::Html,
-            ),
-            ("application/json", Form::Problem),
-            ("application/problem+json", Form::Problem),
-            ("application/json, text/plain, */*", Form::Problem),
-            ("text/html;q=0.4, application/json;q=0.5", Form::Problem),
-            ("text/html, application/json", Form::Html),
-            ("application/json, text/html", Form::Problem),
-            ("text/*", Form::Html),
-            ("text/*, text/html;q=0.5", Form::Text),
-            ("application/*", Form::Problem),
-            ("image/png", Form::Text),
-            ("text/html;q=0, application/json;q=0, */*", Form::Text),
-            ("text/html;q=0.001, */*", Form::Text),
-            ("garbage", Form::Text),
-            ("", Form::Text),
-        ] {
-            assert_eq!(of(accept), expected, "{accept}");
-        }
     }
 }
