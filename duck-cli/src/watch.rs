@@ -30,7 +30,7 @@ pub(crate) enum Need {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Edit {
-    /// The file, below the site's folder.
+    /// The file, as the site's folder leads to it.
     pub(crate) path: PathBuf,
     pub(crate) need: Need,
 }
@@ -38,24 +38,33 @@ pub(crate) struct Edit {
 /// Keeps watching until it is dropped.
 pub(crate) type Watcher = Debouncer<RecommendedWatcher, RecommendedCache>;
 
-/// Watches the site in `root`, and tells of edits on another thread.
-pub(crate) fn watch(root: &Path, tell: impl Fn(Edit) + Send + 'static) -> Result<Watcher> {
+/// Watches the site in `root` that has these settings, and tells of edits on another thread.
+pub(crate) fn watch(
+    root: &Path,
+    settings: &Path,
+    tell: impl Fn(Edit) + Send + 'static,
+) -> Result<Watcher> {
     let cannot = || {
         format!(
             "cannot watch {} (`duck run --no-reload` does without)",
             root.display()
         )
     };
-    let inside = root.to_owned();
+    let (inside, file) = (root.to_owned(), settings.to_owned());
     let on_events = move |events: DebounceEventResult| {
-        if let Some(edit) = greatest(&inside, &events.unwrap_or_default()) {
+        if let Some(edit) = greatest(&inside, &file, &events.unwrap_or_default()) {
             tell(edit);
         }
     };
     let mut watcher = new_debouncer(QUIET, None, on_events).context(cannot)?;
-    watcher
-        .watch(root, RecursiveMode::NonRecursive)
-        .context(cannot)?;
+    let elsewhere = settings
+        .parent()
+        .filter(|folder| *folder != root && folder.is_dir());
+    for folder in [root].into_iter().chain(elsewhere) {
+        watcher
+            .watch(folder, RecursiveMode::NonRecursive)
+            .context(cannot)?;
+    }
     for folder in FOLDERS
         .map(|name| root.join(name))
         .iter()
@@ -68,7 +77,7 @@ pub(crate) fn watch(root: &Path, tell: impl Fn(Edit) + Send + 'static) -> Result
     Ok(watcher)
 }
 
-fn greatest(root: &Path, events: &[DebouncedEvent]) -> Option<Edit> {
+fn greatest(root: &Path, settings: &Path, events: &[DebouncedEvent]) -> Option<Edit> {
     if events.iter().any(|event| event.need_rescan()) {
         // The system had no room for more of them: any file may have been edited.
         let (path, need) = (PathBuf::from("."), Need::Build);
@@ -78,33 +87,67 @@ fn greatest(root: &Path, events: &[DebouncedEvent]) -> Option<Edit> {
         .iter()
         .filter(|event| !matches!(event.kind, EventKind::Access(_)));
     let paths = writes.flat_map(|event| &event.paths);
-    let edits = paths.filter_map(|path| edit(path.strip_prefix(root).ok()?));
+    let edits = paths.filter_map(|path| edit(root, settings, path));
     edits.max_by_key(|edit| edit.need)
 }
 
-fn edit(path: &Path) -> Option<Edit> {
+fn edit(root: &Path, settings: &Path, path: &Path) -> Option<Edit> {
+    let inside = path.strip_prefix(root).ok();
+    let need = if path == settings || path == settings.with_file_name(".env") {
+        Need::Restart
+    } else {
+        need_of(inside?)?
+    };
+    let path = inside.unwrap_or(path).to_owned();
+    Some(Edit { path, need })
+}
+
+/// What a file of the site's own folder asks for.
+fn need_of(path: &Path) -> Option<Need> {
     let name = path.file_name()?.to_str()?;
     let first = path.components().next()?.as_os_str().to_str()?;
-    let need = match (first, name) {
-        (".env" | "settings.toml", _) => Need::Restart,
+    match (first, name) {
         // What editors leave beside a file while they write it.
-        _ if name.starts_with(['.', '#']) || name.ends_with('~') || name == "4913" => return None,
-        ("src" | "migrations" | "vendor" | "Cargo.toml" | "build.rs", _) => Need::Build,
-        ("templates" | "static", _) => Need::Nothing,
+        _ if name.starts_with(['.', '#']) || name.ends_with('~') || name == "4913" => None,
+        ("src" | "migrations" | "vendor" | "Cargo.toml" | "build.rs", _) => Some(Need::Build),
+        ("templates" | "static", _) => Some(Need::Nothing),
         // Cargo.lock among them: cargo writes it while it builds.
-        _ => return None,
-    };
-    let path = path.to_owned();
-    Some(Edit { path, need })
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const SITE: &str = "/site";
+    const SETTINGS: &str = "/site/settings.toml";
+
+    fn need(settings: &str, path: &str) -> Option<Need> {
+        let root = Path::new(SITE);
+        edit(root, Path::new(settings), &root.join(path)).map(|edit| edit.need)
+    }
+
+    fn greatest(events: &[DebouncedEvent]) -> Option<Edit> {
+        super::greatest(Path::new(SITE), Path::new(SETTINGS), events)
+    }
+
+    #[test]
+    fn settings_that_are_elsewhere_are_followed_too() {
+        for (settings, variables) in [
+            ("/settings.toml", "/.env"),
+            ("/site/conf/test.toml", "conf/.env"),
+        ] {
+            assert_eq!(need(settings, settings), Some(Need::Restart));
+            assert_eq!(need(settings, variables), Some(Need::Restart));
+            assert_eq!(need(settings, "settings.toml"), None, "it is not read");
+        }
+        assert_eq!(need("/settings.toml", "/other.toml"), None);
+    }
+
     #[test]
     fn each_file_has_its_need() {
-        let need = |path: &str| edit(Path::new(path)).map(|edit| edit.need);
+        let need = |path: &str| need(SETTINGS, path);
         for path in [
             "src/main.rs",
             "src/shop/mod.rs",
@@ -141,7 +184,7 @@ mod tests {
     fn edits_that_the_system_has_dropped_call_for_a_build() {
         let overflow = notify::Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan);
         let overflow = DebouncedEvent::new(overflow, std::time::Instant::now());
-        let edit = greatest(Path::new("/site"), &[overflow]).unwrap();
+        let edit = greatest(&[overflow]).unwrap();
         assert_eq!((edit.need, &*edit.path), (Need::Build, Path::new(".")));
     }
 
@@ -149,7 +192,7 @@ mod tests {
     fn of_several_edits_the_greatest_counts() {
         let event = |path: &str, kind| {
             DebouncedEvent::new(
-                notify::Event::new(kind).add_path(Path::new("/site").join(path)),
+                notify::Event::new(kind).add_path(Path::new(SITE).join(path)),
                 std::time::Instant::now(),
             )
         };
@@ -160,13 +203,7 @@ mod tests {
             event("src/a.rs", modified),
             event("settings.toml", modified),
         ];
-        assert_eq!(
-            greatest(Path::new("/site"), &events).unwrap().path,
-            Path::new("src/a.rs")
-        );
-        assert_eq!(
-            greatest(Path::new("/site"), &[event("src/a.rs", read)]),
-            None
-        );
+        assert_eq!(greatest(&events).unwrap().path, Path::new("src/a.rs"));
+        assert_eq!(greatest(&[event("src/a.rs", read)]), None);
     }
 }

@@ -40,15 +40,21 @@ pub(crate) fn run(args: &Run) -> Result {
 }
 
 fn follow_edits(root: &Path, sender: Sender<Event>) -> Result<Watcher> {
+    let settings = Settings::path(root);
     // Nobody listens once `duck run` is over.
-    let watcher = watch::watch(root, move |edit| drop(sender.send(Event::Edited(edit))))?;
+    let tell = move |edit| drop(sender.send(Event::Edited(edit)));
+    let watcher = watch::watch(root, &settings, tell)?;
     let folders: Vec<&str> = FOLDERS
         .into_iter()
         .filter(|name| root.join(name).is_dir())
         .collect();
     report::note(
         "Watching",
-        format_args!("{} Cargo.toml settings.toml .env", folders.join(" ")),
+        format_args!(
+            "{} Cargo.toml {} .env",
+            folders.join(" "),
+            settings.strip_prefix(root).unwrap_or(&settings).display()
+        ),
     );
     Ok(watcher)
 }

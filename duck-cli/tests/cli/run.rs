@@ -291,6 +291,20 @@ fn settings_are_read_again_without_a_build() {
 }
 
 #[test]
+fn settings_above_the_site_are_followed() {
+    let environment = site();
+    fs::rename(
+        environment.path("site/settings.toml"),
+        environment.path("settings.toml"),
+    )
+    .unwrap();
+    let running = Running::start(&environment, &[]);
+    running.says("Serving");
+    environment.write("settings.toml", "DEBUG = false\n");
+    running.says("Reloaded");
+}
+
+#[test]
 fn stopping_ends_a_build_under_way() {
     let environment = site();
     environment.write("site/build.rs", BUILD_THAT_TAKES_LONG);
