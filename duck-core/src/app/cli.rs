@@ -121,6 +121,12 @@ pub(crate) fn print(text: &str) -> Result<()> {
     written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
+/// Says on standard error why a command is not one.
+pub(crate) fn refuse(text: &str) -> ExitCode {
+    stderr::write(text.as_bytes());
+    ExitCode::from(2)
+}
+
 fn answer(app: App, command: Command) -> Result<ExitCode> {
     match command {
         Command::Run { address: None } => run::serve(app)?,
@@ -172,8 +178,7 @@ async fn run_command(site: &Site, mut line: Vec<OsString>) -> Result<ExitCode> {
         let hint = hint(&name, &names).map_or_else(String::new, |hint| format!(": {hint}"));
         let names = names.join(", ");
         let text = format!("error: there is no command {name:?}{hint}\nthis site has {names}\n");
-        stderr::write(text.as_bytes());
-        return Ok(ExitCode::from(2));
+        return Ok(refuse(&text));
     };
     (command.run)(arguments, site.0.context.clone()).await
 }

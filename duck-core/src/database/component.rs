@@ -10,6 +10,8 @@ use sqlx::{Connection, Database};
 
 #[cfg(feature = "cli")]
 use crate::ExitCode;
+#[cfg(feature = "cli")]
+use crate::app::cli::{print, refuse};
 use crate::app::setup::Setup;
 use crate::error::{Or500, Result};
 use crate::settings::Settings;
@@ -64,12 +66,10 @@ pub(super) async fn start<K: Kind>(setup: &mut Setup<'_>, migrations: Migrator) 
             let (options, migrations) = (options.clone(), Arc::clone(&migrations));
             async move {
                 if !arguments.is_empty() {
-                    eprintln!("error: `migrate` takes no arguments");
-                    return Ok(ExitCode::from(2));
+                    return Ok(refuse("error: `migrate` takes no arguments\n"));
                 }
                 migrate::<K>(options, migrations).await?;
-                println!("The database is up to date.");
-                Ok(ExitCode::SUCCESS)
+                print("The database is up to date.\n").map(|()| ExitCode::SUCCESS)
             }
         },
     );

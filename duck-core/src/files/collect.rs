@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -15,6 +15,7 @@ use super::manifest::{self, Manifest, hashed, is_hashed};
 use super::places::Places;
 use super::references::{Reference, has_references, renamed, rewrite, target};
 use super::{media_type, sources};
+use crate::app::cli::{print, refuse};
 use crate::app::setup::Setup;
 use crate::error::{Error, Result};
 use crate::http::coding::Coding;
@@ -22,6 +23,8 @@ use crate::routing::encoding;
 
 /// What a file is called until all of it is written.
 const UNFINISHED: &str = ".collecting-";
+
+const USAGE: &str = "usage: collectstatic [--clear]\n  --clear  remove files of earlier runs that are not used any more\n";
 
 /// Adds the command.
 pub(super) fn add(setup: &mut Setup<'_>, places: Places) {
@@ -32,12 +35,7 @@ pub(super) fn add(setup: &mut Setup<'_>, places: Places) {
             let clear = match arguments.as_slice() {
                 [] => false,
                 [only] if only == "--clear" => true,
-                _ => {
-                    eprintln!(
-                        "usage: collectstatic [--clear]\n  --clear  remove files of earlier runs that are not used any more"
-                    );
-                    return Ok(ExitCode::from(2));
-                }
+                _ => return Ok(refuse(USAGE)),
             };
             tokio::task::spawn_blocking(move || run(&places, clear)).await?
         }
@@ -72,10 +70,7 @@ fn run(places: &Places, clear: bool) -> Result<ExitCode> {
         _ => format!(", {removed} removed"),
     };
     let line = format!("  ✓ {all} static files in {root}, {written} of them new{removed}\n");
-    match io::stdout().write_all(line.as_bytes()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    print(&line).map(|()| ExitCode::SUCCESS)
 }
 
 /// What is collected must not be collected again. Links and `..` count where the folders are there.

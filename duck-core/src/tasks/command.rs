@@ -8,7 +8,7 @@ use super::plan::{Plan, now};
 use super::plans::Plans;
 use super::run::Runner;
 use crate::ExitCode;
-use crate::app::cli::print;
+use crate::app::cli::{print, refuse};
 use crate::app::context::Context;
 use crate::app::setup::Setup;
 use crate::app::stderr;
@@ -50,11 +50,6 @@ async fn run_named(plans: &[Arc<Plan>], name: &str, context: &Arc<Context>) -> R
     Ok(refuse(&format!(
         "error: there is no task {name:?}; this site has {names:?}\n"
     )))
-}
-
-fn refuse(text: &str) -> ExitCode {
-    stderr::write(text.as_bytes());
-    ExitCode::from(2)
 }
 
 /// One at a time, as when its turn comes: it does not run beside a run of the site.

@@ -151,6 +151,8 @@ fn commands_whose_reader_has_gone_end_quietly() {
         "sessions --help",
         "sessions list",
         "sessions",
+        "migrate",
+        "tasks",
         "routes --help",
     ] {
         let mut shell = site.shell(&format!(r#"exec "$0" {command}"#));
@@ -179,6 +181,8 @@ fn an_answer_that_cannot_be_written_is_an_error() {
         "sessions --help",
         "sessions list",
         "sessions",
+        "migrate",
+        "tasks",
     ] {
         let mut shell = site.shell(&format!(r#"exec "$0" {command} >/dev/full"#));
         let output = shell.output().unwrap();
@@ -208,6 +212,8 @@ fn an_error_that_nobody_hears_keeps_its_code() {
         ("sessions nonsense", 2),
         ("sessions clear", 2),
         ("sessions show 0000", 1),
+        ("migrate nonsense", 2),
+        ("tasks nonsense", 2),
     ] {
         assert_eq!(unheard(&site, command), Some(code), "{command}");
     }
