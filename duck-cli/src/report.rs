@@ -2,12 +2,14 @@
 //! only where a terminal shows it (`NO_COLOR` is respected).
 
 use std::fmt::Display;
-use std::io::{IsTerminal, Write, stderr};
+use std::io::{ErrorKind, IsTerminal, Write, stderr};
 use std::sync::LazyLock;
 
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 use indicatif::{MultiProgress, ProgressBar};
+
+use crate::failure::{Context, Result};
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const NOTE: Style = AnsiColor::Cyan.on_default().bold();
@@ -39,6 +41,14 @@ pub(crate) fn error(text: impl Display) {
 pub(crate) fn line(text: impl Display) {
     // Where the terminal or the pipe is gone, there is nobody to tell.
     SCREEN.suspend(|| drop(writeln!(anstream::stderr(), "{text}")));
+}
+
+/// Writes what was asked for to standard output. Whoever was to read it may have gone.
+pub(crate) fn answer(text: impl Display) -> Result {
+    match writeln!(anstream::stdout(), "{text}") {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context(|| "cannot write the answer".into()),
+    }
 }
 
 /// Puts a progress bar on the last row of the screen.

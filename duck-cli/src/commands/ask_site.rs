@@ -11,6 +11,7 @@ use crate::args::Args;
 use crate::build;
 use crate::command_hint::hint;
 use crate::failure::{Failure, Result};
+use crate::report;
 use crate::site::Site;
 
 /// Commands of Django and of the Python Duck that no site has: there is nothing to build for the answer.
@@ -56,8 +57,9 @@ fn without_a_site(name: &str, command_line: &[OsString], failure: Failure) -> Re
     match args.find_subcommand_mut(name) {
         Some(command) if asks_help => {
             let help = command.render_help();
-            anstream::println!("{help}\nThe options are the site's: ask again in a site.");
-            Ok(())
+            report::answer(format_args!(
+                "{help}\nThe options are the site's: ask again in a site."
+            ))
         }
         Some(_) => Err(failure),
         None => Err(Failure::usage(format!(

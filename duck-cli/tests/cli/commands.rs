@@ -454,7 +454,12 @@ fn a_broken_settings_file_is_named_with_its_line() {
 #[test]
 fn commands_whose_reader_has_gone_end_quietly() {
     let environment = Environment::new();
-    for args in [&["secret"][..], &["--help"], &["--version"]] {
+    for args in [
+        &["secret"][..],
+        &["--help"],
+        &["--version"],
+        &["routes", "--help"],
+    ] {
         let output = environment.command(args).stdout(closed_pipe()).output();
         let output = output.unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
@@ -486,7 +491,7 @@ fn a_key_that_cannot_be_written_is_an_error() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(
-        said.starts_with("error: cannot write the key: No space left"),
+        said.starts_with("error: cannot write the answer: No space left"),
         "{said}"
     );
 }
