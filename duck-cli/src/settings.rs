@@ -168,17 +168,6 @@ mod tests {
     }
 
     #[test]
-    fn the_address_in_the_env_file_counts() {
-        let settings = load(
-            "ADDRESS = '127.0.0.1:1'\nSESSION_DIR = 'here'",
-            "\u{feff}export DUCK_ADDRESS = \"[::1]:2\" # mine\r\n",
-        );
-        let settings = settings.unwrap();
-        assert_eq!(settings.address().unwrap(), ("::1".into(), 2));
-        assert_eq!(settings.text("SESSION_DIR").as_deref(), Some("here"));
-    }
-
-    #[test]
     fn settings_above_the_package_are_found_with_their_env_file() {
         let folder = tempfile::tempdir().unwrap();
         let package = folder.path().join("sites/shop");
