@@ -50,23 +50,17 @@ impl Component for StaticFiles {
         } else {
             collected(setup, &places)?
         };
-        let (root, files, urls) = match collected {
-            Some((root, manifest)) => {
-                let urls = StaticUrls::collected(&places.url, &manifest);
-                (root, Files::Collected(Arc::new(manifest)), urls)
-            }
-            None => {
-                let known = if debug {
-                    Known::InFolder(source.clone())
-                } else {
-                    Known::Any
-                };
-                (
-                    source,
-                    Files::Compressed,
-                    StaticUrls::new(&places.url, known),
-                )
-            }
+        let (root, files, urls) = if let Some((root, manifest)) = collected {
+            let urls = StaticUrls::collected(&places.url, &manifest);
+            (root, Files::Collected(Arc::new(manifest)), urls)
+        } else {
+            let known = if debug {
+                Known::InFolder(source.clone())
+            } else {
+                Known::Any
+            };
+            let urls = StaticUrls::new(&places.url, known);
+            (source, Files::Compressed, urls)
         };
         setup.insert(urls);
         let folder = Folder::new(root, files, setup.settings())?;
