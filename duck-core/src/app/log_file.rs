@@ -1,14 +1,14 @@
 //! A file that lines are added to by a thread, and that may be moved away meanwhile.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::log_output::{Destination, Output};
+use super::log_output::Output;
 use super::log_queue::LogQueue;
 
 /// How long the end of the site waits for the last lines to be written.
@@ -21,23 +21,18 @@ const MODE: u32 = 0o640;
 pub(crate) struct LogFile {
     queue: Arc<LogQueue>,
     path: PathBuf,
-    next: Arc<Mutex<Option<File>>>,
 }
 
 impl LogFile {
     /// Opens the file, which is made if it is missing, and starts the thread. `dropped` writes the line that says
     /// how many are missing.
     pub(crate) fn open(path: PathBuf, dropped: fn(u64) -> String) -> io::Result<Self> {
-        let (queue, next) = (Arc::new(LogQueue::new()), Arc::default());
-        let own = OpenFile {
-            file: open(&path)?,
-            next: Arc::clone(&next),
-            dropped,
-        };
-        let thread = thread::Builder::new().name("access log".into());
+        let out = Output::new(open(&path)?, dropped, failed);
+        let queue = Arc::new(LogQueue::new());
         let lines = queue.clone();
-        thread.spawn(move || lines.empty_into(Output::new(own)))?;
-        Ok(Self { queue, path, next })
+        let thread = thread::Builder::new().name("access log".into());
+        thread.spawn(move || lines.empty_into(out))?;
+        Ok(Self { queue, path })
     }
 
     pub(crate) fn add(&self, text: &[u8]) {
@@ -46,9 +41,7 @@ impl LogFile {
 
     /// Opens the file of that name anew: the lines that come from now on go there.
     pub(crate) fn reopen(&self) -> io::Result<()> {
-        let file = open(&self.path)?;
-        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
-        self.queue.change_destination();
+        self.queue.change_file(open(&self.path)?);
         Ok(())
     }
 }
@@ -65,40 +58,7 @@ fn open(path: &Path) -> io::Result<File> {
     options.append(true).create(true).mode(MODE).open(path)
 }
 
-struct OpenFile {
-    file: File,
-    next: Arc<Mutex<Option<File>>>,
-    dropped: fn(u64) -> String,
-}
-
-impl Write for OpenFile {
-    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        self.file.write(text)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl Destination for OpenFile {
-    fn dropped(&self, lines: u64) -> String {
-        (self.dropped)(lines)
-    }
-
-    fn failed(&self, error: &io::Error) {
-        tracing::error!(target: "duck", %error,
-            "ACCESS_LOG_FILE cannot be written: its lines are dropped and counted until it can");
-    }
-
-    fn change(&mut self) {
-        let next = self
-            .next
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(next) = next {
-            self.file = next;
-        }
-    }
+fn failed(error: &io::Error) {
+    tracing::error!(target: "duck", %error,
+        "ACCESS_LOG_FILE cannot be written: its lines are dropped and counted until it can");
 }

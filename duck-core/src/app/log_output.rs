@@ -15,31 +15,25 @@ pub(crate) fn lines(text: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', text).count() as u64
 }
 
-/// A place for lines.
-pub(crate) trait Destination: Write {
-    /// The line that says how many are missing.
-    fn dropped(&self, lines: u64) -> String;
-
-    /// Something could not be written, for the first time since the last that could.
-    fn failed(&self, _error: &io::Error) {}
-
-    /// Leads to another place from now on.
-    fn change(&mut self) {}
-}
-
 /// A place for lines that may refuse them.
-pub(crate) struct Output<D> {
-    out: D,
+pub(crate) struct Output<W> {
+    out: W,
+    /// Makes the line that says how many are missing.
+    dropped: fn(u64) -> String,
+    /// Is told that something could not be written, for the first time since the last that could.
+    failed: fn(&io::Error),
     /// Lines that were dropped since the last one was written.
     lost: u64,
     /// The last line was cut short.
     in_line: bool,
 }
 
-impl<D: Destination> Output<D> {
-    pub(crate) fn new(out: D) -> Self {
+impl<W: Write> Output<W> {
+    pub(crate) fn new(out: W, dropped: fn(u64) -> String, failed: fn(&io::Error)) -> Self {
         Self {
             out,
+            dropped,
+            failed,
             lost: 0,
             in_line: false,
         }
@@ -58,9 +52,8 @@ impl<D: Destination> Output<D> {
     }
 
     /// Goes on at another place.
-    pub(crate) fn change(&mut self) {
-        self.out.change();
-        self.in_line = false;
+    pub(crate) fn change(&mut self, out: W) {
+        (self.out, self.in_line) = (out, false);
     }
 
     fn tell_lost(&mut self) {
@@ -68,7 +61,7 @@ impl<D: Destination> Output<D> {
             return;
         }
         let end_of_line = if self.in_line { "\n" } else { "" };
-        let text = format!("{end_of_line}{}\n", self.out.dropped(self.lost));
+        let text = format!("{end_of_line}{}\n", (self.dropped)(self.lost));
         if self.write(text.as_bytes()) == 0 {
             self.lost = 0;
         }
@@ -87,7 +80,7 @@ impl<D: Destination> Output<D> {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(PAUSE),
                 Err(error) => {
                     if self.lost == 0 {
-                        self.out.failed(&error);
+                        (self.failed)(&error);
                     }
                     break;
                 }
@@ -131,15 +124,13 @@ mod tests {
         }
     }
 
-    impl Destination for Disk {
-        fn dropped(&self, lines: u64) -> String {
-            format!("{lines} are missing")
-        }
+    fn output<W: Write>(out: W) -> Output<W> {
+        Output::new(out, |lines| format!("{lines} are missing"), |_| {})
     }
 
     fn disk(room: usize) -> Output<Disk> {
         let text = Vec::new();
-        Output::new(Disk { room, text })
+        output(Disk { room, text })
     }
 
     fn told(out: &Output<Disk>) -> Vec<String> {
@@ -189,12 +180,7 @@ mod tests {
                 Ok(())
             }
         }
-        impl Destination for Busy {
-            fn dropped(&self, lines: u64) -> String {
-                format!("{lines} are missing")
-            }
-        }
-        let mut out = Output::new(Busy(0, Vec::new()));
+        let mut out = output(Busy(0, Vec::new()));
         out.put(b"line\n", 0);
         assert_eq!((out.out.1.as_slice(), out.lost), (b"line\n".as_slice(), 0));
     }

@@ -1,11 +1,12 @@
 //! Lines that wait for the thread that writes them: no request waits for a pipe that is full or for a slow
 //! disk. A line that finds no room is dropped and counted.
 
+use std::fs::File;
 use std::mem::take;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::log_output::{Destination, Output, lines};
+use super::log_output::{Output, lines};
 
 /// Bytes that wait to be written.
 const ROOM: usize = 1024 * 1024;
@@ -18,7 +19,7 @@ pub(crate) struct LogQueue {
     waiting: Mutex<Waiting>,
     /// There is something to do for the thread.
     filled: Condvar,
-    /// The thread has done what was asked by `Waiting::flush`.
+    /// [`Waiting::flushed`] has moved.
     flushed: Condvar,
 }
 
@@ -26,10 +27,12 @@ struct Waiting {
     text: Vec<u8>,
     /// Lines for which there was no room.
     dropped: u64,
-    /// Somebody waits until all of this is written.
-    flush: bool,
-    /// From the next line on they go to another place.
-    moved: bool,
+    /// How often somebody has asked for what there is to be written, and for how many of them it is. A number for
+    /// each: what is asked for while the thread writes is about later lines.
+    asked: u64,
+    flushed: u64,
+    /// The next lines go to this file.
+    next: Option<File>,
     /// The thread ends when all of this is written.
     closed: bool,
 }
@@ -39,8 +42,9 @@ impl Waiting {
         Self {
             text: Vec::new(),
             dropped: 0,
-            flush: false,
-            moved: false,
+            asked: 0,
+            flushed: 0,
+            next: None,
             closed: false,
         }
     }
@@ -50,7 +54,7 @@ impl Waiting {
     }
 
     fn is_urgent(&self) -> bool {
-        self.flush || self.moved || self.closed
+        self.asked > self.flushed || self.next.is_some() || self.closed
     }
 
     fn add(&mut self, text: &[u8]) {
@@ -89,18 +93,19 @@ impl LogQueue {
     /// Waits until everything so far is written, for this long at most. Returns whether it is.
     pub(crate) fn flush(&self, patience: Duration) -> bool {
         let mut waiting = self.waiting();
-        waiting.flush = true;
+        waiting.asked += 1;
+        let own = waiting.asked;
         self.filled.notify_one();
         let waited = self
             .flushed
-            .wait_timeout_while(waiting, patience, |waiting| waiting.flush);
+            .wait_timeout_while(waiting, patience, |waiting| waiting.flushed < own);
         let (waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        !waiting.flush
+        waiting.flushed >= own
     }
 
-    /// Has the thread call [`Destination::change`] behind the lines that wait now.
-    pub(crate) fn change_destination(&self) {
-        self.waiting().moved = true;
+    /// Has the thread go on in another file behind the lines that wait now.
+    pub(crate) fn change_file(&self, next: File) {
+        self.waiting().next = Some(next);
         self.filled.notify_one();
     }
 
@@ -111,7 +116,7 @@ impl LogQueue {
     }
 
     /// What the thread does: writes the lines until the queue is closed.
-    pub(crate) fn empty_into(&self, mut out: Output<impl Destination>) {
+    pub(crate) fn empty_into(&self, mut out: Output<File>) {
         let mut text = Vec::new();
         loop {
             let waited = self.filled.wait_while(self.waiting(), |new| new.is_idle());
@@ -122,15 +127,16 @@ impl LogQueue {
             let (mut waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
             text.clear();
             std::mem::swap(&mut text, &mut waiting.text);
-            let (dropped, moved) = (take(&mut waiting.dropped), take(&mut waiting.moved));
-            let (flush, closed) = (waiting.flush, waiting.closed);
+            let (dropped, next) = (take(&mut waiting.dropped), waiting.next.take());
+            let (asked, closed) = (waiting.asked, waiting.closed);
+            let is_awaited = asked > waiting.flushed;
             drop(waiting);
             out.put(&text, dropped);
-            if moved {
-                out.change();
+            if let Some(next) = next {
+                out.change(next);
             }
-            if flush {
-                self.waiting().flush = false;
+            if is_awaited {
+                self.waiting().flushed = asked;
                 self.flushed.notify_all();
             }
             if closed {
@@ -142,7 +148,48 @@ impl LogQueue {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+    use std::os::fd::OwnedFd;
+    use std::thread;
+
     use super::*;
+
+    /// Waits for another thread, but not for ever.
+    fn wait_until(is_so: impl Fn() -> bool) {
+        for _ in 0..10_000 {
+            if is_so() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        panic!("it never is");
+    }
+
+    #[test]
+    fn whoever_asks_while_lines_are_written_waits_for_those_that_came_meanwhile() {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let out = Output::new(OwnedFd::from(writer).into(), |_| String::new(), |_| {});
+        // More than fits into the pipe.
+        let mut lines = b"line\n".repeat(50_000);
+        let queue = LogQueue::new();
+        let (first, second) = thread::scope(|scope| {
+            queue.add(&lines);
+            let first = scope.spawn(|| queue.flush(Duration::from_secs(20)));
+            wait_until(|| queue.waiting().asked == 1);
+            scope.spawn(|| queue.empty_into(out));
+            wait_until(|| queue.waiting().text.is_empty());
+            queue.add(&lines);
+            let second = scope.spawn(|| queue.flush(Duration::from_millis(100)));
+            wait_until(|| queue.waiting().asked == 2);
+            reader.read_exact(&mut lines).unwrap();
+            let answers = (first.join().unwrap(), second.join().unwrap());
+            reader.read_exact(&mut lines).unwrap();
+            queue.close();
+            answers
+        });
+        assert!(first, "all of it was read");
+        assert!(!second, "nothing of it was read");
+    }
 
     #[test]
     fn the_queue_is_bounded() {

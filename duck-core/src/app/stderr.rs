@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use super::log_output::{Destination, Output};
+use super::log_output::Output;
 use super::log_queue::LogQueue;
 
 /// How long the end of the program waits for the last lines to be written.
@@ -77,29 +77,15 @@ fn start() -> io::Result<()> {
     // A descriptor of our own: writing to `io::stderr()` would hold its lock while it waits.
     let out = File::from(io::stderr().as_fd().try_clone_to_owned()?);
     let thread = thread::Builder::new().name("stderr".into());
-    thread.spawn(|| QUEUE.empty_into(Output::new(StandardError(out))))?;
+    thread.spawn(|| QUEUE.empty_into(Output::new(out, dropped, |_| {})))?;
     Ok(())
 }
 
-struct StandardError(File);
-
-impl Write for StandardError {
-    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        self.0.write(text)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
-impl Destination for StandardError {
-    fn dropped(&self, lines: u64) -> String {
-        let time = humantime::format_rfc3339_micros(SystemTime::now());
-        format!(
-            "{time}  WARN {lines} lines of the log were dropped: standard error could not be written"
-        )
-    }
+fn dropped(lines: u64) -> String {
+    let time = humantime::format_rfc3339_micros(SystemTime::now());
+    format!(
+        "{time}  WARN {lines} lines of the log were dropped: standard error could not be written"
+    )
 }
 
 /// What the log is written to.
