@@ -246,8 +246,8 @@ const REDIRECT: &str =
     "HTTP_REDIRECT_ADDRESS = '127.0.0.1:0'\nALLOWED_HOSTS = ['a.example', '[::1]']\n";
 
 fn redirects() {
-    let place = Place::with_certificate(REDIRECT);
-    let server = place.serve();
+    let settings = format!("{REDIRECT}REQUEST_ID_HEADER = 'X-Request-Id'\n");
+    let server = Place::with_certificate(&settings).serve();
     let port = server.url.rsplit_once(':').expect("a port").1;
     for (request, location) in [
         ("GET / HTTP/1.1\r\nHost: a.example", "a.example:PORT/"),
@@ -283,6 +283,7 @@ fn redirects() {
             answer.contains(&format!("location: https://{location}\r\n")),
             "{request}: {answer}"
         );
+        assert!(answer.contains("\r\nx-request-id: "), "{request}: {answer}");
     }
     for hostile in [
         "GET / HTTP/1.1\r\nHost: evil.example",

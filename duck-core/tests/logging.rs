@@ -383,7 +383,9 @@ async fn every_response_has_its_requests_id_where_the_settings_want_it() {
     let plain = TestClient::start(app()).await;
     assert_eq!(plain.get("/").await.header("x-request-id"), None);
 
-    let app = app().setting("REQUEST_ID_HEADER", "X-Request-Id");
+    let app = app()
+        .setting("REQUEST_ID_HEADER", "X-Request-Id")
+        .setting("ALLOWED_HOSTS", ["testserver"]);
     let site = TestClient::start(app.setting("TRUSTED_PROXIES", ["10.0.0.7"])).await;
     let page = site.get("/").await;
     assert_eq!(page.header("x-request-id"), Some(page.text()));
@@ -392,6 +394,9 @@ async fn every_response_has_its_requests_id_where_the_settings_want_it() {
     assert_ne!(again.text(), page.text());
     let missing = site.get("/none").await;
     assert_eq!(missing.header("x-request-id").map(str::len), Some(32));
+    let refused = site.get("/").header("host", "evil.example").await;
+    assert_eq!(refused.status(), 400);
+    assert_eq!(refused.header("x-request-id").map(str::len), Some(32));
     // Anybody can send one: it is not theirs to choose.
     let forged = site.get("/").header("x-request-id", "forged").await;
     assert_ne!(forged.header("x-request-id"), Some("forged"));

@@ -41,6 +41,7 @@ pub(crate) fn site(site: &Site, port: u16) -> Result<Site> {
     let context = Context {
         limits,
         hosts: of.hosts.clone(),
+        request_id_header: of.request_id_header.clone(),
         ..Context::default()
     };
     Ok(Site(Arc::new(Inner {

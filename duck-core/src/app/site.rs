@@ -140,20 +140,15 @@ impl Site {
             ..
         } = arrived;
         let entry = access_log.map(|log| Entry::begin(log, &request));
-        let (method, path) = (request.method(), request.path());
+        let (context, method, path) = (request.context(), request.method(), request.path());
         tracing::debug!(target: "duck", status = 400, %method, path, why, "a request was refused");
-        let text = self.0.context.hosts.text(why);
         let close = const { HeaderValue::from_static("close") };
-        let mut response = response::text(text)
+        let mut response = response::text(context.hosts.text(why))
             .with_status(StatusCode::BAD_REQUEST)
             .with(header::CONNECTION, close);
-        leave(
-            &self.0.context,
-            &mut response,
-            request.method(),
-            request.uri(),
-            || request.is_secure(),
-        );
+        let is_secure = || request.is_secure();
+        leave(context, &mut response, method, request.uri(), is_secure);
+        say_id(&request, &mut response);
         TakenIn::Refused(match entry {
             Some(entry) => entry.finish(response),
             None => response,
@@ -300,11 +295,7 @@ impl Arrived<'_> {
             let (method, uri) = (request.method(), request.uri());
             leave(context, &mut response, method, uri, || request.is_secure());
         }
-        if let Some(name) = &context.request_id_header
-            && let Ok(id) = HeaderValue::from_str(request.id())
-        {
-            response.headers_mut().insert(name, id);
-        }
+        say_id(&request, &mut response);
         match entry {
             Some(entry) => entry.finish(response),
             None => response,
@@ -324,6 +315,15 @@ fn leave(
         headers.add(response, is_secure);
     }
     framing::settle(response, method, uri, &context.floods);
+}
+
+/// Behind `leave`: a middleware's header of this name does not stay.
+fn say_id(request: &Request, response: &mut Response) {
+    if let Some(name) = &request.context().request_id_header
+        && let Ok(id) = HeaderValue::from_str(request.id())
+    {
+        response.headers_mut().insert(name, id);
+    }
 }
 
 /// Writes an error into the log, and gives it its page where it has none yet.
