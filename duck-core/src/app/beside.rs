@@ -10,7 +10,7 @@ use crate::app::setup::Work;
 use crate::app::site::Site;
 
 /// For work that is cut off to be dropped, and for what requests that were cut off have left to finish.
-const LAST_MOMENT: Duration = Duration::from_secs(1);
+pub(crate) const LAST_MOMENT: Duration = Duration::from_secs(1);
 
 pub(crate) struct Beside {
     /// Runs until the site has stopped.
@@ -47,7 +47,7 @@ impl Beside {
             let left = detached::left();
             tracing::warn!(target: "duck", left, "the site stops while sessions of clients that have gone are being saved: they may be lost");
         }
-        self.background.shutdown().await;
+        let _ = timeout(LAST_MOMENT, self.background.shutdown()).await;
         site.stop().await;
     }
 }

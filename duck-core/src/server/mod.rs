@@ -55,7 +55,7 @@ pub use self::threads::{thread_count, thread_runtime};
 #[cfg(feature = "tls")]
 pub use self::tls::{Certificate, CertificateError, Tls, TlsStream};
 use self::traffic::Open;
-use crate::app::beside::Beside;
+use crate::app::beside::{Beside, LAST_MOMENT};
 use crate::app::site::Site;
 use crate::app::stderr;
 
@@ -112,7 +112,8 @@ pub(crate) async fn serve_on<L: Listener>(
     {
         tracing::warn!(target: "duck", left = connections.len(), tasks = beside.left(), "SHUTDOWN_TIMEOUT is over; closing what is left");
     }
-    connections.shutdown().await;
+    // A view that blocks its thread does not hear of it.
+    let _ = timeout(LAST_MOMENT, connections.shutdown()).await;
     beside.end(&site).await;
 }
 

@@ -1,11 +1,13 @@
 //! What becomes of connections when the server stops.
 
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use duck::prelude::*;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::wire::{Server, get};
+use crate::wire::{Server, Shared, get};
 
 #[tokio::test]
 async fn a_request_under_way_is_finished() {
@@ -60,6 +62,38 @@ async fn what_takes_too_long_is_cut_off() {
     );
     dropped.notified().await;
     assert_eq!(wire.rest().await, "");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_view_that_blocks_its_thread_does_not_hold_the_stop() {
+    let (release, blocked) = mpsc::channel::<()>();
+    let (shared, blocked) = (Shared::default(), Arc::new(Mutex::new(blocked)));
+    let begun = shared.begun.clone();
+    let blocks = path("/", move |_: Request| {
+        let (begun, blocked) = (begun.clone(), blocked.clone());
+        async move {
+            begun.notify_one();
+            let _ = blocked.lock().expect("nobody panics").recv();
+        }
+    });
+    let (told, stopped) = mpsc::channel();
+    let app = App::new(Settings::default())
+        .setting("SHUTDOWN_TIMEOUT", 1)
+        .urls([blocks])
+        .with(async move |setup: &mut duck::Setup<'_>| {
+            setup.on_stop(move || {
+                let told = told.clone();
+                async move { told.send(()).expect("the test waits") }
+            });
+            Ok(())
+        });
+    let server = Server::of(app, shared).await;
+    let mut wire = server.connect().await;
+    wire.send(get("/")).await;
+    server.shared.begun.notified().await;
+    server.stopped().await;
+    assert_eq!(stopped.try_recv(), Ok(()), "what components do at the end");
+    drop(release);
 }
 
 #[tokio::test]
