@@ -544,13 +544,12 @@ async fn a_flood_of_failures_is_ten_lines_and_a_count() {
     for _ in 0..500 {
         assert_eq!(site.get("/").await.status(), 500);
     }
-    let errors = |what: &str| {
-        logged(what)
-            .iter()
-            .filter(|line| line.contains("ERROR"))
-            .count()
+    let lines = |level: &str| {
+        let lines = logged("the flood");
+        let wanted = format!("{level} duck: a request failed ");
+        lines.iter().filter(|line| line.contains(&wanted)).count()
     };
-    assert_eq!(errors("the flood"), 10);
+    assert_eq!((lines("ERROR"), lines("DEBUG")), (10, 490));
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     let counts: Vec<_> = logged("more=490");
     assert!(
@@ -558,5 +557,5 @@ async fn a_flood_of_failures_is_ten_lines_and_a_count() {
         "{counts:?}"
     );
     site.get("/").await;
-    assert_eq!(errors("the flood"), 11);
+    assert_eq!(lines("ERROR"), 11);
 }

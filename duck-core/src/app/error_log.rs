@@ -11,6 +11,26 @@ use crate::http::request::Request;
 use crate::http::response::Response;
 
 const FAILED: &str = "a request failed";
+const REFUSED: &str = "a request was refused";
+
+macro_rules! line {
+    ($level:ident, $text:expr, $request:expr, $error:expr, $kind:expr) => {{
+        let (request, error, kind) = ($request, $error, $kind);
+        tracing::$level!(
+            target: "duck",
+            id = request.id(),
+            status = kind.status.as_u16(),
+            method = %request.method().as_str().get(..32).unwrap_or(request.method().as_str()),
+            path = %Quoted::path(request.path()),
+            client = request.client_ip().map(tracing::field::display),
+            cause = %Quoted::cause(error.chain()),
+            place = kind.place.as_ref().map(tracing::field::display),
+            view = kind.view,
+            "{}",
+            $text
+        );
+    }};
+}
 
 /// Writes the error of a response into the log: those of the site as errors, those of the request as
 /// details for who looks for them.
@@ -23,10 +43,12 @@ pub(crate) fn note(request: &Request, response: &Response) {
         place: error.place().cloned(),
         ..Kind::new(FAILED, response.status())
     };
-    if kind.status.is_server_error() && kind.is_admitted(&request.context().floods) {
-        failed(request, response, &kind);
+    let is_failure = kind.status.is_server_error();
+    if is_failure && kind.is_admitted(&request.context().floods) {
+        line!(error, FAILED, request, error, &kind);
     } else {
-        refused(request, response, &kind);
+        let text = if is_failure { FAILED } else { REFUSED };
+        line!(debug, text, request, error, &kind);
     }
 }
 
@@ -42,31 +64,4 @@ pub(crate) fn page_failed(request: &Request, status: StatusCode, error: &Error) 
         let (id, cause) = (request.id(), Quoted::cause(error.chain()));
         tracing::error!(target: "duck", id, status = status.as_u16(), %cause, "{TEXT}");
     }
-}
-
-macro_rules! line {
-    ($level:ident, $text:expr, $request:expr, $response:expr, $kind:expr) => {{
-        let (request, kind) = ($request, $kind);
-        tracing::$level!(
-            target: "duck",
-            id = request.id(),
-            status = kind.status.as_u16(),
-            method = %request.method().as_str().get(..32).unwrap_or(request.method().as_str()),
-            path = %Quoted::path(request.path()),
-            client = request.client_ip().map(tracing::field::display),
-            cause = $response.error().map(|error| tracing::field::display(Quoted::cause(error.chain()))),
-            place = kind.place.as_ref().map(tracing::field::display),
-            view = kind.view,
-            "{}",
-            $text
-        );
-    }};
-}
-
-fn failed(request: &Request, response: &Response, kind: &Kind) {
-    line!(error, kind.text, request, response, kind);
-}
-
-fn refused(request: &Request, response: &Response, kind: &Kind) {
-    line!(debug, "a request was refused", request, response, kind);
 }
