@@ -23,6 +23,7 @@ impl Site {
         Self::new("TRUSTED_PROXIES = ['10.0.0.0/8', 'fd00::/8']").await
     }
 
+    /// `peer` is `unix` for a Unix socket.
     async fn sees(&self, peer: &str, headers: &[(&str, &str)]) -> String {
         let mut request = http::Request::builder().uri("/").header("host", "own");
         for (name, value) in headers {
@@ -36,7 +37,7 @@ impl Site {
             );
         }
         let connection = Connection {
-            peer: Some(peer.parse().expect("an address")),
+            peer: (peer != "unix").then(|| peer.parse().expect("an address")),
             secure: false,
         };
         let request = request.body(Body::empty()).expect("a request");
@@ -251,6 +252,45 @@ async fn the_scheme_that_counts_is_that_of_the_visitors_hop() {
         site.sees("10.0.0.1:9", &lines).await,
         "203.0.113.7 true own"
     );
+}
+
+#[tokio::test]
+async fn a_scheme_may_be_all_that_a_proxy_tells() {
+    let site = Site::behind_tens().await;
+    for (schemes, secure) in [
+        ("https", true),
+        ("http", false),
+        ("https, http", false),
+        ("", false),
+        ("httpss", false),
+    ] {
+        let seen = site.told("x-forwarded-proto", schemes).await;
+        assert_eq!(seen, format!("10.0.0.1 {secure} own"), "{schemes}");
+    }
+}
+
+#[tokio::test]
+async fn only_those_are_believed_whom_the_list_names() {
+    let told = [
+        ("x-forwarded-for", "1.2.3.4, 203.0.113.9"),
+        ("x-forwarded-proto", "https"),
+    ];
+    for (list, peer, sees) in [
+        ("", "10.0.0.1:9", "10.0.0.1 false own"),
+        ("", "unix", " false own"),
+        ("'127.0.0.1', '::/0', '0.0.0.0/0'", "unix", " false own"),
+        ("'unix'", "unix", "203.0.113.9 true own"),
+        ("'unix'", "127.0.0.1:9", "127.0.0.1 false own"),
+        ("'unix', '203.0.113.0/24'", "unix", "1.2.3.4 true own"),
+        ("'0.0.0.0/0'", "10.0.0.1:9", "1.2.3.4 true own"),
+    ] {
+        let site = Site::new(&format!("TRUSTED_PROXIES = [{list}]")).await;
+        assert_eq!(site.sees(peer, &told).await, sees, "{list} {peer}");
+    }
+    let unix = Site::new("TRUSTED_PROXIES = ['unix']").await;
+    assert_eq!(unix.sees("unix", &[]).await, " false own");
+    let odd = [("x-forwarded-for", "1.2.3.4, unknown")];
+    assert_eq!(unix.sees("unix", &odd).await, " false own");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Whose word about the client's address and scheme is taken.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, Uri};
 use ipnet::{IpNet, Ipv6Net};
@@ -23,16 +23,11 @@ pub struct Connection {
 /// `PROXY_HEADERS`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Proxies {
-    trusted: Vec<Trusted>,
-    headers: Written,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Trusted {
     /// IPv4 stands there as `::ffff:10.0.0.0`, as it does where one socket takes both.
-    Network(Ipv6Net),
-    /// Who comes through a Unix socket, and so has no address.
-    Unix,
+    networks: Vec<Ipv6Net>,
+    /// Whether those are believed who come through a Unix socket, and so have no address.
+    unix: bool,
+    headers: Written,
 }
 
 /// Which headers are read. A proxy passes on, as they came, those that it does not write itself.
@@ -49,33 +44,35 @@ enum Written {
 impl Proxies {
     pub(crate) fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
         let names: Vec<String> = settings.get("TRUSTED_PROXIES")?.unwrap_or_default();
-        let trusted = |name: &String| {
-            trusted(name.trim()).ok_or_else(|| {
-                settings.error(
-                    "TRUSTED_PROXIES",
-                    format_args!(
-                        "{name:?} is no address or network; write \"10.0.0.7\" or \"10.0.0.0/8\", or \"unix\" for a proxy behind a Unix socket"
-                    ),
-                )
-            })
-        };
         let headers: Option<Written> = settings.get("PROXY_HEADERS")?;
-        Ok(Self {
-            trusted: names.iter().map(trusted).collect::<Result<_, _>>()?,
+        let mut own = Self {
             headers: headers.unwrap_or_default(),
-        })
+            ..Self::default()
+        };
+        for name in &names {
+            match (name.trim(), network(name.trim())) {
+                ("unix", _) => own.unix = true,
+                (_, Some(network)) => own.networks.push(network),
+                (_, None) => {
+                    let right = format_args!(
+                        "{name:?} is no address or network; write \"10.0.0.7\" or \"10.0.0.0/8\", or \"unix\" for a proxy behind a Unix socket"
+                    );
+                    return Err(settings.error("TRUSTED_PROXIES", right));
+                }
+            }
+        }
+        Ok(own)
     }
 
     /// Whether nobody's word is taken.
-    #[cfg(feature = "cli")]
     pub(crate) fn are_none(&self) -> bool {
-        self.trusted.is_empty()
+        self.networks.is_empty() && !self.unix
     }
 
     /// Those wider than any private network: `10.0.0.0/8` and `fc00::/7` are the widest of these.
     #[cfg(feature = "cli")]
     pub(crate) fn wide_networks(&self) -> impl Iterator<Item = String> {
-        self.networks().filter_map(|network| {
+        self.networks.iter().filter_map(|network| {
             let (address, length) = (network.addr(), network.prefix_len());
             match address.to_ipv4_mapped() {
                 Some(address) if (96..104).contains(&length) => {
@@ -90,41 +87,26 @@ impl Proxies {
     /// Whether there are some, and all of them on this machine.
     #[cfg(feature = "cli")]
     pub(crate) fn are_of_this_machine(&self) -> bool {
-        let is_here = |trusted: &Trusted| match trusted {
-            Trusted::Network(network) => network.addr().to_canonical().is_loopback(),
-            Trusted::Unix => true,
-        };
-        !self.trusted.is_empty() && self.trusted.iter().all(is_here)
-    }
-
-    #[cfg(feature = "cli")]
-    fn networks(&self) -> impl Iterator<Item = &Ipv6Net> {
-        self.trusted.iter().filter_map(|trusted| match trusted {
-            Trusted::Network(network) => Some(network),
-            Trusted::Unix => None,
-        })
+        let is_here = |network: &Ipv6Net| network.addr().to_canonical().is_loopback();
+        !self.are_none() && self.networks.iter().all(is_here)
     }
 
     /// Whether this is the address of one of them.
     fn trusts(&self, address: IpAddr) -> bool {
-        let address = widened(address);
-        let is_in = |trusted: &Trusted| match trusted {
-            Trusted::Network(net) => net.contains(&address),
-            Trusted::Unix => false,
+        let address = match address {
+            IpAddr::V4(address) => address.to_ipv6_mapped(),
+            IpAddr::V6(address) => address,
         };
-        self.trusted.iter().any(is_in)
-    }
-
-    fn trusts_unix(&self) -> bool {
-        let is_unix = |trusted: &Trusted| matches!(trusted, Trusted::Unix);
-        self.trusted.iter().any(is_unix)
+        self.networks
+            .iter()
+            .any(|network| network.contains(&address))
     }
 
     /// Whether the other end of a connection is such a proxy.
     pub(crate) fn is_trusted(&self, connection: Connection) -> bool {
         match connection.peer {
             Some(peer) => self.trusts(peer.ip()),
-            None => self.trusts_unix(),
+            None => self.unix,
         }
     }
 
@@ -170,7 +152,7 @@ impl Proxies {
     }
 
     fn follow<'a>(&self, connection: Connection, headers: &'a HeaderMap) -> Option<Hop<'a>> {
-        if self.trusted.is_empty() || !self.is_trusted(connection) {
+        if self.are_none() || !self.is_trusted(connection) {
             return None;
         }
         let peer = connection.peer.map(|peer| peer.ip().to_canonical());
@@ -208,13 +190,6 @@ impl Proxies {
     }
 }
 
-fn trusted(text: &str) -> Option<Trusted> {
-    match text {
-        "unix" => Some(Trusted::Unix),
-        _ => network(text).map(Trusted::Network),
-    }
-}
-
 /// `10.0.0.0/8` and `::ffff:10.0.0.0/104` are the same network.
 fn network(text: &str) -> Option<Ipv6Net> {
     let net = text
@@ -223,127 +198,5 @@ fn network(text: &str) -> Option<Ipv6Net> {
     match net.ok()? {
         IpNet::V4(net) => Ipv6Net::new(net.addr().to_ipv6_mapped(), 96 + net.prefix_len()).ok(),
         IpNet::V6(net) => Some(net),
-    }
-}
-
-fn widened(address: IpAddr) -> Ipv6Addr {
-    match address {
-        IpAddr::V4(address) => address.to_ipv6_mapped(),
-        IpAddr::V6(address) => address,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn proxies() -> Proxies {
-        Proxies::from_settings(
-            &Settings::from_toml("TRUSTED_PROXIES = ['10.0.0.0/8', '::1']").unwrap(),
-        )
-        .unwrap()
-    }
-
-    fn from(peer: &str) -> Connection {
-        Connection {
-            peer: Some(peer.parse().unwrap()),
-            secure: false,
-        }
-    }
-
-    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs
-            .iter()
-            .map(|(name, value)| {
-                (
-                    http::HeaderName::from_static(name),
-                    http::HeaderValue::from_static(value),
-                )
-            })
-            .collect()
-    }
-
-    #[test]
-    fn only_a_trusted_proxy_may_say_https() {
-        let https = headers(&[("x-forwarded-proto", "https")]);
-        assert!(proxies().is_secure(from("10.1.2.3:80"), &https));
-        assert!(!proxies().is_secure(from("192.0.2.1:80"), &https));
-        assert!(!Proxies::default().is_secure(from("10.1.2.3:80"), &https));
-        assert!(!proxies().is_secure(
-            from("10.1.2.3:80"),
-            &headers(&[("x-forwarded-proto", "https, http")])
-        ));
-    }
-
-    #[test]
-    fn a_client_cannot_choose_its_address() {
-        let forged = headers(&[("x-forwarded-for", "1.2.3.4, 203.0.113.9, 10.0.0.5")]);
-        let client = |peer| {
-            proxies()
-                .client_ip(from(peer), &forged)
-                .unwrap()
-                .to_string()
-        };
-        assert_eq!(client("10.0.0.1:80"), "203.0.113.9");
-        assert_eq!(client("192.0.2.1:80"), "192.0.2.1");
-        let odd = headers(&[("x-forwarded-for", "<script>")]);
-        assert_eq!(
-            proxies()
-                .client_ip(from("10.0.0.1:80"), &odd)
-                .unwrap()
-                .to_string(),
-            "10.0.0.1"
-        );
-    }
-
-    #[test]
-    fn who_comes_through_a_unix_socket_is_believed_only_if_the_list_says_so() {
-        let named = |list: &str| {
-            let text = format!("TRUSTED_PROXIES = {list}");
-            Proxies::from_settings(&Settings::from_toml(&text).unwrap()).unwrap()
-        };
-        let over_unix = Connection::default();
-        let told = headers(&[
-            ("x-forwarded-for", "1.2.3.4, 203.0.113.9"),
-            ("x-forwarded-proto", "https"),
-        ]);
-        let client = |proxies: &Proxies, headers: &HeaderMap| {
-            let ip = proxies.client_ip(over_unix, headers);
-            ip.map(|ip| ip.to_string())
-        };
-        for list in ["[]", "['127.0.0.1', '::/0', '0.0.0.0/0']"] {
-            let proxies = named(list);
-            assert!(!proxies.is_trusted(over_unix), "{list}");
-            assert_eq!(client(&proxies, &told), None, "{list}");
-            assert!(!proxies.is_secure(over_unix, &told), "{list}");
-        }
-        let unix = named("['unix']");
-        assert!(unix.is_trusted(over_unix) && !unix.is_trusted(from("127.0.0.1:80")));
-        assert_eq!(client(&unix, &told).as_deref(), Some("203.0.113.9"));
-        assert!(unix.is_secure(
-            over_unix,
-            &headers(&[
-                ("x-forwarded-for", "203.0.113.9"),
-                ("x-forwarded-proto", "https"),
-            ])
-        ));
-        assert_eq!(client(&unix, &HeaderMap::new()), None);
-        let odd = headers(&[("x-forwarded-for", "1.2.3.4, unknown")]);
-        assert_eq!(client(&unix, &odd), None);
-        let both = named("['unix', '203.0.113.0/24']");
-        assert_eq!(client(&both, &told).as_deref(), Some("1.2.3.4"));
-    }
-
-    #[test]
-    fn a_wrong_network_names_the_setting() {
-        let error =
-            Proxies::from_settings(&Settings::from_toml("TRUSTED_PROXIES = ['proxy']").unwrap())
-                .unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("line 1: TRUSTED_PROXIES: \"proxy\""),
-            "{error}"
-        );
     }
 }
