@@ -5,7 +5,6 @@ use std::pin::Pin;
 
 use crate::app::setup::Setup;
 use crate::error::Result;
-use crate::middleware::Middleware;
 
 /// A part of a site that has to start before the site can answer: a database pool, a mailer, sessions.
 ///
@@ -85,34 +84,8 @@ where
     }
 }
 
-/// A middleware that was ready when it was added.
-pub(crate) struct Ready<M>(pub(crate) M);
-
-impl<M: Middleware> Component for Ready<M> {
-    async fn start(self, setup: &mut Setup<'_>) -> Result<()> {
-        setup.middleware(self.0);
-        Ok(())
-    }
-}
-
 /// A component whose type is forgotten.
-pub(crate) trait ErasedComponent: Send {
-    fn start<'a, 'b>(
-        self: Box<Self>,
-        setup: &'a mut Setup<'b>,
-    ) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>>
-    where
-        'b: 'a;
-}
-
-impl<C: Component> ErasedComponent for C {
-    fn start<'a, 'b>(
-        self: Box<Self>,
-        setup: &'a mut Setup<'b>,
-    ) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>>
-    where
-        'b: 'a,
-    {
-        Box::pin(Component::start(*self, setup))
-    }
-}
+pub(crate) type Start = Box<
+    dyn for<'a, 'b> FnOnce(&'a mut Setup<'b>) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>>
+        + Send,
+>;

@@ -51,7 +51,7 @@ use std::sync::Arc;
 use http::HeaderName;
 
 use crate::app::access_log::AccessLog;
-use crate::app::component::{Component, ErasedComponent, Ready};
+use crate::app::component::{Component, Start};
 use crate::app::context::{Context, State};
 pub use crate::app::floods::Floods;
 pub use crate::app::lease::{Claim, Leases};
@@ -97,7 +97,7 @@ pub use crate::routing::route::RouteLine;
 pub struct App {
     settings: Result<Settings, SettingsError>,
     patterns: Vec<UrlPattern>,
-    components: Vec<Box<dyn ErasedComponent>>,
+    components: Vec<Start>,
     state: State,
     #[cfg(feature = "tower")]
     around: Vec<crate::middleware::tower::Waiting>,
@@ -143,7 +143,8 @@ impl App {
     /// Components start in the order they were added.
     #[must_use]
     pub fn with(mut self, component: impl Component) -> Self {
-        self.components.push(Box::new(component));
+        self.components
+            .push(Box::new(|setup| Box::pin(component.start(setup))));
         self
     }
 
@@ -151,7 +152,10 @@ impl App {
     /// component adds stand where the component was added.
     #[must_use]
     pub fn middleware(self, middleware: impl Middleware) -> Self {
-        self.with(Ready(middleware))
+        self.with(async move |setup: &mut Setup<'_>| {
+            setup.middleware(middleware);
+            Ok(())
+        })
     }
 
     /// Limits how often one visitor is answered by the whole site, static files and pages that are not there among
@@ -291,7 +295,7 @@ impl App {
         let mut setup = Setup::new(&settings, self.state, purpose);
         let access_log = AccessLog::start(&mut setup, debug)?;
         for component in self.components {
-            component.start(&mut setup).await?;
+            component(&mut setup).await?;
         }
         #[cfg(all(feature = "cli", feature = "tasks"))]
         crate::tasks::unshared::note(&mut setup);

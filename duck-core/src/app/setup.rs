@@ -19,7 +19,7 @@ use crate::routing::urls::UrlPattern;
 use crate::settings::Settings;
 
 /// Something to do when the site stops.
-pub(crate) type Task = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+pub(crate) type Task = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// Something to do beside the server.
 pub(crate) type Work = Arc<dyn Fn(Arc<Context>) -> BoxFuture<'static, ()> + Send + Sync>;
@@ -68,7 +68,7 @@ pub(crate) struct Hooks {
     pub(crate) background: Vec<Work>,
     /// Has `SHUTDOWN_TIMEOUT` to come to its end.
     pub(crate) work: Vec<Work>,
-    pub(crate) stop: Vec<Arc<Task>>,
+    pub(crate) stop: Vec<Task>,
     pub(crate) ready_checks: Vec<ReadyCheck>,
     pub(crate) reload: Vec<Reload>,
     pub(crate) banner: Vec<(String, String)>,
@@ -233,9 +233,7 @@ impl<'a> Setup<'a> {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.hooks
-            .stop
-            .push(Arc::new(Box::new(move || Box::pin(task()))));
+        self.hooks.stop.push(Arc::new(move || Box::pin(task())));
     }
 
     /// Adds something that has to be well for the site to do its work, by a name for whoever looks after it: `/-/ready`
