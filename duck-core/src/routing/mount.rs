@@ -6,14 +6,12 @@ use futures_util::stream::try_unfold;
 use http::Uri;
 use http::uri::PathAndQuery;
 
-use crate::BoxFuture;
 use crate::error::{Error, Result};
 use crate::http::body::{Body, BoxError};
 use crate::http::request::{BodyStream, Request};
 use crate::http::request_error::RequestError;
 use crate::http::response::Response;
 use crate::routing::urls::{Matcher, REST, UrlPattern};
-use crate::routing::view::View;
 
 /// Has a tower service answer at `prefix` and at every path below it: an axum `Router`, or any other service of
 /// `http::Request<Body>`.
@@ -62,37 +60,21 @@ where
     B::Error: Into<BoxError>,
 {
     let below = Matcher::Below(prefix.trim_end_matches('/').to_owned());
-    let mut pattern = UrlPattern::new(below, None, |_| Ok(Mounted(service))).any_method();
-    pattern.view_name = std::any::type_name::<S>();
-    pattern
-}
-
-/// A service as a view.
-struct Mounted<S>(S);
-
-#[diagnostic::do_not_recommend]
-impl<S, B> View<()> for Mounted<S>
-where
-    S: Service<http::Request<Body>, Response = http::Response<B>> + Clone + Send + Sync + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send + 'static,
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
-    type Future = BoxFuture<'static, Result<Response>>;
-
-    fn call(&self, request: Request, (): ()) -> Self::Future {
-        let service = self.0.clone();
-        Box::pin(async move {
+    let view = move |request: Request| {
+        let service = service.clone();
+        async move {
             let inner = as_http(&request)?;
             let response = service.oneshot(inner).await.map_err(Error::internal)?;
             match request.body_refusal() {
                 // What the service makes of a body that broke off is beside the point.
-                Some(refusal) => Err(refusal.into()),
+                Some(refusal) => Err(Error::from(refusal)),
                 None => Ok(Response::from_http(response.map(Body::new))),
             }
-        })
-    }
+        }
+    };
+    let mut pattern = UrlPattern::new(below, None, |_| Ok(view)).any_method();
+    pattern.view_name = std::any::type_name::<S>();
+    pattern
 }
 
 /// The request as the service sees it.
