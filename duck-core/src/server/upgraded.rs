@@ -1,9 +1,7 @@
 //! A connection that has become a WebSocket.
 
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
@@ -28,21 +26,11 @@ pub(super) async fn serve<L: Listener>(
 ) {
     let _work = Work::begin(vitals.clone());
     socket.leave_alone();
-    let mut upgraded = Upgraded(Box::pin(converse(accepted, socket, read)));
-    attended(&vitals, Pin::new(&mut upgraded)).await;
+    let mut conversation: BoxFuture<'static, ()> = Box::pin(converse(accepted, socket, read));
+    attended(&vitals, Pin::new(&mut conversation)).await;
 }
 
-struct Upgraded(BoxFuture<'static, ()>);
-
-impl Future for Upgraded {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.as_mut().poll(cx)
-    }
-}
-
-impl Conversation for Upgraded {
+impl Conversation for BoxFuture<'static, ()> {
     /// It hears by itself that the server stops.
     fn retire(self: Pin<&mut Self>) {}
 }
