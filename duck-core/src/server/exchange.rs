@@ -23,15 +23,8 @@ use crate::http::response::Response;
 use crate::server::framing;
 use crate::server::received::Received;
 
-/// What only HTTP/1 says: RFC 9113, 8.2.2.
-const OF_THE_CONNECTION: [HeaderName; 6] = [
-    header::CONNECTION,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::TE,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-];
+/// What only HTTP/1 says (RFC 9113, 8.2.2), of what [`framing::settle`] leaves.
+const OF_THE_CONNECTION: [HeaderName; 2] = [header::CONNECTION, header::UPGRADE];
 
 /// The client has taken its request back, or is gone: there is nobody to answer.
 struct Gone;
