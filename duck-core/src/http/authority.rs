@@ -106,18 +106,7 @@ pub(crate) fn ipv6(text: &str) -> Option<Ipv6Addr> {
 
 /// A host (a name, an IPv4 address, or an IPv6 address in brackets) and a port.
 pub(crate) fn is_address(text: &str) -> bool {
-    let Some((host, port)) = text.rsplit_once(':') else {
-        return false;
-    };
-    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    let inside = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
-    let is_host = inside.map_or_else(
-        || !host.is_empty() && host.bytes().all(is_name),
-        |address| address.parse::<std::net::Ipv6Addr>().is_ok(),
-    );
-    is_host && port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
+    Authority::parse(text).is_some_and(|authority| authority.port.is_some())
 }
 
 #[cfg(test)]
