@@ -252,32 +252,21 @@ fn routes(routes: &[RouteLine], json: bool) -> String {
             .collect();
         return format!("{:#}\n", serde_json::Value::from(list));
     }
-    let head = RouteLine {
-        methods: "METHOD".into(),
-        host: String::new(),
-        path: "PATH".into(),
-        name: "NAME".into(),
-        view: "VIEW",
+    let mut rows = vec![["METHOD", "PATH", "NAME", "VIEW"].map(str::to_owned)];
+    rows.extend(routes.iter().cloned().map(|route| {
+        let path = route.host + &route.path;
+        [route.methods, path, route.name, route.view.to_owned()]
+    }));
+    let width = |column: usize| {
+        rows.iter()
+            .map(move |row| row[column].chars().count())
+            .max()
     };
-    let width =
-        |text: fn(&RouteLine) -> usize| routes.iter().chain([&head]).map(text).max().unwrap_or(0);
-    let (methods, paths) = (
-        width(|route| route.methods.len()),
-        width(|route| route.host.len() + route.path.len()),
-    );
-    let names = width(|route| route.name.len());
-    let lines = std::iter::once(&head).chain(routes).map(|route| {
-        let RouteLine {
-            methods: method,
-            host,
-            path,
-            name,
-            view,
-        } = route;
-        let path = format!("{host}{path}");
+    let [methods, paths, names] = [0, 1, 2].map(|column| width(column).unwrap_or(0));
+    let line = |[method, path, name, view]: &[String; 4]| {
         format!("  {method:<methods$}  {path:<paths$}  {name:<names$}  {view}\n")
-    });
-    lines.collect()
+    };
+    rows.iter().map(line).collect()
 }
 
 fn check(site: &Site, deploy: bool) -> Result<ExitCode> {
