@@ -3,8 +3,6 @@
 //! The crate `cookie` has such cookies too. Its signature does not cover the name, so a visitor could give the value
 //! of one cookie to another; and it would bring second versions of the crates that sessions are sealed with.
 
-use std::fmt;
-
 use aes_gcm_siv::aead::{Aead, KeyInit, Payload};
 use aes_gcm_siv::{Aes256GcmSiv, Key, Nonce};
 use cookie::Cookie;
@@ -83,8 +81,7 @@ impl PrivateCookies {
 impl Component for PrivateCookies {
     async fn start(self, setup: &mut Setup<'_>) -> Result<()> {
         let secret = SecretKey::from_settings(setup.settings())?;
-        let keys = secret.all().map(Keys::derive).collect::<Result<_>>()?;
-        setup.insert(Ring(keys));
+        setup.insert(Ring(secret.all().map(Keys::derive).collect()));
         setup.middleware(say_what_was_read);
         Ok(())
     }
@@ -204,19 +201,19 @@ struct Keys {
 }
 
 impl Keys {
-    fn derive(secret: &[u8]) -> Result<Self> {
+    fn derive(secret: &[u8]) -> Self {
         let derive = Hkdf::<Sha256>::new(Some(b"duck cookies 1"), secret);
         let expand = |purpose: &[u8]| {
             let mut key = [0; 32];
             let expanded = derive.expand(purpose, &mut key);
-            expanded.map_err(|error| Error::internal(error.to_string()))?;
-            Ok::<_, Error>(key)
+            expanded.expect("32 bytes are no more than 255 hashes");
+            key
         };
-        let signing = Hmac::new_from_slice(&expand(b"signed")?);
-        Ok(Self {
-            signing: signing.map_err(|error| Error::internal(error.to_string()))?,
-            cipher: Aes256GcmSiv::new(&Key::<Aes256GcmSiv>::from(expand(b"private")?)),
-        })
+        let signing = Hmac::new_from_slice(&expand(b"signed"));
+        Self {
+            signing: signing.expect("a key of HMAC may have any length"),
+            cipher: Aes256GcmSiv::new(&Key::<Aes256GcmSiv>::from(expand(b"private"))),
+        }
     }
 
     /// The length of the name stands first: no name and value are those of another pair.
@@ -261,11 +258,5 @@ impl Keys {
         };
         let opened = self.cipher.decrypt(&Nonce::from(*nonce), payload).ok()?;
         String::from_utf8(opened).ok()
-    }
-}
-
-impl fmt::Debug for Ring {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
     }
 }
