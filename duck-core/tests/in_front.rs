@@ -3,9 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "all of this is test code")]
 
+mod nginx;
+
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::{SocketAddr, TcpListener as StdListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -16,6 +18,8 @@ use duck::prelude::*;
 use duck::{Bytes, path};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
+
+use self::nginx::Nginx;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/deploying.md");
@@ -115,33 +119,11 @@ impl Served {
 
 /// A running proxy.
 struct Proxy {
-    process: Child,
     /// Where it speaks HTTPS.
     port: u16,
-    _folder: tempfile::TempDir,
 }
 
 impl Proxy {
-    /// Starts a program with a configuration, and waits until it answers.
-    fn run(mut command: Command, port: u16, folder: tempfile::TempDir) -> Self {
-        let process = command.spawn().unwrap();
-        let mut proxy = Self {
-            process,
-            port,
-            _folder: folder,
-        };
-        let start = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(
-                proxy.process.try_wait().unwrap().is_none(),
-                "{command:?} has ended"
-            );
-            assert!(start.elapsed() < PATIENCE, "{command:?} does not answer");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        proxy
-    }
-
     fn curl(&self, path: &str, arguments: &[&str]) -> Command {
         let port = self.port;
         let mut curl = Command::new("curl");
@@ -186,30 +168,15 @@ impl Proxy {
     }
 }
 
-impl Drop for Proxy {
+/// A program that ends with its test.
+struct Ends(Child);
+
+impl Drop for Ends {
     fn drop(&mut self) {
         // It may have ended by itself.
-        let _gone = self.process.kill();
-        self.process.wait().expect("it ends");
+        let _gone = self.0.kill();
+        self.0.wait().expect("it ends");
     }
-}
-
-/// Whether a program is there. Where `CI` is set, it has to be.
-fn program(names: &[&str]) -> Option<String> {
-    let folders = ["/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin"];
-    let mut places = folders
-        .iter()
-        .flat_map(|folder| names.iter().map(move |name| format!("{folder}/{name}")));
-    let found = places.find(|place| Path::new(place).exists());
-    if found.is_none() {
-        assert_ne!(
-            std::env::var("CI").as_deref(),
-            Ok("true"),
-            "CI has to have {names:?}"
-        );
-        eprintln!("SKIPPED: there is no {names:?} on this machine");
-    }
-    found
 }
 
 /// A block of the page in this language, of which there is one.
@@ -378,46 +345,33 @@ async fn streams(proxy: &Proxy, served: &Served) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_site_behind_nginx_as_the_page_has_it() {
-    let Some(program) = program(&["nginx"]) else {
+    let served = Served::start().await;
+    let (port, plain) = (free_port(), free_port());
+    let configure = |folder: &Path| {
+        certificate(folder);
+        let at = folder.display();
+        replaced(
+            block("nginx"),
+            &[
+                ("127.0.0.1:8000", served.address.to_string()),
+                ("listen 443 ", format!("listen 127.0.0.1:{port} ")),
+                ("listen 80;", format!("listen 127.0.0.1:{plain};")),
+                (
+                    "/etc/letsencrypt/live/example.org/fullchain.pem",
+                    format!("{at}/cert.pem"),
+                ),
+                (
+                    "/etc/letsencrypt/live/example.org/privkey.pem",
+                    format!("{at}/key.pem"),
+                ),
+            ],
+        )
+    };
+    let is_up = async |_: &Path| TcpStream::connect(("127.0.0.1", port)).is_ok();
+    let Some(_nginx) = Nginx::start(configure, is_up).await else {
         return;
     };
-    let served = Served::start().await;
-    let folder = tempfile::tempdir().unwrap();
-    certificate(folder.path());
-    let at = folder.path().display().to_string();
-    let (port, plain) = (free_port(), free_port());
-    let block = replaced(
-        block("nginx"),
-        &[
-            ("127.0.0.1:8000", served.address.to_string()),
-            ("listen 443 ", format!("listen 127.0.0.1:{port} ")),
-            ("listen 80;", format!("listen 127.0.0.1:{plain};")),
-            (
-                "/etc/letsencrypt/live/example.org/fullchain.pem",
-                format!("{at}/cert.pem"),
-            ),
-            (
-                "/etc/letsencrypt/live/example.org/privkey.pem",
-                format!("{at}/key.pem"),
-            ),
-        ],
-    );
-    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .map(|name| format!("{name}_temp_path {at}/{name};"))
-        .concat();
-    let whole = format!(
-        "daemon off; master_process off; pid {at}/pid; error_log {at}/error.log info;
-         events {{ worker_connections 500; }} http {{ access_log off; {temporary} {block} }}"
-    );
-    let file = folder.path().join("nginx.conf");
-    std::fs::write(&file, whole).unwrap();
-    let mut command = Command::new(program);
-    command
-        .arg("-e")
-        .arg(folder.path().join("error.log"))
-        .arg("-c")
-        .arg(file);
-    let proxy = Proxy::run(command, port, folder);
+    let proxy = Proxy { port };
     visit(&proxy, &served).await;
     let insecure = Command::new("curl")
         .args(["--silent", "--noproxy", "*", "--output", "/dev/null"])
@@ -438,7 +392,11 @@ async fn a_site_behind_nginx_as_the_page_has_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_site_behind_caddy_as_the_page_has_it() {
-    let Some(program) = program(&["caddy"]) else {
+    let places = ["/usr/local/bin/caddy", "/usr/bin/caddy"];
+    let Some(program) = places.iter().find(|place| Path::new(place).exists()) else {
+        let is_ci = std::env::var("CI").as_deref() == Ok("true");
+        assert!(!is_ci, "CI has to have caddy");
+        eprintln!("SKIPPED: there is no caddy on this machine");
         return;
     };
     let served = Served::start().await;
@@ -464,12 +422,19 @@ async fn a_site_behind_caddy_as_the_page_has_it() {
     );
     let file = folder.path().join("Caddyfile");
     std::fs::write(&file, whole).unwrap();
-    let mut command = Command::new(program);
-    command
+    let caddy = Command::new(program)
         .args(["run", "--adapter", "caddyfile", "--config"])
         .arg(file)
         .env("HOME", folder.path())
-        .stderr(Stdio::null());
-    let proxy = Proxy::run(command, port, folder);
+        .stderr(Stdio::null())
+        .spawn();
+    let mut caddy = Ends(caddy.unwrap());
+    let start = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(caddy.0.try_wait().unwrap().is_none(), "caddy has ended");
+        assert!(start.elapsed() < PATIENCE, "caddy does not answer");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let proxy = Proxy { port };
     visit(&proxy, &served).await;
 }

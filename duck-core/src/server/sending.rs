@@ -188,6 +188,12 @@ mod tests {
 
     use super::*;
 
+    fn sending(body: Body, length: Option<u64>) -> Sending {
+        let (method, uri) = (Method::GET, Uri::from_static("/"));
+        let floods = Floods::default();
+        Sending::new(body, length, StatusCode::OK, &method, &uri, &floods)
+    }
+
     #[tokio::test]
     async fn trailers_do_not_overtake_the_last_piece() {
         let frames = [
@@ -196,15 +202,7 @@ mod tests {
         ];
         let frames = futures_util::stream::iter(frames.map(Ok::<_, std::io::Error>));
         let body = Body::new(http_body_util::StreamBody::new(frames));
-        let (method, uri) = (Method::GET, Uri::from_static("/"));
-        let mut sending = Sending::new(
-            body,
-            Some(4),
-            StatusCode::OK,
-            &method,
-            &uri,
-            &Floods::default(),
-        );
+        let mut sending = sending(body, Some(4));
         let first = sending.frame().await.unwrap().unwrap();
         assert_eq!(first.into_data().unwrap(), "four");
         assert!(sending.frame().await.is_none());
@@ -217,16 +215,7 @@ mod tests {
             let pieces = unfold(false, async |is_sent| {
                 (!is_sent).then(|| (Ok::<_, std::io::Error>(Bytes::from("four")), true))
             });
-            let (method, uri) = (Method::GET, Uri::from_static("/"));
-            let body = Body::stream(pieces);
-            let mut sending = Sending::new(
-                body,
-                length,
-                StatusCode::OK,
-                &method,
-                &uri,
-                &Floods::default(),
-            );
+            let mut sending = sending(Body::stream(pieces), length);
             let whole = (&mut sending).collect().await.unwrap().to_bytes();
             assert_eq!(whole, "four", "{length:?}");
             assert!(sending.frame().await.is_none(), "{length:?}");
