@@ -110,6 +110,7 @@ async fn a_host_is_compared_without_upper_case_port_and_last_dot() {
         "tenant xn--bcher-kva"
     );
     assert_eq!(ask(&site, "a_b.example.org", "/").await.1, "tenant a_b");
+    assert_eq!(ask(&site, "1.example.org", "/").await.1, "tenant 1");
 }
 
 #[tokio::test]
@@ -122,6 +123,7 @@ async fn a_host_that_only_looks_like_one_of_the_routes_is_another_one() {
         "api.example.orgx",
         "example.org",
         "xexample.org",
+        "a.example.com",
         "127.0.0.1",
         "[::1]",
     ] {
@@ -221,7 +223,9 @@ async fn a_value_that_is_no_part_of_a_host_makes_no_url() {
         site.post("/evil").body("text/plain", "acme").await.status(),
         200
     );
+    let long = "a".repeat(64);
     for text in [
+        "<x>",
         "evil.example/",
         "evil.example",
         "a@b",
@@ -230,9 +234,13 @@ async fn a_value_that_is_no_part_of_a_host_makes_no_url() {
         "a:80",
         "a b",
         "\u{fc}",
+        &long,
     ] {
         assert_eq!(
-            site.post("/evil").body("text/plain", text).await.status(),
+            site.post("/evil")
+                .body("text/plain", text.to_owned())
+                .await
+                .status(),
             500,
             "{text}"
         );

@@ -327,20 +327,6 @@ async fn a_stream_stops_at_the_limit_and_can_be_had_once() {
     );
 }
 
-#[tokio::test]
-async fn a_body_that_breaks_off_is_a_bad_request() {
-    let site = readers().await;
-    let pieces = [
-        Ok(Bytes::from_static(b"half")),
-        Err(std::io::Error::other("gone")),
-    ];
-    let response = site
-        .post("/text")
-        .body("text/plain", Body::stream(stream::iter(pieces)))
-        .await;
-    assert_eq!(status(&response), 400);
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_body_that_never_ends_is_given_up() {
     let site = readers().await;
@@ -508,6 +494,8 @@ async fn accept_is_weighed_as_the_standard_says() {
         ("text/html", "text/html"),
         ("TEXT/HTML;level=1", "text/html"),
         ("text/*, image/*;q=0", "text/html"),
+        ("text/html;level=\"1,2;q=0\", x/y;q=0", "text/html"),
+        ("text/html;q=0, */*", "application/json image/png"),
         ("*/*;q=0.1, text/html;q=0", "application/json image/png"),
         ("*/*; q=0", ""),
         ("*/*;Q=0", ""),
@@ -515,6 +503,14 @@ async fn accept_is_weighed_as_the_standard_says() {
         ("application/json;q=1.0;charset=x", "application/json"),
         (", ,,text/html,", "text/html"),
         ("html", ""),
+        ("*/html", ""),
+        ("text/html;q=nan", ""),
+        ("text/html;q=-1", ""),
+        ("text/html;q=2", ""),
+        ("text/html;q=", ""),
+        ("text/html;q=0.5e3", ""),
+        ("\"text/html", ""),
+        (",,;;,", ""),
         ("", ""),
     ] {
         assert_eq!(
@@ -533,89 +529,6 @@ async fn accept_is_weighed_as_the_standard_says() {
         .header("accept", "text/html")
         .header("accept", "image/png");
     assert_eq!(twice.await.text(), "text/html image/png");
-}
-
-#[tokio::test]
-async fn only_trusted_proxies_say_where_a_visitor_is() {
-    let view =
-        async |request: Request| format!("{:?} {}", request.client_ip(), request.is_secure());
-    let site = TestClient::start(
-        app()
-            .setting("TRUSTED_PROXIES", vec!["10.0.0.0/8", "fd00::/8"])
-            .urls([path("/", view)]),
-    )
-    .await;
-    let direct = TestClient::start(app().urls([path("/", view)])).await;
-    let see = async |site: &TestClient, peer: &str, headers: &[(&str, &str)]| {
-        let mut request = http::Request::builder().uri("/");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let connection = Connection {
-            peer: Some(peer.parse().unwrap()),
-            secure: false,
-        };
-        ask(site, request.body(Body::empty()).unwrap(), connection).await
-    };
-    let forged = [
-        ("x-forwarded-for", "1.1.1.1"),
-        ("x-forwarded-proto", "https"),
-    ];
-    assert_eq!(
-        see(&direct, "10.0.0.1:9", &forged).await,
-        "Some(10.0.0.1) false"
-    );
-    assert_eq!(
-        see(&site, "203.0.113.9:9", &forged).await,
-        "Some(203.0.113.9) false"
-    );
-    assert_eq!(
-        see(&site, "10.0.0.1:9", &forged).await,
-        "Some(1.1.1.1) true"
-    );
-    assert_eq!(
-        see(&site, "[::ffff:10.0.0.1]:9", &forged).await,
-        "Some(1.1.1.1) true"
-    );
-    assert_eq!(
-        see(&site, "[fd00::1]:9", &forged).await,
-        "Some(1.1.1.1) true"
-    );
-    let behind = [
-        ("x-forwarded-for", "6.6.6.6, 203.0.113.9"),
-        ("x-forwarded-for", "10.9.9.9"),
-    ];
-    assert_eq!(
-        see(&site, "10.0.0.1:9", &behind).await,
-        "Some(203.0.113.9) false"
-    );
-    for nonsense in [
-        "",
-        "unknown",
-        "203.0.113.9:x",
-        "<script>",
-        "1.1.1.1,",
-        ",",
-        "999.1.1.1",
-    ] {
-        assert_eq!(
-            see(&site, "10.0.0.1:9", &[("x-forwarded-for", nonsense)]).await,
-            "Some(10.0.0.1) false",
-            "{nonsense}"
-        );
-    }
-    for proto in ["http", "https, http", "", "httpss", "https:"] {
-        assert_eq!(
-            see(&site, "10.0.0.1:9", &[("x-forwarded-proto", proto)]).await,
-            "Some(10.0.0.1) false",
-            "{proto}"
-        );
-    }
-    let everyone = [("x-forwarded-for", "10.0.0.3, 10.0.0.2")];
-    assert_eq!(
-        see(&site, "10.0.0.1:9", &everyone).await,
-        "Some(10.0.0.3) false"
-    );
 }
 
 #[tokio::test]

@@ -122,6 +122,7 @@ fn a_cookie_cannot_smuggle_attributes() {
     }
     for name in ["", "a b", "a=b", "a;b", "a,b", "ä", "a\t", "\"a\""] {
         assert!(text("").with_cookie((name, "v")).is_err(), "{name:?}");
+        assert!(text("").with_header(name, "v").is_err(), "{name:?}");
     }
 }
 
@@ -156,6 +157,8 @@ fn a_redirect_to_a_path_stays_on_the_site() {
         "evil",
         "",
         "/\t/evil",
+        "/\n/evil",
+        "javascript:x",
     ] {
         assert!(redirect_to(evil).is_err(), "{evil:?}");
     }

@@ -83,30 +83,3 @@ pub fn redirect_external(url: impl Display) -> Result<Response> {
     let location = HeaderValue::try_from(utf8_percent_encode(&url, UNSAFE).to_string())?;
     Ok(Response::new(StatusCode::SEE_OTHER).with(header::LOCATION, location))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn never_leaves_the_site() {
-        for evil in [
-            "",
-            "x",
-            "//evil",
-            "/\\evil",
-            "https://evil",
-            "/\t/evil",
-            "/\n/evil",
-            "javascript:x",
-            "/a\r\nx: y",
-        ] {
-            assert!(redirect_to(evil).is_err(), "{evil:?}");
-        }
-        assert!(redirect_to(String::from("//evil")).is_err());
-        assert_eq!(
-            redirect_to("/café?q=1").unwrap().headers()["location"],
-            "/caf%C3%A9?q=1"
-        );
-    }
-}

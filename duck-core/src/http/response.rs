@@ -356,35 +356,6 @@ mod tests {
     }
 
     #[test]
-    fn no_setter_lets_a_header_in_by_a_value() {
-        for evil in ["a\r\nx: y", "a\nx: y", "a\0", "a\r"] {
-            assert!(text("").with_header("x-a", evil).is_err(), "{evil:?}");
-            let cookie = text("").with_cookie(("name", evil)).unwrap();
-            assert!(
-                !cookie.headers()["set-cookie"]
-                    .to_str()
-                    .unwrap()
-                    .contains(['\r', '\n', '\0'])
-            );
-            assert!(
-                text("")
-                    .with_cookie(Cookie::build(("n", "v")).path(evil))
-                    .is_err(),
-                "{evil:?}"
-            );
-        }
-        for name in ["", "a b", "a=b", "a;b", "a\r\n", "ä"] {
-            assert!(text("").with_header(name, "x").is_err(), "{name:?}");
-            assert!(text("").with_cookie((name, "x")).is_err(), "{name:?}");
-        }
-        assert!(
-            text("")
-                .with_cookie(Cookie::build(("n", "v")).path("/; Domain=evil"))
-                .is_err()
-        );
-    }
-
-    #[test]
     fn json_that_cannot_be_written_is_an_error_page() {
         let map = std::collections::BTreeMap::from([((1, 2), 3)]);
         let response = json(&map);

@@ -183,39 +183,3 @@ from_params_for_tuple!(5: A 0, B 1, C 2, D 3, E 4);
 from_params_for_tuple!(6: A 0, B 1, C 2, D 3, E 4, F 5);
 from_params_for_tuple!(7: A 0, B 1, C 2, D 3, E 4, F 5, G 6);
 from_params_for_tuple!(8: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_read_in_order_and_decoded() {
-        let path = "/a%20b/7";
-        let mut params = Params::default();
-        params.push(&(1..6));
-        params.push(&(7..8));
-        let values = Values {
-            path,
-            params: &params,
-        };
-        assert_eq!(
-            <(String, u8)>::from_params(&values),
-            Some(("a b".to_owned(), 7))
-        );
-        assert_eq!(<(u8,)>::from_params(&values), None);
-        assert_eq!(<(String, u8, u8)>::from_params(&values), None);
-    }
-
-    #[test]
-    fn more_than_four_spill_over() {
-        let path = "/a/b/c/d/e/f";
-        let mut params = Params::default();
-        for index in 0..6 {
-            params.push(&(1 + 2 * index..2 + 2 * index));
-        }
-        assert_eq!(
-            (params.raw(path, 5), params.raw(path, 6)),
-            (Some("f"), None)
-        );
-    }
-}

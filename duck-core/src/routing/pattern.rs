@@ -163,29 +163,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_become_matchit_parameters() {
-        let pattern = Pattern::parse("/user/<int:id>/files/<path:rest>").unwrap();
-        assert_eq!(pattern.matchit(), "/user/{p0}/files/{*p1}");
-        assert_eq!(
-            pattern
-                .params()
-                .map(|param| param.name.as_str())
-                .collect::<Vec<_>>(),
-            ["id", "rest"]
-        );
-    }
-
-    #[test]
-    fn text_is_matched_as_browsers_send_it() {
-        assert_eq!(
-            Pattern::parse("/café/%7Bx%7d/a:b/@<name>")
-                .unwrap()
-                .matchit(),
-            "/caf%C3%A9/%7Bx%7D/a:b/@{p0}"
-        );
-    }
-
-    #[test]
     fn mistakes_are_named() {
         for (path, says) in [
             ("user", "must begin with"),

@@ -252,48 +252,6 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_the_connection_is_taken_out() {
-        let page = |status: u16, headers: &[(&str, &str)]| {
-            let mut page = text("four").with_status(StatusCode::from_u16(status).unwrap());
-            for (name, value) in headers {
-                page = page.with_added_header(name, *value).unwrap();
-            }
-            settled(&Method::GET, page)
-        };
-        let names = |response: &Response| {
-            let names = response
-                .headers()
-                .iter()
-                .filter(|(name, _)| is_the_servers(name));
-            names
-                .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
-                .collect::<Vec<_>>()
-        };
-        let all = [
-            ("connection", "keep-alive, x-hop"),
-            ("keep-alive", "timeout=5"),
-            ("proxy-connection", "close"),
-            ("transfer-encoding", "chunked"),
-            ("upgrade", "websocket"),
-            ("trailer", "x-sum"),
-            ("te", "trailers"),
-        ];
-        assert!(
-            names(&page(200, &all)).is_empty(),
-            "{:?}",
-            names(&page(200, &all))
-        );
-        assert_eq!(
-            names(&page(200, &[("connection", "x, Close")])),
-            ["connection: close"]
-        );
-        assert_eq!(
-            names(&page(426, &[("upgrade", "h2c"), ("connection", "upgrade")])),
-            ["upgrade: h2c", "connection: upgrade"]
-        );
-    }
-
-    #[test]
     fn a_length_is_one_number_in_digits() {
         for (values, expected) in [
             (&["7"][..], Some(7)),

@@ -297,13 +297,16 @@ async fn headers_of_the_connection_are_the_servers() {
         );
         is_in_step(&mut wire, &path).await;
     }
-    wire.send(get("/hop/connection/close")).await;
-    let answer = wire.answer().await;
-    assert_eq!(
-        (answer.header("connection"), answer.body.as_str()),
-        (Some("close"), TEN)
-    );
-    assert_eq!(wire.rest().await, "");
+    for closes in ["close", "x,%20Close"] {
+        let mut wire = server.connect().await;
+        wire.send(get(&format!("/hop/connection/{closes}"))).await;
+        let answer = wire.answer().await;
+        assert_eq!(
+            (answer.header("connection"), answer.body.as_str()),
+            (Some("close"), TEN)
+        );
+        assert_eq!(wire.rest().await, "");
+    }
 }
 
 #[tokio::test]

@@ -80,6 +80,7 @@ async fn what_is_no_handshake_is_answered_with_what_would_be_one() {
         if status == 426 {
             assert!(answer.contains("sec-websocket-version: 13\r\n"), "{answer}");
             assert!(answer.contains("upgrade: websocket\r\n"), "{answer}");
+            assert!(answer.contains("connection: upgrade"), "{answer}");
         }
     }
 }
