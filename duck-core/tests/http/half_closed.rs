@@ -13,28 +13,22 @@ const PROMPTLY: Duration = Duration::from_secs(10);
 #[tokio::test]
 async fn a_client_that_has_closed_its_side_is_answered() {
     let server = Server::start("").await;
-    let mut wire = server.connect().await;
-    wire.send(get("/wait")).await;
-    wire.close_its_side().await;
-    server.shared.begun.notified().await;
-    // Another request after it: the server has had time to see the end of the first.
-    assert_eq!(server.get("/").await.body, "home");
-    server.shared.go.notify_one();
-    assert_eq!(wire.answer().await.body, "at last");
-    assert_eq!(wire.rest().await, "");
-}
-
-#[tokio::test]
-async fn it_may_also_close_its_side_while_the_view_runs() {
-    let server = Server::start("").await;
-    let mut wire = server.connect().await;
-    wire.send(get("/wait")).await;
-    server.shared.begun.notified().await;
-    wire.close_its_side().await;
-    assert_eq!(server.get("/").await.body, "home");
-    server.shared.go.notify_one();
-    assert_eq!(wire.answer().await.body, "at last");
-    assert_eq!(wire.rest().await, "");
+    for is_at_once in [true, false] {
+        let mut wire = server.connect().await;
+        wire.send(get("/wait")).await;
+        if is_at_once {
+            wire.close_its_side().await;
+        }
+        server.shared.begun.notified().await;
+        if !is_at_once {
+            wire.close_its_side().await;
+        }
+        // Another request after it: the server has had time to see the end of the first.
+        assert_eq!(server.get("/").await.body, "home");
+        server.shared.go.notify_one();
+        assert_eq!(wire.answer().await.body, "at last");
+        assert_eq!(wire.rest().await, "");
+    }
 }
 
 #[tokio::test]

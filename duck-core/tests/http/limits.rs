@@ -83,20 +83,6 @@ async fn chunks_over_the_limit_are_413_when_they_come() {
 }
 
 #[tokio::test]
-async fn a_refused_upload_is_told_so_while_it_is_still_being_sent() {
-    let server = Server::start("MAX_BODY_BYTES = 100").await;
-    let mut wire = server.connect().await;
-    wire.send("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 3000000\r\n\r\n")
-        .await;
-    let sent = wire.try_send(vec![b'x'; 3_000_000]).await;
-    let answer = wire.rest().await;
-    assert!(
-        answer.starts_with("HTTP/1.1 413 "),
-        "sending ended with {sent:?}, and the answer was {answer:?}"
-    );
-}
-
-#[tokio::test]
 async fn a_connection_over_the_limit_waits_until_another_is_gone() {
     let server = Server::start("MAX_CONNECTIONS = 2").await;
     let (mut one, mut two, mut three) = (
