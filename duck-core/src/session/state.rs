@@ -137,6 +137,23 @@ impl State {
         Ok(())
     }
 
+    /// Puts all of these in, or none where one of them finds no room.
+    pub(super) fn set_all<'a>(
+        &mut self,
+        fields: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+        policy: &SessionPolicy,
+    ) -> Result<(), SessionError> {
+        let (before, writes) = (self.data.clone(), self.writes.len());
+        for (key, json) in fields {
+            if let Err(error) = self.set(key, json, policy) {
+                self.replace_data(|data| *data = before);
+                self.writes.truncate(writes);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
     /// Notes who logged in. It is a change even if the same user was logged in before: where their session
     /// has ended meanwhile, the login begins another.
     pub(super) fn set_user(

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::value::{decode, encode};
-use super::{Inner, Session, SessionGuard};
+use super::{Inner, Session, SessionGuard, data};
 use crate::session::error::SessionError;
 
 /// Writing.
@@ -131,7 +131,7 @@ impl Session {
     }
 
     /// Stores a struct as [`to_struct`](Self::to_struct) reads it: each field is a key, and keys
-    /// that are no fields stay as they are.
+    /// that are no fields stay as they are. Where one field cannot be stored, none is.
     ///
     /// # Errors
     ///
@@ -140,10 +140,13 @@ impl Session {
         let json = encode("the session", value)?;
         let fields: BTreeMap<String, &RawValue> = serde_json::from_slice(&json)
             .map_err(|error| SessionError::value("the session", &error))?;
-        for (key, value) in fields {
-            self.set(&key, value).await?;
+        if let Some(key) = fields.keys().find(|key| data::is_reserved(key)) {
+            return Err(SessionError::ReservedKey(key.clone()));
         }
-        Ok(())
+        let inner = self.access().await?;
+        let fields = fields.iter();
+        let fields = fields.map(|(key, value)| (key.as_str(), value.get().as_bytes()));
+        inner.state().set_all(fields, inner.engine.policy())
     }
 }
 

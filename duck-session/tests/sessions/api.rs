@@ -446,6 +446,22 @@ async fn nan_is_refused_wherever_it_is_written() {
     assert_eq!(client.get("/fine").await.text(), "1.5");
 }
 
+#[tokio::test]
+async fn of_a_struct_that_is_too_large_no_field_is_kept() {
+    let (client, _) = scripted([page("/check", async |request| {
+        let session = request.session;
+        for second in ["b", "_duck"] {
+            let fields = BTreeMap::from([("A", "fine".into()), (second, "x".repeat(70_000))]);
+            session.set_struct(&fields).await.unwrap_err();
+            assert_eq!(session.len().await?, 0);
+            assert!(!session.modified());
+        }
+        Ok(text(""))
+    })])
+    .await;
+    read(&client, "/check").await;
+}
+
 /// A struct that is read by way of 64 bits would lose a wide integer.
 #[tokio::test]
 async fn a_wide_integer_in_a_struct_is_read_again() {
