@@ -125,6 +125,26 @@ async fn middleware_and_components_stand_in_the_order_they_were_added() {
 }
 
 #[tokio::test]
+async fn a_component_stops_before_what_it_uses() {
+    type Names = Arc<Mutex<Vec<&'static str>>>;
+    fn part(name: &'static str, stopped: Names) -> impl Component {
+        async move |setup: &mut Setup<'_>| {
+            setup.on_stop(move || {
+                stopped.lock().unwrap().push(name);
+                std::future::ready(())
+            });
+            Ok::<_, Error>(())
+        }
+    }
+    let stopped = Names::default();
+    let app = app()
+        .with(part("database", stopped.clone()))
+        .with(part("sessions", stopped.clone()));
+    app.start().await.unwrap().stop().await;
+    assert_eq!(*stopped.lock().unwrap(), ["sessions", "database"]);
+}
+
+#[tokio::test]
 async fn a_component_adds_pages() {
     let app = app().with(async |setup: &mut Setup<'_>| {
         assert!(setup.is_serving());

@@ -228,7 +228,8 @@ impl<'a> Setup<'a> {
             .push(Arc::new(move |context| Box::pin(work(context))));
     }
 
-    /// Runs a future when the server has answered its last request.
+    /// Runs a future when the server has answered its last request. What was added last runs first: what it has from
+    /// the components before it is still open then.
     pub fn on_stop<F>(&mut self, task: impl Fn() -> F + Send + Sync + 'static)
     where
         F: Future<Output = ()> + Send + 'static,

@@ -222,9 +222,9 @@ impl Site {
         &self.0.context.settings
     }
 
-    /// Does what is to be done when the site stops: storages write out what they hold.
+    /// Does what is to be done when the site stops: storages write out what they hold. What started last stops first.
     pub async fn stop(&self) {
-        for task in &self.0.hooks.stop {
+        for task in self.0.hooks.stop.iter().rev() {
             task().await;
         }
     }
