@@ -88,7 +88,7 @@ mod dynamic_file {
     #[tokio::test]
     async fn the_dynamic_file_store_conforms_with_many_shards() {
         let (_temp, dir) = folder();
-        let open = |dir| DynamicFileCache::options().shard_bytes(1 << 16).open(dir);
+        let open = |dir| DynamicFileCache::options().shard_bytes(0).open(dir);
         let suite = store::suite(opens(dir, open));
         suite.outlives_a_restart().is_shared().run().await;
     }

@@ -1,101 +1,17 @@
-//! What the port promises, and this store beyond it.
+//! What this store does for what the port promises, and beyond it. The promises themselves are held by the suites in
+//! `conformance`.
 
 use std::future::Future;
 use std::os::unix::fs::PermissionsExt;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
-use duck_session::conformance;
-use duck_session::store::{Durability, SessionStore, StoredSession, Version};
+use duck_session::store::{Durability, SessionStore, StoredSession};
 
 use super::{
-    Dir, LATER, assert_same, create, expiring, grow, has, key, left, next, of, options, remove,
-    replace, session, sized, user,
+    Dir, LATER, assert_same, create, expiring, grow, has, key, left, next, of, replace, session,
+    sized, user,
 };
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn it_conforms() {
-    for shard_bytes in [0, 64 << 20] {
-        let dir = Dir::new();
-        let path = dir.path();
-        let suite = conformance::store::suite(move || {
-            let opened = options().shard_bytes(shard_bytes).open(path.clone());
-            async move { opened.await.unwrap() }
-        });
-        suite.outlives_a_restart().is_shared().run().await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn it_conforms_as_a_cache() {
-    let dir = Dir::new();
-    let path = dir.path();
-    let suite = conformance::cache::suite(move || {
-        let opened = options().open(path.clone());
-        async move { opened.await.unwrap() }
-    });
-    suite.outlives_a_restart().run().await;
-}
-
-#[tokio::test]
-async fn a_session_comes_back_exactly() {
-    let dir = Dir::new();
-    let store = dir.open().await;
-    let extreme = Version {
-        count: u64::MAX,
-        random: 1 << 63,
-    };
-    let sessions = [
-        StoredSession::new(key(1), extreme, Some(user(9)), u64::MAX, vec![0, 255]),
-        StoredSession::new(key(2), Version::first(), None, 0, ""),
-        sized(3, 1 << 20),
-        StoredSession::new(key(4), Version::first(), None, i64::MAX as u64 + 1, "x"),
-    ];
-    for session in &sessions {
-        create(&store, session).await;
-    }
-    for store in [store, dir.open().await] {
-        for session in &sessions {
-            assert_same(&store.load(session.key()).await.unwrap().unwrap(), session);
-        }
-        assert!(!has(&store, 5).await);
-    }
-}
-
-#[tokio::test]
-async fn a_key_is_given_once_even_if_its_session_expired() {
-    let dir = Dir::new();
-    let store = dir.open().await;
-    let first = expiring(1, 1);
-    create(&store, &first).await;
-    let second = store.create(&session(1), Durability::Crash).await.unwrap();
-    assert!(!second);
-    assert_same(&store.load(&key(1)).await.unwrap().unwrap(), &first);
-}
-
-#[tokio::test]
-async fn only_the_expected_version_is_replaced_or_removed() {
-    let dir = Dir::new();
-    let store = dir.open().await;
-    let first = session(1);
-    let second = next(&first, "second");
-    assert!(!replace(&store, &first, &second).await, "nothing is there");
-    create(&store, &first).await;
-    let other = Version {
-        random: !first.version().random,
-        ..first.version()
-    };
-    let wrong = store.replace(other, &second, Durability::Crash).await;
-    assert!(!wrong.unwrap());
-    assert!(replace(&store, &first, &second).await);
-    assert!(!replace(&store, &first, &next(&first, "again")).await);
-    assert_same(&store.load(&key(1)).await.unwrap().unwrap(), &second);
-    let expected = |version| store.remove(first.key(), Some(version), Durability::Crash);
-    assert!(!expected(first.version()).await.unwrap());
-    assert!(expected(second.version()).await.unwrap());
-    assert!(!remove(&store, first.key()).await);
-    assert!(!has(&store, 1).await);
-}
 
 #[tokio::test]
 async fn a_user_has_the_sessions_that_are_theirs_now() {
@@ -224,21 +140,6 @@ async fn pages_show_each_session_once_though_shards_are_split_meanwhile() {
     for number in 0..200 {
         let times = seen.iter().filter(|it| **it == key(number)).count();
         assert_eq!(times, 1, "session {number}");
-    }
-}
-
-#[tokio::test]
-async fn a_page_begins_where_another_ended_and_nowhere_else() {
-    let dir = Dir::new();
-    let store = dir.open().await;
-    for bad in [
-        "",
-        "1:2",
-        "zz",
-        "00000000000000000",
-        "'; DROP TABLE sessions; --",
-    ] {
-        assert!(store.page(Some(bad), 1).await.is_err(), "{bad}");
     }
 }
 

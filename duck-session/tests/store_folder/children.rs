@@ -40,7 +40,6 @@ async fn runs_as_another_process() {
         "writes to a failing disk" => traced::write_to_a_failing_disk(&dir).await,
         "removes" => traced::remove(&dir).await,
         "outgrows its file" => traced::outgrow_the_file(&dir).await,
-        "runs out of descriptors" => directory::run_out_of_descriptors(&dir).await,
         role => panic!("no such role: {role}"),
     }
 }

@@ -83,16 +83,3 @@ async fn without_inodes_nothing_is_lost_and_nothing_left() {
         Some("saved")
     );
 }
-
-/// Where not even the folder fits the store does not open, and it opens when there is room.
-#[tokio::test]
-async fn the_smallest_disk_is_an_error_until_there_is_room() {
-    let Some(disk) = Disk::mount("size=1m,nr_inodes=100") else {
-        return;
-    };
-    let text = try_open(&disk.dir()).await.unwrap_err().chain();
-    assert!(text.contains(disk.dir().to_str().unwrap()), "{text}");
-    assert!(disk.remount("nr_inodes=1000"));
-    let store = open(&disk.dir()).await;
-    assert!(store.create(&session(KEY, "after"), Crash).await.unwrap());
-}

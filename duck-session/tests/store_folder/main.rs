@@ -7,11 +7,11 @@
 
 mod bounds;
 mod children;
-mod conformance;
 mod contract;
 mod cut;
 mod damage;
 mod directory;
+#[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../faults/disk.rs"]
 mod disk;
 mod full;

@@ -68,11 +68,6 @@ async fn processes_count(processes: u64, times: u64) {
 }
 
 #[tokio::test]
-async fn two_processes_count_together() {
-    processes_count(2, 500).await;
-}
-
-#[tokio::test]
 async fn eight_processes_count_together() {
     processes_count(8, 150).await;
 }
@@ -101,29 +96,6 @@ async fn eight_processes_count_together_for_a_minute() {
     }
     assert_eq!(site.text().await.unwrap().trim(), sum.to_string());
     assert!(sum > 1000, "{sum}");
-}
-
-/// In one process, with one store for all and with one for each.
-#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
-async fn increments_from_eight_tasks_all_count() {
-    let site = Site::new().await;
-    site.create(KEY, "0").await;
-    let mut tasks = Vec::new();
-    for number in 0..8 {
-        let store = match number % 2 {
-            0 => site.reopen().await,
-            _ => site.store.clone(),
-        };
-        tasks.push(tokio::spawn(async move {
-            for _ in 0..100 {
-                increment(&store, Crash).await;
-            }
-        }));
-    }
-    for task in tasks {
-        task.await.unwrap();
-    }
-    assert_eq!(site.text().await.unwrap().trim(), "800");
 }
 
 /// Of those who create one session at once, one does.

@@ -44,27 +44,6 @@ async fn give(site: &Site, key: SessionKey, user: Option<UserKey>) {
     );
 }
 
-#[tokio::test]
-async fn a_user_has_the_sessions_that_are_theirs_now() {
-    let site = Site::new().await;
-    for number in 1..6 {
-        let session = with_user(key(number), user(1));
-        assert!(site.store.create(&session, Crash).await.unwrap());
-    }
-    site.create(key(6), "anonymous").await;
-    give(&site, key(6), Some(user(1))).await;
-    give(&site, key(1), Some(user(2))).await;
-    give(&site, key(2), None).await;
-    site.store.remove(&key(3), None, Crash).await.unwrap();
-    let mut left = [key(4), key(5), key(6)];
-    left.sort();
-    assert_eq!(site.of_user(user(1)).await, left);
-    assert_eq!(site.of_user(user(2)).await, [key(1)]);
-    assert_eq!(site.of_user(user(3)).await, []);
-    assert_eq!(site.store.of_user(&user(1), 2).await.unwrap().len(), 2);
-    assert_eq!(site.store.of_user(&user(1), 0).await.unwrap().len(), 0);
-}
-
 /// A session that has another user by now may get its first one back: who takes the entry away then loses it.
 #[tokio::test]
 async fn an_entry_stays_while_its_record_is_there_whoever_has_it() {
