@@ -117,23 +117,6 @@ fn keeps_the_handle_itself() {
 }
 
 #[test]
-fn keeps_replaces_and_removes_entries() {
-    let cache = InMemoryCache::default();
-    assert_eq!(get(&cache, "a"), None);
-    put(&cache, "a", b"one");
-    put(&cache, "a", b"two");
-    put(&cache, "", b"");
-    assert_eq!(get(&cache, "a").as_deref(), Some(&b"two"[..]));
-    assert_eq!(get(&cache, "").as_deref(), Some(&b""[..]));
-    ready(cache.delete("a")).unwrap();
-    ready(cache.delete("a")).unwrap();
-    assert_eq!(get(&cache, "a"), None);
-    ready(Cache::clear(&cache)).unwrap();
-    assert_eq!(get(&cache, ""), None);
-    assert_eq!(counts(&cache), (0, 0));
-}
-
-#[test]
 fn neither_side_sees_what_the_other_one_holds() {
     let cache = InMemoryCache::default();
     create(&cache, &of(USER, 1));
@@ -148,14 +131,6 @@ fn neither_side_sees_what_the_other_one_holds() {
     assert!(ready(cache.of_user(&USER, 10)).unwrap().is_empty());
 }
 
-#[test]
-fn reads_of_an_entry_share_one_allocation() {
-    let cache = InMemoryCache::default();
-    put(&cache, "a", &[7; 110]);
-    let (one, two) = (get(&cache, "a").unwrap(), get(&cache, "a").unwrap());
-    assert_eq!(one.as_ptr(), two.as_ptr());
-}
-
 #[tokio::test(start_paused = true)]
 async fn an_entry_whose_time_is_over_is_absent() {
     let cache = InMemoryCache::default();
@@ -168,13 +143,6 @@ async fn an_entry_whose_time_is_over_is_absent() {
     assert!(get(&cache, "b").is_some());
     put(&cache, "a", b"3");
     assert_eq!(get(&cache, "a").as_deref(), Some(&b"3"[..]));
-}
-
-#[test]
-fn a_very_long_ttl_is_no_overflow() {
-    let cache = InMemoryCache::default();
-    ready(cache.set("a", b"1", Some(Duration::MAX))).unwrap();
-    assert!(get(&cache, "a").is_some());
 }
 
 #[test]
@@ -288,23 +256,6 @@ fn an_anonymous_session_is_refused_where_all_others_have_a_user() {
     assert!(!has(&cache, 1) && has(&cache, 4));
 }
 
-#[test]
-fn the_sweep_keeps_to_its_limit_and_to_the_time_it_is_given() {
-    let cache = InMemoryCache::new(100_000, 256 << 20);
-    for number in 0..1000 {
-        let expires = 1000 + u64::try_from(number % 2).unwrap();
-        create(&cache, &ending(number, expires));
-    }
-    let sweep = |now, limit| ready(cache.remove_expired(now, limit)).unwrap();
-    assert_eq!(sweep(1000, 400), 0);
-    assert_eq!(sweep(1001, 400), 400);
-    assert_eq!(sweep(1001, 400), 100);
-    assert_eq!(sweep(1001, 400), 0);
-    assert!(load(&cache, 1).is_some());
-    assert_eq!(sweep(1002, usize::MAX), 500);
-    assert_eq!(counts(&cache), (0, 0));
-}
-
 #[tokio::test(start_paused = true)]
 async fn the_sweep_removes_entries_too() {
     let cache = InMemoryCache::default();
@@ -333,30 +284,6 @@ fn users_are_found_after_slots_were_used_again() {
         }
     }
     assert_eq!(counts(&cache), (0, 0));
-}
-
-#[test]
-fn replaces_from_eight_threads_all_count() {
-    let cache = Arc::new(InMemoryCache::default());
-    create(&cache, &session(1, b"0"));
-    let add = |cache: &InMemoryCache| {
-        let held = load(cache, 1).unwrap();
-        let number: u32 = str::from_utf8(held.bytes()).unwrap().parse().unwrap();
-        let version = held.version().next();
-        let bytes = (number + 1).to_string();
-        let next = StoredSession::new(key(1), version, None, held.expires(), bytes);
-        replace(cache, &held, &next)
-    };
-    let threads: Vec<_> = (0..8)
-        .map(|_| {
-            let cache = cache.clone();
-            std::thread::spawn(move || (0..1000).for_each(|_| while !add(&cache) {}))
-        })
-        .collect();
-    for thread in threads {
-        thread.join().unwrap();
-    }
-    assert_eq!(load(&cache, 1).unwrap().bytes(), "8000");
 }
 
 #[test]
