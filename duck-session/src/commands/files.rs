@@ -1,12 +1,12 @@
 //! Who may read and write the files of a storage.
 
 use std::fmt;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FileType;
 
-use crate::store::directory::Directory;
+use crate::store::directory::{Directory, present};
 
 /// What others may do: nothing, if all is well.
 const OTHERS: u32 = 0o077;
@@ -119,12 +119,5 @@ impl Findings {
             }
         }
         Ok(folders)
-    }
-}
-
-fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        result => result.map(Some),
     }
 }

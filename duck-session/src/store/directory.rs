@@ -10,12 +10,15 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{
     AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, Stat, StatVfs, Timespec, Timestamps,
     UTIME_NOW,
 };
 use rustix::io::Errno;
+
+use crate::clock::Clock;
 
 const FOLDER_MODE: Mode = Mode::RWXU;
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
@@ -130,7 +133,9 @@ impl Directory {
     /// Opens a file for locking and for appending, which is made (0600) where there is none.
     pub(crate) fn lock_file(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE;
-        Ok(regular(self.open_below(name, flags, FILE_MODE)?)?.0)
+        let file: File = self.open_below(name, flags, FILE_MODE)?.into();
+        FileStat::of(&file)?;
+        Ok(file)
     }
 
     /// Makes a new file (0600).
@@ -173,12 +178,20 @@ impl Directory {
 
     /// Whether a regular file stands under `name`; anything but a file or nothing is an error.
     pub(crate) fn has_file(&self, name: &str) -> io::Result<bool> {
-        match self.stat(name) {
-            Ok(stat) if FileType::from_raw_mode(stat.st_mode).is_file() => Ok(true),
-            Ok(_) => Err(not_a_file()),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
+        match present(self.stat(name))? {
+            Some(stat) if FileType::from_raw_mode(stat.st_mode).is_file() => Ok(true),
+            Some(_) => Err(not_a_file()),
+            None => Ok(false),
         }
+    }
+
+    /// Whether what stands under `name` was written so long ago, to the second.
+    pub(crate) fn is_older(&self, name: &str, age: Duration) -> io::Result<bool> {
+        let Some(stat) = present(self.stat(name))? else {
+            return Ok(false);
+        };
+        let written = Duration::from_secs(u64::try_from(stat.st_mtime).unwrap_or_default());
+        Ok(Duration::from_millis(Clock::default().now()) >= written + age)
     }
 
     /// Moves a file over whatever is called `to`, in one step.
@@ -396,13 +409,11 @@ fn named(path: &Path, what: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), text)
 }
 
-/// The file behind a descriptor, and its length.
-fn regular(fd: OwnedFd) -> io::Result<(File, u64)> {
-    let stat = rustix::fs::fstat(&fd)?;
-    if FileType::from_raw_mode(stat.st_mode).is_file() {
-        Ok((fd.into(), stat.st_size.cast_unsigned()))
-    } else {
-        Err(not_a_file())
+/// `None` where there is no such file or folder.
+pub(crate) fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
     }
 }
 

@@ -9,7 +9,6 @@ pub(crate) mod directory;
 mod dynamic_file;
 mod folder;
 mod key;
-mod leftover;
 mod memory;
 mod over_cache;
 mod page;

@@ -1,13 +1,13 @@
 //! The file of one session: opened, locked, read, written in place or replaced.
 
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io;
 
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
 use super::slot::{self, Slots};
-use crate::store::directory::{Directory, FileStat};
+use crate::store::directory::{Directory, FileStat, present};
 use crate::store::{SessionKey, StoredSession};
 
 /// What the file is called in the folder of its session.
@@ -24,7 +24,7 @@ pub(super) const TRIES: u32 = 1000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
     Yes,
-    /// It fails with [`ErrorKind::WouldBlock`] instead.
+    /// It fails with [`io::ErrorKind::WouldBlock`] instead.
     No,
 }
 
@@ -221,14 +221,6 @@ impl Record {
 
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
         std::os::unix::fs::FileExt::write_all_at(&self.file, bytes, at)
-    }
-}
-
-/// `None` where there is no such file or folder.
-pub(super) fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        result => result.map(Some),
     }
 }
 

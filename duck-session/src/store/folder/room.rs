@@ -13,9 +13,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::name::{self, Name};
-use super::record::{self, Found, NAME, Wait, present};
+use super::record::{self, Found, NAME, Wait};
 use crate::store::bounds::{Bounds, Rank};
-use crate::store::directory::Directory;
+use crate::store::directory::{Directory, present};
 use crate::store::{SessionKey, StoredSession, Version};
 
 /// How many sessions one `create` removes at most: after a bound was lowered the store shrinks little by little.
@@ -156,29 +156,19 @@ struct Candidates {
     /// The others.
     back: VecDeque<Candidate>,
     next_bucket: u8,
-    last_search: Option<Search>,
-}
-
-struct Search {
-    ended: Instant,
-    took: Duration,
-    found: usize,
+    /// Not before then; `None` is at once.
+    next_search: Option<Instant>,
 }
 
 impl Candidates {
     fn next(&mut self, root: &Directory) -> io::Result<Option<Candidate>> {
-        if self.never_back.is_empty() && self.may_search() {
+        let may_search = self.next_search.is_none_or(|next| Instant::now() >= next);
+        if self.never_back.is_empty() && may_search {
             self.search(root)?;
         }
         let next = self.never_back.pop_front();
         let next = next.or_else(|| self.made.pop_front());
         Ok(next.or_else(|| self.back.pop_front()))
-    }
-
-    fn may_search(&self) -> bool {
-        self.last_search.as_ref().is_none_or(|last| {
-            last.took <= CHEAP || last.found >= WORTHWHILE || last.ended.elapsed() >= last.took * 10
-        })
     }
 
     /// Looks for candidates in some buckets, which stand for all of them since keys are random.
@@ -200,11 +190,9 @@ impl Candidates {
         };
         self.never_back = of_rank(Rank::Unconfirmed);
         self.back = of_rank(Rank::Anonymous);
-        self.last_search = Some(Search {
-            ended: Instant::now(),
-            took: started.elapsed(),
-            found: found.len(),
-        });
+        let took = started.elapsed();
+        let is_costly = took > CHEAP && found.len() < WORTHWHILE;
+        self.next_search = is_costly.then(|| Instant::now() + took * 10);
         Ok(())
     }
 }

@@ -12,12 +12,12 @@ use rustix::fs::{Dir, FlockOperation};
 use rustix::io::Errno;
 
 use super::name::{Name, buckets};
-use super::record::{self, BESIDE, Found, NAME, Record, TRIES, Wait, kept_changing, present};
+use super::record::{self, BESIDE, Found, NAME, Record, TRIES, Wait, kept_changing};
 use super::room::Room;
 use super::slot;
 use super::users::Users;
 use crate::log::{Log, limited};
-use crate::store::directory::Directory;
+use crate::store::directory::{Directory, present};
 use crate::store::{SessionKey, StoredSession, Version};
 
 pub(super) const SWEEP_LOCK: &str = "sweep.lock";

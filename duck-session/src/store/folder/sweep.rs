@@ -3,15 +3,13 @@
 use std::io;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::name::{self, Name};
-use super::record::{BESIDE, Found, NAME, Record, Wait, present};
+use super::record::{BESIDE, Found, NAME, Record, Wait};
 use super::store::{self, SWEEP_LOCK, Store};
-use crate::clock::millis;
 use crate::store::UserKey;
-use crate::store::directory::Directory;
-use crate::store::leftover::is_leftover;
+use crate::store::directory::{Directory, present};
 
 /// Records that one sweep looks at, for each one it may remove: bounds the work on a disk where nearly
 /// everything is live.
@@ -20,6 +18,9 @@ const FEWEST_LOOKS: usize = 4096;
 
 /// Users whose entries one sweep looks at.
 const USERS: usize = 256;
+
+/// A writer needs its file for milliseconds. One so old was left by a writer that died.
+const LEFTOVER: Duration = Duration::from_hours(1);
 
 impl Store {
     /// Removes up to `limit` sessions that expired before `now`, going on where the last sweep ended. Only one
@@ -209,11 +210,7 @@ fn remove_beside(folder: &Directory) -> io::Result<()> {
 }
 
 fn is_old(folder: &Directory, path: &str) -> bool {
-    let Ok(Some(stat)) = present(folder.stat(path)) else {
-        return false;
-    };
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    is_leftover(&stat, millis(now.unwrap_or(Duration::ZERO)))
+    matches!(folder.is_older(path, LEFTOVER), Ok(true))
 }
 
 #[derive(Default)]

@@ -6,12 +6,12 @@
 //! loads the sessions, and leaves out those that are somebody else's by now.
 
 use std::io::{self, ErrorKind};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 
-use super::record::{TRIES, Wait, kept_changing, present};
-use crate::store::directory::Directory;
+use super::record::{TRIES, Wait, kept_changing};
+use crate::store::directory::{Directory, present};
 use crate::store::{SessionKey, UserKey};
 
 /// How long a writer may take from its entry to its record.
@@ -86,19 +86,10 @@ impl Users {
         folder.lock(FlockOperation::LockExclusive)?;
         for key in keys {
             let name = key.to_hex();
-            if is_old(&folder, &name)? && is_gone(key)? {
+            if folder.is_older(&name, YOUNG)? && is_gone(key)? {
                 present(folder.remove_file(&name))?;
             }
         }
         self.folder.remove_folder(user).map(drop)
     }
-}
-
-fn is_old(folder: &Directory, name: &str) -> io::Result<bool> {
-    let Some(stat) = present(folder.stat(name))? else {
-        return Ok(false);
-    };
-    let made = u64::try_from(stat.st_mtime).unwrap_or_default();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    Ok(now.unwrap_or_default().as_secs() > made.saturating_add(YOUNG.as_secs()))
 }
