@@ -253,16 +253,7 @@ impl SessionStore for DatabaseCache {
     /// not would be lost when the server crashes, not only when the power does.
     async fn create(&self, session: &StoredSession, _durability: Durability) -> Result<bool> {
         let row = Columns::of(session);
-        let values: Values<'_> = &[
-            &row.key,
-            &row.count,
-            &row.random,
-            &row.user,
-            &row.expires,
-            &row.due,
-            &row.bytes,
-        ];
-        Ok(self.execute(rows::CREATE, values).await? > 0)
+        Ok(self.execute(rows::CREATE, &row.values()).await? > 0)
     }
 
     async fn replace(
@@ -272,18 +263,9 @@ impl SessionStore for DatabaseCache {
         _durability: Durability,
     ) -> Result<bool> {
         let (row, (count, random)) = (Columns::of(session), numbers(expected));
-        let values: Values<'_> = &[
-            &row.key,
-            &row.count,
-            &row.random,
-            &row.user,
-            &row.expires,
-            &row.due,
-            &row.bytes,
-            &count,
-            &random,
-        ];
-        Ok(self.execute(rows::REPLACE, values).await? > 0)
+        let before: Values<'_> = &[&count, &random];
+        let values = [&row.values()[..], before].concat();
+        Ok(self.execute(rows::REPLACE, &values).await? > 0)
     }
 
     async fn remove(

@@ -1,6 +1,7 @@
 //! The statements that read and change the table of sessions, and a row of it.
 
 use bytes::Bytes;
+use deadpool_postgres::tokio_postgres::types::ToSql;
 use deadpool_postgres::tokio_postgres::{Error, Row};
 
 use crate::store::{SessionKey, StoredSession, UserKey, Version};
@@ -50,13 +51,13 @@ pub(super) const CLEAR: &str = "WITH looked AS ( \
 
 /// A session as a row.
 pub(super) struct Columns<'a> {
-    pub(super) key: &'a [u8],
-    pub(super) count: i64,
-    pub(super) random: i64,
-    pub(super) user: Option<&'a [u8]>,
-    pub(super) expires: i64,
-    pub(super) due: i64,
-    pub(super) bytes: &'a [u8],
+    key: &'a [u8],
+    count: i64,
+    random: i64,
+    user: Option<&'a [u8]>,
+    expires: i64,
+    due: i64,
+    bytes: &'a [u8],
 }
 
 impl<'a> Columns<'a> {
@@ -71,6 +72,19 @@ impl<'a> Columns<'a> {
             due: due(session.expires()),
             bytes: session.bytes(),
         }
+    }
+
+    /// In the order of the statements.
+    pub(super) fn values(&self) -> [&(dyn ToSql + Sync); 7] {
+        [
+            &self.key,
+            &self.count,
+            &self.random,
+            &self.user,
+            &self.expires,
+            &self.due,
+            &self.bytes,
+        ]
     }
 }
 
