@@ -133,10 +133,7 @@ impl Verifiers {
     pub(crate) fn heap_size(&self) -> usize {
         self.given_up.as_ref().map_or(0, |given_up| {
             let lists = given_up.in_time.capacity() + given_up.replaced.capacity();
-            let sealed = given_up
-                .previous
-                .as_ref()
-                .map_or(0, |it| it.current.capacity());
+            let sealed = self.previous().map_or(0, |it| it.current.capacity());
             size_of::<GivenUp>() + lists * size_of::<(u64, u64)>() + sealed
         })
     }
@@ -211,11 +208,7 @@ impl Verifiers {
 
     /// Whether nobody has come yet with the verifier of the last renewal.
     pub(crate) fn is_renewal_pending(&self) -> bool {
-        let previous = self
-            .given_up
-            .as_ref()
-            .and_then(|given_up| given_up.previous.as_ref());
-        previous.is_some_and(|previous| previous.until.is_none())
+        self.previous().is_some_and(|it| it.until.is_none())
     }
 
     /// Somebody has come with it: the one before is good until then.
@@ -235,11 +228,8 @@ impl Verifiers {
     /// Whether something is remembered that is better forgotten: the current verifier, sealed with one whose
     /// grace is over.
     pub(crate) fn has_outdated(&self, now: u64) -> bool {
-        let previous = self
-            .given_up
-            .as_ref()
-            .and_then(|given_up| given_up.previous.as_ref());
-        previous.is_some_and(|previous| previous.until.is_some_and(|until| until <= now))
+        let until = self.previous().and_then(|it| it.until);
+        until.is_some_and(|until| until <= now)
     }
 
     /// Forgets what is of no use any more.
@@ -265,10 +255,7 @@ impl Verifiers {
         let Some(given_up) = &self.given_up else {
             return (false, 0);
         };
-        let until = given_up
-            .previous
-            .as_ref()
-            .map(|previous| previous.until.unwrap_or(u64::MAX));
+        let until = self.previous().map(|it| it.until.unwrap_or(u64::MAX));
         let in_time = given_up.in_time.iter().filter(|(_, until)| *until <= now);
         let replaced = given_up.replaced.iter();
         let replaced = replaced.filter(|(_, at)| now < at.saturating_add(REMEMBERED));
@@ -280,13 +267,16 @@ impl Verifiers {
 
     /// Whether the verifier before the last renewal is remembered as one that may still be good.
     pub(crate) fn has_previous(&self) -> bool {
-        self.sealed().is_some()
+        self.previous().is_some()
     }
 
     /// The current verifier, sealed with the one before.
     pub(crate) fn sealed(&self) -> Option<&[u8]> {
-        let previous = self.given_up.as_ref()?.previous.as_ref()?;
-        Some(&previous.current)
+        self.previous().map(|it| &*it.current)
+    }
+
+    fn previous(&self) -> Option<&Previous> {
+        self.given_up.as_ref()?.previous.as_ref()
     }
 }
 
