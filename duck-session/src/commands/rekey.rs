@@ -4,40 +4,33 @@ use super::context::{Context, failure_if, sync};
 use super::scan::Scan;
 use crate::engine::administration::{Resealed, SessionState};
 
-#[derive(Default)]
-struct Counts {
-    resealed: usize,
-    current: usize,
-    unreadable: usize,
-}
-
 /// Seals with the current key whatever an older one has sealed.
 pub(super) async fn run(mut context: Context<'_>) -> Result<ExitCode> {
-    let mut counts = Counts::default();
+    let (mut resealed, mut current, mut unreadable) = (0, 0, 0);
     let mut scan = Scan::new(context.administration);
     while let Some(session) = scan.next().await? {
         if matches!(session.state, SessionState::Expired) {
             continue;
         }
         match context.administration.reseal(&session.stored).await? {
-            Resealed::Yes => counts.resealed += 1,
-            Resealed::NotNeeded => counts.current += 1,
-            Resealed::Unreadable => counts.unreadable += 1,
+            Resealed::Yes => resealed += 1,
+            Resealed::NotNeeded => current += 1,
+            Resealed::Unreadable => unreadable += 1,
             Resealed::Gone => {}
         }
     }
-    counts.unreadable += scan.unreadable;
+    unreadable += scan.unreadable;
     // Before anybody gives the old key up.
     sync(&context.sessions.own).await?;
     let mut more = "";
-    if counts.unreadable == 0 {
+    if unreadable == 0 {
         more = "\n  Once every server of the site was started with the new key, and this was run after that,\n  SECRET_KEY_FALLBACKS can be emptied.\n";
     }
     let named = [
-        ("resealed", counts.resealed),
-        ("current", counts.current),
-        ("unreadable", counts.unreadable),
+        ("resealed", resealed),
+        ("current", current),
+        ("unreadable", unreadable),
     ];
     context.answer_counts(&named, more)?;
-    Ok(failure_if(counts.unreadable > 0))
+    Ok(failure_if(unreadable > 0))
 }

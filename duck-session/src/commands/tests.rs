@@ -121,35 +121,10 @@ impl Shared {
             let store = store.clone();
             async move { Ok(store) }
         });
-        let (own, clock) = (
-            SessionSettings::from_settings(&settings).unwrap(),
-            Clock::default(),
-        );
-        let opening = Opening {
-            own: &own,
-            settings: &settings,
-            clock: &clock,
-            auth_hash: &AuthHash::default(),
-            is_serving: false,
-        };
-        let opened = registry.open(&opening).await.unwrap().administration;
-        let sessions = Sessions {
-            opened,
-            registry,
-            settings,
-            own,
-            clock,
-        };
-        let arguments = line
-            .split(' ')
-            .chain(["--json"])
-            .map(OsString::from)
-            .collect();
-        let mut out = Vec::new();
-        sessions
-            .answer(parse(arguments).unwrap(), &mut out)
-            .await
-            .unwrap();
+        let sessions = opened(registry, settings).await;
+        let arguments = line.split(' ').chain(["--json"]).map(OsString::from);
+        let (args, mut out) = (parse(arguments.collect()).unwrap(), Vec::new());
+        sessions.answer(args, &mut out).await.unwrap();
         let text = String::from_utf8(out).unwrap();
         text.split_whitespace().collect()
     }
@@ -163,6 +138,27 @@ impl Shared {
             self.gate.opens.notify_one();
         };
         tokio::join!(self.command(keys, line), meanwhile).0
+    }
+}
+
+/// The sessions of a site with these settings, as its commands have them.
+async fn opened(registry: Registry, settings: Settings) -> Sessions {
+    let own = SessionSettings::from_settings(&settings).unwrap();
+    let clock = Clock::default();
+    let opening = Opening {
+        own: &own,
+        settings: &settings,
+        clock: &clock,
+        auth_hash: &AuthHash::default(),
+        is_serving: false,
+    };
+    let opened = registry.open(&opening).await.unwrap().administration;
+    Sessions {
+        opened,
+        registry,
+        settings,
+        own,
+        clock,
     }
 }
 
@@ -190,23 +186,7 @@ async fn schema_prints_the_table_while_the_database_is_down() {
             "SESSION_DATABASE_URL",
             "postgres://me:s3cret@127.0.0.1:1/site",
         );
-    let own = SessionSettings::from_settings(&settings).unwrap();
-    let (registry, clock) = (Registry::new(), Clock::default());
-    let opening = Opening {
-        own: &own,
-        settings: &settings,
-        clock: &clock,
-        auth_hash: &AuthHash::default(),
-        is_serving: false,
-    };
-    let opened = registry.open(&opening).await.unwrap().administration;
-    let sessions = Sessions {
-        opened,
-        registry,
-        settings,
-        own,
-        clock,
-    };
+    let sessions = opened(Registry::new(), settings).await;
     let command = |line: &str| parse(vec![OsString::from(line)]).unwrap();
     let mut out = Vec::new();
     let done = sessions.answer(command("schema"), &mut out).await;
