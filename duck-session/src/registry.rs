@@ -89,26 +89,26 @@ impl Registry {
     /// Those that come with Duck.
     pub(crate) fn new() -> Self {
         let mut registry = Self::default();
-        registry.add_own("InMemoryCache", |own| async move {
-            Ok(InMemoryCache::new(
-                own.session_max_sessions,
-                own.session_memory_bytes,
-            ))
+        registry.add("InMemoryCache", |opening| {
+            let own = opening.own;
+            let (entries, bytes) = (own.session_max_sessions, own.session_memory_bytes);
+            ready(Ok(InMemoryCache::new(entries, bytes)))
         });
-        registry.add_own("KeyAsFolderCache", |own| async move {
-            let store = KeyAsFolderCache::open(&own.session_dir).await?;
-            Ok(store
-                .max_sessions(own.session_max_sessions)
-                .min_free(own.session_min_free))
+        registry.add("KeyAsFolderCache", |opening| {
+            let own = opening.own.clone();
+            async move {
+                let store = KeyAsFolderCache::open(&own.session_dir).await?;
+                let store = store.max_sessions(own.session_max_sessions);
+                Ok(store.min_free(own.session_min_free))
+            }
         });
         #[cfg(feature = "dynamic-file")]
-        registry.add_own("DynamicFileCache", |own| async move {
-            DynamicFileCache::options()
-                .shard_bytes(own.session_shard_bytes)
-                .max_sessions(own.session_max_sessions as u64)
-                .min_free(own.session_min_free)
-                .open(&own.session_dir)
-                .await
+        registry.add("DynamicFileCache", |opening| {
+            let options = DynamicFileCache::options()
+                .shard_bytes(opening.own.session_shard_bytes)
+                .max_sessions(opening.own.session_max_sessions as u64)
+                .min_free(opening.own.session_min_free);
+            options.open(opening.own.session_dir.clone())
         });
         #[cfg(any(feature = "postgres", feature = "dynamic-file"))]
         {
@@ -139,17 +139,6 @@ impl Registry {
             })
         });
         self.storages.insert("RedisCache".to_owned(), open);
-    }
-
-    /// A storage of Duck's.
-    fn add_own<S: SessionStore, F>(
-        &mut self,
-        name: &str,
-        open: impl Fn(SessionSettings) -> F + Send + Sync + 'static,
-    ) where
-        F: Future<Output = Result<S>> + Send + 'static,
-    {
-        self.add(name, move |opening| open(opening.own.clone()));
     }
 
     pub(crate) fn add_store<S: SessionStore, F>(

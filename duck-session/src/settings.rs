@@ -423,19 +423,15 @@ impl SessionSettings {
 
     /// How long a session may go without its end being moved.
     pub(crate) fn touch_interval(&self) -> Duration {
+        if let Some(interval) = self.session_touch_interval {
+            return interval.0;
+        }
+        // A minute, or less where a limit is short.
         let limits = [self.session_idle_timeout, self.session_absolute_timeout];
-        let shortest = limits.into_iter().flatten().map(|limit| limit.0).min();
-        let shortest = shortest.map_or(self.session_cookie_age.0, |limit| {
-            limit.min(self.session_cookie_age.0)
-        });
-        self.session_touch_interval
-            .map_or_else(|| touch_interval(shortest), |interval| interval.0)
+        let limits = limits.into_iter().flatten().map(|limit| limit.0);
+        let shortest = limits.fold(self.session_cookie_age.0, Duration::min);
+        (shortest / 10).min(Duration::from_mins(1))
     }
-}
-
-/// `SESSION_TOUCH_INTERVAL`, where it is not set: a minute, or less where a limit is short.
-fn touch_interval(shortest: Duration) -> Duration {
-    (shortest / 10).min(Duration::from_mins(1))
 }
 
 #[cfg(test)]

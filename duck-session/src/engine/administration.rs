@@ -9,6 +9,7 @@ use duck::{BoxFuture, Result};
 use super::StoreEngine;
 use super::save::MOST_TRIES;
 use crate::events::Event;
+use crate::maintenance::Maintenance;
 use crate::seal::key_id;
 use crate::store::{Durability, OpenSession, SessionKey, SessionStore, StoredSession};
 
@@ -16,7 +17,7 @@ use crate::store::{Durability, OpenSession, SessionKey, SessionStore, StoredSess
 const PAGE: usize = 500;
 
 /// Looks after what an engine has stored, whatever its store is.
-pub(crate) trait Administration: Send + Sync {
+pub(crate) trait Administration: Maintenance {
     /// Milliseconds since 1970, by the engine's clock.
     fn now(&self) -> u64;
 
@@ -50,9 +51,6 @@ pub(crate) trait Administration: Send + Sync {
     /// Stores a session of another store here, as it is; returns `false` where this version or a newer one is
     /// here already.
     fn adopt<'a>(&'a self, stored: &'a StoredSession) -> BoxFuture<'a, Result<bool>>;
-
-    /// Removes some expired sessions, as the site does itself now and then.
-    fn sweep(&self) -> BoxFuture<'_, Result<usize>>;
 
     /// Removes everything.
     fn clear(&self) -> BoxFuture<'_, Result<()>>;
@@ -175,10 +173,6 @@ impl<S: SessionStore> Administration for StoreEngine<S> {
 
     fn adopt<'a>(&'a self, stored: &'a StoredSession) -> BoxFuture<'a, Result<bool>> {
         Box::pin(self.copy_here(stored))
-    }
-
-    fn sweep(&self) -> BoxFuture<'_, Result<usize>> {
-        Box::pin(self.sweep())
     }
 
     fn clear(&self) -> BoxFuture<'_, Result<()>> {
