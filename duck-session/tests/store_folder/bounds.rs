@@ -50,7 +50,7 @@ async fn the_oldest_whose_cookie_never_came_back_gives_way_first() {
             0 | 1 => with_user(key(number), user(1)),
             _ => session(key(number), "new"),
         };
-        assert!(store.create(&new, Crash).await.unwrap());
+        create(&store, &new, Crash).await;
     }
     for number in [2, 3] {
         save(&store, key(number), "came back", Crash).await;
@@ -60,12 +60,7 @@ async fn the_oldest_whose_cookie_never_came_back_gives_way_first() {
     }
     let mut expected = vec![0, 1, 2, 3, 4, 5];
     for (new, gone) in [(6, 5), (7, 4), (8, 6), (9, 7)] {
-        assert!(
-            store
-                .create(&session(key(new), "new"), Crash)
-                .await
-                .unwrap()
-        );
+        create(&store, &session(key(new), "new"), Crash).await;
         expected.retain(|number| *number != gone);
         expected.push(new);
         assert_eq!(stored(&store, 0..20).await, expected, "after {new}");
@@ -73,14 +68,9 @@ async fn the_oldest_whose_cookie_never_came_back_gives_way_first() {
     // None is left but those who came back.
     for number in [8, 9] {
         assert!(store.remove(&key(number), None, Crash).await.unwrap());
-        assert!(
-            store
-                .create(&with_user(key(number + 10), user(2)), Crash)
-                .await
-                .unwrap()
-        );
+        create(&store, &with_user(key(number + 10), user(2)), Crash).await;
     }
-    assert!(store.create(&session(key(30), "new"), Crash).await.unwrap());
+    create(&store, &session(key(30), "new"), Crash).await;
     assert_eq!(stored(&store, 0..40).await, [0, 1, 2, 18, 19, 30]);
 }
 
@@ -89,12 +79,7 @@ async fn where_all_have_users_a_session_without_one_is_refused_and_one_with_a_us
     let site = Site::new().await;
     let store = site.bounded(3).await;
     for number in 0..3 {
-        assert!(
-            store
-                .create(&with_user(key(number), user(1)), Crash)
-                .await
-                .unwrap()
-        );
+        create(&store, &with_user(key(number), user(1)), Crash).await;
     }
     for durability in [Crash, PowerCut] {
         let error = store
@@ -105,12 +90,7 @@ async fn where_all_have_users_a_session_without_one_is_refused_and_one_with_a_us
     }
     assert_eq!(site.text().await, None);
     for number in 3..6 {
-        assert!(
-            store
-                .create(&with_user(key(number), user(1)), Crash)
-                .await
-                .unwrap()
-        );
+        create(&store, &with_user(key(number), user(1)), Crash).await;
     }
     assert_eq!(stored(&store, 0..6).await.len(), 6);
     // What is there may be saved, and what goes makes room.
@@ -118,7 +98,7 @@ async fn where_all_have_users_a_session_without_one_is_refused_and_one_with_a_us
     for number in 0..4 {
         assert!(store.remove(&key(number), None, Crash).await.unwrap());
     }
-    assert!(store.create(&session(KEY, "new"), Crash).await.unwrap());
+    create(&store, &session(KEY, "new"), Crash).await;
 }
 
 /// A candidate that came back, or got a user, since it was found is none any more.
@@ -127,12 +107,7 @@ async fn a_session_that_was_written_since_it_was_found_stays() {
     let site = Site::new().await;
     let store = site.bounded(10).await;
     for number in 0..11 {
-        assert!(
-            store
-                .create(&session(key(number), "new"), Crash)
-                .await
-                .unwrap()
-        );
+        create(&store, &session(key(number), "new"), Crash).await;
     }
     // All others were found when the eleventh made the first give way.
     for number in 1..10 {
@@ -145,20 +120,10 @@ async fn a_session_that_was_written_since_it_was_found_stays() {
             LATER,
             "x",
         );
-        assert!(
-            store
-                .replace(before.version(), &theirs, Crash)
-                .await
-                .unwrap()
-        );
+        replace(&store, before.version(), &theirs, Crash).await;
     }
     for number in 11..15 {
-        assert!(
-            store
-                .create(&session(key(number), "new"), Crash)
-                .await
-                .unwrap()
-        );
+        create(&store, &session(key(number), "new"), Crash).await;
         assert_eq!(stored(&store, 1..10).await.len(), 9);
         assert_eq!(stored(&store, 10..20).await, [number]);
     }
@@ -170,21 +135,11 @@ async fn a_flood_stops_at_the_bound_while_a_login_is_stored() {
     let site = Site::new().await;
     let store = site.bounded(200).await;
     let other = site.bounded(200).await;
-    assert!(
-        store
-            .create(&with_user(KEY, user(1)), PowerCut)
-            .await
-            .unwrap()
-    );
+    create(&store, &with_user(KEY, user(1)), PowerCut).await;
     let flood = |store: KeyAsFolderCache, start: u64| {
         tokio::spawn(async move {
             for number in start..start + 1000 {
-                assert!(
-                    store
-                        .create(&session(key(number), "bot"), Crash)
-                        .await
-                        .unwrap()
-                );
+                create(&store, &session(key(number), "bot"), Crash).await;
             }
         })
     };
@@ -205,12 +160,7 @@ async fn a_flood_stops_at_the_bound_while_a_login_is_stored() {
         "{kept} are kept of 3000, by two stores of 200"
     );
     assert!(store.load(&KEY).await.unwrap().is_some());
-    assert!(
-        store
-            .create(&with_user(key(50_000), user(2)), PowerCut)
-            .await
-            .unwrap()
-    );
+    create(&store, &with_user(key(50_000), user(2)), PowerCut).await;
 }
 
 /// Of what was there before it was opened, and of what another process makes.
@@ -218,12 +168,7 @@ async fn a_flood_stops_at_the_bound_while_a_login_is_stored() {
 async fn sessions_of_other_processes_count() {
     let site = Site::new().await;
     for number in 0..50 {
-        assert!(
-            site.store
-                .create(&with_user(key(number), user(1)), Crash)
-                .await
-                .unwrap()
-        );
+        create(&site.store, &with_user(key(number), user(1)), Crash).await;
     }
     let store = site.bounded(50).await;
     assert!(is_full(
@@ -234,12 +179,7 @@ async fn sessions_of_other_processes_count() {
     let mut near = *KEY.as_bytes();
     near[15] ^= 1;
     let near = duck_session::store::SessionKey::from_bytes(near);
-    assert!(
-        site.store
-            .create(&with_user(near, user(1)), Crash)
-            .await
-            .unwrap()
-    );
+    create(&site.store, &with_user(near, user(1)), Crash).await;
     assert!(is_full(
         &store.create(&session(KEY, "new"), Crash).await.unwrap_err()
     ));
@@ -255,14 +195,9 @@ async fn a_bound_of_free_space_stops_a_flood_before_the_disk_is_full() {
             .await
             .unwrap()
             .min_free(30);
-        assert!(store.create(&with_user(KEY, user(1)), Crash).await.unwrap());
+        create(&store, &with_user(KEY, user(1)), Crash).await;
         for number in 0..1500 {
-            assert!(
-                store
-                    .create(&session(key(number), "bot"), Crash)
-                    .await
-                    .unwrap()
-            );
+            create(&store, &session(key(number), "bot"), Crash).await;
         }
         let kept = files(&disk.dir())
             .iter()
@@ -279,27 +214,12 @@ async fn a_bound_of_free_space_stops_a_flood_before_the_disk_is_full() {
             "{bound}: {left:?} percent are left"
         );
         assert!(store.load(&KEY).await.unwrap().is_some());
-        assert!(
-            store
-                .create(&with_user(key(9999), user(2)), PowerCut)
-                .await
-                .unwrap()
-        );
+        create(&store, &with_user(key(9999), user(2)), PowerCut).await;
         // Taken by somebody else: a login still works, and a visitor takes the place of another one.
         if bound == "bytes" {
             disk.take(usize::try_from(free.f_bavail * free.f_bsize).unwrap() - 60_000);
-            assert!(
-                store
-                    .create(&with_user(key(9998), user(2)), Crash)
-                    .await
-                    .unwrap()
-            );
-            assert!(
-                store
-                    .create(&session(key(9997), "new"), Crash)
-                    .await
-                    .unwrap()
-            );
+            create(&store, &with_user(key(9998), user(2)), Crash).await;
+            create(&store, &session(key(9997), "new"), Crash).await;
             for entry in (0..1500).chain([9997]) {
                 store.remove(&key(entry), None, Crash).await.unwrap();
             }

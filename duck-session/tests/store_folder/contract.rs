@@ -11,12 +11,7 @@ use crate::site::*;
 #[tokio::test]
 async fn nobody_else_can_read_what_is_stored() {
     let site = Site::new().await;
-    assert!(
-        site.store
-            .create(&with_user(KEY, user(1)), Crash)
-            .await
-            .unwrap()
-    );
+    create(&site.store, &with_user(KEY, user(1)), Crash).await;
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let entry = site
         .dir()

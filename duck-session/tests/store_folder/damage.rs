@@ -96,12 +96,7 @@ async fn what_is_no_record_counts_as_absent_and_is_kept_until_the_key_is_created
         assert_eq!(fs::read(site.record(KEY)).unwrap(), bytes);
         let page = site.store.page(None, 10).await.unwrap();
         assert_eq!(page.unreadable, usize::from(!bytes.is_empty()));
-        assert!(
-            site.store
-                .create(&session(KEY, "new"), Crash)
-                .await
-                .unwrap()
-        );
+        create(&site.store, &session(KEY, "new"), Crash).await;
         assert_eq!(site.text().await.as_deref(), Some("new"));
     }
     fs::write(site.record(KEY), "garbage").unwrap();

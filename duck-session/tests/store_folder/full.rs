@@ -60,7 +60,7 @@ async fn on_a_full_disk_sessions_are_loaded_saved_and_removed() {
     }
     assert_eq!(files(&disk.dir()).len(), 0);
     disk.free();
-    assert!(store.create(&session(KEY, "after"), Crash).await.unwrap());
+    create(&store, &session(KEY, "after"), Crash).await;
 }
 
 #[tokio::test]

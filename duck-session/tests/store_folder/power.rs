@@ -11,7 +11,7 @@ use duck_session::store::{SessionStore, StoredSession};
 use crate::children::child;
 use crate::cut::cut_after;
 use crate::disk::PowerDisk;
-use crate::site::{Crash, KEY, PowerCut, Site, next, open};
+use crate::site::{Crash, KEY, PowerCut, Site, next, open, replace};
 use crate::steps::{Deed, KEYS, Stored, after, assert_users_have_theirs, deed, key, read_all};
 
 const SECTOR: usize = 512;
@@ -81,12 +81,7 @@ async fn a_thousand_simulated_power_cuts_leave_the_last_durable_state_or_a_newer
     let site = Site::new().await;
     let mut session = site.create(KEY, "begun").await;
     let second = next(&session, "durable");
-    assert!(
-        site.store
-            .replace(session.version(), &second, PowerCut)
-            .await
-            .unwrap()
-    );
+    replace(&site.store, session.version(), &second, PowerCut).await;
     session = second;
     let record = site.record(KEY);
     // The last durable state, and all that were written since.
@@ -104,12 +99,7 @@ async fn a_thousand_simulated_power_cuts_leave_the_last_durable_state_or_a_newer
             let new = next(&session, &text);
             let durable = fastrand::u8(..4) == 0;
             let durability = if durable { PowerCut } else { Crash };
-            assert!(
-                site.store
-                    .replace(session.version(), &new, durability)
-                    .await
-                    .unwrap()
-            );
+            replace(&site.store, session.version(), &new, durability).await;
             let before = disk.states.last().unwrap().clone();
             let mut now = fs::read(&record).unwrap();
             let is_killed = durable && fastrand::bool();

@@ -48,7 +48,7 @@ impl Site {
     /// Stores the first version of a session.
     pub(crate) async fn create(&self, key: SessionKey, text: &str) -> StoredSession {
         let session = session(key, text);
-        assert!(self.store.create(&session, Crash).await.unwrap());
+        create(&self.store, &session, Crash).await;
         session
     }
 }
@@ -100,7 +100,27 @@ pub(crate) async fn text(store: &KeyAsFolderCache, key: SessionKey) -> Option<St
     Some(String::from_utf8(session.bytes().to_vec()).unwrap())
 }
 
-/// Replaces what is there.
+/// Stores a session under a key that is free.
+pub(crate) async fn create(
+    store: &KeyAsFolderCache,
+    session: &StoredSession,
+    durability: Durability,
+) {
+    assert!(store.create(session, durability).await.unwrap());
+}
+
+/// Replaces the version that is there.
+pub(crate) async fn replace(
+    store: &KeyAsFolderCache,
+    expected: Version,
+    session: &StoredSession,
+    durability: Durability,
+) {
+    let replaced = store.replace(expected, session, durability).await;
+    assert!(replaced.unwrap());
+}
+
+/// Replaces what is there, whichever version.
 pub(crate) async fn save(
     store: &KeyAsFolderCache,
     key: SessionKey,
@@ -109,12 +129,7 @@ pub(crate) async fn save(
 ) {
     let before = store.load(&key).await.unwrap().unwrap();
     let new = next(&before, text);
-    assert!(
-        store
-            .replace(before.version(), &new, durability)
-            .await
-            .unwrap()
-    );
+    replace(store, before.version(), &new, durability).await;
 }
 
 /// All below `dir`, the frame of the store left out: its buckets and the file of its sweep.

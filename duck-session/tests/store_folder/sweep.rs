@@ -25,7 +25,7 @@ async fn the_sweep_goes_on_where_it_ended() {
     for number in 0..300 {
         let expires = if number % 3 == 0 { LATER } else { 1000 };
         let session = expires_at(number, expires);
-        assert!(site.store.create(&session, Crash).await.unwrap());
+        create(&site.store, &session, Crash).await;
     }
     assert_eq!(site.store.remove_expired(999, 90).await.unwrap(), 0);
     for expected in [90, 90, 20, 0] {
@@ -37,7 +37,7 @@ async fn the_sweep_goes_on_where_it_ended() {
 #[tokio::test]
 async fn one_process_sweeps_at_a_time() {
     let site = Site::new().await;
-    assert!(site.store.create(&expires_at(1, 1), Crash).await.unwrap());
+    create(&site.store, &expires_at(1, 1), Crash).await;
     let other = File::open(site.dir().join("v2/sweep.lock")).unwrap();
     rustix::fs::flock(&other, FlockOperation::LockExclusive).unwrap();
     assert_eq!(site.store.remove_expired(2, 10).await.unwrap(), 0);
@@ -128,7 +128,7 @@ async fn the_sweep_removes_old_leftovers_only() {
 async fn the_sweep_removes_what_a_dead_writer_left_beside_a_session_that_lives() {
     let site = Site::new().await;
     let session = expires_at(1, LATER);
-    assert!(site.store.create(&session, Crash).await.unwrap());
+    create(&site.store, &session, Crash).await;
     let beside = site.record(key(1)).with_file_name("record.new");
     for (minutes, stays) in [(59, true), (61, false)] {
         let file = File::create(&beside).unwrap();

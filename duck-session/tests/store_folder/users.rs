@@ -36,24 +36,14 @@ async fn give(site: &Site, key: SessionKey, user: Option<UserKey>) {
     let before = site.store.load(&key).await.unwrap().unwrap();
     let version = before.version().next();
     let session = StoredSession::new(key, version, user, LATER, "theirs");
-    assert!(
-        site.store
-            .replace(before.version(), &session, PowerCut)
-            .await
-            .unwrap()
-    );
+    replace(&site.store, before.version(), &session, PowerCut).await;
 }
 
 /// A session that has another user by now may get its first one back: who takes the entry away then loses it.
 #[tokio::test]
 async fn an_entry_stays_while_its_record_is_there_whoever_has_it() {
     let site = Site::new().await;
-    assert!(
-        site.store
-            .create(&with_user(KEY, user(1)), Crash)
-            .await
-            .unwrap()
-    );
+    create(&site.store, &with_user(KEY, user(1)), Crash).await;
     give(&site, KEY, Some(user(2))).await;
     age(&site.entry(user(1), KEY), 3600);
     assert_eq!(site.of_user(user(1)).await, []);
@@ -69,7 +59,7 @@ async fn a_young_entry_stays_without_a_record_and_an_old_one_goes() {
     let site = Site::new().await;
     for how in ["reader", "sweep", "removal"] {
         let session = with_user(KEY, user(1));
-        assert!(site.store.create(&session, Crash).await.unwrap());
+        create(&site.store, &session, Crash).await;
         let entry = site.entry(user(1), KEY);
         assert!(entry.exists());
         if how == "removal" {
@@ -101,12 +91,7 @@ async fn an_entry_made_again_is_young() {
     fs::create_dir(entry.parent().unwrap()).unwrap();
     fs::write(&entry, "").unwrap();
     age(&entry, 3600);
-    assert!(
-        site.store
-            .create(&with_user(KEY, user(1)), Crash)
-            .await
-            .unwrap()
-    );
+    create(&site.store, &with_user(KEY, user(1)), Crash).await;
     fs::remove_file(site.record(KEY)).unwrap();
     assert_eq!(site.of_user(user(1)).await, []);
     assert!(entry.exists());
@@ -116,12 +101,7 @@ async fn an_entry_made_again_is_young() {
 #[tokio::test]
 async fn the_sweep_puts_a_missing_entry_back() {
     let site = Site::new().await;
-    assert!(
-        site.store
-            .create(&with_user(KEY, user(1)), Crash)
-            .await
-            .unwrap()
-    );
+    create(&site.store, &with_user(KEY, user(1)), Crash).await;
     fs::remove_dir_all(site.entry(user(1), KEY).parent().unwrap()).unwrap();
     assert_eq!(site.of_user(user(1)).await, []);
     site.store.remove_expired(now(), 100).await.unwrap();
@@ -138,7 +118,7 @@ async fn no_session_is_missing_while_others_come_and_go() {
         tokio::spawn(async move {
             for round in 0..60 {
                 let session = with_user(key(number), user(1));
-                assert!(store.create(&session, Crash).await.unwrap());
+                create(&store, &session, Crash).await;
                 let found = store.of_user(&user(1), 100).await.unwrap();
                 let is_there = found.iter().any(|session| session.key() == &key(number));
                 assert!(is_there, "round {round}");
