@@ -18,3 +18,6 @@ mod history;
 mod planted;
 mod site;
 mod storage;
+#[expect(dead_code, reason = "the sessions' tests use the rest of it")]
+#[path = "../sessions/support.rs"]
+mod support;

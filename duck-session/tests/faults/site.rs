@@ -9,6 +9,8 @@ use duck_session::{Clock, SessionMiddleware};
 use tempfile::TempDir;
 
 use crate::storage::Storage;
+use crate::support;
+pub(crate) use crate::support::{id, read, with_id};
 
 /// A place for the folder of sessions, gone when the test is over.
 pub(crate) struct Place {
@@ -33,11 +35,7 @@ impl Place {
 
 /// Without a bound of free space: the disk of a test may be nearly full.
 pub(crate) fn settings<S: Storage>(dir: &Path) -> Settings {
-    Settings::default()
-        .with(
-            "SECRET_KEY",
-            "a key for tests of more than thirty-two bytes",
-        )
+    support::settings()
         .with("SESSION_STORAGE", S::NAME)
         .with("SESSION_MIN_FREE", 0)
         .with("SESSION_DIR", dir.to_str().unwrap())
@@ -51,26 +49,8 @@ pub(crate) async fn visitor<S: Storage>(dir: &Path) -> TestClient {
 pub(crate) fn app(settings: Settings, clock: Clock) -> App {
     App::new(settings)
         .with(SessionMiddleware::new().clock(clock))
-        .urls([
-            path("/get/<key>", get),
-            path("/add/<key>", add),
-            path("/large/<key>/<int:len>", large),
-            path("/user", user),
-            path("/login/<user>", login),
-            path("/logout", logout),
-        ])
-}
-
-async fn get(request: Request, key: String) -> Result<Response> {
-    let value: Option<serde_json::Value> = request.session.get(&key).await?;
-    let value = value.map_or_else(|| "nothing".to_owned(), |value| value.to_string());
-    Ok(text(value))
-}
-
-async fn add(request: Request, key: String) -> Result<Response> {
-    let add = |number: &mut u64| *number += 1;
-    let sum = request.session.update(&key, add).await?;
-    Ok(text(sum.to_string()))
+        .urls(support::urls())
+        .urls([path("/large/<key>/<int:len>", large)])
 }
 
 /// Sets a value that nothing compresses.
@@ -82,28 +62,6 @@ async fn large(request: Request, key: String, len: usize) -> Result<Response> {
     Ok(text("set"))
 }
 
-async fn user(request: Request) -> Result<Response> {
-    let user = request.session.user().await?;
-    Ok(text(user.unwrap_or_else(|| "nobody".to_owned())))
-}
-
-async fn login(request: Request, user: String) -> Result<Response> {
-    request.session.login(user).await?;
-    Ok(text("in"))
-}
-
-async fn logout(request: Request) -> Result<Response> {
-    request.session.logout().await?;
-    Ok(text("out"))
-}
-
-/// The page's text, once its status is known to be 200.
-pub(crate) async fn read(client: &TestClient, path: &str) -> String {
-    let response = client.get(path).await;
-    assert_eq!(response.status(), 200, "{path}: {}", response.text());
-    response.text().to_owned()
-}
-
 /// The page's text, once the site asks its storage again: after some failures it leaves it alone
 /// for a while.
 pub(crate) async fn read_again(client: &TestClient, path: &str) -> String {
@@ -112,17 +70,6 @@ pub(crate) async fn read_again(client: &TestClient, path: &str) -> String {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     read(client, path).await
-}
-
-pub(crate) fn id(client: &TestClient) -> String {
-    client.cookie("session_id").expect("there is no cookie")
-}
-
-/// Another browser that presents this id.
-pub(crate) fn with_id(client: &TestClient, id: &str) -> TestClient {
-    let other = client.another();
-    other.set_cookie("session_id", id);
-    other
 }
 
 /// A storage that failed, told without a cookie and without a word on what failed: rules 54 to 58.
