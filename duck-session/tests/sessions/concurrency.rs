@@ -21,12 +21,7 @@ async fn race(
 ) -> duck::testing::TestResponse {
     let tab = with_id(client, &id(client));
     let gate = cache.hold(op, when);
-    let (response, ()) = tokio::join!(tab.get(slow).into_future(), async {
-        gate.reached().await;
-        assert_eq!(client.get(fast).await.status(), 200, "{fast}");
-        gate.open();
-    });
-    response
+    gate.beside(tab.get(slow), read(client, fast)).await
 }
 
 const LOADED: (Op, When) = (Op::Load, When::After);
@@ -114,11 +109,8 @@ async fn a_new_id_has_what_others_wrote_meanwhile() {
             read(&client, "/set/old/0").await;
             let tab = with_id(&client, &id(&client));
             let gate = cache.hold(at.0, at.1);
-            tokio::join!(read(&tab, slow), async {
-                gate.reached().await;
-                read(&client, "/set/b/2").await;
-                gate.open();
-            });
+            gate.beside(read(&tab, slow), read(&client, "/set/b/2"))
+                .await;
             assert_eq!(read(&tab, "/get/b").await, "\"2\"", "{slow}");
             assert_eq!(read(&tab, "/get/old").await, "\"0\"", "{slow}");
             assert_eq!(cache.len(), 1, "{slow}");
@@ -132,12 +124,12 @@ async fn a_session_gone_at_the_save_is_left_in_peace() {
     read(&client, "/set/a/1").await;
     let tab = with_id(&client, &id(&client));
     let gate = cache.hold(Op::Replace, When::Before);
-    let (response, ()) = tokio::join!(tab.get("/set/b/2").into_future(), async {
-        gate.reached().await;
-        read(&client, "/logout").await;
-        cache.calls();
-        gate.open();
-    });
+    let response = gate
+        .beside(tab.get("/set/b/2"), async {
+            read(&client, "/logout").await;
+            cache.calls();
+        })
+        .await;
     assert_eq!((response.status().as_u16(), response.text()), (200, "set"));
     assert_eq!(response.set_cookies(), [""; 0]);
     assert_eq!(response.header("cache-control"), None);
@@ -150,11 +142,8 @@ async fn two_first_visits_are_two_sessions() {
     let (client, cache) = scripted([]).await;
     let (one, two) = (client.another(), client.another());
     let gate = cache.hold(Op::Create, When::Before);
-    tokio::join!(read(&one, "/set/a/1"), async {
-        gate.reached().await;
-        read(&two, "/set/a/2").await;
-        gate.open();
-    });
+    gate.beside(read(&one, "/set/a/1"), read(&two, "/set/a/2"))
+        .await;
     assert_ne!(id(&one), id(&two));
     assert_eq!(read(&one, "/get/a").await, "\"1\"");
     assert_eq!(read(&two, "/get/a").await, "\"2\"");
@@ -226,11 +215,10 @@ async fn a_nested_change_is_private_until_it_is_saved() {
     )
     .await;
     read(&client, "/begin").await;
-    tokio::join!(read(&client, "/push"), async {
-        gate.reached().await;
+    gate.beside(read(&client, "/push"), async {
         assert_eq!(read(&client, "/get/list").await, "[1]");
-        gate.open();
-    });
+    })
+    .await;
     assert_eq!(read(&client, "/get/list").await, "[1,2]");
 }
 

@@ -15,11 +15,9 @@ async fn the_second_to_save_may_fail() {
     read(&client, "/set/a/1").await;
     let late = with_id(&client, &id(&client));
     let gate = cache.hold(Op::Replace, When::Before);
-    let (response, ()) = tokio::join!(late.get("/set/b/2"), async {
-        gate.reached().await;
-        read(&client, "/set/c/3").await;
-        gate.open();
-    });
+    let response = gate
+        .beside(late.get("/set/b/2"), read(&client, "/set/c/3"))
+        .await;
     assert_eq!(response.status(), 409);
     assert_eq!(response.set_cookies(), [""; 0]);
     assert_eq!(read(&client, "/get/b").await, "nothing");
@@ -34,11 +32,8 @@ async fn the_second_to_save_may_stand_over_the_first() {
     read(&client, "/set/a/1").await;
     let late = with_id(&client, &id(&client));
     let gate = cache.hold(Op::Replace, When::Before);
-    tokio::join!(read(&late, "/set/b/2"), async {
-        gate.reached().await;
-        read(&client, "/set/c/3").await;
-        gate.open();
-    });
+    gate.beside(read(&late, "/set/b/2"), read(&client, "/set/c/3"))
+        .await;
     assert_eq!(read(&client, "/get/a").await, "\"1\"");
     assert_eq!(read(&client, "/get/b").await, "\"2\"");
     assert_eq!(
@@ -56,11 +51,8 @@ async fn whoever_wins_a_logout_is_not_undone() {
         read(&client, "/login/7").await;
         let late = with_id(&client, &id(&client));
         let gate = cache.hold(Op::Replace, When::Before);
-        tokio::join!(late.get("/set/b/2"), async {
-            gate.reached().await;
-            read(&client, "/logout").await;
-            gate.open();
-        });
+        gate.beside(late.get("/set/b/2"), read(&client, "/logout"))
+            .await;
         assert_eq!(read(&late, "/user").await, "nobody", "{mode}");
         assert_eq!(cache.len(), 0, "{mode}");
     }
@@ -75,11 +67,9 @@ async fn where_the_others_changed_no_data_nothing_fails() {
     read(&client, "/set/a/1").await;
     let late = with_id(&client, &id(&client));
     let gate = cache.hold(Op::Replace, When::Before);
-    let (response, ()) = tokio::join!(late.get("/set/b/2"), async {
-        gate.reached().await;
-        read(&client, "/get/a").await;
-        gate.open();
-    });
+    let response = gate
+        .beside(late.get("/set/b/2"), read(&client, "/get/a"))
+        .await;
     assert_eq!(response.status(), 200);
     assert_eq!(read(&client, "/get/b").await, "\"2\"");
 }
@@ -91,11 +81,8 @@ async fn a_login_succeeds_whatever_others_saved() {
     read(&client, "/set/a/1").await;
     let late = with_id(&client, &id(&client));
     let gate = cache.hold(Op::Replace, When::Before);
-    tokio::join!(read(&late, "/login/7"), async {
-        gate.reached().await;
-        read(&client, "/set/c/3").await;
-        gate.open();
-    });
+    gate.beside(read(&late, "/login/7"), read(&client, "/set/c/3"))
+        .await;
     assert_eq!(read(&late, "/user").await, "7");
     assert_eq!(read(&late, "/get/c").await, "\"3\"");
 }
@@ -109,11 +96,8 @@ async fn a_new_id_alone_takes_over_what_others_saved() {
         read(&client, "/set/a/1").await;
         let late = with_id(&client, &id(&client));
         let gate = cache.hold(Op::Replace, When::Before);
-        tokio::join!(read(&late, "/cycle"), async {
-            gate.reached().await;
-            read(&client, "/set/c/3").await;
-            gate.open();
-        });
+        gate.beside(read(&late, "/cycle"), read(&client, "/set/c/3"))
+            .await;
         assert_eq!(read(&late, "/get/c").await, "\"3\"", "{mode}");
     }
 }

@@ -120,12 +120,12 @@ async fn a_request_that_was_overtaken_shows_what_is_really_there() {
     read(&client, "/leave/once").await;
     let tab = with_id(&client, &id(&client));
     let gate = cache.hold(Op::Replace, When::Before);
-    let (slow, ()) = tokio::join!(read(&tab, "/both"), async {
-        gate.reached().await;
-        assert_eq!(read(&client, "/show").await, "info:once");
-        read(&client, "/leave/since").await;
-        gate.open();
-    });
+    let slow = gate
+        .beside(read(&tab, "/both"), async {
+            assert_eq!(read(&client, "/show").await, "info:once");
+            read(&client, "/leave/since").await;
+        })
+        .await;
     assert_eq!(slow, "info:since success:here warning:now");
     assert_eq!(read(&client, "/show").await, "");
 }
@@ -163,11 +163,8 @@ async fn messages_of_requests_side_by_side_are_all_kept() {
     read(&client, "/set/a/1").await;
     let tab = with_id(&client, &id(&client));
     let gate = cache.hold(Op::Replace, When::Before);
-    tokio::join!(read(&tab, "/leave/slow"), async {
-        gate.reached().await;
-        read(&client, "/leave/fast").await;
-        gate.open();
-    });
+    gate.beside(read(&tab, "/leave/slow"), read(&client, "/leave/fast"))
+        .await;
     assert_eq!(read(&client, "/show").await, "info:fast info:slow");
 }
 
@@ -273,11 +270,9 @@ async fn a_session_that_ended_meanwhile_shows_nothing() {
     read(&client, "/leave/secret").await;
     let tab = with_id(&client, &id(&client));
     let gate = cache.hold(Op::Replace, When::Before);
-    let (slow, ()) = tokio::join!(tab.get("/show").into_future(), async {
-        gate.reached().await;
-        read(&client, "/logout").await;
-        gate.open();
-    });
+    let slow = gate
+        .beside(tab.get("/show"), read(&client, "/logout"))
+        .await;
     assert_eq!((slow.status().as_u16(), slow.text()), (200, ""));
     assert_eq!(slow.set_cookies(), [""; 0]);
     assert_eq!(cache.len(), 0);

@@ -86,11 +86,9 @@ async fn two_requests_at_once_do_not_pass_the_limit_of_keys_together() {
     read(&client, "/set/a/1").await;
     let tab = with_id(&client, &id(&client));
     let gate = store.hold(Op::Load, When::After);
-    let (slow, ()) = tokio::join!(tab.get("/set/c/1").into_future(), async {
-        gate.reached().await;
-        read(&client, "/set/b/1").await;
-        gate.open();
-    });
+    let slow = gate
+        .beside(tab.get("/set/c/1"), read(&client, "/set/b/1"))
+        .await;
     assert_eq!(slow.status(), 413);
     assert_eq!(read(&client, "/get/b").await, "\"1\"");
     assert_eq!(read(&client, "/get/c").await, "nothing");

@@ -47,11 +47,8 @@ async fn a_double_click_on_log_in_works_whichever_answer_comes_last() {
             with_id(&client, &id(&client)),
         );
         let gate = store.hold(at.0, at.1);
-        tokio::join!(read(&first, "/login/7"), async {
-            gate.reached().await;
-            read(&second, "/login/7").await;
-            gate.open();
-        });
+        gate.beside(read(&first, "/login/7"), read(&second, "/login/7"))
+            .await;
         assert_eq!(read(&second, "/user").await, "7", "{at:?}");
         assert_eq!(read(&second, "/get/cart").await, "\"full\"", "{at:?}");
         assert_eq!(read(&first, "/user").await, "7", "{at:?}");
@@ -88,11 +85,8 @@ async fn a_login_during_a_logout_or_a_new_id_begins_a_session_of_its_own() {
         let old = id(&client);
         let slow = with_id(&client, &old);
         let gate = store.hold(Op::Replace, When::Before);
-        tokio::join!(read(&slow, "/login/9"), async {
-            gate.reached().await;
-            read(&client, fast).await;
-            gate.open();
-        });
+        gate.beside(read(&slow, "/login/9"), read(&client, fast))
+            .await;
         assert_eq!(read(&slow, "/user").await, "9", "{fast}");
         assert_eq!(read(&with_id(&client, &old), "/user").await, "nobody");
         assert_eq!(store.len(), if ends { 1 } else { 2 }, "{fast}");
@@ -121,12 +115,7 @@ async fn what_was_under_way_during_a_login_is_dropped_without_a_cookie() {
             let tab = with_id(&client, &id(&client));
             let answer = if is_loaded {
                 let gate = store.hold(Op::Load, When::After);
-                let (answer, ()) = tokio::join!(tab.get("/write").into_future(), async {
-                    gate.reached().await;
-                    read(&client, asked).await;
-                    gate.open();
-                });
-                answer
+                gate.beside(tab.get("/write"), read(&client, asked)).await
             } else {
                 read(&client, asked).await;
                 clock.advance(Duration::from_millis(9_999));

@@ -213,12 +213,11 @@ async fn a_slow_write_is_kept_over_a_renewal() {
     clock.advance(MOST_OF_AN_HOUR);
     let slow = with_id(&client, &id(&client));
     let gate = cache.hold(Op::Replace, When::Before);
-    tokio::join!(read(&slow, "/set/slow/1"), async {
-        gate.reached().await;
+    gate.beside(read(&slow, "/set/slow/1"), async {
         clock.advance(MINUTE);
         read(&client, "/user").await;
-        gate.open();
-    });
+    })
+    .await;
     assert_eq!(read(&client, "/get/slow").await, "\"1\"");
     assert_eq!(id(&slow), id(&client), "its response tells the new id");
 }
@@ -373,12 +372,12 @@ async fn a_request_that_arrived_in_the_grace_is_served_however_late_it_asks() {
         read(&client, "/user").await;
         read(&client, "/user").await;
         let upload = with_id(&client, &old);
-        let (user, ()) = tokio::join!(read(&upload, "/slow"), async {
-            gate.reached().await;
-            clock.advance(2 * GRACE);
-            read(&client, "/add/n").await;
-            gate.open();
-        });
+        let user = gate
+            .beside(read(&upload, "/slow"), async {
+                clock.advance(2 * GRACE);
+                read(&client, "/add/n").await;
+            })
+            .await;
         assert_eq!(user, "7", "{name}");
         assert_eq!(id(&upload), old, "{name}: it gets no cookie");
         assert_eq!(read(&client, "/get/slow").await, "1", "{name}");

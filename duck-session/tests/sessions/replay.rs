@@ -119,14 +119,14 @@ async fn grace_and_replay_are_judged_by_when_the_head_arrived() {
         let site = Site::new(strict, [slow(&gate)]).await;
         let old = site.renewed().await;
         site.clock.advance(GRACE * 99 / 100);
-        let (answer, ()) = tokio::join!(old.get("/slow").into_future(), async {
-            gate.reached().await;
-            site.clock.advance(HOUR / 2);
-            if others_visit {
-                read(&site.client, "/user").await; // for others the grace is over by then
-            }
-            gate.open();
-        });
+        let answer = gate
+            .beside(old.get("/slow"), async {
+                site.clock.advance(HOUR / 2);
+                if others_visit {
+                    read(&site.client, "/user").await; // for others the grace is over by then
+                }
+            })
+            .await;
         assert_eq!(answer.text(), "7");
         assert_eq!(read(&site.client, "/user").await, "7", "it is no replay");
     }

@@ -182,6 +182,20 @@ impl Gate {
     pub(crate) fn open(&self) {
         self.0.1.add_permits(1);
     }
+
+    /// Does `slow`, and `fast` while it waits here.
+    pub(crate) async fn beside<T>(
+        &self,
+        slow: impl IntoFuture<Output = T>,
+        fast: impl Future,
+    ) -> T {
+        let fast = async {
+            self.reached().await;
+            fast.await;
+            self.open();
+        };
+        tokio::join!(slow.into_future(), fast).0
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

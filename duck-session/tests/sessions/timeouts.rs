@@ -200,23 +200,6 @@ async fn a_short_session_of_its_own_slides_with_every_tenth_of_its_age() {
     assert_ne!(reads(&site).await, value);
 }
 
-#[tokio::test]
-async fn a_visit_cannot_write_a_sealed_cookie() {
-    for key in ["SESSION_IDLE_TIMEOUT", "SESSION_SAVE_EVERY_REQUEST"] {
-        let settings = settings().with("SESSION_ENGINE", "cookie");
-        let settings = match key {
-            "SESSION_IDLE_TIMEOUT" => settings.with(key, 600),
-            _ => settings.with(key, true),
-        };
-        let app = App::new(settings).with(SessionMiddleware::new());
-        let error = app.start().await.unwrap_err().to_string();
-        assert!(
-            error.contains(key) && error.contains("needs a storage"),
-            "{error}"
-        );
-    }
-}
-
 /// A clock that was wrong for a while is set right; whoever was told that a session is over stays out.
 #[tokio::test]
 async fn what_was_seen_expired_does_not_come_back_with_the_clock() {
@@ -278,12 +261,11 @@ async fn an_end_that_was_moved_meanwhile_ends_nothing() {
     let site = TestClient::start(app).await;
     read(&site, "/set/key/1").await;
     read(&site, "/until-in-a-minute").await;
-    tokio::join!(site.get("/slow"), async {
-        gate.reached().await;
+    gate.beside(site.get("/slow"), async {
         read(&site, "/expire-in/3600").await;
         clock.advance(2 * MINUTE);
-        gate.open();
-    });
+    })
+    .await;
     assert_eq!(read(&site, "/get/slow").await, "1");
 }
 
@@ -308,11 +290,11 @@ async fn a_visit_does_not_bring_back_a_session_whose_end_has_come() {
     let site = TestClient::start(App::new(settings).with(sessions).urls(urls()).urls([slow])).await;
     read(&site, "/login/7").await;
     clock.advance(9 * MINUTE);
-    let (page, ()) = tokio::join!(site.get("/slow"), async {
-        gate.reached().await;
-        clock.advance(2 * MINUTE);
-        gate.open();
-    });
+    let page = gate
+        .beside(site.get("/slow"), async {
+            clock.advance(2 * MINUTE);
+        })
+        .await;
     assert_eq!((page.text(), page.set_cookies().len()), ("7", 0));
     assert_eq!(read(&site, "/user").await, "nobody");
 }

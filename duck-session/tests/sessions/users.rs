@@ -195,11 +195,8 @@ async fn a_slow_write_does_not_undo_a_revocation() {
         read(&victim, "/login/ada").await;
         let gate = cache.hold(Op::Replace, When::Before);
         let late = with_id(&victim, &id(&victim));
-        tokio::join!(late.get(slow), async {
-            gate.reached().await;
-            read(&client, "/revoke-user/ada").await;
-            gate.open();
-        });
+        gate.beside(late.get(slow), read(&client, "/revoke-user/ada"))
+            .await;
         assert_eq!(read(&victim, "/user").await, "nobody", "{slow}");
         assert_eq!(read(&late, "/user").await, "nobody", "{slow}");
         assert_eq!(cache.len(), 0, "{slow}");
@@ -215,13 +212,13 @@ async fn a_revocation_ends_a_session_that_changes_meanwhile() {
     for changes in [&["/cycle"][..], &["/login/ada"], &["/add/n", "/cycle"]] {
         read(&victim, "/login/ada").await;
         let gate = cache.hold(Op::List, When::After);
-        let (ended, ()) = tokio::join!(read(&client, "/revoke-user/ada"), async {
-            gate.reached().await;
-            for page in changes {
-                read(&victim, page).await;
-            }
-            gate.open();
-        });
+        let ended = gate
+            .beside(read(&client, "/revoke-user/ada"), async {
+                for page in changes {
+                    read(&victim, page).await;
+                }
+            })
+            .await;
         assert_eq!(ended, "1", "{changes:?}");
         assert_eq!(read(&victim, "/user").await, "nobody", "{changes:?}");
         assert_eq!(read(&client, "/count/ada").await, "0", "{changes:?}");
@@ -235,11 +232,12 @@ async fn a_revocation_leaves_a_session_that_has_become_another_users() {
     let shared = client.another();
     read(&shared, "/login/ada").await;
     let gate = cache.hold(Op::List, When::After);
-    let (ended, ()) = tokio::join!(read(&client, "/revoke-user/ada"), async {
-        gate.reached().await;
-        read(&shared, "/login/bob").await;
-        gate.open();
-    });
+    let ended = gate
+        .beside(
+            read(&client, "/revoke-user/ada"),
+            read(&shared, "/login/bob"),
+        )
+        .await;
     assert_eq!(ended, "0");
     assert_eq!(read(&shared, "/user").await, "bob");
 }

@@ -57,11 +57,9 @@ async fn reading_again_throws_away_what_is_not_saved_and_shows_what_others_saved
     })])
     .await;
     read(&client, "/add/n").await;
-    let (slow, ()) = tokio::join!(read(&client, "/slow"), async {
-        gate.reached().await;
-        read(&client, "/add/n").await;
-        gate.open();
-    });
+    let slow = gate
+        .beside(read(&client, "/slow"), read(&client, "/add/n"))
+        .await;
     assert_eq!(slow, "Some(2)");
     assert_eq!(read(&client, "/get/mine").await, "nothing");
     assert_eq!(read(&client, "/get/n").await, "2");
@@ -159,11 +157,9 @@ async fn a_session_that_ended_is_empty_when_it_is_read_again_and_takes_nothing()
     .await;
     read(&client, "/login/ada").await;
     let tab = with_id(&client, &id(&client));
-    let (slow, ()) = tokio::join!(tab.get("/slow").into_future(), async {
-        gate.reached().await;
-        read(&client, "/logout").await;
-        gate.open();
-    });
+    let slow = gate
+        .beside(tab.get("/slow"), read(&client, "/logout"))
+        .await;
     assert_eq!(slow.text(), "None");
     assert_eq!(slow.set_cookies(), [""; 0]);
     assert_eq!(cache.len(), 0);

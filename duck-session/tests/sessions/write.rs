@@ -296,12 +296,12 @@ async fn what_others_saved_before_an_explicit_save_is_kept_by_the_next_one() {
     })])
     .await;
     read(&client, "/set/begun/yes").await;
-    let (slow, ()) = tokio::join!(read(&client, "/slow"), async {
-        gate.reached().await;
-        read(&client, "/set/b/2").await;
-        read(&client, "/set/begun/no").await;
-        gate.open();
-    });
+    let slow = gate
+        .beside(read(&client, "/slow"), async {
+            read(&client, "/set/b/2").await;
+            read(&client, "/set/begun/no").await;
+        })
+        .await;
     assert_eq!(slow, "Some(\"2\")", "what was merged can be seen");
     for (key, value) in [("a", "1"), ("b", "\"2\""), ("c", "3"), ("begun", "\"yes\"")] {
         assert_eq!(read(&client, &format!("/get/{key}")).await, value, "{key}");
@@ -327,11 +327,9 @@ async fn a_session_that_ended_is_not_begun_again_by_a_second_save() {
     .await;
     read(&client, "/login/7").await;
     let tab = with_id(&client, &id(&client));
-    let (response, ()) = tokio::join!(tab.get("/slow").into_future(), async {
-        gate.reached().await;
-        read(&client, "/logout").await;
-        gate.open();
-    });
+    let response = gate
+        .beside(tab.get("/slow"), read(&client, "/logout"))
+        .await;
     assert_eq!(response.status(), 200);
     assert_eq!(response.set_cookies(), [""; 0]);
     assert_eq!(cache.len(), 0);
@@ -380,13 +378,13 @@ async fn a_save_nobody_waits_for_still_sends_its_cookie() {
     for path in ["/impatient", "/beside"] {
         let visitor = client.another();
         let gate = cache.hold(Op::Create, When::Before);
-        let (response, ()) = tokio::join!(visitor.get(path).into_future(), async {
-            gate.reached().await;
-            for _ in 0..10 {
-                tokio::task::yield_now().await;
-            }
-            gate.open();
-        });
+        let response = gate
+            .beside(visitor.get(path), async {
+                for _ in 0..10 {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await;
         assert_eq!(response.set_cookies().len(), 1, "{path}");
         assert_eq!(read(&visitor, "/get/a").await, "1", "{path}");
     }
@@ -449,14 +447,13 @@ async fn what_is_set_while_the_session_is_saved_is_refused() {
     })])
     .await;
     let gate = cache.hold(Op::Create, When::After);
-    tokio::join!(read(&client, "/keep"), async {
-        gate.reached().await;
+    gate.beside(read(&client, "/keep"), async {
         let session: Session = kept.lock().unwrap().take().unwrap();
         let late = session.set("b", 2).await;
         assert!(matches!(late, Err(SessionError::Committed)), "{late:?}");
         assert_eq!(session.get("a").await.unwrap(), Some(1), "reading goes on");
-        gate.open();
-    });
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -724,11 +721,7 @@ async fn a_logout_after_a_save_that_came_too_late_ends_the_session_under_its_new
     .await;
     read(&client, "/login/7").await;
     let tab = with_id(&client, &id(&client));
-    let (_, ()) = tokio::join!(tab.get("/slow").into_future(), async {
-        gate.reached().await;
-        read(&client, "/cycle").await;
-        gate.open();
-    });
+    gate.beside(tab.get("/slow"), read(&client, "/cycle")).await;
     assert_ne!(
         read(&client, "/user").await,
         "7",
@@ -761,10 +754,8 @@ async fn a_value_set_back_over_what_others_wrote_is_written() {
     let client = visit_store(settings(), &cache, [page]).await;
     read(&client, "/set/x/0").await;
     let tab = with_id(&client, &id(&client));
-    let (_, ()) = tokio::join!(tab.get("/there-and-back").into_future(), async {
-        start.reached().await;
-        read(&client, "/set/x/3").await;
-        start.open();
-    });
+    start
+        .beside(tab.get("/there-and-back"), read(&client, "/set/x/3"))
+        .await;
     assert_eq!(read(&client, "/get/x").await, "\"0\"");
 }
