@@ -54,37 +54,18 @@ fn a_misspelt_choice_names_the_right_ones() {
 
 #[test]
 fn settings_that_do_not_fit_together_are_refused_by_name() {
-    for (toml, key) in [
-        (
-            "SESSION_COOKIE_SAMESITE = 'None'",
-            "SESSION_COOKIE_SAMESITE",
-        ),
-        (
-            "SESSION_COOKIE_PARTITIONED = true",
-            "SESSION_COOKIE_PARTITIONED",
-        ),
-        (
-            "SESSION_COOKIE_PREFIX = 'host'\nSESSION_COOKIE_PATH = '/a'",
-            "SESSION_COOKIE_PREFIX",
-        ),
-        (
-            "SESSION_COOKIE_PREFIX = 'host'\nSESSION_COOKIE_DOMAIN = 'a.org'",
-            "SESSION_COOKIE_PREFIX",
-        ),
-        (
-            "SESSION_COOKIE_PREFIX = 'secure'\nSESSION_COOKIE_SECURE = false",
-            "SESSION_COOKIE_PREFIX",
-        ),
-        (
-            "SESSION_COOKIE_PREFIX = 'host'\nSESSION_COOKIE_SECURE = false",
-            "SESSION_COOKIE_PREFIX",
-        ),
+    for toml in [
+        "SESSION_COOKIE_SAMESITE = 'None'",
+        "SESSION_COOKIE_PARTITIONED = true",
+        "SESSION_COOKIE_PREFIX = 'host'\nSESSION_COOKIE_PATH = '/a'",
+        "SESSION_COOKIE_PREFIX = 'host'\nSESSION_COOKIE_DOMAIN = 'a.org'",
+        "SESSION_COOKIE_PREFIX = 'secure'\nSESSION_COOKIE_SECURE = false",
+        "SESSION_COOKIE_PREFIX = 'host'\nSESSION_COOKIE_SECURE = false",
     ] {
         let error = read(&format!("\n{toml}")).unwrap_err().to_string();
-        assert!(
-            error.contains(&format!("line 2: {key}: ")),
-            "{toml}: {error}"
-        );
+        let (key, _) = toml.split_once(" = ").unwrap();
+        let is_named = error.contains(&format!("line 2: {key}: "));
+        assert!(is_named, "{toml}: {error}");
     }
 }
 
