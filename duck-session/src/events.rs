@@ -144,7 +144,7 @@ struct ShortName<'a>(&'a SessionKey);
 
 impl fmt::Display for ShortName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&name_of(self.0).to_string()[..6])
+        f.write_str(&name_of(self.0)[..6])
     }
 }
 

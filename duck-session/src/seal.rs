@@ -5,6 +5,7 @@ use std::fmt;
 use aes_gcm_siv::aead::{Aead, AeadInOut, KeyInit};
 use aes_gcm_siv::{Aes256GcmSiv, Key, Nonce, Tag};
 use bytes::{BufMut, Bytes};
+use data_encoding::HEXLOWER;
 use duck::session::{SessionData, SessionError, SessionId};
 use duck::settings::SecretKey;
 use duck::{Error, Result};
@@ -258,18 +259,8 @@ pub(crate) fn cookie_key(name: &str, place: &str) -> SessionKey {
 }
 
 /// What a session's name is to its user and in the log: it stays the same over logins, and opens nothing.
-pub(crate) fn name_of(key: &SessionKey) -> SessionName {
-    SessionName(hash(b"duck session name", key.as_bytes()))
-}
-
-/// The name of a session, as its user and the log know it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SessionName([u8; 16]);
-
-impl fmt::Display for SessionName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
+pub(crate) fn name_of(key: &SessionKey) -> String {
+    HEXLOWER.encode(&hash(b"duck session name", key.as_bytes()))
 }
 
 /// What the seal holds together.
@@ -495,7 +486,7 @@ mod tests {
         assert_ne!(key.as_bytes(), id.selector());
         assert_ne!(digest.as_bytes(), id.verifier());
         assert_ne!(key.as_bytes(), digest.as_bytes());
-        assert_ne!(name_of(&key).to_string(), key.to_hex());
+        assert_ne!(name_of(&key), key.to_hex());
     }
 
     #[test]

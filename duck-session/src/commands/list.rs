@@ -72,7 +72,7 @@ impl List<'_> {
 
     fn write(&mut self, session: &OpenSession) -> Result<()> {
         let is_first = !std::mem::replace(&mut self.has_begun, true);
-        let name = name_of(session.key()).to_string();
+        let name = name_of(session.key());
         let (created, seen) = (session.header().created, session.header().touched);
         let ends = self.context.administration.end_of(session);
         let size = session.data().json_len();

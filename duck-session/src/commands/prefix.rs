@@ -40,7 +40,7 @@ impl Prefix {
         let mut found: Option<(String, Inspected)> = None;
         let mut scan = Scan::new(administration);
         while let Some(session) = scan.next().await? {
-            let name = name_of(session.stored.key()).to_string();
+            let name = name_of(session.stored.key());
             let is_over = matches!(session.state, SessionState::Expired);
             if is_over || !name.starts_with(&self.0) {
                 continue;

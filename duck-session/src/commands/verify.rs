@@ -69,7 +69,7 @@ impl Report {
                 SessionState::Unreadable(obstacle) => {
                     self.closed_count += 1;
                     if self.closed.len() < MOST {
-                        let name = name_of(session.stored.key()).to_string();
+                        let name = name_of(session.stored.key());
                         self.closed.push((name, obstacle));
                     }
                 }

@@ -51,7 +51,7 @@ impl<S: SessionStore> StoreEngine<S> {
         live.sort_by_key(|session| std::cmp::Reverse(session.header().logged_in()));
         let show = |session: OpenSession| {
             let header = session.header();
-            let name = name_of(session.key()).to_string();
+            let name = name_of(session.key());
             let mut shown = UserSession::new(name, clock::time(header.created));
             shown.logged_in = clock::time(header.logged_in());
             shown.last_seen = clock::time(header.touched);
@@ -74,7 +74,7 @@ impl<S: SessionStore> StoreEngine<S> {
             _ => None,
         };
         let is_meant = |session: &OpenSession| match which {
-            Revoked::One(name) => name_of(session.key()).to_string() == name,
+            Revoked::One(name) => name_of(session.key()) == name,
             _ => Some(session.key()) != kept.as_ref(),
         };
         let mut count = 0;

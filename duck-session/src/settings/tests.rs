@@ -5,16 +5,18 @@ fn read(toml: &str) -> Result<SessionSettings> {
 }
 
 #[test]
-fn a_zero_with_which_nothing_works_is_refused() {
-    for (key, says) in [
-        ("SESSION_SWEEP_BATCH", "SESSION_SWEEP_INTERVAL = 0"),
-        ("SESSION_MAX_BYTES", "no session could hold anything"),
+fn a_value_with_which_nothing_works_is_refused() {
+    for (toml, says) in [
+        ("SESSION_SWEEP_BATCH = 0", "SESSION_SWEEP_INTERVAL = 0"),
+        ("SESSION_MAX_BYTES = 0", "no session could hold anything"),
+        ("SESSION_STORE_TIMEOUT = 0", "needs some time to answer"),
+        ("SESSION_COOKIE_AGE = '0s'", "at least one second"),
+        ("SESSION_COOKIE_AGE = '500ms'", "at least one second"),
     ] {
-        let error = read(&format!("{key} = 0")).unwrap_err().to_string();
-        assert!(
-            error.contains(&format!("line 1: {key}: ")) && error.contains(says),
-            "{error}"
-        );
+        let error = read(toml).unwrap_err().to_string();
+        let (key, _) = toml.split_once(" = ").unwrap();
+        let is_named = error.contains(&format!("line 1: {key}: "));
+        assert!(is_named && error.contains(says), "{error}");
     }
 }
 
@@ -61,6 +63,7 @@ fn settings_that_do_not_fit_together_are_refused_by_name() {
         "SESSION_COOKIE_PREFIX = 'host'\nSESSION_COOKIE_DOMAIN = 'a.org'",
         "SESSION_COOKIE_PREFIX = 'secure'\nSESSION_COOKIE_SECURE = false",
         "SESSION_COOKIE_PREFIX = 'host'\nSESSION_COOKIE_SECURE = false",
+        "SESSION_RENEWAL_INTERVAL = 20\nSESSION_RENEWAL_GRACE = 30",
     ] {
         let error = read(&format!("\n{toml}")).unwrap_err().to_string();
         let (key, _) = toml.split_once(" = ").unwrap();

@@ -102,23 +102,6 @@ async fn a_slow_write_does_not_revive_an_id_that_was_given_up() {
 }
 
 #[tokio::test]
-async fn a_new_id_has_what_others_wrote_meanwhile() {
-    for slow in ["/cycle", "/login/7"] {
-        for at in [LOADED, ABOUT_TO_SAVE] {
-            let (client, cache) = scripted([]).await;
-            read(&client, "/set/old/0").await;
-            let tab = with_id(&client, &id(&client));
-            let gate = cache.hold(at.0, at.1);
-            gate.beside(read(&tab, slow), read(&client, "/set/b/2"))
-                .await;
-            assert_eq!(read(&tab, "/get/b").await, "\"2\"", "{slow}");
-            assert_eq!(read(&tab, "/get/old").await, "\"0\"", "{slow}");
-            assert_eq!(cache.len(), 1, "{slow}");
-        }
-    }
-}
-
-#[tokio::test]
 async fn a_session_gone_at_the_save_is_left_in_peace() {
     let (client, cache) = scripted([]).await;
     read(&client, "/set/a/1").await;

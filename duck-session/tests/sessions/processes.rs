@@ -88,34 +88,6 @@ async fn updates_from_several_processes_all_count() {
     assert_eq!(read(&client, "/user").await, "7");
 }
 
-#[tokio::test]
-async fn a_killed_process_loses_nothing_it_acknowledged_and_tears_nothing() {
-    let temp = tempfile::tempdir().unwrap();
-    let dir = temp.path().join("sessions");
-    let client = visitor(dir.to_str().unwrap()).await;
-    read(&client, "/login/7").await;
-    let mut before = 0;
-    for round in 0..10 {
-        let (mut child, mut answers) = other_process(&dir, &id(&client), u32::MAX);
-        for _ in 0..=round * 3 {
-            next_answer(&mut answers).unwrap();
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let mut acknowledged = before;
-        while let Some(number) = next_answer(&mut answers) {
-            acknowledged = acknowledged.max(number);
-        }
-        let stored: u64 = read(&client, "/add/n").await.parse().unwrap();
-        assert!(
-            stored > acknowledged,
-            "round {round}: {stored} {acknowledged}"
-        );
-        assert_eq!(read(&client, "/user").await, "7", "round {round}");
-        before = stored;
-    }
-}
-
 /// A logout in one process is at once a logout in all.
 #[tokio::test]
 async fn a_process_sees_the_logout_of_another() {

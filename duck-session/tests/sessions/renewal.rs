@@ -7,8 +7,7 @@ use duck::{Settings, text};
 use duck_session::Clock;
 
 use crate::support::{
-    Gate, Kind, Op, ScriptedStore, When, id, on_every_storage, over, page, read, settings, visit,
-    with_id,
+    Kind, Op, ScriptedStore, When, id, on_every_storage, over, page, read, settings, visit, with_id,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -313,18 +312,6 @@ async fn a_page_in_grace_is_not_for_shared_caches() {
     }
 }
 
-#[test]
-fn an_interval_shorter_than_the_grace_is_refused() {
-    let settings = settings()
-        .with("SESSION_RENEWAL_INTERVAL", 20)
-        .with("SESSION_RENEWAL_GRACE", 30);
-    let error = duck_session::SessionSettings::from_settings(&settings).unwrap_err();
-    assert!(
-        error.to_string().contains("SESSION_RENEWAL_INTERVAL"),
-        "{error}"
-    );
-}
-
 /// However soon the next renewal is due when the new id first comes back: after a lunch break, say.
 #[tokio::test]
 async fn a_grace_that_has_begun_lasts() {
@@ -345,41 +332,5 @@ async fn a_grace_that_has_begun_lasts() {
         clock.advance(GRACE / 2);
         assert_eq!(read(&client, "/user").await, "7", "{name}");
         assert_ne!(id(&client), new, "{name}: then the next renewal is due");
-    }
-}
-
-/// A slow upload, say. Another request has noticed by then that the grace is over.
-#[tokio::test]
-async fn a_request_that_arrived_in_the_grace_is_served_however_late_it_asks() {
-    let clock = Clock::manual();
-    let gate = Gate::new();
-    let slow = || {
-        let gate = gate.clone();
-        vec![page("/slow", move |request| {
-            let gate = gate.clone();
-            async move {
-                gate.pass().await;
-                let user = request.session.user().await?;
-                request.session.set("slow", 1).await?;
-                Ok(text(user.unwrap_or_else(|| "nobody".to_owned())))
-            }
-        })]
-    };
-    for Kind { name, client, .. } in on_every_storage(&renewing(), &clock, slow).await {
-        read(&client, "/login/7").await;
-        let old = id(&client);
-        clock.advance(HOUR);
-        read(&client, "/user").await;
-        read(&client, "/user").await;
-        let upload = with_id(&client, &old);
-        let user = gate
-            .beside(read(&upload, "/slow"), async {
-                clock.advance(2 * GRACE);
-                read(&client, "/add/n").await;
-            })
-            .await;
-        assert_eq!(user, "7", "{name}");
-        assert_eq!(id(&upload), old, "{name}: it gets no cookie");
-        assert_eq!(read(&client, "/get/slow").await, "1", "{name}");
     }
 }

@@ -106,6 +106,7 @@ fn slow(gate: &Gate) -> UrlPattern {
         async move {
             gate.pass().await;
             let user = request.session.user().await?;
+            request.session.set("slow", 1).await?;
             Ok(text(user.unwrap_or_else(|| "nobody".into())))
         }
     })
@@ -128,7 +129,11 @@ async fn grace_and_replay_are_judged_by_when_the_head_arrived() {
             })
             .await;
         assert_eq!(answer.text(), "7");
+        if others_visit {
+            assert_eq!(answer.set_cookies(), [""; 0], "nobody knows the new id");
+        }
         assert_eq!(read(&site.client, "/user").await, "7", "it is no replay");
+        assert_eq!(read(&site.client, "/get/slow").await, "1");
     }
 }
 

@@ -137,20 +137,6 @@ async fn a_prefix_is_not_part_of_the_name() {
     }
 }
 
-#[tokio::test]
-async fn a_storage_that_has_no_time_to_answer_is_refused() {
-    let error = refusal(settings().with("SESSION_STORE_TIMEOUT", 0)).await;
-    assert!(error.contains("SESSION_STORE_TIMEOUT"), "{error}");
-}
-
-#[tokio::test]
-async fn a_session_too_short_for_any_cookie_is_refused() {
-    for age in ["0s", "500ms"] {
-        let error = refusal(settings().with("SESSION_COOKIE_AGE", age)).await;
-        assert!(error.contains("at least one second"), "{age}: {error}");
-    }
-}
-
 /// What an older site set is no silent default: the error says what there is in its place.
 #[tokio::test]
 async fn a_removed_setting_is_refused_with_what_replaces_it() {
