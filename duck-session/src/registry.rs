@@ -256,7 +256,7 @@ async fn open_database(opening: &Opening<'_>) -> Result<Opened> {
         Some(url) if url.starts_with("postgres:") || url.starts_with("postgresql:") => {
             #[cfg(feature = "postgres")]
             {
-                let store = DatabaseCache::start(own, opening.settings, opening.is_serving);
+                let store = DatabaseCache::start(url, own, opening.settings, opening.is_serving);
                 Opened::over_store(store.await?, opening)
             }
             #[cfg(not(feature = "postgres"))]

@@ -6,10 +6,9 @@ use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// `SESSION_COOKIE_SECURE`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Secure {
     /// When the request came over HTTPS, or a prefix is chosen, which is good with `Secure` only.
-    #[default]
     Auto,
     /// Always: browsers then neither keep nor send the cookie over plain HTTP.
     Always,
@@ -49,10 +48,9 @@ impl Visitor<'_> for WrittenSecure {
 }
 
 /// `SESSION_COOKIE_SAMESITE`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum SameSite {
     /// Sent when a link leads to the site, not with requests that other sites make.
-    #[default]
     Lax,
     /// Sent only from the site itself.
     Strict,
@@ -61,11 +59,10 @@ pub enum SameSite {
 }
 
 /// `SESSION_COOKIE_PREFIX`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Prefix {
     /// Where the cookie is `Secure`: `__Host-` if path and domain allow it, else `__Secure-`.
-    #[default]
     Auto,
     /// `__Host-`; the cookie is always `Secure` then.
     Host,
@@ -83,35 +80,32 @@ impl Prefix {
 }
 
 /// `SESSION_ON_STORE_ERROR`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnStoreError {
     /// A page that needs the session answers 503.
-    #[default]
     Closed,
     /// It sees an empty session that cannot be written.
     Open,
 }
 
 /// `SESSION_FSYNC`: which writes survive a power cut. All of them survive the end of the process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fsync {
     /// None is waited for.
     None,
     /// Logins, logouts and new ids: a logout must not come back.
-    #[default]
     Security,
     /// All.
     All,
 }
 
 /// `SESSION_CONFLICT`: what happens when two requests of a visitor change the session side by side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Conflict {
     /// Both changes count: key by key, and an `update` counts on.
-    #[default]
     Merge,
     /// The second one to save fails with 409.
     Fail,
@@ -120,33 +114,30 @@ pub enum Conflict {
 }
 
 /// `SESSION_ON_LIMIT`: what a login does to a user who has as many sessions as allowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnLimit {
     /// The one that was not seen for the longest time ends.
-    #[default]
     EvictOldest,
     /// The login fails with 403.
     Refuse,
 }
 
 /// `SESSION_ON_REPLAY`: what happens when an id comes that its session has given up in time, after its grace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnReplay {
     /// The log says so, and the visitor is nobody. A browser that was restored from a backup does it too.
-    #[default]
     Ignore,
     /// The session ends for all who have it, as with refresh tokens of OAuth (RFC 9700, 4.14.2).
     End,
 }
 
 /// `SESSION_BIND`: what a session is bound to besides its cookie.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Bind {
     /// Nothing.
-    #[default]
     None,
     /// What the browser calls itself, without its version.
     Ua,

@@ -33,7 +33,7 @@ pub use self::dynamic_file::{DynamicFileCache, DynamicFileOptions, SqliteFile};
 pub use self::folder::KeyAsFolderCache;
 pub use self::key::{SessionKey, UserKey};
 pub use self::memory::InMemoryCache;
-pub use self::over_cache::OverCache;
+pub(crate) use self::over_cache::OverCache;
 pub use self::page::Page;
 #[cfg(feature = "redis")]
 pub use self::redis::RedisCache;

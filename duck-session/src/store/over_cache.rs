@@ -25,26 +25,7 @@ const SLACK: Duration = Duration::from_mins(5);
 ///
 /// `page` is not supported, since a cache cannot list what it holds, and `remove_expired` removes
 /// nothing, since a cache forgets by itself.
-///
-/// ```
-/// use duck_session::Clock;
-/// use duck_session::store::{
-///     Durability, InMemoryCache, OverCache, SessionKey, SessionStore, StoredSession, Version,
-/// };
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> duck::Result<()> {
-/// let store = OverCache::new(InMemoryCache::default(), Clock::default());
-/// let key = SessionKey::from_bytes([7; 16]);
-/// let session = StoredSession::new(key, Version::first(), None, 1_900_000_000_000, "sealed");
-/// assert!(store.create(&session, Durability::Crash).await?);
-/// assert!(!store.create(&session, Durability::Crash).await?);
-/// assert_eq!(store.load(&key).await?.unwrap().version(), session.version());
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug)]
-pub struct OverCache<C> {
+pub(crate) struct OverCache<C> {
     cache: C,
     clock: Clock,
     sessions: KeyedLocks,
@@ -55,7 +36,7 @@ pub struct OverCache<C> {
 
 impl<C: Cache> OverCache<C> {
     /// The store over `cache`. The clock tells how long a session has to be kept from now on.
-    pub fn new(cache: C, clock: Clock) -> Self {
+    pub(crate) fn new(cache: C, clock: Clock) -> Self {
         Self {
             cache,
             clock,

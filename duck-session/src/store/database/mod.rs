@@ -143,14 +143,13 @@ impl DatabaseCache {
     /// A server that is down does not keep the site from starting: it is asked again with each request. One that says no
     /// does.
     pub(crate) async fn start(
+        url: &str,
         own: &SessionSettings,
         settings: &Settings,
         is_serving: bool,
     ) -> Result<Self> {
         let refused = |why: String| settings.error(URL, why);
-        let url = own.session_database_url.as_ref();
-        let url = url.ok_or_else(|| refused("needs the database of the sessions".to_owned()))?;
-        let mut address = Address::parse(url.as_str()).map_err(refused)?;
+        let mut address = Address::parse(url).map_err(refused)?;
         address.check = address.check.resolve(|file| settings.resolve(file));
         let store = Self::connecting(address, own).map_err(refused)?;
         if is_serving {
