@@ -3,8 +3,9 @@
 use duck::testing::TestClient;
 use futures_util::future::join_all;
 
+use crate::log::Log;
 use crate::support::{
-    Compared, OLD_HASH, PASSWORD, Users, cookie, log_in_ada, log_in_as, settings, site, visit, who,
+    OLD_HASH, PASSWORD, Users, cookie, log_in_ada, log_in_as, settings, site, visit, who,
 };
 
 const WRONG: &str = "The name or the password is wrong.";
@@ -111,8 +112,9 @@ async fn a_password_is_compared_whether_there_is_such_a_user_or_not() {
     users.add("bob", "");
     users.add("eve", "!");
     let client = visit(&users).await;
-    let compared = Compared::default();
-    let _listening = tracing::subscriber::set_default(compared.clone());
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let compared = || log.entries("").matches("a password is compared").count();
     for (name, password) in [
         ("ada", "wrong"),
         ("nobody", "wrong"),
@@ -121,9 +123,9 @@ async fn a_password_is_compared_whether_there_is_such_a_user_or_not() {
         ("eve", "!"),
         ("ada", PASSWORD),
     ] {
-        let before = compared.count();
+        let before = compared();
         log_in_as(&client, name, password).await;
-        let times = compared.count() - before;
+        let times = compared() - before;
         assert_eq!(
             times,
             usize::from(!password.is_empty()),

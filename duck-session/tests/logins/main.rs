@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod ends;
+#[path = "../sessions/log.rs"]
+mod log;
 mod login;
 mod next;
 mod required;

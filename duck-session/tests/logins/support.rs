@@ -1,7 +1,6 @@
 //! A site with users in memory, whose table a test can look into and change as SQL would.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use duck::auth::{self, Accounts, Auth, Credentials, login_required};
@@ -267,36 +266,4 @@ pub(crate) async fn who(client: &TestClient) -> String {
 
 pub(crate) fn cookie(client: &TestClient) -> Option<String> {
     client.cookie("session_id")
-}
-
-/// Counts in the log how often a password was compared with a hash.
-#[derive(Clone, Default)]
-pub(crate) struct Compared(Arc<AtomicUsize>);
-
-impl Compared {
-    pub(crate) fn count(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
-impl tracing::Subscriber for Compared {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target() == "duck::auth" && *metadata.level() == tracing::Level::TRACE
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, _: &tracing::Event<'_>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
 }

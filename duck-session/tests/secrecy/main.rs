@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+#[path = "../sessions/log.rs"]
 mod log;
 #[expect(dead_code, reason = "the sessions' tests use the rest of it")]
 #[path = "../sessions/support.rs"]
@@ -10,14 +11,23 @@ mod support;
 mod views;
 
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use duck::testing::TestClient;
 use duck::{App, Settings};
 use duck_session::{Clock, SessionMiddleware};
 
+use crate::log::Log;
 use crate::support::{Op, ScriptedStore, id, with_id};
 use crate::views::{HASH, KEY, PATHS, SECRETS};
+
+/// Everything that this program says, down to the last detail: its log and its panics.
+static LOG: LazyLock<Log> = LazyLock::new(Log::default);
+
+fn say(what: String) {
+    LOG.say(what);
+}
 
 /// All that visitors saw, and the ids they had.
 #[derive(Default)]
@@ -30,7 +40,7 @@ impl Traffic {
     async fn ask(&mut self, client: &TestClient, path: &str) {
         let response = client.get(path).await;
         self.pages.push_str(response.text());
-        log::say(&format!("{response:?}"));
+        say(format!("{response:?}"));
         // Whoever sees the headers of a response has its cookie; nothing else in them is a secret.
         for (name, value) in response.headers() {
             if name != "set-cookie" {
@@ -83,7 +93,7 @@ impl Traffic {
     }
 
     fn all(&self) -> String {
-        format!("{}{}", self.pages, log::heard())
+        format!("{}{}", self.pages, LOG.entries(""))
     }
 }
 
@@ -166,7 +176,8 @@ async fn on_a_bad_day(traffic: &mut Traffic, debug: bool, dir: &Path) {
 
 #[tokio::test]
 async fn what_sessions_hold_is_nowhere_else() {
-    log::listen();
+    tracing::subscriber::set_global_default(LOG.clone()).unwrap();
+    std::panic::set_hook(Box::new(|panic| say(panic.to_string())));
     let temp = tempfile::tempdir().unwrap();
     let mut traffic = Traffic::default();
     everywhere(&mut traffic, temp.path()).await;

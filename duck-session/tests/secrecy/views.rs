@@ -6,7 +6,7 @@ use std::time::Duration;
 use duck::session::SessionError;
 use duck::{Error, Request, Response, Result, UrlPattern, text};
 
-use crate::log::say;
+use crate::say;
 use crate::support::page;
 
 /// The texts that are in nothing but the sessions: if one of them is anywhere else, it came from there.
@@ -25,8 +25,8 @@ pub(crate) const KEY: &str = SECRETS[3];
 /// Says what an error says to whoever prints it.
 fn print<T>(result: std::result::Result<T, SessionError>) {
     let error = result.err().unwrap();
-    say(&format!("{error} {error:?}"));
-    say(&Error::from(error).chain());
+    say(format!("{error} {error:?}"));
+    say(Error::from(error).chain());
 }
 
 pub(crate) fn urls() -> Vec<UrlPattern> {
@@ -71,7 +71,7 @@ fn doing() -> Vec<UrlPattern> {
             session.get::<String>("card").await?;
             session.user().await?;
             let lent = session.get_mut::<String>("card").await?.is_some();
-            say(&format!(
+            say(format!(
                 "{request:?} {session:?} {lent} {:?}",
                 session.visitor()
             ));
@@ -117,7 +117,7 @@ fn doing() -> Vec<UrlPattern> {
             Ok(text(""))
         }),
         page("/s/others", async |request: Request| {
-            say(&format!("{:?}", request.session.sessions().await));
+            say(format!("{:?}", request.session.sessions().await));
             request.session.revoke_others().await.unwrap_or_default();
             Ok(text(""))
         }),
@@ -147,7 +147,7 @@ fn failing() -> Vec<UrlPattern> {
         }),
         page("/s/large", async |request: Request| {
             let large = request.session.set("large", VALUE.repeat(10_000)).await;
-            say(&format!("{large:?}"));
+            say(format!("{large:?}"));
             large?;
             Ok(text(""))
         }),

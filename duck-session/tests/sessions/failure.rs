@@ -4,9 +4,9 @@ use duck::testing::TestResponse;
 use duck::text;
 use tokio::time::{Duration, Instant};
 
+use crate::log::Log;
 use crate::support::{
-    Heard, Misreport, Op, SECRET_PATH, ScriptedStore, id, page, read, scripted, settings,
-    visit_store,
+    Misreport, Op, SECRET_PATH, ScriptedStore, id, page, read, scripted, settings, visit_store,
 };
 
 const ALL: [Op; 5] = [Op::Load, Op::List, Op::Create, Op::Replace, Op::Remove];
@@ -69,14 +69,13 @@ async fn a_thousand_failures_are_a_handful_of_lines_and_the_first_has_the_whole_
     let client = visit_store(open, &cache, []).await;
     read(&client, "/set/a/1").await;
     cache.fail(&ALL);
-    let heard = Heard::default();
-    let guard = tracing::subscriber::set_default(heard.clone());
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
     for _ in 0..1000 {
         assert_eq!(read(&client, "/get/a").await, "nothing");
     }
     tokio::time::sleep(LEFT_ALONE).await;
-    drop(guard);
-    let heard = heard.text();
+    let heard = log.entries("duck_session ");
     let first = heard.split("serving an empty session").nth(1).unwrap();
     assert!(first.contains(SECRET_PATH), "{first}");
     let lines = heard.matches("serving an empty session").count();
@@ -93,16 +92,15 @@ async fn a_thousand_cookies_of_two_sessions_are_a_handful_of_lines() {
         read(visitor, "/set/a/1").await;
     }
     let cookie = ids.map(|visitor| format!("session_id={}", id(&visitor)));
-    let heard = Heard::default();
-    let guard = tracing::subscriber::set_default(heard.clone());
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
     for _ in 0..1000 {
         let visitor = client.another();
         let asked = visitor.get("/get/a");
         asked.header("cookie", &cookie.join("; ")).await;
     }
     tokio::time::sleep(LEFT_ALONE).await;
-    drop(guard);
-    let heard = heard.text();
+    let heard = log.entries("duck_session ");
     assert_eq!(heard.matches("duplicate_cookie").count(), 10, "{heard}");
     assert!(heard.contains("more=990 "), "{heard}");
 }

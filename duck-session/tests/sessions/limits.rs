@@ -7,8 +7,9 @@ use duck::{Request, path, text};
 use duck_session::{Clock, SessionMiddleware};
 use serde_json::Value;
 
+use crate::log::Log;
 use crate::support::{
-    Heard, Op, ScriptedStore, When, id, over, page, read, settings, visit, visit_store, with_id,
+    Op, ScriptedStore, When, id, over, page, read, settings, visit, visit_store, with_id,
 };
 
 fn is_too_large(result: Result<(), SessionError>, limit: &str) {
@@ -130,11 +131,10 @@ async fn a_page_that_passes_a_limit_leaves_the_stored_session_as_it_was() {
     )];
     let client = visit(settings(), SessionMiddleware::new(), more).await;
     read(&client, "/set/a/1").await;
-    let heard = Heard::default();
-    let guard = tracing::subscriber::set_default(heard.clone());
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
     let refused = client.get("/fill/65536").await;
-    drop(guard);
-    let heard = heard.text();
+    let heard = log.entries("duck_session ");
     assert!(
         heard.contains("would bring it to 65566 bytes") && heard.contains("limits.rs"),
         "{heard}"

@@ -22,6 +22,7 @@ mod journal;
 mod limits;
 mod live;
 mod load;
+mod log;
 mod login_races;
 mod processes;
 mod regressions;

@@ -12,7 +12,8 @@ use duck_session::Clock;
 use hkdf::Hkdf;
 use sha2::Sha256;
 
-use crate::support::{Gate, Heard, ScriptedStore, id, over, page, read, settings, visit, with_id};
+use crate::log::Log;
+use crate::support::{Gate, ScriptedStore, id, over, page, read, settings, visit, with_id};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const GRACE: Duration = Duration::from_secs(30);
@@ -59,13 +60,13 @@ async fn an_id_that_comes_after_its_grace_is_said_and_ends_the_session_where_the
         let site = Site::new(renewing().with("SESSION_ON_REPLAY", on_replay), []).await;
         let old = site.renewed().await;
         site.clock.advance(GRACE);
-        let heard = Heard::default();
-        let guard = tracing::subscriber::set_default(heard.clone());
+        let log = Log::default();
+        let _guard = tracing::subscriber::set_default(log.clone());
         let answer = old.get("/user").await;
-        drop(guard);
         assert_eq!(answer.text(), "nobody", "{on_replay}");
         assert_eq!(answer.set_cookies(), [""; 0], "{on_replay}");
-        assert!(heard.text().contains("replayed_old_id"), "{}", heard.text());
+        let heard = log.entries("duck_session ");
+        assert!(heard.contains("replayed_old_id"), "{heard}");
         assert_eq!(read(&site.client, "/user").await, user, "{on_replay}");
     }
 }

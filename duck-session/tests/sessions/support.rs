@@ -1,7 +1,6 @@
 //! A small site, a store that obeys a script, and a way to hold things up at a chosen moment.
 
 use std::collections::HashMap;
-use std::fmt::{Debug, Write as _};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,7 +15,6 @@ use duck_session::store::{
 };
 use duck_session::{Clock, SessionMiddleware};
 use tokio::sync::Semaphore;
-use tracing::field::{Field, Visit};
 
 pub(crate) const KEY: &str = "a key for tests of more than thirty-two bytes";
 
@@ -539,43 +537,4 @@ pub(crate) async fn on_every_storage(
         kinds.push(Kind { name, client, dir });
     }
     kinds
-}
-
-/// What the log of this thread has heard.
-#[derive(Clone, Default)]
-pub(crate) struct Heard(Arc<Mutex<String>>);
-
-impl Heard {
-    /// Everything so far.
-    pub(crate) fn text(&self) -> String {
-        self.0.lock().unwrap().clone()
-    }
-}
-
-impl tracing::Subscriber for Heard {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target() == "duck_session"
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        event.record(&mut self.clone());
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
-impl Visit for Heard {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        write!(self.0.lock().unwrap(), "{field}={value:?} ").unwrap();
-    }
 }

@@ -9,6 +9,8 @@ mod cut;
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../faults/disk.rs"]
 mod disk;
+#[path = "../sessions/log.rs"]
+mod log;
 mod pages;
 mod processes;
 mod schema;

@@ -1,12 +1,9 @@
 //! What whoever runs the database can read there, and what this program says of it.
 
-use std::fmt::Write as _;
-use std::sync::{Arc, Mutex};
-
 use duck_session::store::DatabaseCache;
-use tracing::field::{Field, Visit};
 use tracing::instrument::WithSubscriber;
 
+use crate::log::Log;
 use crate::server::{Server, shared};
 use crate::site::{is_503, read, refusal, settings, visitor};
 
@@ -43,38 +40,6 @@ async fn a_dump_of_the_table_has_neither_id_nor_user_nor_data() {
     }
 }
 
-/// All that is logged in one task.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
-
-impl Visit for &Log {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        writeln!(self.0.lock().unwrap(), "{field}: {value:?}").unwrap();
-    }
-}
-
-impl tracing::Subscriber for Log {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        event.record(&mut &*self);
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
 #[tokio::test]
 async fn the_password_is_in_no_log_no_error_and_no_debug_text() {
     let Some(mut server) = Server::with("", &["-A", "scram-sha-256"]) else {
@@ -99,7 +64,7 @@ async fn the_password_is_in_no_log_no_error_and_no_debug_text() {
         said
     };
     let said = said.with_subscriber(log.clone()).await;
-    let logged = log.0.lock().unwrap().clone();
+    let logged = log.entries("");
     assert!(logged.contains("does not answer"), "{logged}");
     assert!(said.contains("password authentication failed"), "{said}");
     for text in [said, logged] {

@@ -8,6 +8,7 @@
 mod certificates;
 mod cluster;
 mod conformance;
+#[path = "../sessions/log.rs"]
 mod log;
 #[path = "../store_database/pages.rs"]
 mod pages;
@@ -27,9 +28,20 @@ mod trouble;
 #[path = "../tasks/turns.rs"]
 mod turns;
 
+use std::sync::LazyLock;
+
 use duck_session::store::{
     Durability, RedisCache, SessionKey, SessionStore, StoredSession, UserKey, Version,
 };
+
+use crate::log::Log;
+
+/// What this program writes to its log from the first look at it on, by all tests.
+static LOG: LazyLock<Log> = LazyLock::new(|| {
+    let log = Log::default();
+    tracing::subscriber::set_global_default(log.clone()).unwrap();
+    log
+});
 
 /// An end that no test lives to see.
 const LATER: u64 = 4_000_000_000_000;

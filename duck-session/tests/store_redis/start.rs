@@ -1,10 +1,12 @@
 //! What keeps a site from starting, and what it says when it starts.
 
+use std::sync::LazyLock;
+
 use duck_session::store::{RedisCache, SessionStore};
 
 use crate::server::{Server, is_installed, open, settings};
 use crate::sharing::runtimes;
-use crate::{key, log, site};
+use crate::{LOG, key, site};
 
 /// Why a store does not open. It says which setting, and no password.
 async fn refused(url: impl serde::Serialize) -> String {
@@ -22,7 +24,7 @@ async fn a_wrong_password_keeps_the_site_from_starting() {
     if !is_installed() {
         return;
     }
-    log::listen();
+    LazyLock::force(&LOG);
     let server = Server::start(&["--requirepass", "s%e/cret"]);
     let at = format!("127.0.0.1:{}", server.port());
     let error = refused(format!("redis://:wr0ng@{at}")).await;
@@ -31,7 +33,7 @@ async fn a_wrong_password_keeps_the_site_from_starting() {
     let store = open(format!("redis://:s%25e%2Fcret@{at}")).await.unwrap();
     assert!(!format!("{store:?}").contains("cret"));
     for password in ["wr0ng", "s%e/cret", "s%25e%2Fcret"] {
-        assert!(!log::heard().contains(password), "{}", log::heard());
+        assert!(!LOG.entries("").contains(password), "{}", LOG.entries(""));
     }
 }
 
@@ -84,7 +86,7 @@ async fn a_primary_that_becomes_a_replica_is_told_in_the_log() {
     if !is_installed() {
         return;
     }
-    log::listen();
+    LazyLock::force(&LOG);
     let (server, other) = (Server::start(&[]), Server::start(&[]));
     let client = site::visitor(site::settings(server.url())).await;
     site::read(&client, "/add").await;
@@ -93,7 +95,7 @@ async fn a_primary_that_becomes_a_replica_is_told_in_the_log() {
     demote.arg("127.0.0.1").arg(other.port());
     let _: () = demote.query_async(&mut admin).await.unwrap();
     site::assert_unavailable(&client.get("/add").await);
-    assert!(log::heard().contains("replica"), "{}", log::heard());
+    assert!(LOG.entries("").contains("replica"), "{}", LOG.entries(""));
     let mut promote = redis::cmd("REPLICAOF");
     let _: () = promote
         .arg("NO")
@@ -120,7 +122,7 @@ fn a_policy_that_evicts_sessions_is_a_warning_at_the_start_and_not_for_each_conn
     if !is_installed() {
         return;
     }
-    log::listen();
+    LazyLock::force(&LOG);
     for policy in [
         "allkeys-lru",
         "allkeys-lfu",
@@ -135,8 +137,8 @@ fn a_policy_that_evicts_sessions_is_a_warning_at_the_start_and_not_for_each_conn
         let [first, other] = runtimes();
         let store = first.block_on(server.store());
         assert!(other.block_on(store.load(&key(1))).unwrap().is_none());
-        let warning = format!("WARN message: Redis: maxmemory-policy is {policy}");
-        let said = log::heard().matches(&warning).count();
+        let warning = format!("WARN message=Redis: maxmemory-policy is {policy}");
+        let said = LOG.entries("").matches(&warning).count();
         assert_eq!(said, usize::from(policy != "noeviction"), "{policy}");
     }
 }

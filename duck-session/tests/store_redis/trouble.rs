@@ -1,5 +1,6 @@
 //! Servers that are away, slow, empty, full or cut off.
 
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use duck_session::store::SessionStore;
@@ -8,19 +9,19 @@ use rustix::process::Signal;
 use crate::proxy::Proxy;
 use crate::server::{Server, is_installed, open};
 use crate::site::{assert_unavailable, read, read_again, settings, visitor};
-use crate::{LATER, create, log, next, replace, session};
+use crate::{LATER, LOG, create, next, replace, session};
 
 #[tokio::test]
 async fn a_site_starts_while_its_server_is_away_and_recovers_by_itself() {
     if !is_installed() {
         return;
     }
-    log::listen();
+    LazyLock::force(&LOG);
     let mut server = Server::stopped(&[]);
     let client = visitor(settings(server.url())).await;
     assert!(
-        log::heard()
-            .contains("ERROR message: SESSION_REDIS_URL (set by the program): no server answers")
+        LOG.entries("")
+            .contains("ERROR message=SESSION_REDIS_URL (set by the program): no server answers")
     );
     assert_eq!(read(&client, "/plain").await, "plain");
     assert_unavailable(&client.get("/add").await);
