@@ -128,6 +128,10 @@ async fn refusal<S: Storage>(dir: &Path) -> String {
 async fn a_site_does_not_start_on_a_folder_that_is_not_its_own<S: Storage>() {
     let place = Place::new();
     fs::create_dir(place.dir()).unwrap();
+    let link = place.outside().join("link");
+    symlink(place.dir(), &link).unwrap();
+    let text = refusal::<S>(&link).await;
+    assert!(text.contains("symbolic link"), "{text}");
     fs::set_permissions(place.dir(), Permissions::from_mode(0o777)).unwrap();
     let text = refusal::<S>(&place.dir()).await;
     for part in [place.dir().to_str().unwrap(), "mode 777", "chmod go-w"] {

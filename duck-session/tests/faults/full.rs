@@ -178,23 +178,7 @@ async fn a_disk_that_becomes_read_only_is_read<S: Storage>() {
     assert_eq!(read(&visitor, "/user").await, "nobody");
 }
 
-async fn new_visitors_on_a_full_disk_shut_nobody_out<S: Storage>() {
-    let Some(disk) = Disk::mount("size=400k") else {
-        return;
-    };
-    let visitor = visitor::<S>(&disk.dir()).await;
-    read(&visitor, "/login/7").await;
-    while visitor.another().get("/large/a/5000").await.status() == 200 {}
-    disk.fill();
-    for _ in 0..10 {
-        assert_unavailable(&visitor.another().get("/large/a/40000").await);
-    }
-    assert_eq!(read(&visitor, "/user").await, "7");
-    read(&visitor, "/logout").await;
-}
-
 on_each_storage!(
-    new_visitors_on_a_full_disk_shut_nobody_out,
     sessions_outlive_a_full_disk,
     a_site_starts_on_a_full_disk,
     the_smallest_disk_is_an_error_until_there_is_room,

@@ -1,16 +1,15 @@
 //! Disks that are full, files that are damaged, folders that go away.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 
 use duck::Error;
-use duck_session::store::{Durability, DynamicFileCache, SessionStore};
+use duck_session::store::{Durability, SessionStore};
 use rusqlite::ErrorCode;
 
 use super::disk::Disk;
 use super::{
-    Dir, assert_same, create, grow, has, holds, key, left, next, options, remove, replace, session,
-    sized, user,
+    Dir, create, grow, has, holds, key, left, next, options, remove, replace, session, sized, user,
 };
 
 /// What SQLite said, wherever in the chain it is.
@@ -185,27 +184,6 @@ async fn a_shard_that_cannot_be_split_is_written_into() {
 }
 
 #[tokio::test]
-async fn a_folder_others_could_change_is_refused() {
-    let dir = Dir::new();
-    fs::create_dir(dir.path()).unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
-    let error = DynamicFileCache::open(dir.path())
-        .await
-        .unwrap_err()
-        .to_string();
-    assert!(error.contains(dir.path().to_str().unwrap()), "{error}");
-    assert!(
-        error.contains("mode 777") && error.contains("chmod"),
-        "{error}"
-    );
-
-    let link = dir.parent.path().join("link");
-    symlink("sessions", &link).unwrap();
-    let error = DynamicFileCache::open(link).await.unwrap_err().to_string();
-    assert!(error.contains("symbolic link"), "{error}");
-}
-
-#[tokio::test]
 async fn a_planted_shard_that_leads_elsewhere_is_not_followed() {
     let (dir, elsewhere) = (Dir::new(), Dir::new());
     create(&elsewhere.open().await, &session(1)).await;
@@ -265,39 +243,6 @@ async fn on_a_full_disk_sessions_are_read_and_removed() {
         }
         create(&store, &sized(kept, 200)).await;
     }
-}
-
-#[tokio::test]
-async fn a_store_opens_on_a_full_disk() {
-    let Some(disk) = Disk::mount("size=3m") else {
-        return;
-    };
-    let store = options().open(disk.dir()).await.unwrap();
-    create(&store, &session(1)).await;
-    drop(store);
-    disk.fill();
-    let store = options().open(disk.dir()).await.unwrap();
-    assert!(has(&store, 1).await);
-    assert!(remove(&store, &key(1)).await);
-    assert!(!has(&store, 1).await);
-}
-
-#[tokio::test]
-async fn a_disk_that_is_read_only_is_an_error_that_names_it() {
-    let Some(disk) = Disk::mount("size=4m") else {
-        return;
-    };
-    let store = options().open(disk.dir()).await.unwrap();
-    let kept = session(1);
-    create(&store, &kept).await;
-    drop(store);
-    assert!(disk.remount("ro"));
-    let error = options().open(disk.dir()).await.unwrap_err();
-    let text = error.chain();
-    assert!(text.contains(disk.dir().to_str().unwrap()), "{text}");
-    assert!(disk.remount("rw"));
-    let store = options().open(disk.dir()).await.unwrap();
-    assert_same(&store.load(&key(1)).await.unwrap().unwrap(), &kept);
 }
 
 #[tokio::test]

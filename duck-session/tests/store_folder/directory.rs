@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use duck_session::store::SessionStore;
@@ -37,15 +37,6 @@ async fn a_directory_that_is_not_its_own_is_refused() {
     let text = try_open(&temp.path().join("v2/sweep.lock")).await;
     let text = text.unwrap_err().to_string();
     assert!(text.contains("cannot be opened"), "{text}");
-    chmod(&temp.path().join("v2"), 0o700).unwrap();
-    if chown(temp.path(), Some(12345), None).is_err() {
-        let is_ci = std::env::var("CI").as_deref() == Ok("true");
-        assert!(!is_ci, "CI runs as root");
-        eprintln!("NOT TESTED: a folder of another user, because only root can make one");
-        return;
-    }
-    let text = try_open(temp.path()).await.unwrap_err().to_string();
-    assert!(text.contains("belongs to user 12345"), "{text}");
 }
 
 #[tokio::test]
