@@ -35,7 +35,6 @@ async fn runs_as_another_process() {
     match role.as_str() {
         "writes" => steps::write_until_killed(&dir, number).await,
         "counts" => processes::count(&dir, number).await,
-        "counts for a while" => processes::count_for(&dir, number).await,
         "keeps descriptors few" => directory::keep_descriptors_few(&dir).await,
         "writes to a failing disk" => traced::write_to_a_failing_disk(&dir).await,
         "removes" => traced::remove(&dir).await,
