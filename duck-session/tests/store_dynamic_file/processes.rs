@@ -6,7 +6,8 @@ use std::time::Duration;
 use duck_session::store::{Durability, DynamicFileCache, SessionStore};
 use rusqlite::Connection;
 
-use super::steps::{SLOTS, after, child, kill_after, read_all, say};
+use super::cut::kill_after;
+use super::steps::{SLOTS, after, child, read_all, say};
 use super::{Dir, create, has, key, next, remove, session, shards, sized};
 
 const PROCESSES: u64 = 8;

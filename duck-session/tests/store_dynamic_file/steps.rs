@@ -2,10 +2,9 @@
 //!
 //! A child is this test binary, told by variables what to do. It says each step that was acknowledged.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use duck_session::store::{Durability, DynamicFileCache, SessionStore, StoredSession, Version};
 
@@ -138,28 +137,4 @@ pub(super) fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}").unwrap();
     out.flush().unwrap();
-}
-
-/// Kills a child some microseconds after a step, and gives the step it acknowledged last.
-pub(super) fn kill_after(child: &mut Child, step: u64, wait: Duration) -> u64 {
-    let (mut last, mut killed) = (step, false);
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    for line in lines.map_while(Result::ok) {
-        let Some(done) = line.strip_prefix("done ") else {
-            continue;
-        };
-        last = done.parse().unwrap();
-        if last >= step && !killed {
-            // Waits for nothing: the moment has to be a random one.
-            let start = std::time::Instant::now();
-            while start.elapsed() < wait {
-                std::hint::spin_loop();
-            }
-            child.kill().unwrap();
-            killed = true;
-        }
-    }
-    child.wait().unwrap();
-    assert!(killed, "the child ended by itself");
-    last
 }

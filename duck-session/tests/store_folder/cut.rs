@@ -1,10 +1,10 @@
-//! A power cut while a child process writes, and what it had said by then.
+//! A child process that is killed while it writes, or whose power is cut, and what it had said by then.
 
 use std::io::{BufRead, BufReader};
 use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::disk::PowerDisk;
 
@@ -60,4 +60,28 @@ pub(crate) fn cut_after(disk: &PowerDisk, writer: &mut Child, step: u64) -> Cut 
     // Some writes still seem to work: they are in memory only.
     let last = end();
     Cut { acknowledged, last }
+}
+
+/// Kills a child some time after a step, and gives the step it acknowledged last.
+pub(crate) fn kill_after(child: &mut Child, step: u64, wait: Duration) -> u64 {
+    let (mut last, mut killed) = (step, false);
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for line in lines.map_while(Result::ok) {
+        let Some(done) = line.strip_prefix("done ") else {
+            continue;
+        };
+        last = done.parse().unwrap();
+        if last >= step && !killed {
+            // Waits for nothing: the moment has to be a random one.
+            let start = Instant::now();
+            while start.elapsed() < wait {
+                std::hint::spin_loop();
+            }
+            child.kill().unwrap();
+            killed = true;
+        }
+    }
+    child.wait().unwrap();
+    assert!(killed, "the child ended by itself");
+    last
 }

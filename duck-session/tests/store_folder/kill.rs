@@ -1,13 +1,12 @@
 //! Writers that are killed at random moments, ten thousand times if asked.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
-use std::process::Child;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use duck_session::store::SessionStore;
 
 use crate::children::child;
+use crate::cut::kill_after;
 use crate::site::{Site, files, now};
 use crate::steps::{Stored, after, assert_users_have_theirs, read_all};
 
@@ -18,7 +17,8 @@ async fn kill_writers(kills: u32) {
     for turn in 0..kills {
         let mut writer = child("writes", &site.dir(), next).spawn().unwrap();
         let steps = fastrand::u64(1..40);
-        let last = kill_after(&mut writer, next + steps, fastrand::u64(0..3000));
+        let wait = Duration::from_micros(fastrand::u64(0..3000));
+        let last = kill_after(&mut writer, next + steps, wait);
         stored = (next..=last).fold(stored, after);
         // The step that was under way may have been taken too.
         let found = read_all(&site.store).await;
@@ -59,34 +59,6 @@ async fn nothing_is_left_over(site: &Site, stored: Stored) {
             "{} is left",
             path.display()
         );
-    }
-}
-
-/// Kills a writer some microseconds after a step, and says which one it acknowledged last.
-fn kill_after(writer: &mut Child, step: u64, micros: u64) -> u64 {
-    let (mut last, mut killed) = (step, false);
-    let lines = BufReader::new(writer.stdout.take().unwrap()).lines();
-    for line in lines.map_while(Result::ok) {
-        let Some(done) = line.strip_prefix("done ") else {
-            continue;
-        };
-        last = done.parse().unwrap();
-        if last >= step && !killed {
-            spin(Duration::from_micros(micros));
-            writer.kill().unwrap();
-            killed = true;
-        }
-    }
-    writer.wait().unwrap();
-    assert!(killed, "the writer ended by itself");
-    last
-}
-
-/// Waits for nothing: the moment of the kill has to be a random one.
-fn spin(time: Duration) {
-    let start = Instant::now();
-    while start.elapsed() < time {
-        std::hint::spin_loop();
     }
 }
 
