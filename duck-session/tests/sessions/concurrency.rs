@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use duck::testing::TestClient;
-use duck::{Request, text};
+use duck::text;
 use duck_session::SessionMiddleware;
 
 use crate::support::{
@@ -175,7 +175,6 @@ async fn logging_in_under_a_load_of_writes_succeeds() {
 #[tokio::test]
 async fn a_nested_change_is_private_until_it_is_saved() {
     let gate = Gate::new();
-    let held = gate.clone();
     let client = visit_store(
         settings(),
         &ScriptedStore::default(),
@@ -184,15 +183,12 @@ async fn a_nested_change_is_private_until_it_is_saved() {
                 request.session.set("list", vec![1]).await?;
                 Ok(text(""))
             }),
-            page("/push", move |request: Request| {
-                let gate = held.clone();
-                async move {
-                    let mut list = request.session.get_mut::<Vec<u8>>("list").await?.unwrap();
-                    list.push(2);
-                    drop(list);
-                    gate.pass().await;
-                    Ok(text(""))
-                }
+            gate.page("/push", async |request, gate| {
+                let mut list = request.session.get_mut::<Vec<u8>>("list").await?.unwrap();
+                list.push(2);
+                drop(list);
+                gate.pass().await;
+                Ok(text(""))
             }),
         ],
     )

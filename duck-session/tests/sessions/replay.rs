@@ -7,13 +7,13 @@ use aes_gcm_siv::aead::{Aead, KeyInit};
 use aes_gcm_siv::{Aes256GcmSiv, Key, Nonce};
 use data_encoding::BASE64URL_NOPAD;
 use duck::testing::TestClient;
-use duck::{Request, Settings, UrlPattern, text};
+use duck::{Settings, UrlPattern, text};
 use duck_session::Clock;
 use hkdf::Hkdf;
 use sha2::Sha256;
 
 use crate::log::Log;
-use crate::support::{Gate, ScriptedStore, id, over, page, read, settings, visit, with_id};
+use crate::support::{Gate, ScriptedStore, id, over, read, settings, visit, with_id};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const GRACE: Duration = Duration::from_secs(30);
@@ -101,15 +101,11 @@ async fn an_id_of_before_a_login_is_no_replay() {
 
 /// A page that takes its time before it asks for the session: a slow upload.
 fn slow(gate: &Gate) -> UrlPattern {
-    let gate = gate.clone();
-    page("/slow", move |request: Request| {
-        let gate = gate.clone();
-        async move {
-            gate.pass().await;
-            let user = request.session.user().await?;
-            request.session.set("slow", 1).await?;
-            Ok(text(user.unwrap_or_else(|| "nobody".into())))
-        }
+    gate.page("/slow", async |request, gate| {
+        gate.pass().await;
+        let user = request.session.user().await?;
+        request.session.set("slow", 1).await?;
+        Ok(text(user.unwrap_or_else(|| "nobody".into())))
     })
 }
 

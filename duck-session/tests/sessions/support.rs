@@ -181,6 +181,19 @@ impl Gate {
         self.0.1.add_permits(1);
     }
 
+    /// A page whose view is given this gate.
+    pub(crate) fn page<F>(
+        &self,
+        at: &str,
+        view: impl Fn(Request, Self) -> F + Send + Sync + 'static,
+    ) -> UrlPattern
+    where
+        F: Future<Output = Result<Response>> + Send + 'static,
+    {
+        let gate = self.clone();
+        page(at, move |request| view(request, gate.clone()))
+    }
+
     /// Does `slow`, and `fast` while it waits here.
     pub(crate) async fn beside<T>(
         &self,

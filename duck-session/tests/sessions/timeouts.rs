@@ -233,17 +233,11 @@ async fn an_end_that_was_moved_meanwhile_ends_nothing() {
     };
     let settings = settings().with("SESSION_STORAGE", "TestStore");
     let gate = Gate::new();
-    let slow = {
-        let gate = gate.clone();
-        page("/slow", move |request| {
-            let gate = gate.clone();
-            async move {
-                request.session.set("slow", 1).await?;
-                gate.pass().await;
-                Ok(text("slow"))
-            }
-        })
-    };
+    let slow = gate.page("/slow", async |request, gate| {
+        request.session.set("slow", 1).await?;
+        gate.pass().await;
+        Ok(text("slow"))
+    });
     let fixed = {
         let clock = clock.clone();
         page("/until-in-a-minute", move |request| {
@@ -275,17 +269,11 @@ async fn a_visit_does_not_bring_back_a_session_whose_end_has_come() {
     let gate = Gate::new();
     let clock = Clock::manual();
     let sessions = SessionMiddleware::new().clock(clock.clone());
-    let slow = {
-        let gate = gate.clone();
-        page("/slow", move |request| {
-            let gate = gate.clone();
-            async move {
-                let user = request.session.user().await?;
-                gate.pass().await;
-                Ok(text(user.unwrap_or_default()))
-            }
-        })
-    };
+    let slow = gate.page("/slow", async |request, gate| {
+        let user = request.session.user().await?;
+        gate.pass().await;
+        Ok(text(user.unwrap_or_default()))
+    });
     let settings = settings().with("SESSION_IDLE_TIMEOUT", 600);
     let site = TestClient::start(App::new(settings).with(sessions).urls(urls()).urls([slow])).await;
     read(&site, "/login/7").await;

@@ -40,20 +40,16 @@ impl Kept {
 #[tokio::test]
 async fn reading_again_throws_away_what_is_not_saved_and_shows_what_others_saved() {
     let gate = Gate::new();
-    let held = gate.clone();
-    let (client, _) = scripted([page("/slow", move |request: Request| {
-        let gate = held.clone();
-        async move {
-            let session = &request.session;
-            session.set("mine", 1).await?;
-            session.update("n", |n: &mut u32| *n += 10).await?;
-            session.set_modified(true);
-            gate.pass().await;
-            session.reload().await?;
-            assert!(!session.modified());
-            assert!(!session.contains("mine").await?);
-            Ok(text(format!("{:?}", session.get::<u32>("n").await?)))
-        }
+    let (client, _) = scripted([gate.page("/slow", async |request, gate| {
+        let session = &request.session;
+        session.set("mine", 1).await?;
+        session.update("n", |n: &mut u32| *n += 10).await?;
+        session.set_modified(true);
+        gate.pass().await;
+        session.reload().await?;
+        assert!(!session.modified());
+        assert!(!session.contains("mine").await?);
+        Ok(text(format!("{:?}", session.get::<u32>("n").await?)))
     })])
     .await;
     read(&client, "/add/n").await;
@@ -142,17 +138,13 @@ async fn reading_again_undoes_a_login_but_no_logout_and_no_new_id() {
 #[tokio::test]
 async fn a_session_that_ended_is_empty_when_it_is_read_again_and_takes_nothing() {
     let gate = Gate::new();
-    let held = gate.clone();
-    let (client, cache) = scripted([page("/slow", move |request: Request| {
-        let gate = held.clone();
-        async move {
-            request.session.user().await?;
-            gate.pass().await;
-            request.session.reload().await?;
-            let user = request.session.user().await?;
-            request.session.set("a", 1).await?;
-            Ok(text(format!("{user:?}")))
-        }
+    let (client, cache) = scripted([gate.page("/slow", async |request, gate| {
+        request.session.user().await?;
+        gate.pass().await;
+        request.session.reload().await?;
+        let user = request.session.user().await?;
+        request.session.set("a", 1).await?;
+        Ok(text(format!("{user:?}")))
     })])
     .await;
     read(&client, "/login/ada").await;

@@ -281,18 +281,14 @@ async fn an_explicit_save_costs_the_response_no_cookie() {
 #[tokio::test]
 async fn what_others_saved_before_an_explicit_save_is_kept_by_the_next_one() {
     let gate = Gate::new();
-    let held = gate.clone();
-    let (client, _) = scripted([page("/slow", move |request: Request| {
-        let gate = held.clone();
-        async move {
-            request.session.set("a", 1).await?;
-            gate.pass().await;
-            request.session.save().await?;
-            let seen: Option<String> = request.session.get("b").await?;
-            request.session.set("c", 3).await?;
-            request.session.set("begun", "yes").await?;
-            Ok(text(format!("{seen:?}")))
-        }
+    let (client, _) = scripted([gate.page("/slow", async |request, gate| {
+        request.session.set("a", 1).await?;
+        gate.pass().await;
+        request.session.save().await?;
+        let seen: Option<String> = request.session.get("b").await?;
+        request.session.set("c", 3).await?;
+        request.session.set("begun", "yes").await?;
+        Ok(text(format!("{seen:?}")))
     })])
     .await;
     read(&client, "/set/begun/yes").await;
@@ -311,18 +307,14 @@ async fn what_others_saved_before_an_explicit_save_is_kept_by_the_next_one() {
 #[tokio::test]
 async fn a_session_that_ended_is_not_begun_again_by_a_second_save() {
     let gate = Gate::new();
-    let held = gate.clone();
-    let (client, cache) = scripted([page("/slow", move |request: Request| {
-        let gate = held.clone();
-        async move {
-            request.session.set("a", 1).await?;
-            gate.pass().await;
-            request.session.save().await?;
-            request.session.set("b", 2).await?;
-            request.session.save().await?;
-            request.session.set("c", 3).await?;
-            Ok(text(""))
-        }
+    let (client, cache) = scripted([gate.page("/slow", async |request, gate| {
+        request.session.set("a", 1).await?;
+        gate.pass().await;
+        request.session.save().await?;
+        request.session.set("b", 2).await?;
+        request.session.save().await?;
+        request.session.set("c", 3).await?;
+        Ok(text(""))
     })])
     .await;
     read(&client, "/login/7").await;
@@ -483,16 +475,10 @@ async fn a_client_that_goes_away_leaves_nothing_half_saved() {
 #[tokio::test]
 async fn the_write_of_a_client_that_has_closed_its_side_is_kept() {
     let gate = Gate::new();
-    let slow = page("/slow", {
-        let gate = gate.clone();
-        move |request: Request| {
-            let gate = gate.clone();
-            async move {
-                request.session.set("b", 2).await?;
-                gate.pass().await;
-                Ok(text("saved"))
-            }
-        }
+    let slow = gate.page("/slow", async |request, gate| {
+        request.session.set("b", 2).await?;
+        gate.pass().await;
+        Ok(text("saved"))
     });
     let (client, _cache) = scripted([slow]).await;
     read(&client, "/set/a/1").await;
@@ -600,19 +586,13 @@ async fn a_logout_of_a_client_that_goes_away_in_the_view_holds() {
 #[tokio::test(start_paused = true)]
 async fn a_logout_of_a_client_that_goes_away_before_it_is_saved_holds() {
     let gate = Gate::new();
-    let logout = page("/save-and-logout", {
-        let gate = gate.clone();
-        move |request: Request| {
-            let gate = gate.clone();
-            async move {
-                request.session.set("b", 2).await?;
-                let session = request.session.clone();
-                tokio::spawn(async move { session.save().await });
-                gate.pass().await;
-                request.session.logout().await?;
-                Ok(text(""))
-            }
-        }
+    let logout = gate.page("/save-and-logout", async |request, gate| {
+        request.session.set("b", 2).await?;
+        let session = request.session.clone();
+        tokio::spawn(async move { session.save().await });
+        gate.pass().await;
+        request.session.logout().await?;
+        Ok(text(""))
     });
     let (client, cache) = scripted([logout]).await;
     read(&client, "/login/7").await;
@@ -707,16 +687,12 @@ async fn a_logout_during_a_save_of_the_same_request_is_final() {
 #[tokio::test]
 async fn a_logout_after_a_save_that_came_too_late_ends_the_session_under_its_new_id() {
     let gate = Gate::new();
-    let held = gate.clone();
-    let (client, _) = scripted([page("/slow", move |request: Request| {
-        let gate = held.clone();
-        async move {
-            request.session.set("a", 1).await?;
-            gate.pass().await;
-            request.session.save().await?;
-            request.session.logout().await?;
-            Ok(text("You are logged out."))
-        }
+    let (client, _) = scripted([gate.page("/slow", async |request, gate| {
+        request.session.set("a", 1).await?;
+        gate.pass().await;
+        request.session.save().await?;
+        request.session.logout().await?;
+        Ok(text("You are logged out."))
     })])
     .await;
     read(&client, "/login/7").await;
