@@ -2,14 +2,13 @@
 //!
 //! Whoever writes a session holds the lock of its file, in this process and in others. Readers take none.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU8;
 
-use rustix::fs::{Dir, FlockOperation};
-use rustix::io::Errno;
+use rustix::fs::Dir;
 
 use super::name::{Name, buckets};
 use super::record::{self, BESIDE, Found, NAME, Record, TRIES, Wait, kept_changing};
@@ -344,25 +343,16 @@ fn make_buckets(root: &Directory) -> io::Result<bool> {
     Ok(is_new)
 }
 
-/// Takes a lock if nobody has it.
-pub(super) fn try_lock(file: &File) -> io::Result<bool> {
-    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
-        Err(Errno::WOULDBLOCK) => Ok(false),
-        result => Ok(result.map(|()| true)?),
-    }
-}
-
-/// Gives a lock back. Closing the file does too, but not while a program is being started, which has it open until then.
-pub(super) fn unlock(file: &File) -> io::Result<()> {
-    Ok(rustix::fs::flock(file, FlockOperation::Unlock)?)
-}
-
 /// Some network file systems have no locks; sessions would be lost there without a word.
 fn can_lock(path: &Path, file: &File) -> io::Result<()> {
-    let locking = try_lock(file).and_then(|_| unlock(file));
-    locking.map_err(|error| {
-        let path = path.display();
-        let text = format!("the file system of {path} has no locks ({error}): choose another one");
-        io::Error::new(error.kind(), text)
-    })
+    match file.try_lock() {
+        Ok(()) => file.unlock(),
+        Err(TryLockError::WouldBlock) => Ok(()),
+        Err(TryLockError::Error(error)) => {
+            let path = path.display();
+            let text =
+                format!("the file system of {path} has no locks ({error}): choose another one");
+            Err(io::Error::new(error.kind(), text))
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! What is removed in bulk: expired sessions, leftovers of writers that died, everything.
 
+use std::fs::TryLockError;
 use std::io;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use super::name::{self, Name};
 use super::record::{BESIDE, Found, NAME, Record, Wait};
-use super::store::{self, SWEEP_LOCK, Store};
+use super::store::{SWEEP_LOCK, Store};
 use crate::store::UserKey;
 use crate::store::directory::{Directory, present};
 
@@ -27,8 +28,9 @@ impl Store {
     /// process sweeps at a time; the others are told that nothing was removed.
     pub(super) fn remove_expired(&self, now: u64, limit: usize) -> io::Result<usize> {
         let lock = self.root.lock_file(SWEEP_LOCK)?;
-        if !store::try_lock(&lock)? {
-            return Ok(0);
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => return Ok(0),
+            locked => locked?,
         }
         let mut sweep = Sweep {
             store: self,
@@ -41,7 +43,8 @@ impl Store {
         sweep.run();
         sweep.users(USERS);
         sweep.failures.warn();
-        store::unlock(&lock)?;
+        // Closing the file is not enough: a child that this program begins to start at this moment has it open too.
+        lock.unlock()?;
         Ok(sweep.removed)
     }
 
