@@ -9,7 +9,9 @@ use duck::{App, Error, Request, Settings, path, text};
 use duck_session::{Clock, SessionMiddleware};
 use serde::{Deserialize, Serialize};
 
-use crate::support::{ScriptedStore, id, over, page, read, scripted, settings, visit, with_id};
+use crate::support::{
+    ScriptedStore, id, over, page, page_with, read, scripted, settings, visit, with_id,
+};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -214,13 +216,11 @@ async fn without_middleware_every_method_says_so() {
 async fn expiries(clock: &Clock) -> (TestClient, ScriptedStore) {
     let cache = ScriptedStore::default();
     let set = |path, expiry: fn(SystemTime) -> Expiry| {
-        let clock = clock.clone();
-        page(path, move |request: Request| {
+        let with = (clock.clone(), expiry);
+        page_with(path, &with, async |request, (clock, expiry)| {
             let now = UNIX_EPOCH + Duration::from_millis(clock.now());
-            async move {
-                request.session.set_expiry(expiry(now)).await?;
-                Ok(text(""))
-            }
+            request.session.set_expiry(expiry(now)).await?;
+            Ok(text(""))
         })
     };
     let more = [

@@ -7,8 +7,8 @@ use duck::text;
 use duck_session::SessionMiddleware;
 
 use crate::support::{
-    Gate, Op, ScriptedStore, When, id, over, page, read, scripted, settings, visit, visit_store,
-    with_id,
+    Gate, Op, ScriptedStore, When, id, over, page, page_with, read, scripted, settings, visit,
+    visit_store, with_id,
 };
 
 /// Runs a request up to an operation of the cache, another one meanwhile, and then on.
@@ -183,7 +183,7 @@ async fn a_nested_change_is_private_until_it_is_saved() {
                 request.session.set("list", vec![1]).await?;
                 Ok(text(""))
             }),
-            gate.page("/push", async |request, gate| {
+            page_with("/push", &gate, async |request, gate| {
                 let mut list = request.session.get_mut::<Vec<u8>>("list").await?.unwrap();
                 list.push(2);
                 drop(list);

@@ -9,7 +9,8 @@ use duck::{Request, Response, Result, StatusCode, UrlPattern, path, text};
 use duck_session::SessionMiddleware;
 
 use crate::support::{
-    Op, ScriptedStore, When, id, page, read, scripted, settings, visit, visit_store, with_id,
+    Op, ScriptedStore, When, id, page, page_with, read, scripted, settings, visit, visit_store,
+    with_id,
 };
 
 fn shown(flashes: &[Flash]) -> Response {
@@ -327,14 +328,10 @@ async fn where_the_storage_fails_nothing_is_shown() {
 #[tokio::test]
 async fn once_the_response_has_left_there_are_none_to_take() {
     let late = Arc::new(Mutex::new(None));
-    let keep = late.clone();
-    let more = [page("/keep", move |request: Request| {
-        let keep = keep.clone();
-        async move {
-            request.session.is_new().await?;
-            *keep.lock().unwrap() = Some(request.session.clone());
-            Ok(text(""))
-        }
+    let more = [page_with("/keep", &late, async |request, late| {
+        request.session.is_new().await?;
+        *late.lock().unwrap() = Some(request.session);
+        Ok(text(""))
     })];
     let (client, _) = scripted(pages().into_iter().chain(more)).await;
     read(&client, "/leave/m").await;

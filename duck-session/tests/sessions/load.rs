@@ -6,7 +6,9 @@ use duck::session::Expiry;
 use duck::{Error, Request, text};
 use duck_session::Clock;
 
-use crate::support::{Op, ScriptedStore, id, over, page, read, scripted, settings, visit, with_id};
+use crate::support::{
+    Op, ScriptedStore, id, over, page, page_with, read, scripted, settings, visit, with_id,
+};
 
 #[tokio::test]
 async fn a_page_that_asks_for_no_session_costs_nothing() {
@@ -144,14 +146,10 @@ async fn a_session_that_expires_during_a_request_is_not_revived() {
     let settings = settings()
         .with("SESSION_STORAGE", "TestStore")
         .with("SESSION_COOKIE_AGE", 60);
-    let later = clock.clone();
-    let more = [page("/slow", move |request: Request| {
-        let clock = later.clone();
-        async move {
-            request.session.set("b", 2).await?;
-            clock.advance(Duration::from_secs(61));
-            Ok(text(""))
-        }
+    let more = [page_with("/slow", &clock, async |request, clock| {
+        request.session.set("b", 2).await?;
+        clock.advance(Duration::from_secs(61));
+        Ok(text(""))
     })];
     let client = visit(settings, over(&cache).clock(clock.clone()), more).await;
     read(&client, "/login/7").await;

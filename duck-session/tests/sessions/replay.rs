@@ -13,7 +13,7 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 
 use crate::log::Log;
-use crate::support::{Gate, ScriptedStore, id, over, read, settings, visit, with_id};
+use crate::support::{Gate, ScriptedStore, id, over, page_with, read, settings, visit, with_id};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const GRACE: Duration = Duration::from_secs(30);
@@ -101,7 +101,7 @@ async fn an_id_of_before_a_login_is_no_replay() {
 
 /// A page that takes its time before it asks for the session: a slow upload.
 fn slow(gate: &Gate) -> UrlPattern {
-    gate.page("/slow", async |request, gate| {
+    page_with("/slow", gate, async |request, gate| {
         gate.pass().await;
         let user = request.session.user().await?;
         request.session.set("slow", 1).await?;

@@ -138,6 +138,20 @@ where
     })
 }
 
+/// The same, from one that has something of the test's.
+pub(crate) fn page_with<T, F>(
+    at: &str,
+    with: &T,
+    view: impl Fn(Request, T) -> F + Send + Sync + 'static,
+) -> UrlPattern
+where
+    T: Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Response>> + Send + 'static,
+{
+    let with = with.clone();
+    page(at, move |request| view(request, with.clone()))
+}
+
 /// The page's text, once its status is known to be 200.
 pub(crate) async fn read(client: &TestClient, path: &str) -> String {
     let response = client.get(path).await;
@@ -179,19 +193,6 @@ impl Gate {
 
     pub(crate) fn open(&self) {
         self.0.1.add_permits(1);
-    }
-
-    /// A page whose view is given this gate.
-    pub(crate) fn page<F>(
-        &self,
-        at: &str,
-        view: impl Fn(Request, Self) -> F + Send + Sync + 'static,
-    ) -> UrlPattern
-    where
-        F: Future<Output = Result<Response>> + Send + 'static,
-    {
-        let gate = self.clone();
-        page(at, move |request| view(request, gate.clone()))
     }
 
     /// Does `slow`, and `fast` while it waits here.

@@ -7,7 +7,7 @@ use duck::{App, Request, Result, Settings, path, text};
 use duck_session::{Clock, SessionMiddleware};
 
 use crate::support::{
-    Gate, Kind, Op, ScriptedStore, on_every_storage, over, page, read, settings, urls,
+    Gate, Kind, Op, ScriptedStore, on_every_storage, over, page_with, read, settings, urls,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -233,21 +233,16 @@ async fn an_end_that_was_moved_meanwhile_ends_nothing() {
     };
     let settings = settings().with("SESSION_STORAGE", "TestStore");
     let gate = Gate::new();
-    let slow = gate.page("/slow", async |request, gate| {
+    let slow = page_with("/slow", &gate, async |request, gate| {
         request.session.set("slow", 1).await?;
         gate.pass().await;
         Ok(text("slow"))
     });
-    let fixed = {
-        let clock = clock.clone();
-        page("/until-in-a-minute", move |request| {
-            let end = SystemTime::UNIX_EPOCH + Duration::from_millis(clock.now()) + MINUTE;
-            async move {
-                request.session.set_expiry(end).await?;
-                Ok(text("fixed"))
-            }
-        })
-    };
+    let fixed = page_with("/until-in-a-minute", &clock, async |request, clock| {
+        let end = SystemTime::UNIX_EPOCH + Duration::from_millis(clock.now()) + MINUTE;
+        request.session.set_expiry(end).await?;
+        Ok(text("fixed"))
+    });
     let app = App::new(settings)
         .with(over(&store).clock(clock.clone()))
         .urls(urls())
@@ -269,7 +264,7 @@ async fn a_visit_does_not_bring_back_a_session_whose_end_has_come() {
     let gate = Gate::new();
     let clock = Clock::manual();
     let sessions = SessionMiddleware::new().clock(clock.clone());
-    let slow = gate.page("/slow", async |request, gate| {
+    let slow = page_with("/slow", &gate, async |request, gate| {
         let user = request.session.user().await?;
         gate.pass().await;
         Ok(text(user.unwrap_or_default()))

@@ -12,35 +12,14 @@ use futures_util::{StreamExt, stream as streams};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::{
-    Gate, Op, ScriptedStore, id, over, page, read, scripted, settings, visit, visit_store, with_id,
+    Gate, Op, ScriptedStore, id, over, page, page_with, read, scripted, settings, visit,
+    visit_store, with_id,
 };
-
-/// A handle that outlives its request.
-#[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Option<Session>>>);
-
-impl Kept {
-    fn page(&self) -> UrlPattern {
-        let kept = self.clone();
-        page("/keep", move |request: Request| {
-            let kept = kept.clone();
-            async move {
-                request.session.is_new().await?;
-                *kept.0.lock().unwrap() = Some(request.session);
-                Ok(text(""))
-            }
-        })
-    }
-
-    fn take(&self) -> Session {
-        self.0.lock().unwrap().take().unwrap()
-    }
-}
 
 #[tokio::test]
 async fn reading_again_throws_away_what_is_not_saved_and_shows_what_others_saved() {
     let gate = Gate::new();
-    let (client, _) = scripted([gate.page("/slow", async |request, gate| {
+    let (client, _) = scripted([page_with("/slow", &gate, async |request, gate| {
         let session = &request.session;
         session.set("mine", 1).await?;
         session.update("n", |n: &mut u32| *n += 10).await?;
@@ -138,7 +117,7 @@ async fn reading_again_undoes_a_login_but_no_logout_and_no_new_id() {
 #[tokio::test]
 async fn a_session_that_ended_is_empty_when_it_is_read_again_and_takes_nothing() {
     let gate = Gate::new();
-    let (client, cache) = scripted([gate.page("/slow", async |request, gate| {
+    let (client, cache) = scripted([page_with("/slow", &gate, async |request, gate| {
         request.session.user().await?;
         gate.pass().await;
         request.session.reload().await?;
@@ -160,17 +139,13 @@ async fn a_session_that_ended_is_empty_when_it_is_read_again_and_takes_nothing()
 #[tokio::test]
 async fn where_the_storage_fails_what_was_set_is_still_there() {
     let cache = ScriptedStore::default();
-    let script = cache.clone();
-    let more = [page("/again", move |request: Request| {
-        let script = script.clone();
-        async move {
-            request.session.set("a", 1).await?;
-            script.fail(&[Op::Load]);
-            let failed = request.session.reload().await;
-            script.fail(&[]);
-            assert!(matches!(failed, Err(SessionError::Store(_))), "{failed:?}");
-            Ok(text(""))
-        }
+    let more = [page_with("/again", &cache, async |request, cache| {
+        request.session.set("a", 1).await?;
+        cache.fail(&[Op::Load]);
+        let failed = request.session.reload().await;
+        cache.fail(&[]);
+        assert!(matches!(failed, Err(SessionError::Store(_))), "{failed:?}");
+        Ok(text(""))
     })];
     let client = visit_store(settings(), &cache, more).await;
     read(&client, "/set/b/1").await;
@@ -181,12 +156,17 @@ async fn where_the_storage_fails_what_was_set_is_still_there() {
 #[tokio::test]
 async fn a_stream_may_read_again_what_others_saved_since() {
     for engine in ["cache", "cookie"] {
-        let kept = Kept::default();
+        let kept = Arc::new(Mutex::new(None));
+        let keep = page_with("/keep", &kept, async |request, kept| {
+            request.session.is_new().await?;
+            *kept.lock().unwrap() = Some(request.session);
+            Ok(text(""))
+        });
         let settings = settings().with("SESSION_ENGINE", engine);
-        let client = visit(settings, SessionMiddleware::new(), [kept.page()]).await;
+        let client = visit(settings, SessionMiddleware::new(), [keep]).await;
         read(&client, "/set/a/1").await;
         read(&client, "/keep").await;
-        let session = kept.take();
+        let session: Session = kept.lock().unwrap().take().unwrap();
         read(&client, "/set/a/2").await;
         assert_eq!(session.get::<String>("a").await.unwrap().unwrap(), "1");
         session.reload().await.unwrap();

@@ -13,8 +13,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{
-    Gate, Op, ScriptedStore, When, id, over, page, read, scripted, settings, visit, visit_store,
-    with_id,
+    Gate, Op, ScriptedStore, When, id, over, page, page_with, read, scripted, settings, visit,
+    visit_store, with_id,
 };
 
 /// What each page costs and sends, for a visitor who has a session with `n` = 1.
@@ -281,7 +281,7 @@ async fn an_explicit_save_costs_the_response_no_cookie() {
 #[tokio::test]
 async fn what_others_saved_before_an_explicit_save_is_kept_by_the_next_one() {
     let gate = Gate::new();
-    let (client, _) = scripted([gate.page("/slow", async |request, gate| {
+    let (client, _) = scripted([page_with("/slow", &gate, async |request, gate| {
         request.session.set("a", 1).await?;
         gate.pass().await;
         request.session.save().await?;
@@ -307,7 +307,7 @@ async fn what_others_saved_before_an_explicit_save_is_kept_by_the_next_one() {
 #[tokio::test]
 async fn a_session_that_ended_is_not_begun_again_by_a_second_save() {
     let gate = Gate::new();
-    let (client, cache) = scripted([gate.page("/slow", async |request, gate| {
+    let (client, cache) = scripted([page_with("/slow", &gate, async |request, gate| {
         request.session.set("a", 1).await?;
         gate.pass().await;
         request.session.save().await?;
@@ -330,17 +330,13 @@ async fn a_session_that_ended_is_not_begun_again_by_a_second_save() {
 #[tokio::test]
 async fn a_failed_save_is_no_success_though_the_view_ignores_it() {
     let cache = ScriptedStore::default();
-    let broken = cache.clone();
-    let more = [page("/careless", move |request: Request| {
-        let cache = broken.clone();
-        async move {
-            request.session.logout().await?;
-            cache.fail(&[Op::Replace, Op::Remove]);
-            assert!(request.session.save().await.is_err());
-            cache.fail(&[]);
-            assert!(request.session.save().await.is_err());
-            Ok(text("You are logged out."))
-        }
+    let more = [page_with("/careless", &cache, async |request, cache| {
+        request.session.logout().await?;
+        cache.fail(&[Op::Replace, Op::Remove]);
+        assert!(request.session.save().await.is_err());
+        cache.fail(&[]);
+        assert!(request.session.save().await.is_err());
+        Ok(text("You are logged out."))
     })];
     let client = visit_store(settings(), &cache, more).await;
     read(&client, "/login/7").await;
@@ -386,21 +382,18 @@ async fn a_save_nobody_waits_for_still_sends_its_cookie() {
 #[tokio::test]
 async fn what_is_set_after_the_response_is_refused() {
     let kept = Arc::new(Mutex::new(None));
-    let keep = kept.clone();
-    let keeper = move |path, accesses: bool| {
-        let keep = keep.clone();
-        page(path, move |request: Request| {
-            let keep = keep.clone();
-            async move {
-                if accesses {
-                    request.session.set("a", 1).await?;
-                }
-                *keep.lock().unwrap() = Some(request.session.clone());
-                Ok(text(""))
-            }
-        })
-    };
-    let (client, _) = scripted([keeper("/accesses", true), keeper("/does-not", false)]).await;
+    let pages = [
+        page_with("/accesses", &kept, async |request, kept| {
+            request.session.set("a", 1).await?;
+            *kept.lock().unwrap() = Some(request.session);
+            Ok(text(""))
+        }),
+        page_with("/does-not", &kept, async |request, kept| {
+            *kept.lock().unwrap() = Some(request.session);
+            Ok(text(""))
+        }),
+    ];
+    let (client, _) = scripted(pages).await;
     for path in ["/accesses", "/does-not", "/accesses"] {
         read(&client, path).await;
         let session = kept.lock().unwrap().take().unwrap();
@@ -428,14 +421,10 @@ async fn what_is_set_after_the_response_is_refused() {
 #[tokio::test]
 async fn what_is_set_while_the_session_is_saved_is_refused() {
     let kept = Arc::new(Mutex::new(None));
-    let keep = kept.clone();
-    let (client, cache) = scripted([page("/keep", move |request: Request| {
-        let keep = keep.clone();
-        async move {
-            request.session.set("a", 1).await?;
-            *keep.lock().unwrap() = Some(request.session.clone());
-            Ok(text(""))
-        }
+    let (client, cache) = scripted([page_with("/keep", &kept, async |request, kept| {
+        request.session.set("a", 1).await?;
+        *kept.lock().unwrap() = Some(request.session);
+        Ok(text(""))
     })])
     .await;
     let gate = cache.hold(Op::Create, When::After);
@@ -475,7 +464,7 @@ async fn a_client_that_goes_away_leaves_nothing_half_saved() {
 #[tokio::test]
 async fn the_write_of_a_client_that_has_closed_its_side_is_kept() {
     let gate = Gate::new();
-    let slow = gate.page("/slow", async |request, gate| {
+    let slow = page_with("/slow", &gate, async |request, gate| {
         request.session.set("b", 2).await?;
         gate.pass().await;
         Ok(text("saved"))
@@ -544,10 +533,10 @@ async fn a_site_that_stops_waits_for_the_save_of_a_client_that_has_gone() {
 async fn a_logout_of_a_client_that_goes_away_in_the_view_holds() {
     let gate = Gate::new();
     let slow = |path: &'static str| {
-        let gate = gate.clone();
-        page(path, move |request: Request| {
-            let gate = gate.clone();
-            async move {
+        page_with(
+            path,
+            &(gate.clone(), path),
+            async |request, (gate, path)| {
                 match path {
                     "/slow/logout" => request.session.logout().await?,
                     "/slow/login" => request.session.login("8").await?,
@@ -555,8 +544,8 @@ async fn a_logout_of_a_client_that_goes_away_in_the_view_holds() {
                 }
                 gate.pass().await;
                 Ok(text(""))
-            }
-        })
+            },
+        )
     };
     let (client, cache) =
         scripted([slow("/slow/set"), slow("/slow/login"), slow("/slow/logout")]).await;
@@ -586,7 +575,7 @@ async fn a_logout_of_a_client_that_goes_away_in_the_view_holds() {
 #[tokio::test(start_paused = true)]
 async fn a_logout_of_a_client_that_goes_away_before_it_is_saved_holds() {
     let gate = Gate::new();
-    let logout = gate.page("/save-and-logout", async |request, gate| {
+    let logout = page_with("/save-and-logout", &gate, async |request, gate| {
         request.session.set("b", 2).await?;
         let session = request.session.clone();
         tokio::spawn(async move { session.save().await });
@@ -659,19 +648,16 @@ async fn a_value_seen_through_a_narrower_type_keeps_its_other_fields() {
 #[tokio::test]
 async fn a_logout_during_a_save_of_the_same_request_is_final() {
     let cache = ScriptedStore::default();
-    let script = cache.clone();
-    let page = page("/beside", move |request: Request| {
-        let gate = script.hold(Op::Replace, When::Before);
-        async move {
-            request.session.set("a", 1).await?;
-            let session = request.session.clone();
-            let saving = tokio::spawn(async move { session.save().await });
-            gate.reached().await;
-            request.session.logout().await?;
-            gate.open();
-            saving.await.unwrap()?;
-            Ok(text("You are logged out."))
-        }
+    let page = page_with("/beside", &cache, async |request, cache| {
+        let gate = cache.hold(Op::Replace, When::Before);
+        request.session.set("a", 1).await?;
+        let session = request.session.clone();
+        let saving = tokio::spawn(async move { session.save().await });
+        gate.reached().await;
+        request.session.logout().await?;
+        gate.open();
+        saving.await.unwrap()?;
+        Ok(text("You are logged out."))
     });
     let client = visit_store(settings(), &cache, [page]).await;
     read(&client, "/login/7").await;
@@ -687,7 +673,7 @@ async fn a_logout_during_a_save_of_the_same_request_is_final() {
 #[tokio::test]
 async fn a_logout_after_a_save_that_came_too_late_ends_the_session_under_its_new_id() {
     let gate = Gate::new();
-    let (client, _) = scripted([gate.page("/slow", async |request, gate| {
+    let (client, _) = scripted([page_with("/slow", &gate, async |request, gate| {
         request.session.set("a", 1).await?;
         gate.pass().await;
         request.session.save().await?;
@@ -708,24 +694,21 @@ async fn a_logout_after_a_save_that_came_too_late_ends_the_session_under_its_new
 #[tokio::test]
 async fn a_value_set_back_over_what_others_wrote_is_written() {
     let cache = ScriptedStore::default();
-    let (script, start) = (cache.clone(), Gate::new());
-    let begin = start.clone();
-    let page = page("/there-and-back", move |request: Request| {
-        let (script, begin) = (script.clone(), begin.clone());
-        async move {
-            let session = request.session.clone();
-            session.set("y", 1).await?; // here x is 0
-            begin.pass().await; // and now it is 3
-            let gate = script.hold(Op::Replace, When::Before);
-            let saving = session.clone();
-            let saving = tokio::spawn(async move { saving.save().await });
-            gate.reached().await;
-            session.set("x", "5").await?;
-            gate.open();
-            saving.await.unwrap()?;
-            session.set("x", "0").await?;
-            Ok(text(""))
-        }
+    let start = Gate::new();
+    let with = (cache.clone(), start.clone());
+    let page = page_with("/there-and-back", &with, async |request, (cache, start)| {
+        let session = request.session.clone();
+        session.set("y", 1).await?; // here x is 0
+        start.pass().await; // and now it is 3
+        let gate = cache.hold(Op::Replace, When::Before);
+        let saving = session.clone();
+        let saving = tokio::spawn(async move { saving.save().await });
+        gate.reached().await;
+        session.set("x", "5").await?;
+        gate.open();
+        saving.await.unwrap()?;
+        session.set("x", "0").await?;
+        Ok(text(""))
     });
     let client = visit_store(settings(), &cache, [page]).await;
     read(&client, "/set/x/0").await;

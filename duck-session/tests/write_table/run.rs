@@ -14,7 +14,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::counting::Counts;
 use crate::rules::{Cell, Cookie, Operation, Outcome, Visitor, age};
-use crate::support::{Gate, Op, ScriptedStore, When, id, over, page, read, settings, with_id};
+use crate::support::{
+    Gate, Op, ScriptedStore, When, id, over, page, page_with, read, settings, with_id,
+};
 
 /// `SESSION_COOKIE_AGE` of the sites here, in seconds.
 pub(crate) const AGE: u64 = 86_400;
@@ -68,13 +70,9 @@ async fn site(
         let interval = i64::try_from(RENEWAL).unwrap();
         settings = settings.with("SESSION_RENEWAL_INTERVAL", interval);
     }
-    let in_view = in_view.clone();
-    let view = page("/do", move |request: Request| {
-        let in_view = in_view.clone();
-        async move {
-            act(operation, &request.session).await?;
-            answer(operation, outcome, request.session, in_view).await
-        }
+    let view = page_with("/do", in_view, move |request, in_view| async move {
+        act(operation, &request.session).await?;
+        answer(operation, outcome, request.session, in_view).await
     });
     let begin = page("/begin", async |request: Request| {
         request.session.set("n", 1).await?;
