@@ -40,7 +40,7 @@ async fn one_process_sweeps_at_a_time() {
     let other = File::open(site.dir().join("v2/sweep.lock")).unwrap();
     other.lock().unwrap();
     assert_eq!(site.store.remove_expired(2, 10).await.unwrap(), 0);
-    // Closed, it would be locked for as long as the child of another test that begins has it.
+    // Closing it is not enough: a child that another test is starting has it open too, until it runs.
     other.unlock().unwrap();
     assert_eq!(site.store.remove_expired(2, 10).await.unwrap(), 1);
 }

@@ -43,7 +43,7 @@ impl Store {
         sweep.run();
         sweep.users(USERS);
         sweep.failures.warn();
-        // Closing the file is not enough: a child that this program begins to start at this moment has it open too.
+        // Closing the file is not enough: a child that is just being started has it open too, until it runs.
         lock.unlock()?;
         Ok(sweep.removed)
     }
