@@ -281,7 +281,7 @@ async fn a_changed_record_opens_nothing_and_stays() {
     assert_eq!(response.text(), "\"1\"");
 }
 
-/// One of them was planted. What a login and a logout do to them is in `one_record.rs`.
+/// One of them was planted. What a login and a logout do to them is in `several_cookies.rs`.
 #[tokio::test]
 async fn of_two_live_sessions_in_one_request_neither_is_used() {
     let (client, cache) = scripted([]).await;
