@@ -5,7 +5,6 @@ use std::fmt;
 use aes_gcm_siv::aead::{Aead, AeadInOut, KeyInit};
 use aes_gcm_siv::{Aes256GcmSiv, Key, Nonce, Tag};
 use bytes::{BufMut, Bytes};
-use data_encoding::HEXLOWER;
 use duck::session::{SessionData, SessionError, SessionId};
 use duck::settings::SecretKey;
 use duck::{Error, Result};
@@ -260,7 +259,7 @@ pub(crate) fn cookie_key(name: &str, place: &str) -> SessionKey {
 
 /// What a session's name is to its user and in the log: it stays the same over logins, and opens nothing.
 pub(crate) fn name_of(key: &SessionKey) -> String {
-    HEXLOWER.encode(&hash(b"duck session name", key.as_bytes()))
+    data_encoding::HEXLOWER.encode(&hash(b"duck session name", key.as_bytes()))
 }
 
 /// What the seal holds together.
