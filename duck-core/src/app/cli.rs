@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use tokio::runtime::{self, Runtime};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -154,13 +155,29 @@ fn answer(app: App, command: Command) -> Result<ExitCode> {
 
 /// Starts the site for a command, and stops it as a server would.
 fn on_site<T>(app: App, work: impl AsyncFnOnce(&Site) -> Result<T>) -> Result<T> {
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    runtime.enable_all().build()?.block_on(async {
-        let site = app.start_for(Purpose::Command).await?;
-        let result = work(&site).await;
+    let (runtime, site) = started(app)?;
+    let result = runtime.block_on(work(&site));
+    stop(&runtime, site);
+    result
+}
+
+// These two are no part of `on_site`, whose code is in the program once for each kind of work.
+
+#[inline(never)]
+fn started(app: App) -> Result<(Runtime, Site)> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let site = runtime.block_on(app.start_for(Purpose::Command))?;
+    Ok((runtime, site))
+}
+
+#[inline(never)]
+fn stop(runtime: &Runtime, site: Site) {
+    runtime.block_on(async move {
         site.stop().await;
-        result
-    })
+        drop(site); // what it has may need the runtime for that
+    });
 }
 
 /// Runs a command of one of the site's components.

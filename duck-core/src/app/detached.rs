@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use futures_util::FutureExt;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -12,10 +13,12 @@ static LEFT: LazyLock<watch::Sender<usize>> = LazyLock::new(watch::Sender::defau
 pub(crate) fn spawn(future: impl Future + Send + 'static) {
     if let Ok(runtime) = Handle::try_current() {
         let counted = Counted::new();
-        runtime.spawn(async move {
+        let counting = async move {
             let _counted = counted;
             future.await;
-        });
+        };
+        // In a box, as it is rare: tokio's code of a task is in the program once for each type of future.
+        runtime.spawn(counting.boxed());
     }
 }
 

@@ -6,6 +6,7 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
@@ -83,11 +84,13 @@ impl<K: Clone + Eq + Hash + Send + 'static> Floods<K> {
         window.held_back = 1;
         drop(windows);
         let (floods, kind) = (self.clone(), kind.clone());
-        runtime.spawn(async move {
+        let told = async move {
             sleep(WINDOW).await;
             let window = floods.windows().remove(&kind);
             tell(&kind, window.map_or(0, |window| window.held_back));
-        });
+        };
+        // In a box: tokio's code of a task is in the program once for each type of future, and for each runtime.
+        runtime.spawn(told.boxed());
         false
     }
 

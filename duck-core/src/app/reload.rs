@@ -1,15 +1,22 @@
 //! Reads anew what can be read without a restart, and says what cannot.
 
+use crate::BoxFuture;
 use crate::app::setup::Reload;
 use crate::app::signals::StopSignals;
 use crate::app::site::Site;
 
 /// Reloads whenever a signal asks for it: what components have, and what the server has.
-pub(crate) async fn when_asked(site: Site, servers: Vec<Reload>, signals: StopSignals) {
-    loop {
-        signals.reload().await;
-        reload(&site, &servers).await;
-    }
+pub(crate) fn when_asked(
+    site: Site,
+    servers: Vec<Reload>,
+    signals: StopSignals,
+) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        loop {
+            signals.reload().await;
+            reload(&site, &servers).await;
+        }
+    })
 }
 
 async fn reload(site: &Site, servers: &[Reload]) {
