@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         served::end_some_day();
         return site(&settings).run();
     }
-    let tests: [(&str, fn()); 10] = [
+    let tests: [(&str, fn()); 11] = [
         ("connections_are_spread_and_stay_on_their_threads", spread),
         (
             "a_view_that_computes_holds_up_its_own_thread_and_no_other",
@@ -57,6 +57,10 @@ fn main() -> ExitCode {
         (
             "requests_under_way_on_all_threads_have_the_shutdown_timeout_together",
             stopping,
+        ),
+        (
+            "a_view_that_blocks_its_thread_does_not_hold_the_stop",
+            blocked,
         ),
     ];
     own_program::run(&tests)
@@ -91,11 +95,14 @@ fn name() -> String {
 
 static RELEASED: AtomicBool = AtomicBool::new(false);
 
+/// How long a view computes at most.
+const HELD: Duration = PATIENCE;
+
 /// Computes until somebody else asks for `/release`.
 async fn hold(_request: Request) -> &'static str {
     eprintln!("it computes");
     let start = Instant::now();
-    while !RELEASED.load(Ordering::SeqCst) && start.elapsed() < PATIENCE {
+    while !RELEASED.load(Ordering::SeqCst) && start.elapsed() < HELD {
         thread::sleep(Duration::from_millis(1));
     }
     "held"
@@ -279,5 +286,19 @@ fn stopping() {
         let line = server.line_with("SHUTDOWN_TIMEOUT is over");
         assert!(line.contains("left=4"), "{line}");
         server.ends_well();
+    }
+}
+
+fn blocked() {
+    for setting in ["", STEALS] {
+        let settings = format!("WORKERS = 2\nSHUTDOWN_TIMEOUT = 1\n{setting}");
+        let mut server = Server::start(&settings);
+        let mut visitor = server.visitor();
+        visitor.ask("/hold");
+        server.line_with("it computes");
+        let stopped = Instant::now();
+        server.stop();
+        server.ends_well();
+        assert!(stopped.elapsed() < HELD / 2, "it waits for the view");
     }
 }

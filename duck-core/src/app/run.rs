@@ -63,8 +63,8 @@ pub(crate) fn serve(app: App) -> Result<()> {
         stderr::write(banner(&site, &listening).as_bytes());
         listening.serve(&threads, site, stop).await
     });
-    drop(threads);
-    // Dropping the runtime would wait for blocking calls of views, however long they take.
+    // Dropping these would wait for views that block, however long they do.
+    threads.end(LAST_CALLS);
     runtime.shutdown_timeout(LAST_CALLS);
     served
 }

@@ -36,8 +36,8 @@ pub(super) struct Thread {
 /// Of a thread that was started for connections.
 struct Own {
     /// Dropped to end the thread.
-    end: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    end: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
 }
 
 #[derive(Default)]
@@ -125,12 +125,22 @@ impl Threads {
         Self(vec![Thread::new(runtime.clone(), None)])
     }
 
-    /// Starts so many threads beside the runtime that the site is started in. They end when this is dropped, and no
-    /// connection may be left then.
+    /// Starts so many threads beside the runtime that the site is started in.
     pub(crate) fn start(count: usize, shared: &Handle) -> io::Result<Self> {
         let count = count.max(1);
         let threads = (1..=count).map(|number| Thread::start(number, count, shared.clone()));
         threads.collect::<io::Result<_>>().map(Self)
+    }
+
+    /// Ends the threads that were started, and waits for them for so long at most: a view may block one.
+    pub(crate) fn end(self, patience: Duration) {
+        let own = self.0.into_iter().filter_map(|thread| thread.own);
+        let (ends, threads): (Vec<_>, Vec<_>) = own.map(|own| (own.end, own.thread)).unzip();
+        drop(ends);
+        let patience = Instant::now() + patience;
+        while !threads.iter().all(JoinHandle::is_finished) && Instant::now() < patience {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// The next connection, and the thread that is to have it. It is accepted in the context of that thread's runtime,
@@ -183,11 +193,7 @@ impl Thread {
             // Dropped, it would wait for the look-up of a name.
             runtime.shutdown_background();
         })?;
-        let own = Own {
-            end: Some(end),
-            thread: Some(thread),
-        };
-        Ok(Self::new(handle, Some(own)))
+        Ok(Self::new(handle, Some(Own { end, thread })))
     }
 
     /// Where its connections run.
@@ -203,9 +209,8 @@ impl Thread {
 
     /// Whether connections had better be given to others.
     fn is_busy(&self) -> bool {
-        let thread = self.own.as_ref().and_then(|own| own.thread.as_ref());
-        let has_ended = thread.is_some_and(JoinHandle::is_finished);
-        has_ended || self.load.is_overdue()
+        let own = self.own.as_ref();
+        own.is_some_and(|own| own.thread.is_finished()) || self.load.is_overdue()
     }
 }
 
@@ -236,31 +241,21 @@ impl Drop for Seat {
     }
 }
 
-impl Drop for Own {
-    fn drop(&mut self) {
-        drop(self.end.take());
-        if let Some(thread) = self.thread.take() {
-            // A panic was told by the hook.
-            let _ = thread.join();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_secs(30);
+
     /// Waits until a thread has ended, but not for ever.
     fn end(thread: &mut Thread) {
         let own = thread.own.as_mut().unwrap();
-        drop(own.end.take());
-        for _ in 0..1000 {
-            if own.thread.as_ref().unwrap().is_finished() {
-                return;
-            }
+        own.end = oneshot::channel().0;
+        let patience = Instant::now() + PATIENCE;
+        while !own.thread.is_finished() {
+            assert!(Instant::now() < patience, "it goes on");
             thread::sleep(Duration::from_millis(20));
         }
-        panic!("it goes on");
     }
 
     fn index(threads: &Threads) -> usize {
