@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use duck::Health;
 use duck::database::sqlite;
+use duck::http::{Body, Connection};
 use duck::prelude::*;
 use duck::sqlx::migrate::Migrator;
 use duck::sqlx::pool::PoolConnection;
 use duck::sqlx::{self, Sqlite, SqlitePool};
 use duck::testing::TestClient;
 use tempfile::TempDir;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// A folder of a site, with a folder of migrations.
 fn folder(migrations: &[(&str, &str)]) -> TempDir {
@@ -183,6 +184,18 @@ async fn a_site_is_not_ready_while_no_view_gets_a_connection_to_its_database() {
     assert_eq!(site.get("/close").await.text(), "closed");
     wait_until_ready_is(&site, 503).await;
     assert_eq!(site.get("/-/live").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_kept_does_not_hold_the_stop() {
+    let folder = folder(&[NOTES]);
+    let app = app(folder.path(), "sqlite:site.db").await;
+    let app = app.state(Held::default()).urls([path("/hold", hold_all)]);
+    let site = app.start().await.unwrap();
+    let hold = http::Request::get("/hold").body(Body::empty()).unwrap();
+    let held = site.respond(hold, Connection::default()).await;
+    assert_eq!(held.status(), 200);
+    timeout(Duration::from_secs(30), site.stop()).await.unwrap();
 }
 
 #[tokio::test]

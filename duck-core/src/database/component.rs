@@ -7,9 +7,11 @@ use http::StatusCode;
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolOptions;
 use sqlx::{Connection, Database};
+use tokio::time::timeout;
 
 #[cfg(feature = "cli")]
 use crate::ExitCode;
+use crate::app::beside::LAST_MOMENT;
 #[cfg(feature = "cli")]
 use crate::app::cli::{print, refuse};
 use crate::app::setup::Setup;
@@ -46,7 +48,8 @@ pub(super) async fn start<K: Kind>(setup: &mut Setup<'_>, migrations: Migrator) 
     let closing = pool.clone();
     setup.on_stop(move || {
         let pool = closing.clone();
-        async move { pool.close().await }
+        // A task that a view has started may keep a connection for ever.
+        async move { drop(timeout(LAST_MOMENT, pool.close()).await) }
     });
     let asked = pool.clone();
     setup.ready_check("database", move || {
