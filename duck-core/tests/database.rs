@@ -192,9 +192,9 @@ async fn a_connection_that_is_kept_does_not_hold_the_stop() {
     let app = app(folder.path(), "sqlite:site.db").await;
     let app = app.state(Held::default()).urls([path("/hold", hold_all)]);
     let site = app.start().await.unwrap();
-    let hold = http::Request::get("/hold").body(Body::empty()).unwrap();
-    let held = site.respond(hold, Connection::default()).await;
-    assert_eq!(held.status(), 200);
+    let request = http::Request::get("/hold").body(Body::empty()).unwrap();
+    let answer = site.respond(request, Connection::default()).await;
+    assert_eq!(answer.status(), 200);
     timeout(Duration::from_secs(30), site.stop()).await.unwrap();
 }
 
