@@ -95,6 +95,29 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn five_wrong_tries_of_a_name_and_one_more_every_half_a_minute() {
+        let throttle = Throttle::new();
+        assert_eq!(let_through(&throttle, "ada", "192.0.2.1"), 5);
+        let throttle = Throttle::new();
+        for _ in 0..5 {
+            assert!(count(&throttle, "ada", "192.0.2.1").is_ok());
+        }
+        let wait = |name: &str, address: &str| count(&throttle, name, address).err();
+        assert_eq!(wait("ada", "192.0.2.1"), Some(Refused::Wait(30)));
+        assert_eq!(wait("ADA", "192.0.2.1"), Some(Refused::Wait(30)), "letters");
+        assert_eq!(wait("ada", "::ffff:192.0.2.1"), Some(Refused::Wait(30)));
+        assert_eq!(wait("ada", "192.0.2.2"), None, "the user, somewhere else");
+        assert_eq!(wait("bob", "192.0.2.1"), None, "somebody else there");
+        advance(Duration::from_millis(29_500)).await;
+        assert_eq!(wait("ada", "192.0.2.1"), Some(Refused::Wait(1)));
+        advance(Duration::from_millis(500)).await;
+        assert_eq!(wait("ada", "192.0.2.1"), None);
+        assert_eq!(wait("ada", "192.0.2.1"), Some(Refused::Wait(30)));
+        advance(Duration::from_secs(5 * 30)).await;
+        assert_eq!(let_through(&throttle, "ada", "192.0.2.1"), 5, "all again");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn other_ways_to_write_a_name_give_it_no_more_tries() {
         let throttle = Throttle::new();
         let names = [
@@ -133,6 +156,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn an_ipv6_network_is_one_address() {
+        let throttle = Throttle::new();
+        let tries = (0..100).filter(|n| {
+            let address = format!("2001:db8:1:2:{n:x}::{n:x}");
+            count(&throttle, "ada", &address).is_ok()
+        });
+        assert_eq!(tries.count(), 5);
+        assert!(count(&throttle, "ada", "2001:db8:1:3::1").is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_was_not_wrong_uses_no_tries_up() {
         let throttle = Throttle::new();
         for _ in 0..1000 {
@@ -154,6 +188,19 @@ mod tests {
             guesses += usize::from(count(&throttle, &format!("user{n}"), "192.0.2.1").is_ok());
         }
         assert_eq!(guesses, 50);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_addresses_stays_within_bounds_and_frees_nobody_who_waits() {
+        let throttle = Throttle::new();
+        assert_eq!(let_through(&throttle, "ada", "192.0.2.1"), 5);
+        for n in 0..300_000_u32 {
+            let address = IpAddr::from(n.to_be_bytes());
+            assert!(throttle.count("ada", Some(address)).is_ok());
+            assert!(throttle.names.len() <= 1 << 16);
+            assert!(throttle.addresses.len() <= 1 << 16);
+        }
+        assert!(count(&throttle, "ada", "192.0.2.1").is_err());
     }
 
     #[tokio::test(start_paused = true)]

@@ -388,7 +388,25 @@ mod tests {
         let open = hosts("", false, "127.0.0.1:8000");
         assert!(open.list.is_none() && takes(&open, "a.example") && !takes(&open, "a/b@c"));
         let own = hosts("", true, "duck.test:8000");
-        assert!(takes(&own, "duck.test") && !takes(&own, "notlocalhost"));
+        for host in [
+            "localhost",
+            "localhost:8000",
+            "a.localhost",
+            "127.0.0.1:8000",
+            "[::1]:8000",
+            "duck.test",
+        ] {
+            assert!(takes(&own, host), "{host}");
+        }
+        for host in [
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil",
+            "192.0.2.1",
+            "notlocalhost",
+        ] {
+            assert!(!takes(&own, host), "{host}");
+        }
         for everywhere in ["0.0.0.0:80", "[::]:80"] {
             let all = hosts("", true, everywhere);
             assert!(
