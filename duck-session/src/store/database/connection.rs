@@ -32,8 +32,8 @@ pub(super) enum Pools {
 }
 
 impl Pools {
-    /// Those of a store that has them to itself: together so many connections for the threads that answer requests, and
-    /// one at least for each of these.
+    /// Those of a store that has them to itself: so many connections at most for the threads that answer requests
+    /// together, and one at least for each of these. Whatever else the site does may have as many.
     pub(super) fn new(
         address: Address,
         size: usize,
@@ -42,7 +42,7 @@ impl Pools {
     ) -> Result<Self, String> {
         let make = pool(address, waits_for_disk, patience)?;
         Ok(Self::Own {
-            make: Box::new(move || make(size.div_ceil(thread_count()))),
+            make: Box::new(move || make(share(size, thread_count()))),
             pools: Runtimes::default(),
         })
     }
@@ -59,6 +59,11 @@ impl Pools {
         };
         Ok(Leased(Some(leased?)))
     }
+}
+
+/// How many of so many connections each thread has.
+fn share(size: usize, threads: usize) -> usize {
+    (size / threads).max(1)
 }
 
 /// Makes pools of so many connections.
@@ -204,5 +209,18 @@ pub(super) fn is_out_of_reach(error: &Error) -> bool {
             .get_ref()
             .is_none_or(|inner| !inner.is::<rustls::Error>()),
         None => error.is_closed() || error.to_string().starts_with("timeout"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::share;
+
+    #[test]
+    fn threads_have_no_more_connections_together_than_the_setting_says_and_one_at_least() {
+        for (size, threads, each) in [(4, 1, 4), (4, 2, 2), (4, 3, 1), (8, 3, 2), (4, 16, 1)] {
+            assert_eq!(share(size, threads), each, "{size} for {threads}");
+            assert!(each * threads <= size.max(threads));
+        }
     }
 }
