@@ -502,6 +502,32 @@ mod tests {
     }
 
     proptest::proptest! {
+        /// Whatever the data, it opens as it was sealed, and in no other way: not with any byte changed, cut, or
+        /// put behind.
+        #[test]
+        fn a_session_opens_as_it_was_sealed_or_not_at_all(
+            value in "\\PC{0,200}",
+            encrypt: bool,
+            place: proptest::sample::Index,
+            change in 1_u8..,
+            more in proptest::collection::vec(proptest::num::u8::ANY, 1..9),
+        ) {
+            let sealer = make(ONE, encrypt);
+            let mut session = session();
+            session.data.set("key", &serde_json::to_vec(&value).unwrap());
+            let data = session.data.clone();
+            let stored = sealer.seal(&OpenSession::new(session)).unwrap();
+            assert_eq!(sealer.open(&stored).unwrap().data(), &data);
+            let bytes = stored.bytes();
+            let place = place.index(bytes.len());
+            let mut changed = bytes.to_vec();
+            changed[place] ^= change;
+            let longer = [&bytes[..], &more].concat();
+            for forged in [changed, bytes[..place].to_vec(), longer] {
+                assert!(sealer.open(&with_bytes(forged)).is_none());
+            }
+        }
+
         /// Nothing made up opens, and none of it is a panic.
         #[test]
         fn what_is_made_up_opens_nothing(
