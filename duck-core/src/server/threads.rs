@@ -94,8 +94,8 @@ thread_local! {
 /// # });
 /// ```
 ///
-/// Such a runtime ends shortly before the site does, when the last request is answered. By [`Handle::id`] one is told from
-/// another.
+/// Such a runtime ends when the site has stopped, shortly before the runtime of the site does. By [`Handle::id`] one is
+/// told from another.
 ///
 /// # Panics
 ///

@@ -80,6 +80,17 @@ fn main() -> ExitCode {
     own_program::run(tests)
 }
 
+/// On all threads, several times each.
+#[cfg(any(feature = "postgres", feature = "redis"))]
+fn six_visitors_count(server: &Server) {
+    let mut visitors = [(); 6].map(|()| server.visitor());
+    for count in 1..20 {
+        for visitor in &mut visitors {
+            assert_eq!(visitor.get("/count"), count.to_string());
+        }
+    }
+}
+
 fn site(settings: &str) -> App {
     let settings = Settings::from_toml(settings).expect("settings");
     let settings = settings.with("ADDRESS", "127.0.0.1:0");

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Builder;
 
 use crate::computing::{holds_up_nobody_else, visitors};
-use crate::postgres_server;
 use crate::served::{PATIENCE, Server};
+use crate::{postgres_server, six_visitors_count};
 
 fn site(postgres: &postgres_server::Server, settings: &str) -> Server {
     Server::start(&format!(
@@ -46,12 +46,7 @@ pub(crate) fn connections() {
     for (settings, expected) in [("WORK_STEALING = false", 3), ("WORK_STEALING = true", 1)] {
         let server = site(&postgres, settings);
         assert_eq!(connections(), 1, "it has looked at the table");
-        let mut visitors = [(); 6].map(|()| server.visitor());
-        for count in 1..20 {
-            for visitor in &mut visitors {
-                assert_eq!(visitor.get("/count"), count.to_string());
-            }
-        }
+        six_visitors_count(&server);
         assert_eq!(connections(), expected, "{settings}");
         drop(server);
         let start = Instant::now();

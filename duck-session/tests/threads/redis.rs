@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::computing::{holds_up_nobody_else, visitors};
 use crate::served::{PATIENCE, Server};
+use crate::six_visitors_count;
 
 /// A server at a Unix socket.
 struct Redis {
@@ -143,12 +144,7 @@ pub(crate) fn connections() {
     assert_eq!(other.get("/count"), "1");
     let with_both = redis.connections();
     assert_eq!(with_both.len(), 3);
-    let mut more = [(); 6].map(|()| server.visitor());
-    for count in 1..20 {
-        for visitor in &mut more {
-            assert_eq!(visitor.get("/count"), count.to_string());
-        }
-    }
+    six_visitors_count(&server);
     assert_eq!(redis.connections(), with_both);
 
     let lost = with_one.difference(&of_the_site).next().expect("there is");
@@ -170,11 +166,6 @@ pub(crate) fn one_connection() {
     let server = redis.site("WORK_STEALING = true");
     let of_the_site = redis.connections();
     assert_eq!(of_the_site.len(), 1);
-    let mut visitors = [(); 6].map(|()| server.visitor());
-    for count in 1..20 {
-        for visitor in &mut visitors {
-            assert_eq!(visitor.get("/count"), count.to_string());
-        }
-    }
+    six_visitors_count(&server);
     assert_eq!(redis.connections(), of_the_site);
 }

@@ -97,9 +97,7 @@ impl Connection {
     ) -> RedisResult<T> {
         let mut tries = 1;
         loop {
-            let runtime = thread_runtime();
-            let place = self.places.get(&runtime, Arc::default);
-            let link = self.link_at(&place, &runtime).await?;
+            let (place, link) = self.link().await?;
             let answer = link.send(command(), node).await;
             let error = match answer.and_then(Value::extract_error) {
                 Ok(value) => return Ok(redis::from_redis_value(value)?),
@@ -145,25 +143,24 @@ impl Connection {
 
     /// The nodes that have keys; `None` stands for the only server.
     pub(super) async fn nodes(&self) -> RedisResult<Vec<Option<Address>>> {
-        Ok(match self.link().await? {
+        let (_, link) = self.link().await?;
+        Ok(match link {
             Link::One(_) => vec![None],
             Link::Cluster(cluster) => cluster.primaries().await?.into_iter().map(Some).collect(),
         })
     }
 
-    async fn link(&self) -> RedisResult<Link> {
+    /// The connection of this runtime, and its place.
+    async fn link(&self) -> RedisResult<(Arc<Place>, Link)> {
         let runtime = thread_runtime();
         let place = self.places.get(&runtime, Arc::default);
-        self.link_at(&place, &runtime).await
-    }
-
-    async fn link_at(&self, place: &Place, runtime: &Handle) -> RedisResult<Link> {
         let current = place.link().clone();
-        match current {
-            Some(link) => Ok(link),
+        let link = match current {
+            Some(link) => link,
             // Boxed, so that a request is not as large as what connecting needs.
-            None => Box::pin(self.new_link(place, runtime)).await,
-        }
+            None => Box::pin(self.new_link(&place, &runtime)).await?,
+        };
+        Ok((place, link))
     }
 
     async fn new_link(&self, place: &Place, runtime: &Handle) -> RedisResult<Link> {
