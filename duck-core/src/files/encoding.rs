@@ -41,3 +41,35 @@ pub(crate) fn shrinks(media_type: &str) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use http::header;
+
+    use super::*;
+    use crate::http::coding::Coding::{Brotli, Gzip};
+
+    #[test]
+    fn weights_of_zero_refuse() {
+        for (value, expected) in [
+            ("gzip, deflate, br, zstd", &[Brotli, Gzip][..]),
+            ("GZIP", &[Gzip]),
+            ("gzip;q=0.5", &[Gzip]),
+            ("br;q=0, gzip", &[Gzip]),
+            ("br; Q=0.000", &[]),
+            ("*", &[Brotli, Gzip]),
+            ("*, br;q=0", &[Gzip]),
+            ("br, *;q=0", &[Brotli]),
+            ("identity", &[]),
+            ("", &[]),
+            (";;,=,q", &[]),
+        ] {
+            let headers =
+                HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(value))]);
+            let accepted: Vec<_> = accepted(&headers).collect();
+            assert_eq!(accepted, expected, "{value}");
+        }
+        assert_eq!(accepted(&HeaderMap::new()).count(), 0);
+    }
+}
